@@ -1,0 +1,65 @@
+# Everything a developer or operator runs. `make help` lists it.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up test demo bench lint format lock install install-dev clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
+	@exec $(BIN)/darkroom up --demo-user
+
+test: install-dev ## Run the whole test suite on its own servers
+	$(BIN)/python -m pytest
+
+demo: install ## One edit of each available mode from sample photos, into demo/
+	$(BIN)/python -m tests.demo
+
+bench: install-dev ## Measure speed, side by side with the limits (see docs/performance.md)
+	$(BIN)/python -m tests.bench
+
+lint: install-dev ## Formatting, style, types, import rules, Dockerfile, YAML
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/yamllint --strict docker-compose.yml
+	@if docker compose version >/dev/null 2>&1; then SECRET_KEY=lint docker compose config --quiet; fi
+
+format: install-dev ## Rewrite the code in the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(BIN)/uv ## Lock the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+install: $(VENV)/.installed $(VENV)/.models
+install-dev: $(VENV)/.installed-dev $(VENV)/.models
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Darkroom needs Python 3.11, 3.12 or 3.13; choose one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.models: actors/engines/local/models.json $(VENV)/.installed
+	$(BIN)/python -m actors.engines.local.models
+	@touch $@
+
+clean: ## Remove the environment and every cache (data in .darkroom stays)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo

@@ -1,0 +1,110 @@
+"""The seam between a task and whatever makes its picture.
+
+An engine yields small events and knows nothing of tasks, credits or leases; the actor turns the events into state.
+"""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from schema.models.edits import AnyConfig, Mode
+from schema.models.problems import FailureCode
+
+
+class EditRequest(Struct, frozen=True):
+    """One edit, on local files.
+
+    `workspace` is an empty directory of the caller's: the engine writes its artifacts there and nowhere else, and the
+    caller removes it. `max_pixels` bounds what may be decoded (width times height).
+    """
+
+    mode: Mode
+    source: Path
+    reference: Path | None
+    config: AnyConfig
+    workspace: Path
+    max_pixels: int
+
+
+class Progress(Struct, frozen=True, tag="progress"):
+    """How far the edit is: 0 to 100, and the step it is in, in words a user understands."""
+
+    percent: int
+    step: str
+
+
+class Artifact(Struct, frozen=True, tag="artifact"):
+    """A picture the edit made, complete on disk when the event arrives."""
+
+    kind: Literal["output", "thumbnail", "comparison"]
+    path: Path
+    content_type: str
+    width: int
+    height: int
+
+
+class Finished(Struct, frozen=True, tag="finished"):
+    """The last event of an edit that worked: what is to be known about its output besides the picture.
+
+    `metadata` holds JSON values: width, height, format, size (bytes), engine, warnings, seconds per step.
+    """
+
+    metadata: dict[str, Any]
+
+
+EngineEvent = Progress | Artifact | Finished
+
+
+class EngineError(Exception):
+    """An edit that did not work.
+
+    `message` is for the person who sent the photo and says what they can do; `details` holds JSON values.
+    `transient` failures may be tried again; others are final. `crashed` means that the process which made the edit
+    died, so the attempt counts and the next one starts at once.
+    """
+
+    def __init__(
+        self,
+        code: FailureCode,
+        message: str,
+        *,
+        details: dict[str, Any] | None = None,
+        transient: bool = False,
+        crashed: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details or {}
+        self.transient = transient
+        self.crashed = crashed
+
+
+class Engine(Protocol):
+    """Makes edits, one at a time per instance."""
+
+    name: str
+
+    def modes(self) -> frozenset[Mode]:
+        """The modes this engine can do."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready (a warm child process, a connection); safe to call twice."""
+        ...
+
+    def run(self, request: EditRequest) -> AsyncGenerator[EngineEvent]:
+        """Make one edit: progress and artifacts as they come, then `Finished`.
+
+        Raises:
+            EngineError: The edit can't be made.
+
+        Closing the generator (or cancelling the task that reads it) stops the edit at once, whatever it is in.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free everything; a running edit is stopped."""
+        ...

@@ -1,0 +1,143 @@
+"""What may be asked of an edit: modes, their configuration, their price."""
+
+from enum import StrEnum
+from fractions import Fraction
+from math import ceil
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class Mode(StrEnum):
+    """The edits Darkroom knows."""
+
+    HEAD_SWAP = "HEAD_SWAP"
+    BACKGROUND_CHANGE = "BACKGROUND_CHANGE"
+    POSE_CHANGE = "POSE_CHANGE"
+
+
+class Quality(StrEnum):
+    """How much work an edit may take. `low` and `medium` are older clients' words for `standard`."""
+
+    STANDARD = "standard"
+    HIGH = "high"
+    ULTRA = "ultra"
+    LOW = "low"
+    MEDIUM = "medium"
+
+
+class Size(StrEnum):
+    """The long edge of the result, never larger than the canvas it is made on."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    XLARGE = "xlarge"
+
+
+LONG_EDGE = {Size.SMALL: 768, Size.MEDIUM: 1024, Size.LARGE: 1536, Size.XLARGE: 2048}
+"""Pixels of the longer side, per size asked."""
+
+BASE_PRICE = {Mode.HEAD_SWAP: 40, Mode.BACKGROUND_CHANGE: 30, Mode.POSE_CHANGE: 50}
+QUALITY_FACTOR = {
+    Quality.LOW: Fraction(1),
+    Quality.MEDIUM: Fraction(1),
+    Quality.STANDARD: Fraction(1),
+    Quality.HIGH: Fraction(3, 2),
+    Quality.ULTRA: Fraction(2),
+}
+SIZE_FACTOR = {
+    Size.SMALL: Fraction(1),
+    Size.MEDIUM: Fraction(6, 5),
+    Size.LARGE: Fraction(3, 2),
+    Size.XLARGE: Fraction(2),
+}
+    Size.SMALL: Fraction(1),
+    Size.MEDIUM: Fraction(6, 5),
+    Size.LARGE: Fraction(3, 2),
+    Size.XLARGE: Fraction(2),
+}
+
+
+class BackgroundType(StrEnum):
+    """Where the new background comes from."""
+
+    CUSTOM = "custom"
+    PRESET = "preset"
+    REMOVE = "remove"
+
+
+FileId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z", description="The id of an uploaded file.")]
+PresetName = Annotated[str, Meta(pattern=r"\A[a-z0-9_]{1,40}\Z")]
+
+
+class EditConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What every mode understands. Null means the same as leaving a field out."""
+
+    quality: Quality | None = None
+    size: Size | None = None
+    reference_image: FileId | None = None
+
+
+class HeadSwapConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How to put the source's head on the reference's figure."""
+
+    blend_strength: Annotated[float, Meta(ge=0, le=1)] | None = None
+    preserve_details: bool | None = None
+    figure_preset: PresetName | None = None
+    target_face_image: FileId | None = None
+    cloth_image: FileId | None = None
+
+
+class BackgroundChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What to put behind the person."""
+
+    background_type: BackgroundType | None = None
+    background_preset: PresetName | None = None
+    edge_blur: Annotated[float, Meta(ge=0, le=10, description="Feather of the person's edge in pixels.")] | None = None
+    color_match: bool | None = None
+    background_image: FileId | None = None
+    bg_image: FileId | None = None
+
+
+class PoseChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which pose to take, and how."""
+
+    target_pose: PresetName | None = None
+    preserve_face: bool | None = None
+    smoothness: Annotated[float, Meta(ge=0, le=1)] | None = None
+    pose_reference: FileId | None = None
+    pose_image: FileId | None = None
+
+
+AnyConfig = HeadSwapConfig | BackgroundChangeConfig | PoseChangeConfig
+
+CONFIG_TYPES: dict[Mode, type[AnyConfig]] = {
+    Mode.HEAD_SWAP: HeadSwapConfig,
+    Mode.BACKGROUND_CHANGE: BackgroundChangeConfig,
+    Mode.POSE_CHANGE: PoseChangeConfig,
+}
+
+REFERENCE_FIELDS: dict[Mode, tuple[str, ...]] = {
+    Mode.HEAD_SWAP: ("reference_image", "target_face_image", "cloth_image"),
+    Mode.BACKGROUND_CHANGE: ("reference_image", "background_image", "bg_image"),
+    Mode.POSE_CHANGE: ("reference_image", "pose_reference", "pose_image"),
+}
+"""The names under which clients send the reference inside `config`."""
+
+BACKGROUND_PRESETS = (
+    "studio_white",
+    "studio_grey",
+    "studio_black",
+    "gradient_blue",
+    "gradient_warm",
+    "sunset",
+    "sky",
+    "green_screen",
+)
+"""Backgrounds made by code; the first is used when nothing is asked."""
+
+
+def price(mode: Mode, quality: Quality | None, size: Size | None) -> int:
+    """What an edit costs in credits: exact fractions, rounded up once."""
+    return ceil(BASE_PRICE[mode] * QUALITY_FACTOR[quality or Quality.STANDARD] * SIZE_FACTOR[size or Size.MEDIUM])
