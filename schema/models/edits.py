@@ -52,11 +52,6 @@ SIZE_FACTOR = {
     Size.LARGE: Fraction(3, 2),
     Size.XLARGE: Fraction(2),
 }
-    Size.SMALL: Fraction(1),
-    Size.MEDIUM: Fraction(6, 5),
-    Size.LARGE: Fraction(3, 2),
-    Size.XLARGE: Fraction(2),
-}
 
 
 class BackgroundType(StrEnum):

@@ -1,0 +1,78 @@
+"""Users, their keys and the ledger of their credits."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.models.tasks import Pagination
+
+
+class UserRecord(Struct, frozen=True):
+    """A row of the table `users`."""
+
+    user_id: str
+    email: str | None
+    username: str | None
+    avatar: str | None
+    password_hash: str | None
+    has_password: bool
+    is_active: bool
+    signup_bonus_granted: bool
+    current_plan_id: str | None
+    plan_renew_at: datetime | None
+    current_credits: int
+    total_credits_used: int
+    created_at: datetime
+    updated_at: datetime
+    last_login: datetime | None
+
+
+class Account(Struct, frozen=True):
+    """What a user sees of themselves."""
+
+    user_id: str
+    email: str | None
+    username: str | None
+    current_credits: int
+    total_credits_used: int
+    current_plan_id: str | None
+    created_at: datetime
+
+
+class EntryKind(StrEnum):
+    """Why a balance changed."""
+
+    OPENING = "opening"
+    GRANT = "grant"
+    CHARGE = "charge"
+    REFUND = "refund"
+
+
+class LedgerEntry(Struct, frozen=True):
+    """One change of a balance: negative amounts are charges."""
+
+    entry_id: int
+    kind: EntryKind
+    amount: int
+    balance_after: int
+    task_id: str | None
+    reason: str | None
+    created_at: datetime
+
+
+class LedgerPage(Struct, frozen=True):
+    """A user's ledger, newest first."""
+
+    entries: list[LedgerEntry]
+    pagination: Pagination
+
+
+class KeyRecord(Struct, frozen=True):
+    """An API key as it can be listed: the key itself was shown once and isn't kept."""
+
+    key_id: str
+    hint: Annotated[str, Meta(description="The key's last four characters.")]
+    created_at: datetime
+    revoked_at: datetime | None

@@ -1,0 +1,35 @@
+"""A stored picture: as the table holds it, and as clients see it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class FileRecord(Struct, frozen=True):
+    """A row of the table `files`. `task_id` is set for the results of a task; uploads have none."""
+
+    file_id: str
+    user_id: str | None
+    task_id: str | None
+    purpose: str | None
+    filename: str
+    blob_key: str
+    sha256: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+    uploaded_at: datetime
+
+
+class UploadedFile(Struct, frozen=True):
+    """An upload that was judged and stored. Width and height are as displayed, in pixels."""
+
+    file_id: str
+    filename: str
+    size: int
+    content_type: str
+    width: int
+    height: int
+    url: str
+    uploaded_at: datetime

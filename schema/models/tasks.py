@@ -1,0 +1,183 @@
+"""A task: as the table holds it, and as clients see it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from schema.models.edits import FileId, Mode
+from schema.models.problems import FailureCode
+
+
+class TaskStatus(StrEnum):
+    """Where a task is in its life. Done, failed and cancelled are ends."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can happen to the task any more."""
+        return self in {TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED}
+
+
+class Priority(StrEnum):
+    """The order among one user's own tasks; between users priority means nothing."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+LINE = {Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 3}
+"""Where a priority stands in its user's line. In front of all, at 0, are tasks that lost their worker."""
+
+
+class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends to have a photo edited."""
+
+    mode: Mode
+    source_image: FileId
+    reference_image: FileId | None = None
+    config: Annotated[dict[str, Any], Meta(description="By mode; GET /api/v1/modes has each one's JSON Schema.")] = {}
+    webhook_url: Annotated[str, Meta(max_length=2000)] | None = None
+    priority: Priority = Priority.NORMAL
+
+
+class TaskFailure(Struct, frozen=True):
+    """Why a task failed: the code for programs, the message for the person, who learns what to do about it."""
+
+    code: FailureCode
+    message: str
+    details: dict[str, Any] | None = None
+
+
+class StoredResult(Struct, frozen=True):
+    """What the table keeps of an edit's outcome: ids of files, from which each answer makes fresh signed URLs."""
+
+    output_file_id: str
+    thumbnail_file_id: str | None
+    comparison_file_id: str | None
+    metadata: dict[str, Any]
+
+
+class TaskRecord(Struct, frozen=True):
+    """A row of the table `tasks`."""
+
+    task_id: str
+    user_id: str | None
+    status: TaskStatus
+    mode: Mode
+    priority: Priority
+    progress: int
+    current_step: str | None
+    source_image: str
+    reference_image: str | None
+    config: dict[str, Any]
+    result: StoredResult | None
+    error: TaskFailure | None
+    webhook_url: str | None
+    credits_consumed: int
+    credits_refunded: int
+    attempts: int
+    retry_of: str | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    failed_at: datetime | None
+    cancelled_at: datetime | None
+    processing_time: float | None
+    line: int
+    not_before: datetime | None
+    dispatched_at: datetime | None
+    message_no: int
+    lease_token: int
+    lease_expires_at: datetime | None
+    worker_id: str | None
+
+
+class TaskResult(Struct, frozen=True):
+    """The pictures an edit made, as signed URLs, and what is to be known about them."""
+
+    output_image: str
+    thumbnail: str | None
+    comparison_image: str | None
+    output_file_id: str
+    metadata: dict[str, Any]
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """A task as its owner sees it."""
+
+    task_id: str
+    user_id: str | None
+    status: TaskStatus
+    mode: Mode
+    progress: Annotated[int, Meta(ge=0, le=100)]
+    current_step: str | None
+    source_image: str
+    reference_image: str | None
+    config: dict[str, Any]
+    result: TaskResult | None
+    error: TaskFailure | None
+    credits_consumed: int
+    credits_refunded: int
+    attempts: int
+    priority: Priority
+    retry_of: str | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: Annotated[datetime | None, Meta(description="The latest claim.")]
+    completed_at: datetime | None
+    failed_at: datetime | None
+    cancelled_at: datetime | None
+    processing_time: Annotated[float | None, Meta(description="Seconds from the latest claim to the end.")]
+    events_url: str | None = None
+
+
+class HistoricTask(Task, frozen=True, kw_only=True):
+    """A task with what a front end needs to fill its form again; null once the file is deleted."""
+
+    face_image_url: str | None
+    target_image_url: str | None
+
+
+class Pagination(Struct, frozen=True):
+    """Where a page stands. With a cursor, `page`, `total` and `total_pages` are null."""
+
+    page: int | None
+    page_size: int
+    total: int | None
+    total_capped: bool
+    total_pages: int | None
+    next_cursor: str | None
+
+
+class TaskList(Struct, frozen=True):
+    """One page of a user's tasks, newest first."""
+
+    tasks: list[Task]
+    pagination: Pagination
+
+
+class History(Struct, frozen=True):
+    """One page of a user's tasks with their inputs' URLs."""
+
+    tasks: list[HistoricTask]
+    pagination: Pagination
+
+
+class TaskStats(Struct, frozen=True):
+    """How many of a user's tasks are in each status."""
+
+    pending: int
+    processing: int
+    done: int
+    failed: int
+    cancelled: int
+    total: int

@@ -1,0 +1,87 @@
+-- Users, their keys, their credits.
+
+-- name: create_user
+INSERT INTO users (user_id, email, username, signup_bonus_granted, current_credits)
+VALUES (:user_id, :email, :username, :credits::integer > 0, :credits)
+RETURNING *
+
+-- name: open_ledger
+INSERT INTO credit_ledger (user_id, kind, amount, balance_after, reason)
+VALUES (:user_id, 'opening', :credits, :credits, :reason)
+
+-- name: find_user
+-- By id or by email, whichever it is.
+SELECT * FROM users WHERE user_id = :user OR lower(email) = lower(:user)
+
+-- name: get_user
+SELECT * FROM users WHERE user_id = :user_id
+
+-- name: grant_credits
+-- Nothing happens, and no row comes back, when the balance would fall below zero.
+WITH account AS (
+    UPDATE users
+       SET current_credits = current_credits + :amount, updated_at = now()
+     WHERE user_id = :user_id AND current_credits + :amount >= 0
+    RETURNING user_id, current_credits
+)
+INSERT INTO credit_ledger (user_id, kind, amount, balance_after, reason)
+SELECT user_id, 'grant', :amount, current_credits, :reason FROM account
+RETURNING balance_after
+
+-- name: refund_task
+-- idx_credit_ledger_once lets a task be refunded once, whatever its callers believe.
+WITH account AS (
+    UPDATE users
+       SET current_credits = current_credits + :amount,
+           total_credits_used = greatest(total_credits_used - :amount, 0),
+           updated_at = coalesce(:now, now())
+     WHERE user_id = :user_id
+    RETURNING user_id, current_credits
+)
+INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id, reason, created_at)
+SELECT user_id, 'refund', :amount, current_credits, :task_id, :reason, coalesce(:now, now()) FROM account
+RETURNING balance_after
+
+-- name: ledger_page
+SELECT entry_id, kind, amount, balance_after, task_id, reason, created_at
+  FROM credit_ledger
+ WHERE user_id = :user_id AND (:after::bigint IS NULL OR entry_id < :after)
+ ORDER BY entry_id DESC
+ LIMIT :limit
+
+-- name: unbalanced_users
+-- Users whose balance is not the sum of their ledger.
+SELECT users.user_id, users.current_credits, coalesce(sum(credit_ledger.amount), 0)::bigint AS ledger
+  FROM users LEFT JOIN credit_ledger USING (user_id)
+ GROUP BY users.user_id
+HAVING users.current_credits <> coalesce(sum(credit_ledger.amount), 0)
+ LIMIT :limit
+
+-- name: add_key
+INSERT INTO api_keys (key_id, user_id, key_hash, hint) VALUES (:key_id, :user_id, :key_hash, :hint)
+
+-- name: user_of_key
+SELECT users.user_id, users.is_active
+  FROM api_keys JOIN users USING (user_id)
+ WHERE api_keys.key_hash = :key_hash AND api_keys.revoked_at IS NULL
+
+-- name: user_is_active
+SELECT is_active FROM users WHERE user_id = :user_id
+
+-- name: list_keys
+SELECT key_id, hint, created_at, revoked_at FROM api_keys WHERE user_id = :user_id ORDER BY created_at, key_id
+
+-- name: revoke_key
+UPDATE api_keys
+   SET revoked_at = now()
+ WHERE user_id = :user_id AND key_id = :key_id AND revoked_at IS NULL
+RETURNING key_id
+
+-- name: delete_user
+-- Files, tasks, keys go with the user; the ledger stays without the person (ON DELETE SET NULL), and reasons typed by
+-- people go too.
+WITH entries AS (
+    UPDATE credit_ledger SET reason = NULL WHERE user_id = :user_id
+)
+DELETE FROM users WHERE user_id = :user_id
+RETURNING user_id

@@ -1,0 +1,66 @@
+-- Uploads and results, and the blobs they refer to.
+
+-- name: expect_blob
+-- Before a blob is written: should its file never be recorded, it is removed when it is due.
+INSERT INTO blob_removals (blob_key, due_at)
+SELECT blob_key, now() + :grace FROM unnest(:blob_keys::text[]) AS written (blob_key)
+ON CONFLICT (blob_key) DO UPDATE SET due_at = excluded.due_at
+
+-- name: keep_blobs
+DELETE FROM blob_removals WHERE blob_key = ANY (:blob_keys::text[])
+
+-- name: drop_blobs
+UPDATE blob_removals SET due_at = now() WHERE blob_key = ANY (:blob_keys::text[])
+
+-- name: add_file
+INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
+VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :content_type, :size, :width, :height)
+RETURNING *
+
+-- name: get_file
+-- For whoever brings a signed URL.
+SELECT * FROM files WHERE file_id = :file_id
+
+-- name: get_users_file
+SELECT * FROM files WHERE file_id = :file_id AND user_id = :user_id
+
+-- name: lock_file
+-- A create that has just found the file holds a share of this lock until it has committed its task.
+SELECT file_id FROM files WHERE file_id = :file_id AND user_id = :user_id FOR UPDATE
+
+-- name: file_is_in_use
+SELECT EXISTS (
+    SELECT FROM tasks
+     WHERE (source_image = :file_id OR reference_image = :file_id) AND status IN ('pending', 'processing'))
+
+-- name: delete_file
+DELETE FROM files WHERE file_id = :file_id
+
+-- name: delete_results
+-- A task's result files, but for those that are another task's input.
+DELETE FROM files
+ WHERE task_id = :task_id
+   AND NOT EXISTS (SELECT FROM tasks WHERE tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
+
+-- name: inputs_of_task
+SELECT * FROM files WHERE file_id = ANY (:file_ids::text[])
+
+-- name: due_blobs
+SELECT blob_key
+  FROM blob_removals
+ WHERE due_at <= now()
+ ORDER BY due_at
+ LIMIT :limit
+
+-- name: referred_blobs
+SELECT DISTINCT blob_key FROM files WHERE blob_key = ANY (:blob_keys::text[])
+
+-- name: expired_uploads
+-- Uploads past their time that no unfinished task uses.
+SELECT file_id, user_id
+  FROM files
+ WHERE task_id IS NULL AND user_id IS NOT NULL AND uploaded_at < coalesce(:now, now()) - :retention
+   AND NOT EXISTS (SELECT FROM tasks
+                    WHERE (tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
+                      AND tasks.status IN ('pending', 'processing'))
+ LIMIT :limit

@@ -1,0 +1,318 @@
+-- Everything that happens to a task. `:now` is null outside of tests: the database's clock decides.
+
+-- name: submit_task
+-- Charge, task, ledger entry and idempotency key, in one statement: all of it or nothing. The new task has no
+-- dispatched_at, which is the mark that it is to be dispatched.
+-- The balance is updated first: the user's row is then locked before anything is inserted that refers to it.
+-- Two requests with the same key meet at the key's primary key: the later one's whole statement fails.
+WITH kept AS (
+    SELECT task_id, fingerprint
+      FROM idempotency_keys
+     WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+       AND created_at > coalesce(:now, now()) - interval '24 hours'
+), inputs AS (
+    SELECT file_id
+      FROM files
+     WHERE user_id = :user_id AND file_id IN (:source_image, :reference_image)
+       FOR KEY SHARE
+), known AS (
+    SELECT (SELECT task_id FROM kept) AS kept_task_id,
+           (SELECT fingerprint FROM kept) AS kept_fingerprint,
+           (SELECT coalesce(array_agg(file_id), '{}') FROM inputs) AS found_files
+), charged AS (
+    UPDATE users
+       SET current_credits = current_credits - :price,
+           total_credits_used = total_credits_used + :price,
+           updated_at = coalesce(:now, now())
+      FROM known
+     WHERE user_id = :user_id AND is_active AND :available::boolean
+       AND kept_task_id IS NULL
+       AND :source_image = ANY (found_files)
+       AND (:reference_image::text IS NULL OR :reference_image = ANY (found_files))
+       AND current_credits >= :price
+       AND waiting_tasks(users.user_id, :max_pending) < :max_pending
+    RETURNING current_credits
+), task AS (
+    INSERT INTO tasks (task_id, user_id, mode, priority, line, source_image, reference_image, config, webhook_url,
+                       credits_consumed, retry_of, created_at, updated_at)
+    SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url,
+           :price, :retry_of, coalesce(:now, now()), coalesce(:now, now())
+      FROM charged
+    RETURNING *
+), entry AS (
+    INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id, created_at)
+    SELECT :user_id, 'charge', -:price, current_credits, :task_id, coalesce(:now, now())
+      FROM charged
+), kept_now AS (
+    INSERT INTO idempotency_keys (user_id, route, key, fingerprint, task_id, created_at)
+    SELECT :user_id, :route, :idempotency_key, :fingerprint::bytea, :task_id, coalesce(:now, now())
+      FROM charged
+     WHERE :idempotency_key::text IS NOT NULL
+)
+SELECT known.kept_task_id,
+       known.kept_fingerprint,
+       known.found_files,
+       (SELECT current_credits FROM charged) AS credits_left,
+       task.*
+  FROM known LEFT JOIN task ON true
+
+-- name: refusal_of_submit
+-- What a submit that was refused ran into, seen with a fresh snapshot.
+SELECT current_credits, waiting_tasks(user_id, :max_pending) >= :max_pending AS too_many_pending
+  FROM users
+ WHERE user_id = :user_id
+
+-- name: kept_key
+SELECT task_id AS kept_task_id, fingerprint AS kept_fingerprint
+  FROM idempotency_keys
+ WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+   AND created_at > coalesce(:now, now()) - interval '24 hours'
+
+-- name: forget_expired_key
+DELETE FROM idempotency_keys
+ WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+   AND created_at <= coalesce(:now, now()) - interval '24 hours'
+
+-- name: get_task_by_id
+SELECT *
+  FROM tasks
+ WHERE task_id = :task_id AND user_id = :user_id
+
+-- name: get_tasks_by_user
+-- One page, newest first. A cursor is the last row of the page before; null starts at the newest.
+SELECT *
+  FROM tasks
+ WHERE user_id = :user_id
+   AND (:status::text IS NULL OR status = :status)
+   AND (:mode::text IS NULL OR mode = :mode)
+   AND (:after_created_at::timestamptz IS NULL OR (created_at, task_id) < (:after_created_at, :after_task_id))
+ ORDER BY created_at DESC, task_id DESC
+ LIMIT :limit OFFSET :offset
+
+-- name: count_tasks_by_user
+-- Counted up to :up_to, so that a long history costs no more than a page of 10,000.
+SELECT count(*)
+  FROM (SELECT
+          FROM tasks
+         WHERE user_id = :user_id
+           AND (:status::text IS NULL OR status = :status)
+           AND (:mode::text IS NULL OR mode = :mode)
+         LIMIT :up_to) AS counted
+
+-- name: count_tasks_by_status
+SELECT status, count(*) AS tasks
+  FROM tasks
+ WHERE user_id = :user_id
+ GROUP BY status
+
+-- name: existing_files
+SELECT file_id
+  FROM files
+ WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
+
+-- name: ended_tasks
+-- Those of :task_ids that have ended or are gone, for whoever waits for them.
+SELECT asked.task_id
+  FROM unnest(:task_ids::text[]) AS asked (task_id)
+  LEFT JOIN tasks USING (task_id)
+ WHERE tasks.status IS NULL OR tasks.status IN ('done', 'failed', 'cancelled')
+
+-- name: lock_claims
+-- One claim at a time: only then is the user with the fewest tasks running the same for everybody.
+SELECT pg_advisory_xact_lock(hashtextextended('darkroom claims', 0))
+
+-- name: claim_task
+-- The waiting task whose turn it is: of the user with the fewest tasks running, among equals of the one whose last
+-- claim is oldest, the first in that user's own line. `waiting` hops from user to user along idx_tasks_waiting, so that
+-- a user with a thousand waiting tasks costs one step. Fewest first already puts a user at the cap behind all below it.
+WITH RECURSIVE waiting AS (
+    (SELECT user_id FROM tasks WHERE status = 'pending' ORDER BY user_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT user_id FROM tasks
+             WHERE status = 'pending' AND user_id > waiting.user_id
+             ORDER BY user_id LIMIT 1)
+      FROM waiting
+     WHERE waiting.user_id IS NOT NULL
+), running AS (
+    SELECT user_id, count(*) AS tasks FROM tasks WHERE status = 'processing' GROUP BY user_id
+), next AS (
+    SELECT first.task_id, waiting.user_id
+      FROM waiting
+      LEFT JOIN running USING (user_id)
+      LEFT JOIN claim_turns USING (user_id)
+     CROSS JOIN LATERAL (
+        SELECT task_id
+          FROM tasks
+         WHERE user_id = waiting.user_id AND status = 'pending'
+           AND mode = ANY (:modes::text[])
+           AND (not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()))
+         ORDER BY line, created_at, task_id
+         LIMIT 1
+           FOR UPDATE SKIP LOCKED) AS first
+     ORDER BY coalesce(running.tasks, 0), claim_turns.last_claimed_at NULLS FIRST, waiting.user_id
+     LIMIT 1
+), turn AS (
+    INSERT INTO claim_turns (user_id, last_claimed_at)
+    SELECT user_id, coalesce(:now, clock_timestamp()) FROM next
+    ON CONFLICT (user_id) DO UPDATE SET last_claimed_at = excluded.last_claimed_at
+)
+UPDATE tasks
+   SET status = 'processing',
+       progress = 0,
+       current_step = NULL,
+       attempts = attempts + 1,
+       lease_token = lease_token + 1,
+       lease_expires_at = coalesce(:now, clock_timestamp()) + :lease,
+       worker_id = :worker_id,
+       not_before = NULL,
+       started_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
+  FROM next
+ WHERE tasks.task_id = next.task_id
+RETURNING tasks.*
+
+-- name: mark_undispatched
+-- Its message is used up although it still waits: mark it to be dispatched again, under a new message's number.
+UPDATE tasks
+   SET dispatched_at = NULL, message_no = message_no + 1
+ WHERE task_id = :task_id AND status = 'pending'
+RETURNING task_id, message_no, not_before
+
+-- name: mark_dispatched
+-- Answers which of the sent messages still announce a waiting task. The others were cancelled or claimed meanwhile.
+UPDATE tasks
+   SET dispatched_at = coalesce(:now, now())
+  FROM unnest(:task_ids::text[], :message_nos::integer[]) AS sent (task_id, message_no)
+ WHERE tasks.task_id = sent.task_id AND tasks.message_no = sent.message_no AND tasks.status = 'pending'
+RETURNING tasks.task_id
+
+-- name: undispatched_tasks
+-- Marked and due. A task that was created a moment ago is left to whoever created it.
+SELECT task_id, message_no
+  FROM tasks
+ WHERE status = 'pending' AND dispatched_at IS NULL
+   AND updated_at <= coalesce(:now, now()) - :grace
+   AND (not_before IS NULL OR not_before <= coalesce(:now, now()))
+ ORDER BY created_at
+ LIMIT :limit
+
+-- name: dispatched_tasks
+-- Waiting tasks whose message was sent a while ago, in pages: whether the message is still there is for Redis to tell.
+SELECT task_id, message_no
+  FROM tasks
+ WHERE status = 'pending' AND task_id > :after
+   AND dispatched_at <= coalesce(:now, now()) - :age
+ ORDER BY task_id
+ LIMIT :limit
+
+-- name: mark_lost_messages
+UPDATE tasks
+   SET dispatched_at = NULL, message_no = tasks.message_no + 1
+  FROM unnest(:task_ids::text[], :message_nos::integer[]) AS lost (task_id, message_no)
+ WHERE tasks.task_id = lost.task_id AND tasks.message_no = lost.message_no AND tasks.status = 'pending'
+RETURNING tasks.task_id, tasks.message_no
+
+-- name: update_progress
+-- Progress never goes back within an attempt, and a claim that was lost writes nothing.
+UPDATE tasks
+   SET progress = greatest(progress, :progress),
+       current_step = :current_step,
+       updated_at = coalesce(:now, now())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING task_id
+
+-- name: renew_lease
+UPDATE tasks
+   SET lease_expires_at = coalesce(:now, now()) + :lease
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING task_id
+
+-- name: holds_claim
+SELECT EXISTS (
+    SELECT FROM tasks
+     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token)
+
+-- name: complete_task
+-- One outcome per claim: a token older than the row's changes nothing.
+UPDATE tasks
+   SET status = 'done',
+       progress = 100,
+       current_step = NULL,
+       result = :result,
+       error = NULL,
+       lease_expires_at = NULL,
+       completed_at = coalesce(:now, now()),
+       updated_at = coalesce(:now, now())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING *
+
+-- name: fail_task
+-- The refund is written in the same transaction (accounts.sql, refund_task).
+UPDATE tasks
+   SET status = 'failed',
+       current_step = NULL,
+       error = :error,
+       credits_refunded = credits_consumed,
+       lease_expires_at = NULL,
+       failed_at = coalesce(:now, now()),
+       updated_at = coalesce(:now, now())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING *
+
+-- name: cancel_task
+UPDATE tasks
+   SET status = 'cancelled',
+       current_step = NULL,
+       credits_refunded = credits_consumed,
+       lease_expires_at = NULL,
+       cancelled_at = coalesce(:now, now()),
+       updated_at = coalesce(:now, now())
+ WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing')
+RETURNING *
+
+-- name: requeue_task
+-- Back to the line. Whoever was interrupted goes to its head; a transient failure waits for its time.
+UPDATE tasks
+   SET status = 'pending',
+       progress = 0,
+       current_step = NULL,
+       attempts = attempts - :attempts_returned,
+       line = CASE WHEN :to_the_head::boolean THEN 0 ELSE line END,
+       not_before = coalesce(:now, now()) + :delay,
+       dispatched_at = NULL,
+       message_no = message_no + 1,
+       lease_expires_at = NULL,
+       worker_id = NULL,
+       started_at = NULL,
+       updated_at = coalesce(:now, now())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING *
+
+-- name: lost_leases
+-- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
+SELECT task_id, lease_token, attempts
+  FROM tasks
+ WHERE status = 'processing' AND lease_expires_at < coalesce(:now, now())
+   AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease
+ ORDER BY lease_expires_at
+ LIMIT :limit
+   FOR UPDATE SKIP LOCKED
+
+-- name: delete_task
+DELETE FROM tasks
+ WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
+RETURNING task_id
+
+-- name: expired_tasks
+SELECT task_id, user_id
+  FROM tasks
+ WHERE status IN ('done', 'failed', 'cancelled') AND user_id IS NOT NULL
+   AND coalesce(completed_at, failed_at, cancelled_at) < coalesce(:now, now()) - :retention
+ LIMIT :limit
+
+-- name: forget_expired_keys
+DELETE FROM idempotency_keys
+ WHERE created_at <= coalesce(:now, now()) - interval '24 hours'
+
+-- name: count_waiting
+SELECT count(*) FROM tasks WHERE status = 'pending'

@@ -1,0 +1,18 @@
+-- Worker processes, as they are seen.
+
+-- name: see_worker
+INSERT INTO workers (worker_id, slots, modes) VALUES (:worker_id, :slots, :modes)
+ON CONFLICT (worker_id) DO UPDATE SET seen_at = now(), slots = excluded.slots, modes = excluded.modes
+
+-- name: forget_worker
+DELETE FROM workers WHERE worker_id = :worker_id
+
+-- name: forget_silent_workers
+DELETE FROM workers WHERE seen_at < now() - interval '1 hour'
+
+-- name: living_workers
+SELECT worker_id, slots, modes, started_at, seen_at FROM workers WHERE seen_at > now() - interval '15 seconds'
+
+-- name: lock_sweep
+-- True for one sweeper at a time; the lock goes with the transaction, also through a pooler.
+SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom sweep', 0))

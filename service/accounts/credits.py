@@ -1,0 +1,50 @@
+"""Credits: a balance is the sum of its ledger, and never below zero. Charges are written by `submit_task`."""
+
+from datetime import datetime
+
+import structlog
+
+from schema.models.accounts import LedgerPage
+from schema.models.tasks import Pagination, TaskRecord
+from service.accounts import store
+from service.cursors import decode_cursor, encode_cursor
+from service.database import Connection, Pool
+from service.refusals import invalid
+
+log = structlog.get_logger(__name__)
+
+
+async def refund(connection: Connection, task: TaskRecord, reason: str, *, now: datetime | None = None) -> None:
+    """Give an ended task's credits back, in the transaction that ended it."""
+    if task.user_id is None or task.credits_refunded == 0:
+        return
+    left = await store.refund_task(connection, task.user_id, task.task_id, task.credits_refunded, reason, now=now)
+    log.info("credits refunded", task_id=task.task_id, credits=task.credits_refunded, credits_left=left)
+
+
+async def get_ledger(pool: Pool, user_id: str, *, cursor: str | None, page_size: int) -> LedgerPage:
+    """A page of a user's ledger, newest first.
+
+    Raises:
+        Refused: INVALID_REQUEST for a cursor that isn't one.
+    """
+    after = None
+    if cursor is not None:
+        after = decode_cursor(cursor, int)
+        if after is None:
+            raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest entry")
+    async with pool.acquire() as connection:
+        entries = await store.ledger_page(connection, user_id, after, page_size + 1)
+    more = len(entries) > page_size
+    entries = entries[:page_size]
+    return LedgerPage(
+        entries=entries,
+        pagination=Pagination(
+            page=None,
+            page_size=page_size,
+            total=None,
+            total_capped=False,
+            total_pages=None,
+            next_cursor=encode_cursor(entries[-1].entry_id) if more else None,
+        ),
+    )

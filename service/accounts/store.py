@@ -1,0 +1,96 @@
+"""A typed function per statement of `schema/queries/accounts.sql`. They take a connection and open no transaction."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from schema.models.accounts import KeyRecord, LedgerEntry, UserRecord
+from service.database import Connection, load_queries
+
+QUERIES = load_queries("accounts")
+
+
+async def create_user(
+    connection: Connection, user_id: str, email: str, username: str | None, credits_: int
+) -> UserRecord:
+    """Raises asyncpg.UniqueViolationError when the id or the email is taken."""
+    user = await QUERIES["create_user"].row(
+        connection, UserRecord, user_id=user_id, email=email, username=username, credits=credits_
+    )
+    assert user is not None  # noqa: S101 - an INSERT without ON CONFLICT answers its row or raises
+    return user
+
+
+async def open_ledger(connection: Connection, user_id: str, credits_: int, reason: str) -> None:
+    await QUERIES["open_ledger"].run(connection, user_id=user_id, credits=credits_, reason=reason)
+
+
+async def find_user(connection: Connection, user: str) -> UserRecord | None:
+    """By id or by email."""
+    return await QUERIES["find_user"].row(connection, UserRecord, user=user)
+
+
+async def get_user(connection: Connection, user_id: str) -> UserRecord | None:
+    return await QUERIES["get_user"].row(connection, UserRecord, user_id=user_id)
+
+
+async def grant_credits(connection: Connection, user_id: str, amount: int, reason: str | None) -> int | None:
+    """The new balance, or None when it would be below zero."""
+    return await QUERIES["grant_credits"].value(connection, user_id=user_id, amount=amount, reason=reason)
+
+
+async def refund_task(
+    connection: Connection, user_id: str, task_id: str, amount: int, reason: str, *, now: datetime | None = None
+) -> int | None:
+    """The new balance. A second refund of the same task raises asyncpg.UniqueViolationError."""
+    return await QUERIES["refund_task"].value(
+        connection, user_id=user_id, task_id=task_id, amount=amount, reason=reason, now=now
+    )
+
+
+async def ledger_page(connection: Connection, user_id: str, after: int | None, limit: int) -> list[LedgerEntry]:
+    return await QUERIES["ledger_page"].rows(connection, LedgerEntry, user_id=user_id, after=after, limit=limit)
+
+
+class Unbalanced(Struct, frozen=True):
+    """A user whose balance is not the sum of the ledger."""
+
+    user_id: str
+    current_credits: int
+    ledger: int
+
+
+async def unbalanced_users(connection: Connection, limit: int) -> list[Unbalanced]:
+    return await QUERIES["unbalanced_users"].rows(connection, Unbalanced, limit=limit)
+
+
+async def add_key(connection: Connection, key_id: str, user_id: str, key_hash: bytes, hint: str) -> None:
+    await QUERIES["add_key"].run(connection, key_id=key_id, user_id=user_id, key_hash=key_hash, hint=hint)
+
+
+class KeyHolder(Struct, frozen=True):
+    """Whose a key is, and whether they may use it."""
+
+    user_id: str
+    is_active: bool
+
+
+async def user_of_key(connection: Connection, key_hash: bytes) -> KeyHolder | None:
+    return await QUERIES["user_of_key"].row(connection, KeyHolder, key_hash=key_hash)
+
+
+async def user_is_active(connection: Connection, user_id: str) -> bool:
+    """False for a user who doesn't exist, too."""
+    return bool(await QUERIES["user_is_active"].value(connection, user_id=user_id))
+
+
+async def list_keys(connection: Connection, user_id: str) -> list[KeyRecord]:
+    return await QUERIES["list_keys"].rows(connection, KeyRecord, user_id=user_id)
+
+
+async def revoke_key(connection: Connection, user_id: str, key_id: str) -> bool:
+    return await QUERIES["revoke_key"].value(connection, user_id=user_id, key_id=key_id) is not None
+
+
+async def delete_user(connection: Connection, user_id: str) -> bool:
+    return await QUERIES["delete_user"].value(connection, user_id=user_id) is not None

@@ -1,0 +1,31 @@
+"""JSON Web Tokens: HS256, signed with SECRET_KEY, as the sign-in service beside Darkroom issues them too."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+ALGORITHM = "HS256"
+LIFETIME = timedelta(hours=1)
+
+
+def issue_token(secret_keys: tuple[str, ...], user_id: str, *, lifetime: timedelta = LIFETIME) -> str:
+    """A token for a user, signed with the first key."""
+    now = datetime.now(UTC)
+    return jwt.encode({"sub": user_id, "iat": now, "exp": now + lifetime}, secret_keys[0], algorithm=ALGORITHM)
+
+
+def subject_of(token: str, secret_keys: tuple[str, ...]) -> str | None:
+    """The user id of a valid token that hasn't expired, whichever key signed it; else None."""
+    for key in secret_keys:
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                options={"require": ["exp", "sub"], "verify_aud": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError:
+            continue
+        subject = claims["sub"]
+        return subject if isinstance(subject, str) else None
+    return None

@@ -1,0 +1,105 @@
+"""Accounts: made, shown, credited, erased."""
+
+import asyncpg
+from msgspec import Struct
+
+from schema.identifiers import new_id
+from schema.models.accounts import Account, UserRecord
+from schema.models.problems import ProblemCode
+from service.accounts import keys, store
+from service.accounts.keys import IssuedKey
+from service.database import Connection, Pool
+from service.refusals import Refused
+
+
+class NewUser(Struct, frozen=True):
+    """An account that was just made, and its first key, shown once."""
+
+    user_id: str
+    email: str
+    api_key: str
+    credits: int
+
+
+async def create_user(connection: Connection, email: str, *, credits_: int, user_id: str | None = None) -> NewUser:
+    """Make an account with its opening credits and a key.
+
+    Raises:
+        Refused: INVALID_REQUEST when the id or the email is taken.
+    """
+    user_id = user_id or new_id("usr")
+    try:
+        async with connection.transaction():
+            await store.create_user(connection, user_id, email, email.partition("@")[0], credits_)
+            if credits_:
+                await store.open_ledger(connection, user_id, credits_, "opening credits")
+            issued = await keys.issue_key(connection, user_id)
+    except asyncpg.UniqueViolationError as error:
+        taken = "email" if "email" in (error.constraint_name or "") else "user id"
+        raise Refused(ProblemCode.INVALID_REQUEST, f"There is a user with this {taken} already.") from None
+    return NewUser(user_id=user_id, email=email, api_key=issued.api_key, credits=credits_)
+
+
+async def find_user(connection: Connection, user: str) -> UserRecord:
+    """A user by id or email.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    found = await store.find_user(connection, user)
+    if found is None:
+        raise Refused(ProblemCode.NOT_FOUND, f"There is no user {user}.")
+    return found
+
+
+async def grant(connection: Connection, user: str, amount: int, reason: str | None) -> int:
+    """Change a balance (a negative amount takes credits); the new balance.
+
+    Raises:
+        Refused: NOT_FOUND; INVALID_REQUEST when the balance would fall below zero.
+    """
+    found = await find_user(connection, user)
+    balance = await store.grant_credits(connection, found.user_id, amount, reason)
+    if balance is None:
+        raise Refused(
+            ProblemCode.INVALID_REQUEST, f"The balance is {found.current_credits}; {amount} would make it negative."
+        )
+    return balance
+
+
+async def add_key(connection: Connection, user: str) -> IssuedKey:
+    """One more key for a user."""
+    found = await find_user(connection, user)
+    return await keys.issue_key(connection, found.user_id)
+
+
+async def erase_user(connection: Connection, user: str) -> str:
+    """Erase a user with files, tasks and keys; the ledger is kept without the person. Their id comes back.
+
+    Files' blobs follow: the database notes them for removal, whichever way a file's row goes.
+    """
+    found = await find_user(connection, user)
+    async with connection.transaction():
+        await store.delete_user(connection, found.user_id)
+    return found.user_id
+
+
+async def get_account(pool: Pool, user_id: str) -> Account:
+    """What a user sees of themselves.
+
+    Raises:
+        Refused: UNAUTHORIZED when the account has just been erased.
+    """
+    async with pool.acquire() as connection:
+        user = await store.get_user(connection, user_id)
+    if user is None:
+        raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
+    return Account(
+        user_id=user.user_id,
+        email=user.email,
+        username=user.username,
+        current_credits=user.current_credits,
+        total_credits_used=user.total_credits_used,
+        current_plan_id=user.current_plan_id,
+        created_at=user.created_at,
+    )

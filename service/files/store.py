@@ -1,0 +1,102 @@
+"""A typed function per statement of `schema/queries/files.sql`. They take a connection and open no transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct, structs
+
+from schema.models.files import FileRecord
+from service.database import Connection, load_queries
+
+QUERIES = load_queries("files")
+
+BLOB_GRACE = timedelta(hours=1)
+"""How long a blob may be on its way before its file is recorded."""
+
+
+class NewFile(Struct, frozen=True, kw_only=True):
+    """A file whose blob is stored and whose row is about to be written."""
+
+    file_id: str
+    user_id: str | None
+    task_id: str | None
+    purpose: str | None
+    filename: str
+    blob_key: str
+    sha256: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+
+
+class OwnedFile(Struct, frozen=True):
+    """A file and whose it is."""
+
+    file_id: str
+    user_id: str
+
+
+async def expect_blobs(connection: Connection, blob_keys: Sequence[str], *, grace: timedelta = BLOB_GRACE) -> None:
+    """Before blobs are written: note them, so that they go if their files are never recorded."""
+    await QUERIES["expect_blob"].run(connection, blob_keys=blob_keys, grace=grace)
+
+
+async def keep_blobs(connection: Connection, blob_keys: Sequence[str]) -> None:
+    """Their files are recorded, in this transaction."""
+    await QUERIES["keep_blobs"].run(connection, blob_keys=blob_keys)
+
+
+async def drop_blobs(connection: Connection, blob_keys: Sequence[str]) -> None:
+    """Their files will never be recorded: let the sweep remove them now."""
+    await QUERIES["drop_blobs"].run(connection, blob_keys=blob_keys)
+
+
+async def add_file(connection: Connection, new: NewFile) -> FileRecord:
+    record = await QUERIES["add_file"].row(connection, FileRecord, **structs.asdict(new))
+    assert record is not None  # noqa: S101 - an INSERT without ON CONFLICT answers its row or raises
+    return record
+
+
+async def get_file(connection: Connection, file_id: str) -> FileRecord | None:
+    """For whoever brings a signed URL."""
+    return await QUERIES["get_file"].row(connection, FileRecord, file_id=file_id)
+
+
+async def get_users_file(connection: Connection, user_id: str, file_id: str) -> FileRecord | None:
+    """The file, if it is this user's."""
+    return await QUERIES["get_users_file"].row(connection, FileRecord, user_id=user_id, file_id=file_id)
+
+
+async def lock_file(connection: Connection, user_id: str, file_id: str) -> bool:
+    return await QUERIES["lock_file"].value(connection, user_id=user_id, file_id=file_id) is not None
+
+
+async def file_is_in_use(connection: Connection, file_id: str) -> bool:
+    return await QUERIES["file_is_in_use"].value(connection, file_id=file_id)
+
+
+async def delete_file(connection: Connection, file_id: str) -> None:
+    await QUERIES["delete_file"].run(connection, file_id=file_id)
+
+
+async def delete_results(connection: Connection, task_id: str) -> None:
+    await QUERIES["delete_results"].run(connection, task_id=task_id)
+
+
+async def inputs_of_task(connection: Connection, file_ids: Sequence[str]) -> list[FileRecord]:
+    return await QUERIES["inputs_of_task"].rows(connection, FileRecord, file_ids=file_ids)
+
+
+async def due_blobs(connection: Connection, limit: int) -> list[str]:
+    return await QUERIES["due_blobs"].column(connection, limit=limit)
+
+
+async def referred_blobs(connection: Connection, blob_keys: Sequence[str]) -> frozenset[str]:
+    return frozenset(await QUERIES["referred_blobs"].column(connection, blob_keys=blob_keys))
+
+
+async def expired_uploads(
+    connection: Connection, *, retention: timedelta, limit: int, now: datetime | None = None
+) -> list[OwnedFile]:
+    return await QUERIES["expired_uploads"].rows(connection, OwnedFile, retention=retention, limit=limit, now=now)

@@ -1,0 +1,115 @@
+"""After the commit: waiting tasks become messages in Redis."""
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+
+import structlog
+
+from schema.models.tasks import TaskRecord
+from service.database import UNAVAILABLE, Pool
+from service.queue import REDIS_AWAY, Queue
+from service.tasks import store
+
+BATCH = 500
+BREATH = 1.0
+"""Seconds without a try after Redis failed. What is announced meanwhile keeps its mark, and the sweep sends it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Sends messages in batches, off the path of the requests that caused them.
+
+    Nothing depends on it: a task that isn't sent here keeps the mark it was committed with (`dispatched_at` null).
+    """
+
+    def __init__(self, pool: Pool, queue: Queue) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._announced: deque[tuple[str, int]] = deque()
+        self._awake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to send."""
+        self._loop = asyncio.create_task(self._run(), name="dispatcher")
+
+    async def close(self) -> None:
+        """Send what is still to be sent, and stop."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._announced:
+            await self.send(list(self._announced))
+
+    def announce(self, task_id: str, message_no: int) -> None:
+        """Send a message for a waiting task, soon."""
+        self._announced.append((task_id, message_no))
+        self._awake.set()
+
+    async def send(self, announcements: list[tuple[str, int]]) -> bool:
+        """Send now, and strike off the marks; False when that was not possible."""
+        try:
+            await self._queue.send(announcements)
+            async with self._pool.acquire() as connection:
+                waiting = await store.mark_dispatched(connection, announcements)
+            # Cancelled between its commit and this moment: its message must not stay behind.
+            if ended := [one for one in announcements if one[0] not in waiting]:
+                await self._queue.withdraw(ended)
+        except (*REDIS_AWAY, *UNAVAILABLE) as error:
+            log.warning(
+                "dispatch failed; the sweep will send these", tasks=len(announcements), error=type(error).__name__
+            )
+            return False
+        return True
+
+    async def withdraw(self, task: TaskRecord) -> None:
+        """After a cancel: take the task's message out of the queue and tell those who wait for its end."""
+        try:
+            await self._queue.withdraw([(task.task_id, task.message_no)])
+        except REDIS_AWAY as error:
+            # A message without a waiting task wakes a worker for nothing; that is all.
+            log.warning("message not withdrawn", task_id=task.task_id, error=type(error).__name__)
+        await self.tell_ended(task.task_id)
+
+    async def tell_ended(self, task_id: str) -> None:
+        """Tell those who wait that a task has ended; they look by themselves, later, when this fails."""
+        try:
+            await self._queue.tell_ended(task_id)
+        except REDIS_AWAY as error:
+            log.debug("end not told", task_id=task_id, error=type(error).__name__)
+
+    async def _run(self) -> None:
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            while self._announced:
+                batch = [self._announced.popleft() for _ in range(min(BATCH, len(self._announced)))]
+                if not await self.send(batch):
+                    self._announced.clear()
+                    await asyncio.sleep(BREATH)
+
+
+async def sweep_undispatched(pool: Pool, dispatcher: Dispatcher, *, grace: timedelta, limit: int) -> int:
+    """Send what was marked and not sent: Redis or a process was away, or a back-off is over. How many were sent."""
+    async with pool.acquire() as connection:
+        marked = await store.undispatched_tasks(connection, grace=grace, limit=limit)
+    if marked and await dispatcher.send(marked):
+        return len(marked)
+    return 0
+
+
+async def sweep_lost_messages(pool: Pool, queue: Queue, *, age: timedelta, limit: int) -> int:
+    """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many."""
+    lost = 0
+    after = ""
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.dispatched_tasks(connection, after=after, age=age, limit=limit)
+        if not page:
+            return lost
+        after = page[-1][0]
+        if missing := await queue.missing(page):
+            async with pool.acquire() as connection:
+                lost += len(await store.mark_lost_messages(connection, missing))

@@ -1,0 +1,80 @@
+"""A user's tasks in pages, newest first: by number up to 10,000 rows deep, by cursor at any depth."""
+
+from datetime import UTC, datetime, timedelta
+
+from schema.models.edits import Mode
+from schema.models.tasks import Pagination, TaskRecord, TaskStatus
+from service.cursors import decode_cursor, encode_cursor
+from service.database import Pool
+from service.refusals import invalid
+from service.tasks import store
+
+DEEPEST_ROW = 10_000
+"""How far page numbers reach, and how far `total` counts."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def get_task_list(
+    pool: Pool,
+    user_id: str,
+    *,
+    status: TaskStatus | None,
+    mode: Mode | None,
+    page: int,
+    page_size: int,
+    cursor: str | None,
+) -> tuple[list[TaskRecord], Pagination]:
+    """One page. A cursor wins over a page number; counting is left out then.
+
+    Raises:
+        Refused: INVALID_REQUEST for a page too deep or a cursor that isn't one.
+    """
+    if cursor is None and page * page_size > DEEPEST_ROW:
+        raise invalid("page", f"page x page_size goes up to {DEEPEST_ROW}; follow next_cursor to go deeper")
+    after = None if cursor is None else _position(cursor)
+    async with pool.acquire() as connection:
+        # One row more than asked tells whether there is a next page.
+        tasks = await store.get_tasks_by_user(
+            connection,
+            user_id,
+            status=status,
+            mode=mode,
+            after=after,
+            limit=page_size + 1,
+            offset=0 if after else (page - 1) * page_size,
+        )
+        counted = None
+        if after is None:
+            counted = await store.count_tasks_by_user(
+                connection, user_id, status=status, mode=mode, up_to=DEEPEST_ROW + 1
+            )
+    more = len(tasks) > page_size
+    tasks = tasks[:page_size]
+    next_cursor = _cursor(tasks[-1]) if more else None
+    if counted is None:
+        return tasks, Pagination(None, page_size, None, total_capped=False, total_pages=None, next_cursor=next_cursor)
+    total = min(counted, DEEPEST_ROW)
+    return tasks, Pagination(
+        page=page,
+        page_size=page_size,
+        total=total,
+        total_capped=counted > DEEPEST_ROW,
+        total_pages=-(-total // page_size),
+        next_cursor=next_cursor,
+    )
+
+
+def _cursor(task: TaskRecord) -> str:
+    return encode_cursor(((task.created_at - EPOCH) // MICROSECOND, task.task_id))
+
+
+def _position(cursor: str) -> tuple[datetime, str]:
+    position = decode_cursor(cursor, tuple[int, str])
+    try:
+        if position is not None and "\0" not in position[1]:
+            return EPOCH + position[0] * MICROSECOND, position[1]
+    except OverflowError:
+        pass
+    raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest task")

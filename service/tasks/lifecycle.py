@@ -1,0 +1,196 @@
+"""What a worker may do with a task: claim it, and then exactly one of complete, fail and requeue.
+
+Each demands the fencing token that the claim got. A token older than the row's changes nothing, so however often a
+message is delivered, and however late a lost worker comes back, a task has one outcome.
+"""
+
+import random
+from datetime import datetime, timedelta
+
+import structlog
+from msgspec import Struct
+
+from schema.models.edits import Mode
+from schema.models.problems import FailureCode
+from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
+from service.accounts import credits as ledger
+from service.database import Connection, Pool
+from service.files import store as files
+from service.files.store import NewFile
+from service.tasks import store
+from service.tasks.store import Announcement
+
+LEASE = timedelta(seconds=10)
+RENEWAL = timedelta(seconds=3)
+
+FIRST_BACK_OFF = 1.0
+LONGEST_BACK_OFF = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Claim(Struct, frozen=True):
+    """A task that a worker holds: whoever has a higher token holds it now."""
+
+    task: TaskRecord
+
+    @property
+    def task_id(self) -> str:
+        return self.task.task_id
+
+    @property
+    def lease_token(self) -> int:
+        return self.task.lease_token
+
+
+class Taken(Struct, frozen=True):
+    """What a message led to: a claim, if anything waited; and the named task's next message, if it still waits."""
+
+    claim: Claim | None
+    announce: Announcement | None
+
+
+async def claim(
+    pool: Pool, named_task_id: str, *, worker_id: str, modes: frozenset[Mode], now: datetime | None = None
+) -> Taken:
+    """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
+
+    The message is used up by this. If the task it named still waits, it is marked in the same transaction to be
+    dispatched again; the caller announces it after the commit, and should the caller die, the sweep does.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await store.lock_claims(connection)
+        task = await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
+        named = None
+        if task is None or task.task_id != named_task_id:
+            named = await store.mark_undispatched(connection, named_task_id)
+    due_now = named is not None and named.not_before is None
+    return Taken(
+        claim=Claim(task) if task else None,
+        announce=(named.task_id, named.message_no) if named and due_now else None,
+    )
+
+
+async def renew(pool: Pool, held: Claim) -> bool:
+    """Keep the lease; False when the claim is no longer ours."""
+    async with pool.acquire() as connection:
+        return await store.renew_lease(connection, held.task_id, held.lease_token, lease=LEASE)
+
+
+async def is_held(pool: Pool, held: Claim) -> bool:
+    """Whether the claim is still ours: not cancelled, not passed on."""
+    async with pool.acquire() as connection:
+        return await store.holds_claim(connection, held.task_id, held.lease_token)
+
+
+async def update_task_progress(pool: Pool, held: Claim, progress: int, step: str) -> bool:
+    """Tell how far the edit is (0 to 100) and what it does; False when the claim is no longer ours."""
+    async with pool.acquire() as connection:
+        return await store.update_progress(connection, held.task_id, held.lease_token, progress, step)
+
+
+async def complete_task(
+    pool: Pool, held: Claim, result: StoredResult, made: list[NewFile], *, now: datetime | None = None
+) -> TaskRecord | None:
+    """Record what a claim achieved, and its files, whose blobs are stored already.
+
+    Returns the finished task, or None when the claim is no longer ours (cancelled, or its lease passed on): then
+    nothing was written, and the caller throws away what it made.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        task = await store.complete_task(connection, held.task_id, held.lease_token, result, now=now)
+        if task is not None:
+            for new in made:
+                await files.add_file(connection, new)
+            await files.keep_blobs(connection, [new.blob_key for new in made])
+    return task
+
+
+async def fail_task(pool: Pool, held: Claim, failure: TaskFailure, *, now: datetime | None = None) -> TaskRecord | None:
+    """Record why a claim failed for good, and give the credits back; None when the claim is no longer ours."""
+    async with pool.acquire() as connection, connection.transaction():
+        return await _fail(connection, held.task_id, held.lease_token, failure, now)
+
+
+async def _fail(
+    connection: Connection, task_id: str, lease_token: int, failure: TaskFailure, now: datetime | None
+) -> TaskRecord | None:
+    task = await store.fail_task(connection, task_id, lease_token, failure, now=now)
+    if task is not None:
+        await ledger.refund(connection, task, "the task failed", now=now)
+    return task
+
+
+def back_off(attempts: int) -> timedelta:
+    """How long a transient failure waits before its next attempt: 1 to 30 s, doubling, with full jitter."""
+    ceiling = min(LONGEST_BACK_OFF, FIRST_BACK_OFF * 2**attempts)
+    return timedelta(seconds=random.uniform(FIRST_BACK_OFF, max(FIRST_BACK_OFF, ceiling)))  # noqa: S311 - no secret
+
+
+async def try_again_or_fail(
+    pool: Pool, held: Claim, failure: TaskFailure, *, max_attempts: int, at_once: bool, now: datetime | None = None
+) -> TaskRecord | None:
+    """After a failure that may pass: back to the line while attempts are left, else failed and refunded.
+
+    `at_once` is for an attempt that was cut off (its process died); others wait for a moment. None when the claim is
+    no longer ours.
+    """
+    if held.task.attempts >= max_attempts:
+        return await fail_task(pool, held, failure, now=now)
+    async with pool.acquire() as connection:
+        return await store.requeue_task(
+            connection,
+            held.task_id,
+            held.lease_token,
+            delay=timedelta(0) if at_once else back_off(held.task.attempts),
+            to_the_head=at_once,
+            attempts_returned=0,
+            now=now,
+        )
+
+
+async def give_back(pool: Pool, held: Claim, *, now: datetime | None = None) -> TaskRecord | None:
+    """A worker that shuts down returns its task to the head of the line; that costs no attempt."""
+    async with pool.acquire() as connection:
+        return await store.requeue_task(
+            connection,
+            held.task_id,
+            held.lease_token,
+            delay=timedelta(0),
+            to_the_head=True,
+            attempts_returned=1,
+            now=now,
+        )
+
+
+EXHAUSTED = TaskFailure(
+    code=FailureCode.ATTEMPTS_EXHAUSTED,
+    message="The edit was interrupted several times and was given up. Try another photo, or try again later.",
+)
+
+
+async def recover_lost(
+    connection: Connection, *, max_attempts: int, limit: int, now: datetime | None = None
+) -> list[TaskRecord]:
+    """Take tasks from workers that no longer renew their lease; the caller's transaction makes it stick.
+
+    A task with attempts left goes to the head of its user's line; the others have failed, and are refunded.
+    """
+    recovered: list[TaskRecord] = []
+    for lost in await store.lost_leases(connection, lease=LEASE, limit=limit, now=now):
+        if lost.attempts >= max_attempts:
+            task = await _fail(connection, lost.task_id, lost.lease_token, EXHAUSTED, now)
+        else:
+            task = await store.requeue_task(
+                connection,
+                lost.task_id,
+                lost.lease_token,
+                delay=timedelta(0),
+                to_the_head=True,
+                attempts_returned=0,
+                now=now,
+            )
+        if task is not None:
+            log.warning("lease lost", task_id=task.task_id, attempts=task.attempts, status=task.status)
+            recovered.append(task)
+    return recovered

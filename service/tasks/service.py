@@ -1,0 +1,145 @@
+"""The task service: what the HTTP face may do with tasks. The worker's half is in lifecycle.py."""
+
+from schema.models.edits import Mode
+from schema.models.problems import ProblemCode
+from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
+from service.accounts import credits as ledger
+from service.database import Pool
+from service.files import store as files
+from service.refusals import Refused
+from service.tasks import history, store, submission
+from service.tasks.dispatch import Dispatcher
+from service.tasks.store import IdempotencyKey
+from service.tasks.submission import Submitted
+from service.tasks.waiting import Waiters
+
+
+class TaskService:
+    """Database first, queue second: Redis is told only what is committed, and need not be there."""
+
+    def __init__(
+        self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, *, available: frozenset[Mode], max_pending: int
+    ) -> None:
+        self._pool = pool
+        self._dispatcher = dispatcher
+        self._waiters = waiters
+        self._available = available
+        self._max_pending = max_pending
+
+    async def create_task(self, user_id: str, new: NewTask, idempotency: IdempotencyKey | None) -> Submitted:
+        """Charge and write a task, then announce it.
+
+        Raises:
+            Refused: As `submission.new_submission` and `submission.submit` tell.
+        """
+        return await self._submit(
+            submission.new_submission(user_id, new, available=self._available, idempotency=idempotency)
+        )
+
+    async def retry_task(self, user_id: str, task_id: str, idempotency: IdempotencyKey | None) -> Submitted:
+        """Make a failed or cancelled task's edit once more, as a new task.
+
+        Raises:
+            Refused: TASK_NOT_FOUND, TASK_NOT_RETRYABLE, and as `submission.submit` tells.
+        """
+        if idempotency is not None:
+            earlier = await submission.find_replay(self._pool, user_id, idempotency)
+            if earlier is not None:
+                return earlier
+        task = await self.get_task(user_id, task_id)
+        return await self._submit(submission.retry_submission(task, available=self._available, idempotency=idempotency))
+
+    async def _submit(self, new: submission.Submission) -> Submitted:
+        submitted = await submission.submit(self._pool, new, max_pending=self._max_pending)
+        if not submitted.replayed:
+            self._dispatcher.announce(submitted.task.task_id, submitted.task.message_no)
+        return submitted
+
+    async def get_task(self, user_id: str, task_id: str) -> TaskRecord:
+        """One task of this user.
+
+        Raises:
+            Refused: TASK_NOT_FOUND, another user's task included.
+        """
+        async with self._pool.acquire() as connection:
+            task = await store.get_task_by_id(connection, user_id, task_id)
+        if task is None:
+            raise not_found(task_id)
+        return task
+
+    async def wait_for_end(self, task: TaskRecord, seconds: float) -> TaskRecord:
+        """The task once it has ended, or as it is after this many seconds (or when the process shuts down).
+
+        Raises:
+            Refused: TASK_NOT_FOUND when it was deleted meanwhile.
+        """
+        if task.status.ended or seconds <= 0 or task.user_id is None:
+            return task
+        await self._waiters.wait(task.task_id, seconds)
+        return await self.get_task(task.user_id, task.task_id)
+
+    async def get_task_list(
+        self,
+        user_id: str,
+        *,
+        status: TaskStatus | None,
+        mode: Mode | None,
+        page: int,
+        page_size: int,
+        cursor: str | None,
+    ) -> tuple[list[TaskRecord], Pagination]:
+        """One page of a user's tasks, newest first; see `history.get_task_list`."""
+        return await history.get_task_list(
+            self._pool, user_id, status=status, mode=mode, page=page, page_size=page_size, cursor=cursor
+        )
+
+    async def count_tasks(self, user_id: str) -> TaskStats:
+        """How many of a user's tasks are in each status."""
+        async with self._pool.acquire() as connection:
+            counted = await store.count_tasks_by_status(connection, user_id)
+        return TaskStats(**{status.value: counted.get(status, 0) for status in TaskStatus}, total=sum(counted.values()))
+
+    async def cancel_task(self, user_id: str, task_id: str) -> TaskRecord:
+        """Cancel at once and refund, whatever the task is in; a second cancel answers the same.
+
+        Raises:
+            Refused: TASK_NOT_FOUND; TASK_NOT_CANCELLABLE when the task is done or has failed.
+        """
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                task = await store.cancel_task(connection, user_id, task_id)
+                if task is not None:
+                    await ledger.refund(connection, task, "the task was cancelled")
+            if task is None:
+                task = await store.get_task_by_id(connection, user_id, task_id)
+                if task is None:
+                    raise not_found(task_id)
+                if task.status is not TaskStatus.CANCELLED:
+                    raise Refused(
+                        ProblemCode.TASK_NOT_CANCELLABLE,
+                        f"The task is {task.status} already; there is nothing to cancel.",
+                    )
+                return task
+        await self._dispatcher.withdraw(task)
+        return task
+
+    async def delete_task(self, user_id: str, task_id: str) -> None:
+        """Delete an ended task with its result files, but for those that another task has as its input.
+
+        Raises:
+            Refused: TASK_NOT_FOUND; TASK_NOT_FINISHED while it waits or runs.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await store.delete_task(connection, user_id, task_id):
+                await files.delete_results(connection, task_id)
+            elif await store.get_task_by_id(connection, user_id, task_id):
+                raise Refused(
+                    ProblemCode.TASK_NOT_FINISHED, "The task has not ended yet. Cancel it first, or wait for its end."
+                )
+            else:
+                raise not_found(task_id)
+
+
+def not_found(task_id: str) -> Refused:
+    """The same for tasks that don't exist and for other users' tasks."""
+    return Refused(ProblemCode.TASK_NOT_FOUND, f"You have no task {task_id[:64]!r}.")

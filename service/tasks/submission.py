@@ -1,0 +1,239 @@
+"""From what a client asks to a task in the table: judge the request, then charge and write in one statement."""
+
+import hashlib
+from typing import Any
+
+import asyncpg
+import msgspec
+import structlog
+from msgspec import Struct
+
+from schema.identifiers import new_id
+from schema.models.edits import CONFIG_TYPES, REFERENCE_FIELDS, AnyConfig, Mode, price
+from schema.models.problems import ProblemCode
+from schema.models.tasks import NewTask, TaskRecord
+from service.database import Connection, Pool
+from service.refusals import Refused, invalid
+from service.tasks import store
+from service.tasks.store import IdempotencyKey, Kept, Submission, SubmitAnswer
+
+TRIES = 3
+MODE_RETRY_AFTER = 3600
+PENDING_RETRY_AFTER = 30
+
+log = structlog.get_logger(__name__)
+
+
+class Submitted(Struct, frozen=True):
+    """The task, and whether an earlier request with the same key had written it already."""
+
+    task: TaskRecord
+    replayed: bool
+
+
+def fingerprint(body: object) -> bytes:
+    """A digest of JSON values that doesn't depend on the order of keys or on white space."""
+    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
+
+
+def parse_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
+    """A mode's configuration, typed.
+
+    Raises:
+        Refused: INVALID_REQUEST naming the field.
+    """
+    try:
+        return msgspec.convert(config, CONFIG_TYPES[mode])
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        if message.startswith("Object contains unknown field"):
+            name = message.split("`")[1]
+            raise invalid(f"config.{name}", f"{mode} knows no such field; GET /api/v1/modes lists them") from None
+        raise invalid(f"config{path.rstrip('`')}", message) from None
+
+
+def stored_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
+    """The configuration of a task that is in the table already; keys that no mode knows are ignored."""
+    known = CONFIG_TYPES[mode].__struct_fields__
+    return msgspec.convert({name: config[name] for name in known if name in config}, CONFIG_TYPES[mode])
+
+
+def the_reference(new: NewTask, config: AnyConfig) -> str | None:
+    """The reference image, sent beside `config` or inside it under one of its older names.
+
+    Raises:
+        Refused: INVALID_REQUEST when the names disagree.
+    """
+    reference = new.reference_image
+    for name in REFERENCE_FIELDS[new.mode]:
+        other: str | None = getattr(config, name)
+        if other is None:
+            continue
+        if reference is not None and other != reference:
+            raise invalid(f"config.{name}", "names another reference image than the rest of the request; send one")
+        reference = other
+    return reference
+
+
+def new_submission(
+    user_id: str, new: NewTask, *, available: frozenset[Mode], idempotency: IdempotencyKey | None
+) -> Submission:
+    """Judge what a client asks, without looking anything up.
+
+    Raises:
+        Refused: INVALID_REQUEST naming the field.
+    """
+    config = parse_config(new.mode, new.config)
+    reference = the_reference(new, config)
+    demand_reference(new.mode, config, reference)
+    return Submission(
+        task_id=new_id("task"),
+        user_id=user_id,
+        mode=new.mode,
+        priority=new.priority,
+        source_image=new.source_image,
+        reference_image=reference,
+        config=new.config,
+        webhook_url=new.webhook_url,
+        price=price(new.mode, config.quality, config.size),
+        available=new.mode in available,
+        idempotency=idempotency,
+    )
+
+
+def retry_submission(task: TaskRecord, *, available: frozenset[Mode], idempotency: IdempotencyKey | None) -> Submission:
+    """The same edit once more, at today's price.
+
+    Raises:
+        Refused: TASK_NOT_RETRYABLE unless the task has failed or was cancelled.
+    """
+    if task.failed_at is None and task.cancelled_at is None:
+        raise Refused(
+            ProblemCode.TASK_NOT_RETRYABLE, f"The task is {task.status}; only failed or cancelled tasks can be retried."
+        )
+    config = stored_config(task.mode, task.config)
+    return Submission(
+        task_id=new_id("task"),
+        user_id=task.user_id or "",
+        mode=task.mode,
+        priority=task.priority,
+        source_image=task.source_image,
+        reference_image=task.reference_image,
+        config=task.config,
+        webhook_url=task.webhook_url,
+        price=price(task.mode, config.quality, config.size),
+        available=task.mode in available,
+        retry_of=task.task_id,
+        idempotency=idempotency,
+    )
+
+
+def demand_reference(mode: Mode, config: AnyConfig, reference: str | None) -> None:
+    """A custom background is somebody's picture; everything else has a default.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    if mode is Mode.BACKGROUND_CHANGE and getattr(config, "background_type", None) == "custom" and reference is None:
+        raise invalid("reference_image", "a custom background needs one; upload it, or ask for a preset")
+
+
+async def submit(pool: Pool, submission: Submission, *, max_pending: int) -> Submitted:
+    """Charge and write a task, with its key and the mark that it is to be dispatched: all of it or nothing.
+
+    Raises:
+        Refused: IDEMPOTENCY_KEY_REUSED, FILE_NOT_FOUND, TASK_NOT_FOUND, TOO_MANY_PENDING_TASKS,
+            INSUFFICIENT_CREDITS or MODE_NOT_AVAILABLE, in this order; nothing was written or charged then.
+    """
+    async with pool.acquire() as connection:
+        for _ in range(TRIES):
+            answer = await _submit_once(connection, submission, max_pending)
+            if answer.task is not None:
+                _log_created(submission, answer)
+                return Submitted(answer.task, replayed=False)
+            # A twin that was faster may have taken the credits or the place that this request lacked: look again.
+            kept = answer.kept
+            if kept is None and submission.idempotency is not None:
+                kept = await store.kept_key(connection, submission.user_id, submission.idempotency)
+            if kept is not None and submission.idempotency is not None:
+                return await replay(connection, submission.user_id, submission.idempotency, kept)
+            refusal = await _refusal(connection, submission, answer, max_pending)
+            if refusal is not None:
+                raise refusal
+            # What stood in the way is gone already (a refund, a claim): try again.
+    raise Refused(ProblemCode.SERVICE_UNAVAILABLE, "The account is very busy. Try again in a moment.", retry_after=1)
+
+
+def _log_created(submission: Submission, answer: SubmitAnswer) -> None:
+    about = {"user_id": submission.user_id, "task_id": submission.task_id}
+    log.info("credits deducted", **about, credits=submission.price, credits_left=answer.credits_left)
+    log.info("task created", **about, mode=submission.mode, credits=submission.price)
+
+
+async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:
+    """What an earlier request with this key led to, if there was one.
+
+    Raises:
+        Refused: IDEMPOTENCY_KEY_REUSED or TASK_NOT_FOUND.
+    """
+    async with pool.acquire() as connection:
+        kept = await store.kept_key(connection, user_id, idempotency)
+        return None if kept is None else await replay(connection, user_id, idempotency, kept)
+
+
+async def replay(connection: Connection, user_id: str, idempotency: IdempotencyKey, kept: Kept) -> Submitted:
+    """The task that a key's first request made."""
+    if kept.kept_fingerprint != idempotency.fingerprint:
+        raise Refused(
+            ProblemCode.IDEMPOTENCY_KEY_REUSED,
+            "This Idempotency-Key was used with another body within the last 24 hours. Use a new key.",
+        )
+    task = await store.get_task_by_id(connection, user_id, kept.kept_task_id)
+    if task is None:
+        raise Refused(ProblemCode.TASK_NOT_FOUND, "The task that this Idempotency-Key made has been deleted.")
+    return Submitted(task, replayed=True)
+
+
+async def _submit_once(connection: Connection, submission: Submission, max_pending: int) -> SubmitAnswer:
+    try:
+        return await store.submit_task(connection, submission, max_pending=max_pending)
+    except asyncpg.UniqueViolationError:
+        if submission.idempotency is None:
+            raise
+    # The key is there already: a twin's, which the second try sees, or one from more than a day ago, which goes first.
+    await store.forget_expired_key(connection, submission.user_id, submission.idempotency)
+    return await store.submit_task(connection, submission, max_pending=max_pending)
+
+
+async def _refusal(
+    connection: Connection, submission: Submission, answer: SubmitAnswer, max_pending: int
+) -> Refused | None:
+    inputs = {"source_image": submission.source_image, "reference_image": submission.reference_image}
+    for field, file_id in inputs.items():
+        if file_id is not None and file_id not in answer.found_files:
+            return Refused(
+                ProblemCode.FILE_NOT_FOUND, f"{field}: there is no file {file_id}. Upload it first.", field=field
+            )
+    seen = await store.refusal_of_submit(connection, submission.user_id, max_pending)
+    if seen is None:
+        return Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
+    if seen.too_many_pending:
+        return Refused(
+            ProblemCode.TOO_MANY_PENDING_TASKS,
+            f"You have {max_pending} tasks waiting already. Wait until some are done, or cancel some.",
+            retry_after=PENDING_RETRY_AFTER,
+        )
+    if seen.current_credits < submission.price:
+        deficit = submission.price - seen.current_credits
+        return Refused(
+            ProblemCode.INSUFFICIENT_CREDITS,
+            f"This edit costs {submission.price} credits and you have {seen.current_credits}.",
+            extra={"required": submission.price, "current": seen.current_credits, "deficit": deficit},
+        )
+    if not submission.available:
+        return Refused(
+            ProblemCode.MODE_NOT_AVAILABLE,
+            f"{submission.mode} isn't available on this server at the moment. GET /api/v1/modes tells what is.",
+            retry_after=MODE_RETRY_AFTER,
+        )
+    return None
