@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -12,8 +12,14 @@ from asyncpg.pool import PoolConnectionProxy
 
 from service.settings import Settings
 
-Connection = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
-Pool = asyncpg.Pool[Any]
+if TYPE_CHECKING:
+    # Generic in their stubs only.
+    Connection = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
+    BasePool = asyncpg.Pool[Any]
+else:
+    Connection = asyncpg.Connection | PoolConnectionProxy
+    BasePool = asyncpg.Pool
+
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0
@@ -100,7 +106,7 @@ async def prepare_connection(connection: Connection) -> None:
     )
 
 
-async def connect(settings: Settings) -> asyncpg.Connection[Any]:
+async def connect(settings: Settings) -> "asyncpg.Connection[Any]":
     """One connection outside of any pool, for commands."""
     connection = await asyncpg.connect(
         settings.database_url,
@@ -112,17 +118,39 @@ async def connect(settings: Settings) -> asyncpg.Connection[Any]:
     return connection
 
 
+async def _leave_as_is(_: Connection) -> None:
+    """No statement of ours leaves anything behind in a session, so a release needs no round trip to clean it."""
+
+
+class Pool(BasePool):
+    """A pool whose callers wait a bounded time for a connection: TimeoutError, one of UNAVAILABLE, comes after it."""
+
+    __slots__ = ()
+
+    def acquire(self, *, timeout: float | None = ACQUIRE_TIMEOUT) -> Any:
+        return super().acquire(timeout=timeout)
+
+
 async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
     """A pool for the running event loop.
 
     Through a transaction pooler nothing may be kept between transactions, prepared statements included.
     """
-    return await asyncpg.create_pool(
+    pool = Pool(
         settings.database_url,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         min_size=min_size,
         max_size=settings.database_pool_size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        setup=None,
+        init=prepare_connection,
+        reset=_leave_as_is,
+        loop=None,
         timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
         statement_cache_size=0 if settings.through_pooler else 100,
-        init=prepare_connection,
     )
+    await pool
+    return pool

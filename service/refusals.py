@@ -28,5 +28,5 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error of the p
 
 
 def invalid(field: str, message: str) -> Refused:
-    """One input is wrong."""
-    return Refused(ProblemCode.INVALID_REQUEST, f"{field}: {message}", field=field)
+    """One input is wrong: `message` says what it takes."""
+    return Refused(ProblemCode.INVALID_REQUEST, message, field=field)

@@ -1,5 +1,6 @@
 """What may be asked of an edit: modes, their configuration, their price."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil
@@ -131,6 +132,21 @@ BACKGROUND_PRESETS = (
     "green_screen",
 )
 """Backgrounds made by code; the first is used when nothing is asked."""
+
+PRESETS: dict[Mode, tuple[str, ...]] = {
+    Mode.HEAD_SWAP: (),
+    Mode.BACKGROUND_CHANGE: BACKGROUND_PRESETS,
+    Mode.POSE_CHANGE: (),
+}
+"""What can be asked for by name instead of with a reference image."""
+
+ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset({Mode.BACKGROUND_CHANGE})}
+"""Which edits each engine makes, by the engine's name."""
+
+
+def available_modes(engines: Mapping[Mode, str]) -> frozenset[Mode]:
+    """The modes that the engine set for them makes."""
+    return frozenset(mode for mode, engine in engines.items() if mode in ENGINE_MODES[engine])
 
 
 def price(mode: Mode, quality: Quality | None, size: Size | None) -> int:

@@ -42,8 +42,8 @@ DELETE FROM files
  WHERE task_id = :task_id
    AND NOT EXISTS (SELECT FROM tasks WHERE tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
 
--- name: inputs_of_task
-SELECT * FROM files WHERE file_id = ANY (:file_ids::text[])
+-- name: get_users_files
+SELECT * FROM files WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
 
 -- name: due_blobs
 SELECT blob_key

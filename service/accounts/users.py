@@ -7,7 +7,6 @@ from schema.identifiers import new_id
 from schema.models.accounts import Account, UserRecord
 from schema.models.problems import ProblemCode
 from service.accounts import keys, store
-from service.accounts.keys import IssuedKey
 from service.database import Connection, Pool
 from service.refusals import Refused
 
@@ -67,12 +66,6 @@ async def grant(connection: Connection, user: str, amount: int, reason: str | No
     return balance
 
 
-async def add_key(connection: Connection, user: str) -> IssuedKey:
-    """One more key for a user."""
-    found = await find_user(connection, user)
-    return await keys.issue_key(connection, found.user_id)
-
-
 async def erase_user(connection: Connection, user: str) -> str:
     """Erase a user with files, tasks and keys; the ledger is kept without the person. Their id comes back.
 
@@ -94,6 +87,11 @@ async def get_account(pool: Pool, user_id: str) -> Account:
         user = await store.get_user(connection, user_id)
     if user is None:
         raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
+    return as_account(user)
+
+
+def as_account(user: UserRecord) -> Account:
+    """A user's row without what only the sign-in service needs."""
     return Account(
         user_id=user.user_id,
         email=user.email,

@@ -84,8 +84,8 @@ async def delete_results(connection: Connection, task_id: str) -> None:
     await QUERIES["delete_results"].run(connection, task_id=task_id)
 
 
-async def inputs_of_task(connection: Connection, file_ids: Sequence[str]) -> list[FileRecord]:
-    return await QUERIES["inputs_of_task"].rows(connection, FileRecord, file_ids=file_ids)
+async def get_users_files(connection: Connection, user_id: str, file_ids: Sequence[str]) -> list[FileRecord]:
+    return await QUERIES["get_users_files"].rows(connection, FileRecord, user_id=user_id, file_ids=file_ids)
 
 
 async def due_blobs(connection: Connection, limit: int) -> list[str]:

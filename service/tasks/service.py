@@ -1,5 +1,6 @@
 """The task service: what the HTTP face may do with tasks. The worker's half is in lifecycle.py."""
 
+from schema.identifiers import is_id
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
@@ -61,8 +62,10 @@ class TaskService:
         Raises:
             Refused: TASK_NOT_FOUND, another user's task included.
         """
-        async with self._pool.acquire() as connection:
-            task = await store.get_task_by_id(connection, user_id, task_id)
+        task = None
+        if is_id(task_id):
+            async with self._pool.acquire() as connection:
+                task = await store.get_task_by_id(connection, user_id, task_id)
         if task is None:
             raise not_found(task_id)
         return task
@@ -105,6 +108,8 @@ class TaskService:
         Raises:
             Refused: TASK_NOT_FOUND; TASK_NOT_CANCELLABLE when the task is done or has failed.
         """
+        if not is_id(task_id):
+            raise not_found(task_id)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 task = await store.cancel_task(connection, user_id, task_id)
@@ -129,6 +134,8 @@ class TaskService:
         Raises:
             Refused: TASK_NOT_FOUND; TASK_NOT_FINISHED while it waits or runs.
         """
+        if not is_id(task_id):
+            raise not_found(task_id)
         async with self._pool.acquire() as connection, connection.transaction():
             if await store.delete_task(connection, user_id, task_id):
                 await files.delete_results(connection, task_id)

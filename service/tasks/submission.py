@@ -211,9 +211,7 @@ async def _refusal(
     inputs = {"source_image": submission.source_image, "reference_image": submission.reference_image}
     for field, file_id in inputs.items():
         if file_id is not None and file_id not in answer.found_files:
-            return Refused(
-                ProblemCode.FILE_NOT_FOUND, f"{field}: there is no file {file_id}. Upload it first.", field=field
-            )
+            return Refused(ProblemCode.FILE_NOT_FOUND, f"there is no file {file_id}. Upload it first.", field=field)
     seen = await store.refusal_of_submit(connection, submission.user_id, max_pending)
     if seen is None:
         return Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")

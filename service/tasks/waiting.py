@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from typing import cast
 
 import structlog
 
@@ -73,9 +74,10 @@ class Waiters:
             try:
                 async with self._queue.subscribe() as subscription:
                     await subscription.subscribe(ENDED_CHANNEL)
-                    async for message in subscription.listen():
-                        ended: bytes = message["data"]
-                        self._release(ended.decode())
+                    while True:
+                        message = cast("dict[str, bytes] | None", await subscription.get_message(timeout=None))
+                        if message is not None:
+                            self._release(message["data"].decode())
             except REDIS_AWAY as error:
                 log.debug("not subscribed", error=type(error).__name__)
             await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)

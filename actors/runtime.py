@@ -1,0 +1,152 @@
+"""What a worker process holds while it runs: connections, engines, the sweep."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable
+from datetime import timedelta
+from secrets import token_hex
+from typing import TypeVar
+
+import structlog
+from dramatiq import Broker, Worker
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import Middleware, MiddlewareError
+
+from actors.edit import Editor, Limits
+from actors.engines.registry import engine_for
+from actors.engines.seam import Engine
+from actors.sweep import Rules, Sweep
+from schema.models.edits import available_modes
+from service.database import UNAVAILABLE, Pool, open_pool
+from service.files.storage import Storage, StorageError
+from service.migrations import SchemaError, check_schema
+from service.queue import REDIS_AWAY, Queue
+from service.settings import Settings
+from service.tasks import workers
+from service.tasks.dispatch import Dispatcher
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Runtime(Middleware):
+    """Dramatiq's middleware that gives the actors what they need. Stands behind AsyncIO, whose event loop it uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._worker_id = f"{platform.node()}:{os.getpid()}:{token_hex(4)}"
+        self._pool: Pool | None = None
+        self._queue = Queue(settings.redis_url)
+        self._engines: list[Engine] = []
+        self._dispatcher: Dispatcher | None = None
+        self._sweep: asyncio.Task[None] | None = None
+        self._editor: Editor | None = None
+
+    @property
+    def editor(self) -> Editor:
+        """Takes tasks, once the worker has booted."""
+        if self._editor is None:
+            raise RuntimeError("the worker has not booted")
+        return self._editor
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Connect to everything, or stop the boot with one clear line.
+
+        Raises:
+            MiddlewareError: Something that is needed can't be reached; only this exception stops a worker.
+        """
+        _in_loop(self._open())
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """No more claims; Dramatiq then waits for the running actors."""
+        _in_loop(self._stop())
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        _in_loop(self._close())
+
+    async def _open(self) -> None:
+        settings = self._settings
+        try:
+            self._pool = await open_pool(settings)
+            async with self._pool.acquire() as connection:
+                await check_schema(connection)
+                log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
+            await self._queue.ping()
+            storage = Storage.open(settings.storage_url, settings.storage_options)
+            await storage.check()
+        except SchemaError as error:
+            raise MiddlewareError(str(error)) from None
+        except StorageError as error:
+            raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
+        except UNAVAILABLE as error:
+            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}") from None
+        except REDIS_AWAY as error:
+            raise MiddlewareError(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}") from None
+        await self._set_up(self._pool, storage)
+
+    async def _set_up(self, pool: Pool, storage: Storage) -> None:
+        settings = self._settings
+        modes = available_modes(settings.engines)
+        self._engines = [engine_for("local", threads=settings.engine_threads) for _ in range(settings.worker_slots)]
+        for engine in self._engines:
+            await engine.start()
+        self._dispatcher = Dispatcher(pool, self._queue)
+        await self._dispatcher.start()
+        self._editor = Editor(
+            pool,
+            storage,
+            self._dispatcher,
+            self._engines,
+            worker_id=self._worker_id,
+            modes=modes,
+            limits=Limits(
+                timeout_seconds=settings.task_timeout_seconds,
+                max_attempts=settings.task_max_attempts,
+                max_pixels=settings.max_image_pixels,
+            ),
+        )
+        rules = Rules(
+            slots=settings.worker_slots,
+            modes=modes,
+            max_attempts=settings.task_max_attempts,
+            task_retention=_days(settings.task_retention_days),
+            upload_retention=_days(settings.upload_retention_days),
+        )
+        for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
+            log.info("retention", what=name, days=retention.days if retention else "kept forever")
+        sweep = Sweep(pool, self._queue, storage, self._dispatcher, worker_id=self._worker_id, rules=rules)
+        self._sweep = asyncio.create_task(sweep.run(), name="sweep")
+
+    async def _stop(self) -> None:
+        if self._editor is not None:
+            self._editor.stop()
+
+    async def _close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+            await asyncio.gather(self._sweep, return_exceptions=True)
+        for engine in self._engines:
+            await engine.close()
+        if self._dispatcher is not None:
+            await self._dispatcher.close()
+        if self._pool is not None:
+            try:
+                async with self._pool.acquire() as connection:
+                    await workers.forget_worker(connection, self._worker_id)
+            except UNAVAILABLE as error:
+                log.debug("worker not signed off", error=type(error).__name__)
+            self._pool.terminate()
+        await self._queue.close()
+
+
+def _in_loop(work: Awaitable[T]) -> T:
+    thread = get_event_loop_thread()
+    if thread is None:
+        raise MiddlewareError("the AsyncIO middleware must come first")
+    return thread.run_coroutine(work)
+
+
+def _days(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None

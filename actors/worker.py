@@ -1,0 +1,73 @@
+"""A worker process: Dramatiq's worker on this process's broker, until it is asked to stop."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import dramatiq
+from dramatiq import Worker
+from dramatiq.middleware import AsyncIO, MiddlewareError
+
+from actors.broker import WakingBroker
+from actors.runtime import Runtime
+from schema.messages import EDIT_ACTOR, EDITS
+from service.settings import Settings
+
+STOP_WITHIN_MS = 28_000
+READY_FD = "DARKROOM_READY_FD"
+
+
+class WorkerError(Exception):
+    """The worker can't start; the message says why in one line."""
+
+
+def make_broker(settings: Settings) -> WakingBroker:
+    """The broker with its middleware, in order, and the actors.
+
+    Dramatiq's own Retries, TimeLimit and Shutdown are left out on purpose: attempts, time-outs and giving back are
+    PostgreSQL's to know, and no thread may be interrupted while it writes an outcome.
+    """
+    runtime = Runtime(settings)
+    broker = WakingBroker(url=settings.redis_url, middleware=[AsyncIO(), runtime])
+
+    @dramatiq.actor(broker=broker, actor_name=EDIT_ACTOR, queue_name=EDITS)
+    async def edit(task_id: str) -> None:  # pyright: ignore[reportUnusedFunction] - the broker knows it by name
+        await runtime.editor.take(task_id)
+
+    return broker
+
+
+def run_worker(settings: Settings) -> None:
+    """Take messages until SIGTERM or SIGINT; then finish or give back what runs, within 30 s.
+
+    Raises:
+        WorkerError: Something it needs can't be reached.
+    """
+    stop = threading.Event()
+
+    def ask_to_stop(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    broker = make_broker(settings)
+    worker = Worker(broker, queues={EDITS}, worker_threads=settings.worker_slots)
+    # A message that waits in this process behind a long edit would be invisible to workers that are free.
+    worker.queue_prefetch = settings.worker_slots
+    try:
+        worker.start()
+    except MiddlewareError as error:
+        raise WorkerError(str(error)) from None
+    _tell_ready()
+    stop.wait()
+    worker.stop(timeout=STOP_WITHIN_MS)
+    broker.close()
+
+
+def _tell_ready() -> None:
+    """Whoever started this process may have handed down a pipe to hear when it takes messages."""
+    descriptor = os.environ.pop(READY_FD, None)
+    if descriptor is not None and descriptor.isdecimal():
+        os.write(int(descriptor), b"1")
+        os.close(int(descriptor))

@@ -1,0 +1,35 @@
+"""What went wrong, in one line for a terminal: no traceback, no secret, no other library's words."""
+
+import os
+
+import asyncpg
+
+from service.database import UNAVAILABLE
+from service.migrations import SchemaError
+from service.queue import REDIS_AWAY
+from service.refusals import Refused
+from service.settings import SettingsError
+
+DEBUG = "DARKROOM_DEBUG"
+
+OURS = (SettingsError, SchemaError, Refused)
+"""Errors whose text was written for a person."""
+
+
+def explain(error: Exception) -> str:
+    """One line. With DARKROOM_DEBUG=1 the traceback comes instead, by raising the error again."""
+    if os.environ.get(DEBUG) == "1":
+        raise error
+    if isinstance(error, OURS) or type(error).__name__ in {"StorageError", "WorkerError", "BlobNotFound"}:
+        return str(error)
+    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return "PostgreSQL refuses the user or password in DATABASE_URL."
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return "There is no such database as DATABASE_URL names."
+    if isinstance(error, asyncpg.UndefinedTableError):
+        return "The database's schema isn't there yet. Run: darkroom migrate"
+    if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):
+        return f"Redis (REDIS_URL) can't be reached: {type(error).__name__}"
+    if isinstance(error, UNAVAILABLE):
+        return f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}"
+    return f"unexpected {type(error).__name__}; run it again with {DEBUG}=1 to see where"

@@ -1,0 +1,47 @@
+"""`darkroom api`, `darkroom worker`, `darkroom migrate`: one process kind each."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from service.cli.options import data_dir_option, settings_for
+from service.logs import set_up_logs
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 picks a free one.")
+@click.option("--fd", type=click.IntRange(0), help="Listen on this inherited socket instead.", hidden=True)
+@data_dir_option
+def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
+    """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
+    from service.http.server import serve  # noqa: PLC0415 - Litestar is only for the API
+
+    settings = settings_for(data_dir)
+    settings.require_secret()
+    set_up_logs(settings.log_format)
+    serve(settings, host=host, port=port, fd=fd)
+
+
+@click.command()
+@data_dir_option
+def worker(data_dir: Path | None) -> None:
+    """Take tasks from the queue and make the edits, WORKER_SLOTS at a time."""
+    from actors.worker import run_worker  # noqa: PLC0415 - Dramatiq and the engines are only for the worker
+
+    settings = settings_for(data_dir)
+    set_up_logs(settings.log_format)
+    run_worker(settings)
+
+
+@click.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
+    from service.migrations import migrate as run  # noqa: PLC0415
+
+    applied = asyncio.run(run(settings_for(data_dir)))
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo("The schema is up to date.")

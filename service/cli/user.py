@@ -1,0 +1,126 @@
+"""`darkroom user`: accounts, their credits, keys and tokens."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from schema.identifiers import is_id
+from schema.models.accounts import Account, UserRecord
+from service.accounts import keys, users
+from service.accounts.tokens import issue_token
+from service.cli.options import data_dir_option, print_json, settings_for, with_connection
+from service.database import Connection
+
+LONGEST_USER_ID = 50
+
+
+class Balance(Struct):
+    """An account's credits after a change."""
+
+    user_id: str
+    current_credits: int
+
+
+@click.group()
+def user() -> None:
+    """Accounts. USER is an id or an email."""
+
+
+@user.command()
+@click.argument("email")
+@click.option("--credits", "credits_", type=click.IntRange(0, 2**31 - 1), default=100, show_default=True)
+@click.option("--user-id", help="An id from elsewhere; made up otherwise.")
+@data_dir_option
+def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None) -> None:
+    """Make an account with its first key, which is shown once."""
+    if "@" not in email.strip("@") or any(not character.isprintable() or character == " " for character in email):
+        raise click.BadParameter(f"{email!r} is not an email address", param_hint="EMAIL")
+    if user_id is not None and not (is_id(user_id) and len(user_id) <= LONGEST_USER_ID):
+        raise click.BadParameter("takes up to 50 letters, digits, - and _", param_hint="--user-id")
+
+    async def work(connection: Connection) -> Any:
+        return await users.create_user(connection, email, credits_=credits_, user_id=user_id)
+
+    print_json(with_connection(data_dir, work))
+
+
+@user.command()
+@click.argument("who", metavar="USER")
+@click.argument("amount", metavar="N", type=click.IntRange(-(2**31) + 1, 2**31 - 1))
+@click.option("--reason", help="Kept in the ledger.")
+@data_dir_option
+def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> None:
+    """Give N credits, or take them when N is negative (`-- -5`)."""
+
+    async def work(connection: Connection) -> Any:
+        found = await users.find_user(connection, who)
+        return Balance(found.user_id, await users.grant(connection, who, amount, reason))
+
+    print_json(with_connection(data_dir, work))
+
+
+@user.command()
+@click.argument("who", metavar="USER")
+@click.option("--list", "listing", is_flag=True, help="List the keys instead of making one.")
+@click.option("--revoke", metavar="ID", help="Revoke this key instead of making one.")
+@data_dir_option
+def key(who: str, listing: bool, revoke: str | None, data_dir: Path | None) -> None:
+    """Make one more key, which is shown once; or list them, or revoke one."""
+    if listing and revoke:
+        raise click.UsageError("--list and --revoke don't go together")
+
+    async def work(connection: Connection) -> Any:
+        found = await users.find_user(connection, who)
+        if listing:
+            return await keys.list_keys(connection, found.user_id)
+        if revoke is None:
+            issued = await keys.issue_key(connection, found.user_id)
+            return {"user_id": found.user_id, "key_id": issued.key_id, "api_key": issued.api_key}
+        if not await keys.revoke_key(connection, found.user_id, revoke):
+            raise click.ClickException(f"{who} has no key {revoke}, or it was revoked already")
+        return {"user_id": found.user_id, "key_id": revoke, "revoked": True}
+
+    print_json(with_connection(data_dir, work))
+
+
+@user.command()
+@click.argument("who", metavar="USER")
+@data_dir_option
+def token(who: str, data_dir: Path | None) -> None:
+    """Sign a JWT for one hour, with the first SECRET_KEY."""
+    secret_keys = settings_for(data_dir).require_secret()
+
+    async def work(connection: Connection) -> UserRecord:
+        return await users.find_user(connection, who)
+
+    click.echo(issue_token(secret_keys, with_connection(data_dir, work).user_id))
+
+
+@user.command()
+@click.argument("who", metavar="USER")
+@data_dir_option
+def show(who: str, data_dir: Path | None) -> None:
+    """Show an account and its balance."""
+
+    async def work(connection: Connection) -> Account:
+        found = await users.find_user(connection, who)
+        return users.as_account(found)
+
+    print_json(with_connection(data_dir, work))
+
+
+@user.command()
+@click.argument("who", metavar="USER")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@data_dir_option
+def delete(who: str, yes: bool, data_dir: Path | None) -> None:
+    """Erase an account with its files, tasks and keys; the ledger is kept without the person."""
+    if not yes and click.get_text_stream("stdin").isatty():
+        click.confirm(f"Erase {who} with all files and tasks?", abort=True)
+
+    async def work(connection: Connection) -> Any:
+        return {"user_id": await users.erase_user(connection, who), "deleted": True}
+
+    print_json(with_connection(data_dir, work))

@@ -1,0 +1,149 @@
+"""What may be done with files: upload, read, delete. Their bytes are blobs in the storage, their rows in the table."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import structlog
+
+from schema.identifiers import is_id, new_id
+from schema.models.files import FileRecord
+from schema.models.problems import ProblemCode
+from service.database import Pool
+from service.files import store
+from service.files.judging import judge
+from service.files.receiving import receive
+from service.files.storage import Storage, StorageError
+from service.files.store import NewFile
+from service.refusals import Refused
+
+log = structlog.get_logger(__name__)
+
+
+def blob_key_of(file_id: str) -> str:
+    """Where a new file's bytes go: spread over a thousand folders by the random end of the id."""
+    return f"{file_id[-2:]}/{file_id}"
+
+
+class FileLibrary:
+    """Files and their blobs, kept in step: a row is written after its blob, a blob removed after its row."""
+
+    def __init__(self, pool: Pool, storage: Storage, *, max_bytes: int, max_pixels: int) -> None:
+        self._pool = pool
+        self._storage = storage
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+
+    async def upload(self, user_id: str, chunks: AsyncIterator[bytes], content_type: str) -> FileRecord:
+        """Receive a multipart form, judge its image by content, and keep it.
+
+        Raises:
+            Refused: INVALID_REQUEST, FILE_TOO_LARGE, INVALID_FILE_TYPE, INVALID_IMAGE; nothing is kept then.
+            StorageError: The storage is away.
+        """
+        async with receive(chunks, content_type, max_bytes=self._max_bytes) as received:
+            facts = await asyncio.to_thread(judge, received.path, max_pixels=self._max_pixels)
+            file_id = new_id("file")
+            new = NewFile(
+                file_id=file_id,
+                user_id=user_id,
+                task_id=None,
+                purpose=received.purpose,
+                filename=received.filename,
+                blob_key=blob_key_of(file_id),
+                sha256=received.sha256,
+                content_type=facts.content_type,
+                size=received.size,
+                width=facts.width,
+                height=facts.height,
+            )
+            async with self._pool.acquire() as connection:
+                await store.expect_blobs(connection, [new.blob_key])
+            await self._storage.put(new.blob_key, received.path, facts.content_type)
+        async with self._pool.acquire() as connection, connection.transaction():
+            record = await store.add_file(connection, new)
+            await store.keep_blobs(connection, [new.blob_key])
+        log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
+        return record
+
+    async def find(self, file_id: str, *, user_id: str | None) -> FileRecord:
+        """A file: this user's, or anybody's for whoever brought a valid signature (None).
+
+        Raises:
+            Refused: FILE_NOT_FOUND, another user's file included.
+        """
+        record = None
+        if is_id(file_id):
+            async with self._pool.acquire() as connection:
+                if user_id is None:
+                    record = await store.get_file(connection, file_id)
+                else:
+                    record = await store.get_users_file(connection, user_id, file_id)
+        if record is None:
+            raise not_found(file_id)
+        return record
+
+    async def records(self, user_id: str, file_ids: Sequence[str]) -> dict[str, FileRecord]:
+        """Those of these files that are the user's and are still there, by id."""
+        async with self._pool.acquire() as connection:
+            return {one.file_id: one for one in await store.get_users_files(connection, user_id, file_ids)}
+
+    async def read(self, record: FileRecord, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to and without `end`, in chunks."""
+        return await self._storage.read(record.blob_key, start, end)
+
+    async def delete(self, user_id: str, file_id: str) -> None:
+        """Delete a file; its blob follows.
+
+        Raises:
+            Refused: FILE_NOT_FOUND; FILE_IN_USE while an unfinished task needs it.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            # With the row locked no task can begin to use it, and one that has just begun is seen by the next look.
+            if not is_id(file_id) or not await store.lock_file(connection, user_id, file_id):
+                raise not_found(file_id)
+            if await store.file_is_in_use(connection, file_id):
+                raise Refused(
+                    ProblemCode.FILE_IN_USE, "A task that hasn't ended uses this file. Cancel it, or wait for its end."
+                )
+            await store.delete_file(connection, file_id)
+
+
+def not_found(file_id: str) -> Refused:
+    """The same for files that don't exist and for other users' files."""
+    return Refused(ProblemCode.FILE_NOT_FOUND, f"You have no file {file_id[:64]!r}.")
+
+
+async def sweep_blobs(pool: Pool, storage: Storage, *, limit: int) -> int:
+    """Remove blobs that are due and that no file refers to; how many notes were settled."""
+    async with pool.acquire() as connection:
+        due = await store.due_blobs(connection, limit)
+        if not due:
+            return 0
+        referred = await store.referred_blobs(connection, due)
+    settled: list[str] = []
+    for blob_key in due:
+        try:
+            if blob_key not in referred:
+                await storage.delete(blob_key)
+        except StorageError as error:
+            log.warning("blob not removed; trying again later", blob_key=blob_key, error=str(error))
+            continue
+        settled.append(blob_key)
+    async with pool.acquire() as connection:
+        await store.keep_blobs(connection, settled)
+        if put_off := [blob_key for blob_key in due if blob_key not in settled]:
+            await store.expect_blobs(connection, put_off, grace=timedelta(minutes=5))
+    return len(settled)
+
+
+async def sweep_uploads(pool: Pool, *, retention: timedelta, limit: int) -> int:
+    """Delete uploads that old which no unfinished task needs; how many were looked at."""
+    async with pool.acquire() as connection:
+        expired = await store.expired_uploads(connection, retention=retention, limit=limit)
+    for file in expired:
+        async with pool.acquire() as connection, connection.transaction():
+            locked = await store.lock_file(connection, file.user_id, file.file_id)
+            if locked and not await store.file_is_in_use(connection, file.file_id):
+                await store.delete_file(connection, file.file_id)
+    return len(expired)

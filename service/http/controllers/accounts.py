@@ -1,0 +1,44 @@
+"""/me: the account behind the token, and its credits."""
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from schema.models.accounts import Account, LedgerPage
+from schema.models.problems import ProblemCode as Code
+from service.accounts.credits import get_ledger
+from service.accounts.users import get_account
+from service.database import Pool
+from service.http.problems import problem_specs
+
+UserRequest = Request[str, Any, Any]
+
+
+class AccountController(Controller):
+    """What users see of themselves."""
+
+    path = "/me"
+    tags = ("Account",)
+
+    @get(responses=problem_specs())
+    async def get_me(self, request: UserRequest, pool: NamedDependency[Pool]) -> Account:
+        """The account and its balance."""
+        return await get_account(pool, request.user)
+
+    @get(
+        "/credits",
+        responses=problem_specs(
+            Code.INVALID_REQUEST,
+        ),
+    )
+    async def get_credits(
+        self,
+        request: UserRequest,
+        pool: NamedDependency[Pool],
+        cursor: Annotated[str | None, QueryParameter(description="next_cursor of the page before.")] = None,
+        page_size: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    ) -> LedgerPage:
+        """Every change of the balance, newest first."""
+        return await get_ledger(pool, request.user, cursor=cursor, page_size=page_size)

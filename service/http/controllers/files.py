@@ -1,0 +1,163 @@
+"""/uploads and /files: photos in, pictures out."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+
+from schema.models.files import FileRecord, UploadedFile
+from schema.models.problems import ProblemCode as Code
+from service.files.library import FileLibrary
+from service.files.urls import BadSignature, FileUrls
+from service.http.gate import Gate, authenticated
+from service.http.presenting import Presenter
+from service.http.problems import problem_specs
+from service.refusals import Refused
+
+UserRequest = Request[str, Any, Any]
+
+RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+CACHE_SECONDS = 3600
+
+
+@dataclass
+class UploadOperation(Operation):
+    """The form of an upload, for OpenAPI: the route itself reads a stream."""
+
+    def __post_init__(self) -> None:
+        form = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={
+                "file": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="JPEG, PNG or WebP."),
+                "purpose": Schema(type=OpenAPIType.STRING, max_length=100),
+            },
+            required=["file"],
+        )
+        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+
+
+class UploadController(Controller):
+    """Photos in."""
+
+    path = "/"
+    tags = ("Files",)
+
+    @post(
+        ["/uploads", "/upload"],
+        operation_class=UploadOperation,
+        # Counted while it is received, against MAX_UPLOAD_BYTES.
+        request_max_body_size=None,
+        responses=problem_specs(
+            Code.INVALID_REQUEST,
+            Code.INVALID_IMAGE,
+            Code.FILE_TOO_LARGE,
+            Code.INVALID_FILE_TYPE,
+        ),
+    )
+    async def upload(
+        self, request: UserRequest, library: NamedDependency[FileLibrary], present: NamedDependency[Presenter]
+    ) -> UploadedFile:
+        """Upload a photo: a form with the part `file`, and perhaps `purpose`."""
+        content_type = request.headers.get("content-type", "")
+        return present.uploaded(await library.upload(request.user, request.stream(), content_type))
+
+
+class FileController(Controller):
+    """Pictures out."""
+
+    path = "/files"
+    tags = ("Files",)
+
+    @get(
+        "/{file_id:str}",
+        # Its owner's token, or the signature in the URL: `_reader` decides.
+        opt={"signed": True},
+        responses=problem_specs(
+            Code.FORBIDDEN,
+            Code.FILE_NOT_FOUND,
+        ),
+    )
+    async def get_file(
+        self,
+        request: Request[Any, Any, Any],
+        file_id: FromPath[str],
+        library: NamedDependency[FileLibrary],
+        urls: NamedDependency[FileUrls],
+        gate: NamedDependency[Gate],
+        expires: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
+        signature: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
+    ) -> Stream | Response[None]:
+        """A file's bytes, for its owner's token or for a signed URL; with ETag and Range."""
+        user_id = None
+        if expires is None and signature is None:
+            user_id = await gate.admit(request)
+        else:
+            try:
+                urls.verify(file_id, expires or "", signature or "", now=datetime.now(UTC))
+            except BadSignature:
+                raise Refused(
+                    Code.FORBIDDEN, "This link has expired or was changed. Read the task again for a fresh one."
+                ) from None
+        record = await library.find(file_id, user_id=user_id)
+        return await _serve(request, record, library)
+
+    @delete(
+        "/{file_id:str}",
+        guards=[authenticated],
+        responses=problem_specs(
+            Code.FILE_NOT_FOUND,
+            Code.FILE_IN_USE,
+        ),
+    )
+    async def delete_file(
+        self, request: UserRequest, file_id: FromPath[str], library: NamedDependency[FileLibrary]
+    ) -> None:
+        """Delete a file that no unfinished task needs."""
+        await library.delete(request.user, file_id)
+
+
+async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: FileLibrary) -> Stream | Response[None]:
+    etag = f'"{record.sha256}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={CACHE_SECONDS}, immutable",
+        "Content-Disposition": "inline",
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if etag in re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", "")):
+        return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    start, end = 0, record.size
+    status = HTTPStatus.OK
+    # A range of an older version of the file would be mixed with this one's bytes.
+    if request.headers.get("if-range", etag) == etag and (asked := _range(request.headers.get("range"), record.size)):
+        start, end = asked
+        if start >= end:
+            unsatisfiable = {**headers, "Content-Range": f"bytes */{record.size}"}
+            return Response(None, status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=unsatisfiable)
+        status = HTTPStatus.PARTIAL_CONTENT
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{record.size}"
+    headers["Content-Length"] = str(end - start)
+    chunks = await library.read(record, start, end)
+    return Stream(chunks, status_code=status, headers=headers, media_type=record.content_type)
+
+
+def _range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The first and the last-but-one byte asked for; None where the header is absent or not one simple range."""
+    match = RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match[0] == "bytes=-":
+        return None
+    if not match[1]:
+        return max(0, size - int(match[2])), size
+    if match[2] and int(match[2]) < int(match[1]):
+        return None
+    return int(match[1]), min(size, int(match[2]) + 1) if match[2] else size

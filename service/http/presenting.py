@@ -1,0 +1,71 @@
+"""From the table's rows to what clients see: signed URLs are made afresh for every answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from schema.models.files import FileRecord, UploadedFile
+from schema.models.tasks import HistoricTask, StoredResult, Task, TaskRecord, TaskResult
+from service.files.library import blob_key_of
+from service.files.urls import FileUrls
+
+
+class Presenter:
+    """Makes answers of records."""
+
+    def __init__(self, urls: FileUrls) -> None:
+        self._urls = urls
+
+    def task(self, record: TaskRecord) -> Task:
+        """A task as its owner sees it."""
+        return Task(**self._fields(record))
+
+    def historic_task(self, record: TaskRecord, files: Mapping[str, FileRecord]) -> HistoricTask:
+        """A task with its inputs' URLs; `files` holds those inputs that are still there."""
+        return HistoricTask(
+            **self._fields(record),
+            face_image_url=self._input_url(record.source_image, files),
+            target_image_url=self._input_url(record.reference_image, files),
+        )
+
+    def uploaded(self, record: FileRecord) -> UploadedFile:
+        """A file as whoever uploaded it sees it."""
+        return UploadedFile(
+            file_id=record.file_id,
+            filename=record.filename,
+            size=record.size,
+            content_type=record.content_type,
+            width=record.width,
+            height=record.height,
+            url=self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC)),
+            uploaded_at=record.uploaded_at,
+        )
+
+    def _fields(self, record: TaskRecord) -> dict[str, Any]:
+        return {
+            **{name: getattr(record, name) for name in SHARED_FIELDS},
+            "result": None if record.result is None else self._result(record.result),
+        }
+
+    def _result(self, stored: StoredResult) -> TaskResult:
+        return TaskResult(
+            output_image=self._made_url(stored.output_file_id) or "",
+            thumbnail=self._made_url(stored.thumbnail_file_id),
+            comparison_image=self._made_url(stored.comparison_file_id),
+            output_file_id=stored.output_file_id,
+            metadata=stored.metadata,
+        )
+
+    def _made_url(self, file_id: str | None) -> str | None:
+        if file_id is None:
+            return None
+        return self._urls.url(file_id, blob_key_of(file_id), now=datetime.now(UTC))
+
+    def _input_url(self, file_id: str | None, files: Mapping[str, FileRecord]) -> str | None:
+        record = files.get(file_id) if file_id else None
+        return None if record is None else self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC))
+
+
+SHARED_FIELDS = tuple(
+    name for name in Task.__struct_fields__ if name in TaskRecord.__struct_fields__ and name != "result"
+)

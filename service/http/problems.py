@@ -1,0 +1,201 @@
+"""Every error becomes one kind of document: application/problem+json (RFC 9457)."""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from msgspec import UNSET
+
+from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
+from service.database import UNAVAILABLE
+from service.files.storage import StorageError
+from service.http.context import request_id_of
+from service.refusals import Refused
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_INSTANCE = 500
+RETRY_AFTER = 2
+
+MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
+UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
+AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
+
+log = structlog.get_logger(__name__)
+
+
+def problem_response(
+    request: Request[Any, Any, Any],
+    code: ProblemCode,
+    detail: str,
+    *,
+    errors: list[FieldProblem] | None = None,
+    retry_after: int | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Response[Problem]:
+    """The answer for a code of the contract."""
+    status = STATUS[code]
+    headers: dict[str, str] = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="darkroom"'
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Response(
+        Problem(
+            title=HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            instance=request.scope["path"][:LONGEST_INSTANCE],
+            code=code,
+            request_id=request_id_of(request.scope),
+            errors=errors or UNSET,
+            **(extra or {}),
+        ),
+        status_code=status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _refused(request: Request[Any, Any, Any], refused: Refused) -> Response[Problem]:
+    errors, detail = None, refused.message
+    if refused.field:
+        errors, detail = [FieldProblem(refused.field, refused.message)], f"{refused.field}: {refused.message}"
+    return problem_response(
+        request, refused.code, detail, errors=errors, retry_after=refused.retry_after, extra=refused.extra
+    )
+
+
+def _field_problems(exception: ValidationException) -> list[FieldProblem]:
+    """Litestar's and msgspec's words for invalid input, as fields."""
+    extra = exception.extra if isinstance(exception.extra, list) else []
+    problems: list[FieldProblem] = []
+    for entry in extra:
+        message, key = str(entry.get("message", "")), str(entry.get("key", ""))
+        problems.append(_field_problem(message, key))
+    if not problems and exception.__cause__ is not None and isinstance(exception.__cause__, msgspec.DecodeError):
+        problems.append(_field_problem(str(exception.__cause__), ""))
+    return problems
+
+
+def _field_problem(message: str, key: str) -> FieldProblem:
+    if match := AT_PATH.match(message):
+        message, path = match[1], match[2]
+        key = key or path
+    path = [] if key in {"", "data"} else [key.removeprefix("data.")]
+    if match := UNKNOWN_FIELD.search(message):
+        path, message = [*path, match[1]], "there is no such field"
+    elif match := MISSING_FIELD.search(message):
+        path, message = [*path, match[1]], "is required"
+    return FieldProblem(".".join(path) or "body", message)
+
+
+def _invalid(request: Request[Any, Any, Any], exception: ValidationException) -> Response[Problem]:
+    errors = _field_problems(exception)
+    detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or "The request is not valid."
+    return problem_response(request, ProblemCode.INVALID_REQUEST, detail, errors=errors)
+
+
+def _http_error(request: Request[Any, Any, Any], exception: HTTPException) -> Response[Problem]:
+    if isinstance(exception, NotFoundException):
+        return problem_response(request, ProblemCode.NOT_FOUND, "There is nothing at this address; see /docs.")
+    if isinstance(exception, MethodNotAllowedException):
+        response = problem_response(
+            request, ProblemCode.METHOD_NOT_ALLOWED, f"{request.method} is not possible here; see /docs."
+        )
+        response.headers.update(exception.headers or {})
+        return response
+    if exception.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        # The client's fault in a way that only the framework knows: malformed JSON, a body beyond the limit.
+        errors = [FieldProblem("body", exception.detail)]
+        return problem_response(request, ProblemCode.INVALID_REQUEST, f"body: {exception.detail}", errors=errors)
+    return _unexpected(request, exception)
+
+
+def _unavailable(request: Request[Any, Any, Any], exception: Exception) -> Response[Problem]:
+    log.warning("a part of the service is away", error=type(exception).__name__)
+    return problem_response(
+        request,
+        ProblemCode.SERVICE_UNAVAILABLE,
+        "The service can't reach one of its parts at the moment. Nothing was charged; try again shortly.",
+        retry_after=RETRY_AFTER,
+    )
+
+
+def _unexpected(request: Request[Any, Any, Any], exception: Exception) -> Response[Problem]:
+    log.error("unexpected error", path=request.scope["path"], exc_info=exception)
+    return problem_response(
+        request,
+        ProblemCode.INTERNAL_ERROR,
+        "Something went wrong on our side. If it happens again, report the request_id.",
+    )
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
+    Refused: _refused,
+    ValidationException: _invalid,
+    HTTPException: _http_error,
+    StorageError: _unavailable,
+    **dict.fromkeys(UNAVAILABLE, _unavailable),
+    Exception: _unexpected,
+}
+
+
+EVERYWHERE = (
+    ProblemCode.UNAUTHORIZED,
+    ProblemCode.RATE_LIMITED,
+    ProblemCode.INTERNAL_ERROR,
+    ProblemCode.SERVICE_UNAVAILABLE,
+)
+"""What any route of a user's may answer."""
+
+
+def problem_specs(*codes: ProblemCode) -> dict[int, ResponseSpec]:
+    """What a route may answer besides success, for OpenAPI: one response a status, one example a code."""
+    by_status: dict[int, list[ProblemCode]] = {}
+    for code in (*codes, *EVERYWHERE):
+        by_status.setdefault(STATUS[code], []).append(code)
+    return {
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            description=", ".join(group),
+            media_type=MEDIA_TYPE,
+            examples=[Example(id=code.value, summary=code.value, value=_example(code)) for code in group],
+        )
+        for status, group in by_status.items()
+    }
+
+
+EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
+    ProblemCode.INVALID_REQUEST: (
+        "config.edge_blur: Expected `float` <= 10.0",
+        {"errors": [{"field": "config.edge_blur", "message": "Expected `float` <= 10.0"}]},
+    ),
+    ProblemCode.INSUFFICIENT_CREDITS: (
+        "This edit costs 36 credits and you have 20.",
+        {"required": 36, "current": 20, "deficit": 16},
+    ),
+    ProblemCode.UNAUTHORIZED: ("Send an API key or a token: Authorization: Bearer dk_...", {}),
+}
+
+
+def _example(code: ProblemCode) -> dict[str, Any]:
+    detail, extra = EXAMPLES.get(code, ("A sentence that tells a person what to do.", {}))
+    status = STATUS[code]
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": "/api/v1/tasks",
+        "code": code.value,
+        "request_id": "9f86d081884c7d65",
+        **extra,
+    }

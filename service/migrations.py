@@ -1,0 +1,150 @@
+"""The schema's way forward: each file of `schema/tables` once, in order, safe to run from two machines at once."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+
+from service.database import Connection, connect
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+NO_TRANSACTION = "-- no-transaction"
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('darkroom migrations', 0))"
+CREATE_JOURNAL = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+FOREIGN_TABLES = "SELECT to_regclass('users') IS NOT NULL OR to_regclass('tasks') IS NOT NULL"
+
+
+class SchemaError(Exception):
+    """The database's schema isn't what this version works with; the message says what to do."""
+
+
+class Migration(Struct, frozen=True):
+    """One file of `schema/tables`."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def in_transaction(self) -> bool:
+        """False for what PostgreSQL refuses inside one, such as CREATE INDEX CONCURRENTLY."""
+        return not any(line.strip() == NO_TRANSACTION for line in self.sql.splitlines())
+
+
+def all_migrations() -> list[Migration]:
+    """The files of `schema/tables`, in order."""
+    folder = files("schema").joinpath("tables")
+    found = [
+        Migration(int(file.name.partition("_")[0]), file.name, file.read_text())
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(found, key=lambda migration: migration.version)
+
+
+async def migrate(settings: Settings, migrations: list[Migration] | None = None) -> list[str]:
+    """Apply what hasn't been applied, one transaction a file; the names of what was.
+
+    Every step takes a lock that lives as long as its transaction, so it also works through a transaction pooler.
+
+    Raises:
+        SchemaError: The database holds other tables of these names, or an applied file has been changed since.
+    """
+    connection = await connect(settings)
+    try:
+        applied: list[str] = []
+        async with _locked(connection) as journal:
+            _verify(journal, migrations or all_migrations())
+        for migration in migrations or all_migrations():
+            async with _locked(connection) as journal:
+                if migration.version in journal:
+                    continue
+                if migration.in_transaction:
+                    await connection.execute(migration.sql)
+                else:
+                    await _run_outside(settings, migration)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                    migration.version,
+                    migration.name,
+                    migration.checksum,
+                )
+                applied.append(migration.name)
+        return applied
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _locked(connection: asyncpg.Connection) -> "AsyncGenerator[Mapping[int, str]]":
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        journal = await _journal(connection)
+        if journal is None:
+            if await connection.fetchval(FOREIGN_TABLES):
+                raise SchemaError(
+                    "This database has tables `users` or `tasks` that Darkroom did not make, so nothing was changed. "
+                    "Use an empty database. (Taking such tables over, --adopt, isn't in this version.)"
+                )
+            await connection.execute(CREATE_JOURNAL)
+        yield journal or {}
+
+
+async def _run_outside(settings: Settings, migration: Migration) -> None:
+    """On a second connection, statement by statement, while the first one holds the lock (and no snapshot)."""
+    connection = await connect(settings)
+    try:
+        for statement in migration.sql.split(";\n"):
+            if statement.strip():
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _journal(connection: Connection) -> dict[int, str] | None:
+    """Version to checksum of what was applied; None where Darkroom has never been."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+        return None
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    return {row["version"]: row["checksum"] for row in rows}
+
+
+def _verify(journal: Mapping[int, str], migrations: list[Migration]) -> None:
+    for migration in migrations:
+        checksum = journal.get(migration.version)
+        if checksum is not None and checksum != migration.checksum:
+            raise SchemaError(
+                f"{migration.name} has been changed since it was applied to this database. "
+                "Applied files stay as they are; put the change into a new file."
+            )
+
+
+async def check_schema(connection: Connection) -> None:
+    """A newer schema than ours is fine (a deploy is under way); an older one isn't.
+
+    Raises:
+        SchemaError: Something is missing; the message names the command that brings it.
+    """
+    journal = await _journal(connection) or {}
+    missing = [migration.name for migration in all_migrations() if migration.version not in journal]
+    if missing:
+        raise SchemaError(f"The database's schema lacks {', '.join(missing)}. Run: darkroom migrate")

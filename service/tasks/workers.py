@@ -1,0 +1,42 @@
+"""Which worker processes are there: each says so every few seconds."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from schema.models.edits import Mode
+from service.database import Connection, load_queries
+
+QUERIES = load_queries("workers")
+
+
+class WorkerRecord(Struct, frozen=True):
+    """A worker process that was seen a moment ago."""
+
+    worker_id: str
+    slots: int
+    modes: list[str]
+    started_at: datetime
+    seen_at: datetime
+
+
+async def see_worker(connection: Connection, worker_id: str, *, slots: int, modes: Iterable[Mode]) -> None:
+    await QUERIES["see_worker"].run(connection, worker_id=worker_id, slots=slots, modes=sorted(modes))
+
+
+async def forget_worker(connection: Connection, worker_id: str) -> None:
+    await QUERIES["forget_worker"].run(connection, worker_id=worker_id)
+
+
+async def forget_silent_workers(connection: Connection) -> None:
+    await QUERIES["forget_silent_workers"].run(connection)
+
+
+async def living_workers(connection: Connection) -> list[WorkerRecord]:
+    return await QUERIES["living_workers"].rows(connection, WorkerRecord)
+
+
+async def lock_sweep(connection: Connection) -> bool:
+    """True for one sweeper at a time, until the transaction ends."""
+    return await QUERIES["lock_sweep"].value(connection)

@@ -1,0 +1,108 @@
+"""Real servers for the whole suite: one PostgreSQL, one Valkey, and a migrated database of its own for each test."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+import redis
+
+from service.database import Connection, Pool, open_pool
+from service.embedded.servers import EmbeddedServers
+from service.migrations import migrate
+from service.queue import Queue
+from service.settings import Settings
+
+TEMPLATE = "darkroom_template"
+SECRET_KEY = "a secret key for tests only"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedServers]:
+    """PostgreSQL and Valkey, from pip, for this run."""
+    with EmbeddedServers(tmp_path_factory.mktemp("servers"), durable=False) as running:
+        yield running
+
+
+def url_of_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+def template(servers: EmbeddedServers) -> str:
+    """The name of a migrated database, from which each test's own is cloned in some 20 ms."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        await connection.close()
+        url = url_of_database(servers.database_url, TEMPLATE)
+        await migrate(Settings(database_url=url, redis_url=servers.redis_url, storage_url="file:///nowhere"))
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+async def empty_database(servers: EmbeddedServers) -> AsyncGenerator[str]:
+    """The URL of a database without any schema."""
+    name = f"empty_{token_hex(6)}"
+    admin = await asyncpg.connect(servers.database_url)
+    await admin.execute(f"CREATE DATABASE {name}")
+    yield url_of_database(servers.database_url, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def database_url(servers: EmbeddedServers, template: str) -> AsyncGenerator[str]:
+    """The URL of a migrated database of this test's own."""
+    name = f"test_{token_hex(6)}"
+    admin = await asyncpg.connect(servers.database_url)
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield url_of_database(servers.database_url, name)
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+def redis_url(servers: EmbeddedServers) -> str:
+    """Valkey, empty."""
+    client = redis.Redis.from_url(servers.redis_url)
+    client.flushall()
+    client.close()
+    return servers.redis_url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings for this test's own database, an empty Redis, and an empty directory for files."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        storage_url=(tmp_path / "files").as_uri(),
+        secret_keys=(SECRET_KEY,),
+    )
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncGenerator[Pool]:
+    opened = await open_pool(settings)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def connection(pool: Pool) -> AsyncGenerator[Connection]:
+    async with pool.acquire() as acquired:
+        yield acquired
+
+
+@pytest.fixture
+async def queue(redis_url: str) -> AsyncGenerator[Queue]:
+    opened = Queue(redis_url)
+    yield opened
+    await opened.close()

@@ -1,0 +1,110 @@
+"""Darkroom's own processes, for tests: started as users start them, on ports of their own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from service.settings import Settings
+
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process needs to run on the same servers as the test."""
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    return {
+        **inherited,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "STORAGE_URL": settings.storage_url,
+        "SECRET_KEY": ",".join(settings.secret_keys),
+        **(extra or {}),
+    }
+
+
+def run_command(
+    *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`darkroom ...`, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli.main", *arguments],
+        env=environment(settings, extra),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE * 2,
+    )
+
+
+@contextmanager
+def running(
+    *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """`darkroom ...`, as long as the context lasts; it is killed at its end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli.main", *arguments],
+        env=environment(settings, extra),
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@contextmanager
+def running_api(settings: Settings, extra: Mapping[str, str] | None = None) -> Generator[str]:
+    """The API in a process of its own; its base URL."""
+    base_url = f"http://127.0.0.1:{(port := free_port())}"
+    with running("api", "--port", str(port), settings=settings, extra=extra) as process:
+        wait_until_live(base_url, process)
+        yield base_url
+
+
+def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"the API ended with {process.returncode}")
+        try:
+            if httpx.get(f"{base_url}/livez").status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise AssertionError(f"the API did not answer within {PATIENCE:g} s")
+
+
+@contextmanager
+def running_worker(settings: Settings, extra: Mapping[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
+    """A worker in a process of its own, that takes messages already."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)  # noqa: FBT003 - os's signature
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli.main", "worker"],
+        env=environment(settings, {"DARKROOM_READY_FD": str(writing), **(extra or {})}),
+        pass_fds=[writing],
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        assert os.read(reading, 1) == b"1", "the worker did not start"
+        yield process
+    finally:
+        os.close(reading)
+        if process.poll() is None:
+            process.kill()
+        process.wait()
