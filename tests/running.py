@@ -81,7 +81,7 @@ def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise AssertionError(f"the API ended with {process.returncode}")
         try:
-            if httpx.get(f"{base_url}/livez").status_code == httpx.codes.OK:
+            if httpx.get(f"{base_url}/livez").is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.02)
@@ -92,7 +92,7 @@ def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
 def running_worker(settings: Settings, extra: Mapping[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, that takes messages already."""
     reading, writing = os.pipe()
-    os.set_inheritable(writing, True)  # noqa: FBT003 - os's signature
+    os.set_inheritable(writing, True)
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli.main", "worker"],
         env=environment(settings, {"DARKROOM_READY_FD": str(writing), **(extra or {})}),

@@ -3,7 +3,7 @@
 -- name: expect_blob
 -- Before a blob is written: should its file never be recorded, it is removed when it is due.
 INSERT INTO blob_removals (blob_key, due_at)
-SELECT blob_key, now() + :grace FROM unnest(:blob_keys::text[]) AS written (blob_key)
+SELECT blob_key, now() + :grace::interval FROM unnest(:blob_keys::text[]) AS written (blob_key)
 ON CONFLICT (blob_key) DO UPDATE SET due_at = excluded.due_at
 
 -- name: keep_blobs
@@ -59,7 +59,7 @@ SELECT DISTINCT blob_key FROM files WHERE blob_key = ANY (:blob_keys::text[])
 -- Uploads past their time that no unfinished task uses.
 SELECT file_id, user_id
   FROM files
- WHERE task_id IS NULL AND user_id IS NOT NULL AND uploaded_at < coalesce(:now, now()) - :retention
+ WHERE task_id IS NULL AND user_id IS NOT NULL AND uploaded_at < coalesce(:now, now()) - :retention::interval
    AND NOT EXISTS (SELECT FROM tasks
                     WHERE (tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
                       AND tasks.status IN ('pending', 'processing'))

@@ -162,7 +162,7 @@ UPDATE tasks
        current_step = NULL,
        attempts = attempts + 1,
        lease_token = lease_token + 1,
-       lease_expires_at = coalesce(:now, clock_timestamp()) + :lease,
+       lease_expires_at = coalesce(:now, clock_timestamp()) + :lease::interval,
        worker_id = :worker_id,
        not_before = NULL,
        started_at = coalesce(:now, clock_timestamp()),
@@ -191,7 +191,7 @@ RETURNING tasks.task_id
 SELECT task_id, message_no
   FROM tasks
  WHERE status = 'pending' AND dispatched_at IS NULL
-   AND updated_at <= coalesce(:now, now()) - :grace
+   AND updated_at <= coalesce(:now, now()) - :grace::interval
    AND (not_before IS NULL OR not_before <= coalesce(:now, now()))
  ORDER BY created_at
  LIMIT :limit
@@ -201,7 +201,7 @@ SELECT task_id, message_no
 SELECT task_id, message_no
   FROM tasks
  WHERE status = 'pending' AND task_id > :after
-   AND dispatched_at <= coalesce(:now, now()) - :age
+   AND dispatched_at <= coalesce(:now, now()) - :age::interval
  ORDER BY task_id
  LIMIT :limit
 
@@ -223,7 +223,7 @@ RETURNING task_id
 
 -- name: renew_lease
 UPDATE tasks
-   SET lease_expires_at = coalesce(:now, now()) + :lease
+   SET lease_expires_at = coalesce(:now, now()) + :lease::interval
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING task_id
 
@@ -278,7 +278,7 @@ UPDATE tasks
        current_step = NULL,
        attempts = attempts - :attempts_returned,
        line = CASE WHEN :to_the_head::boolean THEN 0 ELSE line END,
-       not_before = coalesce(:now, now()) + :delay,
+       not_before = coalesce(:now, now()) + :delay::interval,
        dispatched_at = NULL,
        message_no = message_no + 1,
        lease_expires_at = NULL,
@@ -293,7 +293,7 @@ RETURNING *
 SELECT task_id, lease_token, attempts
   FROM tasks
  WHERE status = 'processing' AND lease_expires_at < coalesce(:now, now())
-   AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease
+   AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
  ORDER BY lease_expires_at
  LIMIT :limit
    FOR UPDATE SKIP LOCKED
@@ -307,7 +307,7 @@ RETURNING task_id
 SELECT task_id, user_id
   FROM tasks
  WHERE status IN ('done', 'failed', 'cancelled') AND user_id IS NOT NULL
-   AND coalesce(completed_at, failed_at, cancelled_at) < coalesce(:now, now()) - :retention
+   AND coalesce(completed_at, failed_at, cancelled_at) < coalesce(:now, now()) - :retention::interval
  LIMIT :limit
 
 -- name: forget_expired_keys

@@ -1,0 +1,243 @@
+"""An upload on its way in: multipart/form-data, streamed to a temporary file whatever its size."""
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO, Final, cast
+from urllib.parse import unquote
+
+import msgspec
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,  # pyright: ignore[reportUnknownVariableType] - the library leaves this one untyped
+)
+
+from schema.models.problems import ProblemCode
+from service.refusals import Refused
+
+MAX_FILENAME = 255
+"""Characters of a file's name that are kept."""
+MAX_PURPOSE = 100
+"""Characters of the `purpose` part."""
+MAX_OVERHEAD = 65_536
+"""Bytes a body may have beyond its file: boundaries, headers, `purpose`, a preamble. A Content-Length above
+`max_bytes + MAX_OVERHEAD` can be refused before anything is read."""
+
+_PARSED_AT_ONCE: Final = 65_536
+_WRITTEN_AT_ONCE: Final = 262_144
+_MAX_BOUNDARY: Final = 200  # RFC 2046 allows 70
+_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s\"]+)", re.IGNORECASE)
+_JOINERS = "\u200c\u200d"  # format characters that some scripts and emoji can't be spelled without
+
+
+class Received(msgspec.Struct, frozen=True):
+    """What came: the file at `path` (gone once the context ends), `size` in bytes and `sha256` in hex."""
+
+    path: Path
+    filename: str
+    purpose: str | None
+    size: int
+    sha256: str
+
+
+class UploadTooLarge(Refused):
+    """The file is larger than `max_bytes`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            ProblemCode.FILE_TOO_LARGE,
+            f"The file is too large: at most {max_bytes:,} bytes are accepted.",
+            field="file",
+        )
+
+
+class MalformedUpload(Refused):
+    """The body isn't the form we take; `field` is the part at fault, or `body`."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(ProblemCode.INVALID_REQUEST, message, field=field)
+
+
+@asynccontextmanager
+async def receive(
+    chunks: AsyncIterator[bytes], content_type: str, *, max_bytes: int, directory: Path | None = None
+) -> AsyncGenerator[Received]:
+    """Receive a form with a part `file` and perhaps a text part `purpose`, in bounded memory.
+
+    The temporary file lies in `directory` (the system's when None), readable by its owner alone, and is removed however
+    the context ends. What `chunks` raises passes through.
+
+    Raises:
+        UploadTooLarge: as soon as more than `max_bytes` of the file have come; the rest isn't read.
+        MalformedUpload: anything else is wrong with the body.
+    """
+    parser = _parser(content_type)
+    with _temporary(directory) as file:
+        form = _Form(file, max_bytes)
+        try:
+            await _feed(parser, chunks, form, max_bytes + MAX_OVERHEAD)
+            parser.close()
+        except MultipartError as error:
+            raise MalformedUpload("body", f"The multipart body is malformed: {_explain(error)}.") from error
+        yield await form.finish()
+
+
+def _parser(content_type: str) -> PushMultipartParser:
+    kind, options = cast("tuple[str, dict[str, str]]", parse_options_header(content_type))
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not boundary or len(boundary) > _MAX_BOUNDARY:
+        raise MalformedUpload("Content-Type", "Uploads take multipart/form-data with a boundary and a part named file.")
+    try:
+        return PushMultipartParser(boundary, max_header_size=4096, max_header_count=8)
+    except (MultipartError, UnicodeEncodeError):
+        raise MalformedUpload("Content-Type", "The multipart boundary isn't valid.") from None
+
+
+@contextmanager
+def _temporary(directory: Path | None) -> Generator[IO[bytes]]:
+    # Not NamedTemporaryFile: it fails when somebody moved the file away, which its receiver may do.
+    descriptor, name = tempfile.mkstemp(prefix="upload-", dir=directory)
+    os.close(descriptor)
+    path = Path(name)
+    try:
+        with path.open("wb") as file:
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _feed(parser: PushMultipartParser, chunks: AsyncIterator[bytes], form: "_Form", limit: int) -> None:
+    """Parse every chunk into the form. Raises MultipartError, and what the form raises."""
+    total = 0
+    async for chunk in chunks:
+        # A server may hand over what it has in one piece; the parser copies each piece it gets.
+        for start in range(0, len(chunk), _PARSED_AT_ONCE):
+            piece = chunk[start : start + _PARSED_AT_ONCE]
+            total += len(piece)
+            if total > limit:
+                # The file itself was measured on its way: the excess lies before, between or after the parts.
+                raise MalformedUpload("body", "The multipart body holds too much besides its file.")
+            if parser.closed:
+                continue
+            for event in parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    form.begin(event)
+                elif event is None:
+                    form.end()
+                else:
+                    await form.add(bytes(event))
+
+
+def _explain(error: MultipartError) -> str:
+    """The parser's own words, which hold nothing of the body."""
+    return str(error.args[0])[:1].lower() + str(error.args[0])[1:] if error.args else "it can't be parsed"
+
+
+class _Form:
+    """Takes the parts as they come: `file` to disk, `purpose` to a small buffer, anything else is refused."""
+
+    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
+        self.file = file
+        self.max_bytes = max_bytes
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.filename: str | None = None
+        self.purpose: bytearray | None = None
+        self.part = ""
+        self.pending = bytearray()
+
+    def begin(self, segment: MultipartSegment) -> None:
+        """A part's headers are complete."""
+        self.part = segment.name or ""
+        if self.part == "file":
+            if self.filename is not None:
+                raise MalformedUpload("file", "One upload takes one file.")
+            filename = segment.filename or _extended_filename(segment)
+            if not filename:
+                raise MalformedUpload("file", "The part named file needs a file with a name.")
+            self.filename = clean_filename(filename)
+        elif self.part == "purpose":
+            if self.purpose is not None:
+                raise MalformedUpload("purpose", "The purpose may be given once.")
+            self.purpose = bytearray()
+        else:
+            name = _printable(self.part)[:40]
+            raise MalformedUpload(name or "body", f"Unknown part {name!r}: uploads take file and purpose.")
+
+    async def add(self, data: bytes) -> None:
+        """Some bytes of the current part."""
+        if self.purpose is not None and self.part == "purpose":
+            self.purpose += data
+            if len(self.purpose) > 4 * MAX_PURPOSE:  # bytes: no character takes more than four
+                raise _purpose_too_long()
+            return
+        self.size += len(data)
+        if self.size > self.max_bytes:
+            raise UploadTooLarge(self.max_bytes)
+        self.pending += data
+        if len(self.pending) >= _WRITTEN_AT_ONCE:
+            await self._write()
+
+    def end(self) -> None:
+        """The current part is complete."""
+        self.part = ""
+
+    async def finish(self) -> Received:
+        """Everything came. Raises MalformedUpload when the file didn't."""
+        if self.filename is None:
+            raise MalformedUpload("file", "The part named file is missing.")
+        purpose = self._purpose()
+        await self._write()
+        await asyncio.to_thread(self.file.flush)
+        return Received(Path(self.file.name), self.filename, purpose, self.size, self.digest.hexdigest())
+
+    def _purpose(self) -> str | None:
+        try:
+            purpose = _printable((self.purpose or b"").decode()).strip()
+        except UnicodeDecodeError:
+            raise MalformedUpload("purpose", "The purpose isn't UTF-8 text.") from None
+        if len(purpose) > MAX_PURPOSE:
+            raise _purpose_too_long()
+        return purpose or None
+
+    async def _write(self) -> None:
+        """Hash and write what is pending, in a thread: a busy disk must not stop every other request."""
+        pending, self.pending = self.pending, bytearray()
+        await asyncio.to_thread(self._write_now, pending)
+
+    def _write_now(self, data: bytearray) -> None:
+        self.digest.update(data)
+        self.file.write(data)
+
+
+def _purpose_too_long() -> MalformedUpload:
+    return MalformedUpload("purpose", f"The purpose takes at most {MAX_PURPOSE} characters.")
+
+
+def _extended_filename(segment: MultipartSegment) -> str:
+    """The name in RFC 5987's spelling, which some older clients send alone."""
+    found = _EXTENDED_FILENAME.search(dict(segment.headerlist).get("Content-Disposition", ""))
+    return unquote(found[1]) if found else ""
+
+
+def clean_filename(name: str) -> str:
+    """The last component of what a client calls its file, without control characters, bounded, never empty."""
+    cleaned = _printable(re.split(r"[/\\]", name)[-1]).strip()[:MAX_FILENAME]
+    return cleaned if cleaned.strip(".") else "unnamed"
+
+
+def _printable(text: str) -> str:
+    """Without control, format (they turn text around), unassigned and surrogate characters and line breaks."""
+    return "".join(
+        character
+        for character in text
+        if character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+    )

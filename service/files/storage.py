@@ -1,0 +1,292 @@
+"""Where the bytes lie: a local directory or an S3 bucket behind one interface."""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, cast
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, S3Store
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+READ_AT_ONCE: Final = 1 << 20
+"""Bytes of one chunk, and of one request: a slow reader holds no connection to the store open."""
+_DOWNLOAD_AT_ONCE: Final = 8 << 20
+_PUT_AT_ONCE: Final = 16 << 20  # larger files go up in parts of this size, one after the other
+
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
+_MAX_KEY = 512
+_CHECK_SECONDS = 15
+_CACHE_CONTROL = "private, max-age=3600, immutable"
+
+_OPTIONS: Final = {
+    "AWS_ACCESS_KEY_ID": "access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    "AWS_SESSION_TOKEN": "session_token",
+    "AWS_REGION": "region",
+    "AWS_DEFAULT_REGION": "default_region",
+    "AWS_ENDPOINT": "endpoint",
+    "AWS_ENDPOINT_URL": "endpoint",
+    "AWS_ENDPOINT_URL_S3": "endpoint",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "virtual_hosted_style_request",
+    "AWS_SERVER_SIDE_ENCRYPTION": "server_side_encryption",
+    "AWS_SSE_KMS_KEY_ID": "sse_kms_key_id",
+    "AWS_DISABLE_BULK_DELETE": "disable_bulk_delete",
+    "AWS_ROLE_ARN": "role_arn",
+    "AWS_ROLE_SESSION_NAME": "role_session_name",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "web_identity_token_file",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "container_credentials_relative_uri",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container_credentials_full_uri",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "container_authorization_token_file",
+}
+"""The variables that count, and what obstore calls them; of the three endpoints the last one set wins."""
+
+_CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=60)}
+_RETRIES: "RetryConfig" = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+
+
+class StorageError(Exception):
+    """The storage didn't do what it should, in one line without secrets; `transient` when trying again may help."""
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class BlobNotFound(StorageError):  # noqa: N818 - an answer rather than a failure
+    """There is nothing under this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"nothing is stored under {key}", transient=False)
+
+
+class Storage:
+    """Blobs under keys like `ab/cdef.jpg`, written once. Safe to share between tasks of one event loop.
+
+    Every method raises StorageError; those that read raise BlobNotFound when there is nothing under the key.
+    """
+
+    def __init__(self, store: LocalStore | S3Store, name: str, root: Path | None) -> None:
+        self.name = name
+        """Where the blobs lie, for people: the URL without anything secret."""
+        self._store = store
+        self._root = root
+
+    @classmethod
+    def open(cls, url: str, options: Mapping[str, str] | None = None) -> Self:
+        """Open `file:///directory` (made when it isn't there) or `s3://bucket/prefix`.
+
+        `options` are AWS_* variables that win over the process's environment. No connection is made: see `check`.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
+            return cls._open_directory(Path(unquote(parts.path)))
+        if parts.scheme == "s3" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", parts.netloc):
+            return cls._open_bucket(parts, {**os.environ, **(options or {})})
+        raise StorageError("STORAGE_URL takes file:///directory or s3://bucket/prefix", transient=False)
+
+    @classmethod
+    def _open_directory(cls, root: Path) -> Self:
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store = LocalStore(prefix=root)
+        except (OSError, ValueError, BaseError) as error:
+            raise StorageError(f"{root} can't be used: {_reason(error)}", transient=False) from error
+        return cls(store, root.as_uri(), root)
+
+    @classmethod
+    def _open_bucket(cls, url: SplitResult, environ: Mapping[str, str]) -> Self:
+        # Deleting one by one: the bulk request is unknown to some S3 servers, and we delete single keys anyway.
+        config = {"disable_bulk_delete": "true"}
+        config |= {option: environ[name] for name, option in _OPTIONS.items() if environ.get(name)}
+        if wrong := [name for name in _OPTIONS if not environ.get(name, "").isprintable()]:
+            raise StorageError(f"{wrong[0]} isn't printable text", transient=False)
+        endpoint = config.get("endpoint", "https://")
+        # The library panics on an address it can't parse.
+        if "endpoint" in config and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._/-]*)?", endpoint):
+            raise StorageError("AWS_ENDPOINT_URL takes http(s)://host:port", transient=False)
+        client: ClientConfig = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
+        prefix = url.path.strip("/")
+        name = f"s3://{url.netloc}/{prefix}".rstrip("/")
+        try:
+            if environ.get("AWS_CA_BUNDLE"):
+                client["root_certificate"] = Path(environ["AWS_CA_BUNDLE"]).read_bytes()
+            store = S3Store(
+                url.netloc,
+                prefix=prefix or None,
+                config=cast("S3Config", config),
+                client_options=client,
+                retry_config=_RETRIES,
+            )
+        except (OSError, ValueError, BaseError) as error:
+            raise StorageError(f"{name} can't be used: check the AWS_* variables", transient=False) from error
+        return cls(store, name, None)
+
+    async def put(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file. It is seen whole or not at all; what was under the key is replaced."""
+        await self._put(key, path, content_type)
+
+    async def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
+        """Store a few bytes, like `put`."""
+        await self._put(key, data, content_type)
+
+    async def _put(self, key: str, content: Path | bytes, content_type: str) -> None:
+        key = _checked(key)
+        try:
+            with self._translated(key):
+                if self._root is None:
+                    attributes = {"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL}
+                    await self._upload(key, content, attributes)
+                else:
+                    await asyncio.to_thread(_make_private_directories, self._root, key)
+                    await self._upload(key, content, None)
+                    await asyncio.to_thread(_make_private_and_durable, self._root, key)
+        except BlobNotFound as error:
+            raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
+
+    async def _upload(self, key: str, content: Path | bytes, attributes: dict[str, str] | None) -> None:
+        await obstore.put_async(
+            self._store, key, content, attributes=attributes, chunk_size=_PUT_AT_ONCE, max_concurrency=1
+        )
+
+    async def size(self, key: str) -> int:
+        """Bytes stored under a key."""
+        with self._translated(key):
+            return (await obstore.head_async(self._store, _checked(key)))["size"]
+
+    async def exists(self, key: str) -> bool:
+        """Whether anything is stored under a key."""
+        try:
+            await self.size(key)
+        except BlobNotFound:
+            return False
+        return True
+
+    async def read(self, key: str, start: int | None = None, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` to before `end` in bounded chunks: `async for chunk in await storage.read(key)`.
+
+        A range that reaches past the end stops there. Whether the blob is there is known before the first chunk.
+        """
+        size = await self.size(key)
+        return self._chunks(key, max(start or 0, 0), size if end is None else min(end, size), READ_AT_ONCE)
+
+    async def _chunks(self, key: str, start: int, end: int, at_once: int) -> AsyncIterator[bytes]:
+        for position in range(start, end, at_once):
+            with self._translated(key):
+                stop = min(position + at_once, end)
+                chunk = await obstore.get_range_async(self._store, key, start=position, end=stop)
+            if len(chunk) != stop - position:
+                raise StorageError(f"{key} in {self.name} changed while it was read", transient=True)
+            yield chunk.to_bytes()
+
+    async def download(self, key: str, path: Path) -> None:
+        """Write a blob to a local file, which isn't left behind half written."""
+        try:
+            with self._translated(key):
+                file = await asyncio.to_thread(path.open, "wb")
+            with file:
+                async for chunk in self._chunks(key, 0, await self.size(key), _DOWNLOAD_AT_ONCE):
+                    with self._translated(key):
+                        await asyncio.to_thread(file.write, chunk)
+        except BaseException:
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - awaiting a thread could be cancelled once more
+            raise
+
+    async def delete(self, key: str) -> None:
+        """Delete what is under a key; nothing there is fine."""
+        with suppress(BlobNotFound), self._translated(key):
+            await obstore.delete_async(self._store, _checked(key))
+
+    async def check(self) -> None:
+        """Write, read and delete a probe. Raises StorageError with the reason, within seconds."""
+        key, probe = f"_probe/{secrets.token_hex(8)}", secrets.token_bytes(32)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self.put_bytes(key, probe, "application/octet-stream")
+                found = b"".join([chunk async for chunk in await self.read(key)])
+                await self.delete(key)
+        except TimeoutError as error:
+            raise StorageError(f"{self.name} doesn't answer within {_CHECK_SECONDS} s", transient=True) from error
+        if found != probe:
+            raise StorageError(f"{self.name} doesn't give back what was written", transient=False)
+
+    def presigned(self, key: str, expires_in: timedelta) -> str | None:
+        """An absolute URL from which anyone can load the blob for a while; None where the storage has no such thing."""
+        if not isinstance(self._store, S3Store):
+            return None
+        with self._translated(key):
+            return obstore.sign(self._store, "GET", _checked(key), expires_in)
+
+    @contextmanager
+    def _translated(self, key: str) -> Generator[None]:
+        """Make a StorageError of whatever the library raises, which may be a panic of its own kind."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise StorageError(f"{self.name}: the bucket doesn't exist", transient=False) from error
+            if self._root is not None and not self._root.is_dir():
+                # A volume that isn't mounted: nothing of it is lost.
+                raise StorageError(f"{self.name}: the directory isn't there", transient=True) from error
+            raise BlobNotFound(key) from error
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            hint = "" if self._root else ": check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
+            raise StorageError(f"{self.name}: access denied{hint}", transient=False) from error
+        except Exception as error:
+            # A refusal (4xx) stays one; timeouts, 5xx and broken connections may be over in a minute.
+            transient = re.search(r"status code: 4\d\d", str(error)) is None
+            raise StorageError(f"{self.name}: {_reason(error)}", transient=transient) from error
+
+
+def _checked(key: str) -> str:
+    """The key, when it can't lead out of the root. Raises StorageError."""
+    if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
+        raise StorageError("this isn't a storage key", transient=False)
+    return key
+
+
+def _reason(error: Exception) -> str:
+    """What can be told of a foreign error: the operating system's words or the server's status, never the request."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if found := re.search(r"([A-Za-z ]+) \(os error \d+\)", text):
+        return found[1].strip()
+    if found := re.search(r"status code: (\d{3} [A-Za-z ]+)", text):
+        return f"the server answered {found[1]}"
+    return "the server can't be reached" if "error sending request" in text else "an unexpected error"
+
+
+def _make_private_directories(root: Path, key: str) -> None:
+    """Make a key's directories for their owner alone; the library would make them for everyone."""
+    directory = root
+    for part in key.split("/")[:-1]:
+        directory /= part
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _make_private_and_durable(root: Path, key: str) -> None:
+    """0600 and on disk: a database row that names this file must not outlive it when the power fails."""
+    path = root / key
+    path.chmod(0o600)
+    for each in (path, *path.parents[: key.count("/") + 1]):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

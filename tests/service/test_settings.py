@@ -1,0 +1,281 @@
+"""Settings: where they come from, what they take, and what is said when they are wrong."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schema.models.edits import Mode
+from service.settings import NUMBERS, Settings, SettingsError, load_settings, read_dotenv
+
+DATABASE_URL = "postgresql://ann:s3cr3t-pass@db.example:5432/darkroom"
+KEY = "k" * 16
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the checkout's `.env` nor a stack that runs in it may change what a test sees."""
+    monkeypatch.chdir(tmp_path)
+
+
+def load(data_dir: Path | None = None, /, **environ: str) -> Settings:
+    return load_settings({"DATABASE_URL": DATABASE_URL} | environ, data_dir=data_dir)
+
+
+def make_data_dir(directory: Path) -> Path:
+    directory.mkdir()
+    (directory / "ready.json").write_bytes(
+        msgspec.json.encode(
+            {
+                "base_url": "http://127.0.0.1:8000",
+                "database_url": "postgresql://up@127.0.0.1:5555/darkroom",
+                "redis_url": "redis://127.0.0.1:6666/0",
+                "api_key": None,
+                "user_id": None,
+                "pids": {"api": 1, "workers": [2], "postgres": 3, "redis": 4},
+            }
+        )
+    )
+    (directory / "secret-key").write_text("up-made-this-secret-key\n")
+    return directory
+
+
+def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
+    settings = load()
+    assert settings.database_url == DATABASE_URL
+    assert settings.redis_url == "redis://127.0.0.1:6379/0"
+    assert settings.storage_url == (tmp_path / ".darkroom/files").as_uri()
+    assert settings.secret_keys == ()
+    assert settings.public_url is None
+    assert settings.cors_origins == ()
+    assert (settings.log_format, settings.database_pooler) == ("console", "auto")
+    assert (settings.database_pool_size, settings.worker_slots) == (10, 1)
+    assert settings.engine_threads == len(os.sched_getaffinity(0))
+    assert (settings.max_upload_bytes, settings.max_image_pixels) == (10_485_760, 40_000_000)
+    assert (settings.max_pending_per_user, settings.max_processing_per_user) == (1000, 3)
+    assert (settings.rate_limit_per_minute, settings.task_timeout_seconds, settings.task_max_attempts) == (600, 300, 3)
+    assert (settings.task_retention_days, settings.upload_retention_days) == (0, 0)
+    assert settings.engines == dict.fromkeys(Mode, "local")
+
+
+def test_every_number_can_be_set_and_none_is_forgotten() -> None:
+    fields = {field.name for field in msgspec.structs.fields(Settings) if field.type is int}
+    assert fields == {name.lower() for name in NUMBERS}
+    settings = load(**{name: str(most) for name, (_, most) in NUMBERS.items()})
+    assert {name: getattr(settings, name.lower()) for name in NUMBERS} == {n: most for n, (_, most) in NUMBERS.items()}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_wrong_number_is_refused_with_its_range(name: str) -> None:
+    least, most = NUMBERS[name]
+    for wrong in ("ten", "1.5", "-1", "1_0", "\u0661", "1e3", str(least - 1), str(most + 1), "9" * 30):
+        with pytest.raises(SettingsError) as caught:
+            load(**{name: wrong})
+        assert str(caught.value) == f"{name} takes a whole number from {least} to {most}"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("DATABASE_URL", "mysql://u:s3cr3t@h/d"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t#1@h/d"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t@h:port/d"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t@h:70000/d"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t@[::1/d"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t@h/d?port=x"),
+        ("DATABASE_URL", "postgresql://u:s3cr3t@h\n.example/d"),
+        ("DATABASE_URL", "s3cr3t"),
+        ("REDIS_URL", "http://:s3cr3t@h:6379"),
+        ("REDIS_URL", "redis://:s3cr3t@h:6379/zero"),
+        ("REDIS_URL", "redis://:s3cr3t@h:x/0"),
+        ("REDIS_URL", "s3cr3t"),
+        ("STORAGE_URL", "s3cr3t"),
+        ("STORAGE_URL", "file://s3cr3t"),
+        ("STORAGE_URL", "file://host/s3cr3t"),
+        ("STORAGE_URL", "s3:///s3cr3t"),
+        ("STORAGE_URL", "s3://key:s3cr3t@bucket/x"),
+        ("STORAGE_URL", "gs://s3cr3t"),
+        ("SECRET_KEY", "s3cr3t"),
+        ("SECRET_KEY", f"{KEY},s3cr3t"),
+        ("SECRET_KEY", "s3cr3t-that-is-long-\udcff-broken"),
+        ("PUBLIC_URL", "s3cr3t.example.com"),
+        ("PUBLIC_URL", "https://u:s3cr3t@example.com"),
+        ("PUBLIC_URL", "https://example.com/?s3cr3t"),
+        ("CORS_ORIGINS", "s3cr3t.example.com"),
+        ("CORS_ORIGINS", "https://a.example, https://b.example/s3cr3t"),
+        ("LOG_FORMAT", "s3cr3t"),
+        ("DATABASE_POOLER", "s3cr3t"),
+        ("ENGINE", "s3cr3t"),
+        ("ENGINE_POSE_CHANGE", "s3cr3t"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable_and_not_the_value(name: str, wrong: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{name: wrong})
+    message = str(caught.value)
+    assert message.startswith(f"{name} takes ")
+    assert "s3cr3t" not in message
+    assert "\n" not in message
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_choices_are_listed() -> None:
+    with pytest.raises(SettingsError, match=r"^LOG_FORMAT takes console or json$"):
+        load(LOG_FORMAT="xml")
+    with pytest.raises(SettingsError, match=r"^DATABASE_POOLER takes auto or transaction or none$"):
+        load(DATABASE_POOLER="session")
+
+
+def test_a_missing_database_is_one_line_that_names_the_ways_out() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({})
+    message = str(caught.value)
+    assert message.startswith("DATABASE_URL is not set")
+    assert "darkroom up" in message
+    assert "--data-dir" in message
+    assert "\n" not in message
+
+
+def test_values_are_taken_as_documented() -> None:
+    settings = load(
+        REDIS_URL="rediss://:p@redis.example:6380/2",
+        STORAGE_URL="s3://bucket-1/a/b",
+        SECRET_KEY=f" {KEY} ,{KEY}2,",
+        PUBLIC_URL="https://photos.example.com/",
+        CORS_ORIGINS="https://App.example.com/, http://localhost:5173",
+        LOG_FORMAT="json",
+        ENGINE="local",
+        AWS_REGION="eu-central-1",
+        AWS_ENDPOINT_URL="http://minio:9000",
+    )
+    assert settings.redis_url == "rediss://:p@redis.example:6380/2"
+    assert settings.storage_url == "s3://bucket-1/a/b"
+    assert settings.storage_options == {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://minio:9000"}
+    assert settings.secret_keys == (KEY, f"{KEY}2")
+    assert settings.public_url == "https://photos.example.com"
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:5173")
+    assert settings.log_format == "json"
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    settings = load(PUBLIC_URL="", MAX_UPLOAD_BYTES=" ", SECRET_KEY="", REDIS_URL="", LOG_FORMAT="")
+    assert settings == load()
+
+
+@pytest.mark.parametrize(
+    ("url", "pooler", "expected"),
+    [
+        ("postgresql://u:p@h:6543/d", "auto", True),
+        ("postgresql://u:p@h:5432/d", "auto", False),
+        ("postgresql://u:p@h/d", "auto", False),
+        ("postgresql://u:p@a:5432,[::1]:6543/d", "auto", True),
+        ("postgresql://u:p@/d?host=/run/postgresql&port=6543", "auto", True),
+        ("postgresql:///d", "auto", False),
+        ("postgresql://u:6543@h/d", "auto", False),
+        ("postgresql://u:p@h:6543/d", "none", False),
+        ("postgres://u:p@h:5432/d", "transaction", True),
+    ],
+)
+def test_a_transaction_pooler_is_known_by_its_port_or_said(url: str, pooler: str, expected: bool) -> None:
+    assert load(DATABASE_URL=url, DATABASE_POOLER=pooler).through_pooler is expected
+
+
+def test_the_secret_is_asked_for_only_by_those_that_need_it() -> None:
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY is not set\. .*at least 16 characters"):
+        load().require_secret()
+    assert load(SECRET_KEY=KEY).require_secret() == (KEY,)
+
+
+def test_nothing_secret_is_in_a_repr() -> None:
+    settings = load(SECRET_KEY=KEY, AWS_SECRET_ACCESS_KEY="aws-secret")
+    for text in (repr(settings), str(settings), f"{settings!r:>5}"):
+        assert KEY not in text
+        assert "s3cr3t-pass" not in text
+        assert "aws-secret" not in text
+
+
+def test_a_data_directory_tells_what_its_stack_listens_on(tmp_path: Path) -> None:
+    data_dir = make_data_dir(tmp_path / "data dir")
+    settings = load_settings({}, data_dir=data_dir)
+    assert settings.database_url == "postgresql://up@127.0.0.1:5555/darkroom"
+    assert settings.redis_url == "redis://127.0.0.1:6666/0"
+    assert settings.storage_url == f"file://{tmp_path}/data%20dir/files"
+    assert settings.secret_keys == ("up-made-this-secret-key",)
+    assert settings.public_url is None
+
+
+def test_the_default_data_directory_counts_when_a_stack_runs_there(tmp_path: Path) -> None:
+    make_data_dir(tmp_path / ".darkroom")
+    assert load_settings({}).redis_url == "redis://127.0.0.1:6666/0"
+    (tmp_path / ".darkroom/ready.json").unlink()
+    assert load().secret_keys == ()
+
+
+def test_a_starting_stack_finds_its_key_and_files_before_it_is_ready(tmp_path: Path) -> None:
+    data_dir = make_data_dir(tmp_path / "d")
+    (data_dir / "ready.json").unlink()
+    settings = load(data_dir)
+    assert settings.secret_keys == ("up-made-this-secret-key",)
+    assert settings.storage_url == (data_dir / "files").as_uri()
+
+
+def test_the_environment_wins_over_dotenv_over_the_data_directory(tmp_path: Path) -> None:
+    data_dir = make_data_dir(tmp_path / "d")
+    (tmp_path / ".env").write_text(
+        "REDIS_URL=redis://dotenv:1\nSECRET_KEY=dotenv-secret-key-1\nMAX_UPLOAD_BYTES=1000\nAWS_REGION=from-dotenv\n"
+    )
+    settings = load_settings({"SECRET_KEY": KEY, "AWS_ENDPOINT_URL": "http://env"}, data_dir=data_dir)
+    assert settings.database_url == "postgresql://up@127.0.0.1:5555/darkroom"
+    assert settings.redis_url == "redis://dotenv:1"
+    assert settings.secret_keys == (KEY,)
+    assert settings.max_upload_bytes == 1000
+    assert settings.storage_options == {"AWS_ENDPOINT_URL": "http://env", "AWS_REGION": "from-dotenv"}
+    assert load_settings({"DATABASE_URL": DATABASE_URL}, dotenv=None).redis_url == "redis://127.0.0.1:6379/0"
+
+
+def test_an_error_says_which_file_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WORKER_SLOTS=many\n")
+    with pytest.raises(SettingsError, match=r"^WORKER_SLOTS \(in \.env\) takes a whole number from 1 to"):
+        load()
+    assert load(WORKER_SLOTS="2").worker_slots == 2
+
+
+def test_dotenv_files_are_read_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    path.write_text(
+        "\ufeff# a comment\n\nPLAIN=value\n  export SPACED = some words # a comment\r\nHASH=a#b\nEMPTY=\n"
+        'SINGLE=\'a # b \\n\' # comment\nDOUBLE="say \\"hi\\" # $1"\nURL=postgresql://u:p%23@h/d?a=b\n',
+        encoding="utf-8",
+    )
+    assert read_dotenv(path) == {
+        "PLAIN": "value",
+        "SPACED": "some words",
+        "HASH": "a#b",
+        "EMPTY": "",
+        "SINGLE": "a # b \\n",
+        "DOUBLE": 'say "hi" # $1',
+        "URL": "postgresql://u:p%23@h/d?a=b",
+    }
+
+
+@pytest.mark.parametrize("line", ["no equals s3cr3t", "='s3cr3t'", "A='s3cr3t", 'A="s3cr3t', "A='s3'cr3t", "1A=s3cr3t"])
+def test_a_broken_dotenv_names_the_line_without_showing_it(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"A=1\n{line}\n")
+    with pytest.raises(SettingsError, match=r"^\.env, line 2: takes NAME=value$"):
+        load()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"database_url": 1, "redis_url": "x"}', b"\xff\xfe"])
+def test_a_broken_ready_file_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    data_dir = make_data_dir(tmp_path / "d")
+    (data_dir / "ready.json").write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, data_dir=data_dir)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_data_directory_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="can't be read: Not a directory"):
+        load(tmp_path / "file")
