@@ -1,5 +1,6 @@
 """Settings: the environment, `.env`, and what a running `darkroom up` left in its data directory."""
 
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
+from dotenv.parser import parse_stream
 
 from schema.models.edits import Mode
 
@@ -69,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     task_max_attempts: int = 3
     task_retention_days: int = 0
     upload_retention_days: int = 0
+    webhook_allow_private: bool = False
     engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, "local"))
 
     def __repr__(self) -> str:
@@ -122,31 +125,14 @@ def read_dotenv(path: Path) -> dict[str, str]:
         SettingsError: the file can't be read, or a line is something else.
     """
     values: dict[str, str] = {}
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        found = _DOTENV_LINE.fullmatch(stripped)
-        if found is None:
-            raise SettingsError(f"{path}, line {number}: takes NAME=value")
-        single, double, bare = found["single"], found["double"], found["bare"]
-        if single is not None:
-            values[found["name"]] = single
-        elif double is not None:
-            values[found["name"]] = re.sub(r'\\(["\\$])', r"\1", double)
-        else:
-            values[found["name"]] = bare
+    for binding in parse_stream(io.StringIO(_read_text(path))):
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise SettingsError(f"{path}, line {binding.original.line}: takes NAME=value")
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
     return values
 
 
-_DOTENV_LINE = re.compile(
-    r"""(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
-    (?: '(?P<single>[^']*)' (?:\s*(?:\#.*)?)
-      | "(?P<double>(?:[^"\\]|\\.)*)" (?:\s*(?:\#.*)?)
-      | (?P<bare>(?:(?!['"])(?:(?!\s\#).)*)) (?:\s\#.*)?
-    )""",
-    re.VERBOSE,
-)
 _SECRET_KEY_TAKES = (
     f"It takes one or several random keys separated by commas, each of at least {MIN_SECRET_LENGTH} characters; "
     "`openssl rand -hex 32` makes one."
@@ -219,6 +205,7 @@ class _Reader:
             "database_pooler": self._choice("DATABASE_POOLER", POOLERS) or POOLERS[0],
             "engine_threads": _cores(),
             "engines": self._engines(),
+            "webhook_allow_private": self._choice("WEBHOOK_ALLOW_PRIVATE", ("true", "false")) == "true",
         }
         for name, (least, most) in NUMBERS.items():
             number = self._number(name, least, most)

@@ -1,5 +1,6 @@
 """`darkroom user`: accounts, their credits, keys and tokens."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def show(who: str, data_dir: Path | None) -> None:
 @data_dir_option
 def delete(who: str, yes: bool, data_dir: Path | None) -> None:
     """Erase an account with its files, tasks and keys; the ledger is kept without the person."""
-    if not yes and click.get_text_stream("stdin").isatty():
+    if not yes and sys.stdin.isatty():
         click.confirm(f"Erase {who} with all files and tasks?", abort=True)
 
     async def work(connection: Connection) -> Any:

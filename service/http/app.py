@@ -38,6 +38,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
+from service.tasks.submission import Rules
 from service.tasks.waiting import Waiters
 
 VERSION = "1.0.0"
@@ -89,8 +90,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             pool,
             dispatcher,
             waiters,
-            available=available_modes(settings.engines),
-            max_pending=settings.max_pending_per_user,
+            Rules(
+                available=available_modes(settings.engines),
+                max_pending=settings.max_pending_per_user,
+                allow_private_webhooks=settings.webhook_allow_private,
+            ),
         ),
         waiters=waiters,
     )

@@ -11,21 +11,18 @@ from service.refusals import Refused
 from service.tasks import history, store, submission
 from service.tasks.dispatch import Dispatcher
 from service.tasks.store import IdempotencyKey
-from service.tasks.submission import Submitted
+from service.tasks.submission import Rules, Submitted
 from service.tasks.waiting import Waiters
 
 
 class TaskService:
     """Database first, queue second: Redis is told only what is committed, and need not be there."""
 
-    def __init__(
-        self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, *, available: frozenset[Mode], max_pending: int
-    ) -> None:
+    def __init__(self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, rules: Rules) -> None:
         self._pool = pool
         self._dispatcher = dispatcher
         self._waiters = waiters
-        self._available = available
-        self._max_pending = max_pending
+        self._rules = rules
 
     async def create_task(self, user_id: str, new: NewTask, idempotency: IdempotencyKey | None) -> Submitted:
         """Charge and write a task, then announce it.
@@ -33,9 +30,7 @@ class TaskService:
         Raises:
             Refused: As `submission.new_submission` and `submission.submit` tell.
         """
-        return await self._submit(
-            submission.new_submission(user_id, new, available=self._available, idempotency=idempotency)
-        )
+        return await self._submit(submission.new_submission(user_id, new, rules=self._rules, idempotency=idempotency))
 
     async def retry_task(self, user_id: str, task_id: str, idempotency: IdempotencyKey | None) -> Submitted:
         """Make a failed or cancelled task's edit once more, as a new task.
@@ -48,10 +43,10 @@ class TaskService:
             if earlier is not None:
                 return earlier
         task = await self.get_task(user_id, task_id)
-        return await self._submit(submission.retry_submission(task, available=self._available, idempotency=idempotency))
+        return await self._submit(submission.retry_submission(task, rules=self._rules, idempotency=idempotency))
 
     async def _submit(self, new: submission.Submission) -> Submitted:
-        submitted = await submission.submit(self._pool, new, max_pending=self._max_pending)
+        submitted = await submission.submit(self._pool, new, max_pending=self._rules.max_pending)
         if not submitted.replayed:
             self._dispatcher.announce(submitted.task.task_id, submitted.task.message_no)
         return submitted

@@ -16,12 +16,21 @@ from service.database import Connection, Pool
 from service.refusals import Refused, invalid
 from service.tasks import store
 from service.tasks.store import IdempotencyKey, Kept, Submission, SubmitAnswer
+from service.webhooks.urls import judge_webhook_url
 
 TRIES = 3
 MODE_RETRY_AFTER = 3600
 PENDING_RETRY_AFTER = 30
 
 log = structlog.get_logger(__name__)
+
+
+class Rules(Struct, frozen=True):
+    """What new tasks are judged by: modes that an engine makes, how many may wait per user, where webhooks may go."""
+
+    available: frozenset[Mode]
+    max_pending: int
+    allow_private_webhooks: bool = False
 
 
 class Submitted(Struct, frozen=True):
@@ -75,9 +84,7 @@ def the_reference(new: NewTask, config: AnyConfig) -> str | None:
     return reference
 
 
-def new_submission(
-    user_id: str, new: NewTask, *, available: frozenset[Mode], idempotency: IdempotencyKey | None
-) -> Submission:
+def new_submission(user_id: str, new: NewTask, *, rules: Rules, idempotency: IdempotencyKey | None) -> Submission:
     """Judge what a client asks, without looking anything up.
 
     Raises:
@@ -86,6 +93,8 @@ def new_submission(
     config = parse_config(new.mode, new.config)
     reference = the_reference(new, config)
     demand_reference(new.mode, config, reference)
+    if new.webhook_url is not None:
+        judge_webhook_url(new.webhook_url, allow_private=rules.allow_private_webhooks)
     return Submission(
         task_id=new_id("task"),
         user_id=user_id,
@@ -96,12 +105,12 @@ def new_submission(
         config=new.config,
         webhook_url=new.webhook_url,
         price=price(new.mode, config.quality, config.size),
-        available=new.mode in available,
+        available=new.mode in rules.available,
         idempotency=idempotency,
     )
 
 
-def retry_submission(task: TaskRecord, *, available: frozenset[Mode], idempotency: IdempotencyKey | None) -> Submission:
+def retry_submission(task: TaskRecord, *, rules: Rules, idempotency: IdempotencyKey | None) -> Submission:
     """The same edit once more, at today's price.
 
     Raises:
@@ -122,7 +131,7 @@ def retry_submission(task: TaskRecord, *, available: frozenset[Mode], idempotenc
         config=task.config,
         webhook_url=task.webhook_url,
         price=price(task.mode, config.quality, config.size),
-        available=task.mode in available,
+        available=task.mode in rules.available,
         retry_of=task.task_id,
         idempotency=idempotency,
     )

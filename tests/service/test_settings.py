@@ -259,7 +259,7 @@ def test_dotenv_files_are_read_as_people_write_them(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("line", ["no equals s3cr3t", "='s3cr3t'", "A='s3cr3t", 'A="s3cr3t', "A='s3'cr3t", "1A=s3cr3t"])
+@pytest.mark.parametrize("line", ["no equals s3cr3t", "='s3cr3t'", "A='s3cr3t", 'A="s3cr3t', "A='s3'cr3t"])
 def test_a_broken_dotenv_names_the_line_without_showing_it(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(f"A=1\n{line}\n")
     with pytest.raises(SettingsError, match=r"^\.env, line 2: takes NAME=value$"):

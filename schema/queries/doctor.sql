@@ -1,0 +1,39 @@
+-- What `darkroom doctor` looks at.
+
+-- name: clock
+SELECT now()
+
+-- name: stuck_tasks
+-- Processing without a live lease for longer than any sweep takes: nobody sweeps.
+SELECT task_id
+  FROM tasks
+ WHERE status = 'processing' AND lease_expires_at < now() - interval '30 seconds'
+ ORDER BY lease_expires_at
+ LIMIT :limit
+
+-- name: oldest_waiting
+-- How long the first of those that may run now has been waiting, in seconds.
+SELECT coalesce(extract(epoch FROM now() - min(greatest(updated_at, not_before))), 0)::double precision
+  FROM tasks
+ WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+
+-- name: undispatched_too_long
+SELECT count(*)
+  FROM tasks
+ WHERE status = 'pending' AND dispatched_at IS NULL
+   AND greatest(updated_at, not_before) < now() - interval '30 seconds'
+
+-- name: ownerless_tasks
+SELECT count(*) FROM tasks WHERE user_id IS NULL
+
+-- name: unrefunded_tasks
+SELECT task_id
+  FROM tasks
+ WHERE status IN ('failed', 'cancelled') AND credits_refunded < credits_consumed
+ LIMIT :limit
+
+-- name: sample_of_files
+-- The newest files and a random part of the rest.
+(SELECT file_id, blob_key FROM files ORDER BY uploaded_at DESC LIMIT :limit)
+UNION
+(SELECT file_id, blob_key FROM files TABLESAMPLE SYSTEM (5) LIMIT :limit)

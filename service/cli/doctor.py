@@ -1,0 +1,41 @@
+"""`darkroom doctor`: what is wrong, and what to do about it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from service.cli.options import data_dir_option, print_json, settings_for
+from service.diagnosis import Finding, Health, examine
+
+MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Health.UNKNOWN: ("unknown", "yellow")}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: {healthy, findings: [...]}.")
+@data_dir_option
+def doctor(as_json: bool, data_dir: Path | None) -> None:
+    """Check database, pooler, schema, workers, tasks, ledger, storage, Redis. Exit 1 if anything is wrong."""
+    settings = settings_for(data_dir)
+
+    async def visit() -> list[Finding]:
+        findings: list[Finding] = []
+        async for finding in examine(settings):
+            findings.append(finding)
+            if not as_json:
+                _show(finding)
+        return findings
+
+    findings = asyncio.run(visit())
+    healthy = all(finding.health is not Health.WRONG for finding in findings)
+    if as_json:
+        print_json({"healthy": healthy, "findings": findings})
+    sys.exit(0 if healthy else 1)
+
+
+def _show(finding: Finding) -> None:
+    mark, colour = MARKS[finding.health]
+    click.echo(f"{click.style(mark, fg=colour)} {finding.check}: {finding.message}")
+    if finding.remedy is not None:
+        click.echo(f"        {finding.remedy}")

@@ -1,0 +1,252 @@
+"""What `darkroom doctor` finds: each part looked at, each finding with its remedy."""
+
+import time
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import cast
+
+import asyncpg
+from msgspec import Struct
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+
+from service.accounts.store import unbalanced_users
+from service.database import UNAVAILABLE, Connection, connect, load_queries
+from service.files.storage import Storage, StorageError
+from service.migrations import SchemaError, check_schema
+from service.queue import REDIS_AWAY, Queue
+from service.settings import Settings
+from service.tasks.workers import living_workers
+
+QUERIES = load_queries("doctor")
+
+SHOWN = 5
+"""How many ids a finding names."""
+
+FILES_LOOKED_AT = 200
+LONGEST_WAIT = 300.0
+CLOCK_SKEW = 2.0
+
+
+class Health(StrEnum):
+    """Wrong fails the visit; unknown doesn't."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at, and what to do about it if it is wrong."""
+
+    check: str
+    health: Health
+    message: str
+    remedy: str | None = None
+
+
+def ok(check: str, message: str) -> Finding:
+    return Finding(check, Health.OK, message)
+
+
+def wrong(check: str, message: str, remedy: str) -> Finding:
+    return Finding(check, Health.WRONG, message, remedy)
+
+
+def unknown(check: str, message: str) -> Finding:
+    return Finding(check, Health.UNKNOWN, message)
+
+
+async def examine(settings: Settings) -> AsyncGenerator[Finding]:
+    """Look at every part, in the order in which they need each other. Nothing is changed."""
+    async for finding in _database(settings):
+        yield finding
+    async for finding in _redis(settings):
+        yield finding
+
+
+async def _database(settings: Settings) -> AsyncGenerator[Finding]:
+    try:
+        connection = await connect(settings)
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        yield wrong("database", "PostgreSQL refuses the user or password", "Correct DATABASE_URL.")
+    except asyncpg.InvalidCatalogNameError:
+        yield wrong("database", "There is no such database", "Create it, or correct DATABASE_URL.")
+    except UNAVAILABLE as error:
+        yield wrong(
+            "database",
+            f"PostgreSQL can't be reached ({type(error).__name__})",
+            "Start it, or correct DATABASE_URL; behind a firewall, open its port.",
+        )
+    else:
+        try:
+            yield ok("database", f"PostgreSQL {await connection.fetchval('SHOW server_version')} answers")
+            yield await _pooler(connection, settings)
+            yield await _clock(connection)
+            try:
+                await check_schema(connection)
+            except SchemaError as error:
+                yield wrong("schema", str(error), "Run: darkroom migrate")
+            else:
+                yield ok("schema", "up to date")
+                for look in (_workers, _waiting, _stuck, _undispatched, _ledger, _refunds, _ownerless):
+                    yield await look(connection)
+                async for finding in _storage(connection, settings):
+                    yield finding
+        finally:
+            await connection.close()
+
+
+async def _pooler(connection: Connection, settings: Settings) -> Finding:
+    """Behind a transaction pooler two statements may run on two servers' sessions."""
+    how = "a transaction pooler is expected" if settings.through_pooler else "a direct connection is expected"
+    try:
+        sessions = {await connection.fetchval("SELECT pg_backend_pid()") for _ in range(3)}
+        if not settings.through_pooler:
+            # A pooler in transaction mode forgets prepared statements, or mixes them up between clients.
+            statement = await connection.prepare("SELECT 1")
+            await statement.fetchval()
+    except asyncpg.PostgresError:
+        return wrong(
+            "pooler",
+            f"{how}, but prepared statements get lost",
+            "Set DATABASE_POOLER=transaction (Supabase: port 6543).",
+        )
+    if len(sessions) > 1 and not settings.through_pooler:
+        return wrong("pooler", f"{how}, but the session changes", "Set DATABASE_POOLER=transaction.")
+    return ok("pooler", how)
+
+
+async def _clock(connection: Connection) -> Finding:
+    asked = time.monotonic()
+    theirs = cast("datetime", await QUERIES["clock"].value(connection))
+    ours = datetime.now(UTC)
+    skew = (theirs - ours).total_seconds()
+    if abs(skew) > CLOCK_SKEW + (time.monotonic() - asked):
+        return wrong(
+            "clock",
+            f"the database's clock is {skew:+.1f} s off this machine's",
+            "Synchronise both (NTP): tokens and signed URLs expire by this machine's clock, leases by the database's.",
+        )
+    return ok("clock", f"{skew:+.2f} s off")
+
+
+async def _workers(connection: Connection) -> Finding:
+    living = await living_workers(connection)
+    if not living:
+        return wrong("workers", "no worker has been seen for 15 s", "Start one: darkroom worker. Then read its log.")
+    return ok("workers", f"{len(living)} with {sum(worker.slots for worker in living)} slots")
+
+
+async def _waiting(connection: Connection) -> Finding:
+    seconds = float(await QUERIES["oldest_waiting"].value(connection))
+    if seconds > LONGEST_WAIT:
+        return wrong(
+            "waiting tasks", f"the oldest has waited {seconds:.0f} s", "Start more workers, or raise WORKER_SLOTS."
+        )
+    return ok("waiting tasks", f"the oldest has waited {seconds:.0f} s" if seconds else "none waits")
+
+
+async def _stuck(connection: Connection) -> Finding:
+    return _named(
+        "stuck tasks",
+        await QUERIES["stuck_tasks"].column(connection, limit=SHOWN),
+        none="none",
+        some="processing without a worker",
+        remedy="Start a worker: its sweep puts them back into the line within 30 s.",
+    )
+
+
+async def _undispatched(connection: Connection) -> Finding:
+    tasks = await QUERIES["undispatched_too_long"].value(connection)
+    if tasks:
+        return wrong("dispatch", f"{tasks} tasks wait without a message", "Check Redis; a worker's sweep sends them.")
+    return ok("dispatch", "every waiting task was announced")
+
+
+async def _ledger(connection: Connection) -> Finding:
+    return _named(
+        "ledger",
+        [user.user_id for user in await unbalanced_users(connection, SHOWN)],
+        none="every balance is the sum of its ledger",
+        some="users whose balance isn't the sum of their ledger",
+        remedy="Something wrote to users.current_credits directly. Read credit_ledger, then set the balance to its sum.",
+    )
+
+
+async def _refunds(connection: Connection) -> Finding:
+    return _named(
+        "refunds",
+        await QUERIES["unrefunded_tasks"].column(connection, limit=SHOWN),
+        none="every failed or cancelled task was refunded",
+        some="failed or cancelled tasks that were not refunded in full",
+        remedy="Something changed tasks directly. Grant the credits back: darkroom user grant.",
+    )
+
+
+async def _ownerless(connection: Connection) -> Finding:
+    return ok("ownerless tasks", str(await QUERIES["ownerless_tasks"].value(connection)))
+
+
+def _named(check: str, ids: list[str], *, none: str, some: str, remedy: str) -> Finding:
+    if not ids:
+        return ok(check, none)
+    more = " and perhaps more" if len(ids) == SHOWN else ""
+    return wrong(check, f"{some}: {', '.join(ids)}{more}", remedy)
+
+
+async def _storage(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
+    try:
+        storage = Storage.open(settings.storage_url, settings.storage_options)
+        await storage.check()
+    except StorageError as error:
+        yield wrong("storage", str(error), "Correct STORAGE_URL, its permissions or its credentials; make room.")
+        return
+    yield ok("storage", "can be written, read and deleted")
+    files = await connection.fetch(QUERIES["sample_of_files"].sql, FILES_LOOKED_AT)
+    try:
+        missing = [file["file_id"] for file in files if not await storage.exists(file["blob_key"])]
+    except StorageError as error:
+        yield unknown("files", f"the storage stopped answering: {error}")
+        return
+    yield _named(
+        "files",
+        missing[:SHOWN],
+        none=f"the {len(files)} that were looked for are there",
+        some="not in the storage",
+        remedy="Restore them from a backup, or mount the volume that STORAGE_URL means.",
+    )
+
+
+async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
+    queue = Queue(settings.redis_url)
+    try:
+        await queue.ping()
+    except (AuthenticationError, NoPermissionError):
+        yield wrong("redis", "Redis refuses the user or password", "Correct REDIS_URL.")
+    except REDIS_AWAY as error:
+        yield wrong("redis", f"Redis can't be reached ({type(error).__name__})", "Start it, or correct REDIS_URL.")
+    else:
+        yield ok("redis", "answers")
+        yield await _eviction(queue)
+        yield ok("queue", f"{await queue.length()} messages wait")
+    finally:
+        await queue.close()
+
+
+async def _eviction(queue: Queue) -> Finding:
+    """A Redis that evicts throws waiting messages away when it is full; they are found again, but late."""
+    try:
+        configured = cast("dict[str, str]", await queue.redis.config_get("maxmemory-policy"))
+    except (ResponseError, NoPermissionError):
+        return unknown("eviction", "Redis doesn't tell its maxmemory-policy; it should be noeviction")
+    except RedisError as error:
+        return unknown("eviction", f"Redis stopped answering ({type(error).__name__})")
+    policy = configured.get("maxmemory-policy")
+    if policy is None:
+        return unknown("eviction", "Redis doesn't tell its maxmemory-policy; it should be noeviction")
+    if policy != "noeviction":
+        return wrong(
+            "eviction", f"maxmemory-policy is {policy}", "Set it to noeviction: otherwise a full Redis loses messages."
+        )
+    return ok("eviction", "maxmemory-policy is noeviction")
