@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
@@ -50,14 +51,16 @@ def run_command(
 
 @contextmanager
 def running(
-    *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None
+    *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
     """`darkroom ...`, as long as the context lasts; it is killed at its end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli.main", *arguments],
-        env=environment(settings, extra),
-        stdin=subprocess.DEVNULL,
-    )
+    with (log or Path(os.devnull)).open("ab") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli.main", *arguments],
+            env=environment(settings, extra),
+            stdin=subprocess.DEVNULL,
+            stderr=written if log else None,
+        )
     try:
         yield process
     finally:
@@ -67,10 +70,10 @@ def running(
 
 
 @contextmanager
-def running_api(settings: Settings, extra: Mapping[str, str] | None = None) -> Generator[str]:
+def running_api(settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None) -> Generator[str]:
     """The API in a process of its own; its base URL."""
     base_url = f"http://127.0.0.1:{(port := free_port())}"
-    with running("api", "--port", str(port), settings=settings, extra=extra) as process:
+    with running("api", "--port", str(port), settings=settings, extra=extra, log=log) as process:
         wait_until_live(base_url, process)
         yield base_url
 
@@ -81,10 +84,11 @@ def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise AssertionError(f"the API ended with {process.returncode}")
         try:
-            if httpx.get(f"{base_url}/livez").is_success:
-                return
+            httpx.get(f"{base_url}/livez")
         except httpx.TransportError:
             time.sleep(0.02)
+        else:
+            return
     raise AssertionError(f"the API did not answer within {PATIENCE:g} s")
 
 

@@ -1,0 +1,152 @@
+"""Create and read, beside a bare Litestar route that runs the same statement: `python -m tests.bench.api`."""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from schema.identifiers import new_id
+from service.accounts.users import create_user
+from service.database import connect
+from service.embedded.servers import EmbeddedServers
+from service.files import store as files
+from service.files.store import NewFile
+from service.migrations import migrate
+from service.settings import Settings
+from tests.bench.load import Load, load, request
+from tests.running import environment, free_port, running_api, wait_until_live
+
+USERS = 500
+ROUNDS = 3
+SECONDS = 4.0
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A user of the benchmark and a file of theirs."""
+
+    user_id: str
+    api_key: str
+    file_id: str
+
+
+async def make_callers(settings: Settings) -> list[Caller]:
+    connection = await connect(settings)
+    callers: list[Caller] = []
+    for number in range(USERS):
+        user = await create_user(connection, f"bench{number}@example.com", credits_=100_000_000)
+        file_id = new_id("file")
+        new = NewFile(
+            file_id=file_id,
+            user_id=user.user_id,
+            task_id=None,
+            purpose=None,
+            filename="bench.jpg",
+            blob_key=file_id,
+            sha256="0" * 64,
+            content_type="image/jpeg",
+            size=1,
+            width=100,
+            height=100,
+        )
+        await files.add_file(connection, new)
+        callers.append(Caller(user.user_id, user.api_key, file_id))
+    await connection.execute("ANALYZE")
+    await connection.close()
+    return callers
+
+
+def creates(callers: list[Caller], *, bare: bool) -> list[bytes]:
+    """One request a user, as each server wants to know its user."""
+    return [
+        request(
+            "POST",
+            "/api/v1/tasks",
+            {"Content-Type": "application/json", **_identity(caller, bare=bare)},
+            msgspec.json.encode({"mode": "BACKGROUND_CHANGE", "source_image": caller.file_id, "config": {}}),
+        )
+        for caller in callers
+    ]
+
+
+async def reads(settings: Settings, callers: list[Caller], *, bare: bool) -> list[bytes]:
+    connection = await connect(settings)
+    rows = await connection.fetch("SELECT DISTINCT ON (user_id) user_id, task_id FROM tasks")
+    await connection.close()
+    tasks = {row["user_id"]: row["task_id"] for row in rows}
+    return [
+        request("GET", f"/api/v1/tasks/{tasks[caller.user_id]}", _identity(caller, bare=bare))
+        for caller in callers
+        if caller.user_id in tasks
+    ]
+
+
+def _identity(caller: Caller, *, bare: bool) -> dict[str, str]:
+    return {"X-User": caller.user_id} if bare else {"Authorization": f"Bearer {caller.api_key}"}
+
+
+def show(name: str, ours: list[Load], bare: list[Load]) -> None:
+    ratio = statistics.median(one.per_second / other.per_second for one, other in zip(ours, bare, strict=True))
+    for who, loads in (("darkroom", ours), ("bare route", bare)):
+        middle = sorted(loads, key=lambda one: one.per_second)[len(loads) // 2]
+        print(f"{name:28} {who:11} {middle.per_second:8.0f}/s   p50 {middle.p50:6.2f} ms   p99 {middle.p99:6.2f} ms")
+    print(f"{name:28} ratio       {ratio:8.2f}")
+
+
+async def compare(settings: Settings, ours: int, bare: int, callers: list[Caller]) -> None:
+    for number in (16, 1):
+        for name in ("create", "read"):
+            rounds: tuple[list[Load], list[Load]] = ([], [])
+            for _ in range(ROUNDS):
+                for port, is_bare in ((ours, False), (bare, True)):
+                    if name == "create":
+                        await empty(settings)
+                        what, expected = creates(callers, bare=is_bare), 201
+                    else:
+                        what, expected = await reads(settings, callers, bare=is_bare), 200
+                    rounds[is_bare].append(await load(port, what, callers=number, seconds=SECONDS, expected=expected))
+            show(f"{name}, {number} callers", *rounds)
+
+
+async def empty(settings: Settings) -> None:
+    """Each round begins with the same tables: nothing waits, nothing is bloated."""
+    connection = await connect(settings)
+    await connection.execute("TRUNCATE tasks, credit_ledger")
+    await connection.execute("VACUUM ANALYZE users")
+    await connection.close()
+
+
+def run() -> None:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+        EmbeddedServers(Path(directory)) as servers,
+    ):
+        settings = Settings(
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+            storage_url=(Path(directory) / "files").as_uri(),
+            secret_keys=("a secret key for benchmarks",),
+        )
+        asyncio.run(migrate(settings))
+        callers = asyncio.run(make_callers(settings))
+        port = free_port()
+        quiet = {"RATE_LIMIT_PER_MINUTE": "10000000"}
+        bare = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.bare"], env={**environment(settings), "BENCH_PORT": str(port)}
+        )
+        try:
+            with running_api(settings, quiet, log=Path(os.devnull)) as base_url:
+                wait_until_live(f"http://127.0.0.1:{port}", bare)
+                asyncio.run(compare(settings, urlsplit(base_url).port or 0, port, callers))
+        finally:
+            bare.kill()
+            bare.wait()
+
+
+if __name__ == "__main__":
+    run()

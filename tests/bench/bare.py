@@ -1,0 +1,59 @@
+"""The limit to come close to: the same statements in a bare Litestar route, with nothing else on."""
+
+import os
+from typing import Annotated, Any
+
+import msgspec
+import uvicorn
+from litestar import Litestar, get, post
+from litestar.datastructures import State
+from litestar.params import FromPath, HeaderParameter, JSONBody
+
+from schema.identifiers import new_id
+from schema.models.edits import Mode
+from schema.models.tasks import NewTask, Priority, TaskRecord
+from service.database import Pool, open_pool
+from service.settings import load_settings
+from service.tasks import store
+from service.tasks.store import Submission
+
+UserId = Annotated[str, HeaderParameter(name="X-User")]
+
+
+@post("/api/v1/tasks")
+async def create(state: State, data: JSONBody[NewTask], user_id: UserId) -> Any:
+    """One statement, one insert, one answer."""
+    pool: Pool = state.pool
+    submission = Submission(
+        task_id=new_id("task"),
+        user_id=user_id,
+        mode=Mode.BACKGROUND_CHANGE,
+        priority=Priority.NORMAL,
+        source_image=data.source_image,
+        reference_image=None,
+        config=data.config,
+        webhook_url=None,
+        price=1,
+        available=True,
+    )
+    async with pool.acquire() as connection:
+        answer = await store.submit_task(connection, submission, max_pending=1000)
+    return msgspec.to_builtins(answer.task)
+
+
+@get("/api/v1/tasks/{task_id:str}")
+async def read(state: State, task_id: FromPath[str], user_id: UserId) -> TaskRecord | None:
+    """One row by its key."""
+    pool: Pool = state.pool
+    async with pool.acquire() as connection:
+        return await store.get_task_by_id(connection, user_id, task_id)
+
+
+async def connect(app: Litestar) -> None:
+    app.state.pool = await open_pool(load_settings(os.environ), min_size=10)
+
+
+app = Litestar([create, read], on_startup=[connect], openapi_config=None, logging_config=None)
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(os.environ["BENCH_PORT"]), log_level="error", access_log=False)  # pyright: ignore[reportArgumentType]

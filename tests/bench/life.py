@@ -1,0 +1,155 @@
+"""What a task costs besides its edit, how soon it is claimed, how many go through: `python -m tests.bench.life`."""
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+from actors.edit import Editor, Limits
+from actors.engines.seam import Artifact, EditRequest, Engine, EngineEvent, Finished
+from schema.models.edits import Mode
+from service.accounts.users import NewUser, create_user
+from service.database import connect, open_pool
+from service.embedded.servers import EmbeddedServers
+from service.files.storage import Storage
+from service.migrations import migrate
+from service.queue import Queue
+from service.settings import Settings
+from service.tasks.dispatch import Dispatcher
+from tests.running import running_api, running_worker
+
+SAMPLE = Path("samples/astronaut.jpg")
+TASKS = 30
+THROUGH = 600
+SLOTS = 8
+
+
+class NoEdit:
+    """A fake engine whose edit takes no time, to see what is left."""
+
+    name = "none"
+
+    def modes(self) -> frozenset[Mode]:
+        return frozenset(Mode)
+
+    async def start(self) -> None: ...
+
+    async def run(self, request: EditRequest) -> AsyncGenerator[EngineEvent]:
+        path = request.workspace / "output.jpg"
+        Image.new("RGB", (64, 64)).save(path)
+        yield Artifact("output", path, "image/jpeg", 64, 64)
+        yield Finished({})
+
+    async def close(self) -> None: ...
+
+
+def percentiles(values: list[float]) -> str:
+    cuts = statistics.quantiles(values, n=100)
+    return f"p50 {cuts[49]:7.1f} ms   p99 {cuts[98]:7.1f} ms"
+
+
+async def make_user(settings: Settings) -> NewUser:
+    connection = await connect(settings)
+    try:
+        return await create_user(connection, "bench@example.com", credits_=10_000_000)
+    finally:
+        await connection.close()
+
+
+def one_after_another(settings: Settings, user: NewUser) -> str:
+    """Through HTTP and a real worker with the real engine, one task at a time; the id of the photo used."""
+    quiet = {"RATE_LIMIT_PER_MINUTE": "0"}
+    devnull = Path(os.devnull)
+    with (
+        running_api(settings, quiet, log=devnull) as base_url,
+        running_worker(settings, quiet),
+        httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {user.api_key}"}, timeout=120) as client,
+    ):
+        with SAMPLE.open("rb") as file:
+            file_id: str = client.post("/api/v1/uploads", files={"file": file}).json()["file_id"]
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": file_id, "config": {"size": "small"}}
+        overheads: list[float] = []
+        for number in range(TASKS + 1):
+            began = time.perf_counter()
+            task = client.post("/api/v1/tasks", json=body, headers={"Prefer": "wait=60"}).json()
+            took = (time.perf_counter() - began) * 1000
+            assert task["status"] == "done", task
+            if number:  # the first one loads the models
+                overheads.append(took - sum(task["result"]["metadata"]["seconds"].values()) * 1000)
+    print(f"create to done, less the engine's steps   {percentiles(overheads)}")
+    return file_id
+
+
+async def pickups(settings: Settings) -> list[float]:
+    connection = await connect(settings)
+    rows = await connection.fetch("SELECT started_at - created_at AS waited FROM tasks ORDER BY created_at OFFSET 1")
+    await connection.close()
+    return [row["waited"].total_seconds() * 1000 for row in rows]
+
+
+async def through(settings: Settings, user: NewUser, file_id: str) -> None:
+    """Claim, download, store and settle, with an engine that does nothing, in one process."""
+    pool = await open_pool(settings)
+    queue = Queue(settings.redis_url)
+    dispatcher = Dispatcher(pool, queue)
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO tasks (task_id, user_id, mode, source_image) "
+            "SELECT 'bench_' || n, $1, 'BACKGROUND_CHANGE', $2 FROM generate_series(1, $3) AS n",
+            user.user_id,
+            file_id,
+            THROUGH,
+        )
+    engines: list[Engine] = [NoEdit() for _ in range(SLOTS)]
+    editor = Editor(
+        pool,
+        Storage.open(settings.storage_url),
+        dispatcher,
+        engines,
+        worker_id="bench",
+        modes=frozenset(Mode),
+        limits=Limits(timeout_seconds=60, max_attempts=3, max_pixels=40_000_000),
+    )
+    numbers = iter(range(1, THROUGH + 1))
+
+    async def slot() -> None:
+        for number in numbers:
+            await editor.take(f"bench_{number}")
+
+    began = time.perf_counter()
+    await asyncio.gather(*(slot() for _ in range(SLOTS)))
+    took = time.perf_counter() - began
+    async with pool.acquire() as connection:
+        done = await connection.fetchval("SELECT count(*) FROM tasks WHERE task_id LIKE 'bench_%' AND status = 'done'")
+    assert done == THROUGH
+    print(f"claimed and settled, {SLOTS} slots, no edit       {THROUGH / took:7.0f} tasks/s")
+    await queue.close()
+    await pool.close()
+
+
+def run() -> None:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+        EmbeddedServers(Path(directory)) as servers,
+    ):
+        settings = Settings(
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+            storage_url=(Path(directory) / "files").as_uri(),
+            secret_keys=("a secret key for benchmarks",),
+        )
+        asyncio.run(migrate(settings))
+        user = asyncio.run(make_user(settings))
+        file_id = one_after_another(settings, user)
+        print(f"commit to claim, idle worker              {percentiles(asyncio.run(pickups(settings)))}")
+        asyncio.run(through(settings, user, file_id))
+
+
+if __name__ == "__main__":
+    run()
