@@ -17,7 +17,7 @@ test: install-dev ## Run the whole test suite on its own servers
 	$(BIN)/python -m pytest
 
 demo: install ## One edit of each available mode from sample photos, into demo/
-	$(BIN)/python -m tests.demo
+	$(BIN)/python samples/demo.py
 
 bench: install-dev ## Measure speed, side by side with the limits (see docs/performance.md)
 	$(BIN)/python -m tests.bench

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from service.database import Connection, Pool, open_pool
-from service.embedded.servers import EmbeddedServers
+from service.embedded.servers import EmbeddedServers, temporary_servers
 from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
@@ -21,9 +21,9 @@ SECRET_KEY = "a secret key for tests only"
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedServers]:
+def servers() -> Generator[EmbeddedServers]:
     """PostgreSQL and Valkey, from pip, for this run."""
-    with EmbeddedServers(tmp_path_factory.mktemp("servers"), durable=False) as running:
+    with temporary_servers() as running:
         yield running
 
 

@@ -1,6 +1,8 @@
 """A closed-loop load generator on raw sockets: as many callers as asked, each waiting for its answer.
 
-X"""
+Closed loops flatter the slowest answers: a caller that waits sends nothing. The figures are for comparing two
+servers in one run, not for capacity planning.
+"""
 
 import asyncio
 import statistics

@@ -1,0 +1,58 @@
+"""`darkroom up`: the whole stack in the foreground."""
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address the API listens on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8000,
+    show_default=True,
+    help="Port the API listens on; 0 picks a free one.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".darkroom"),
+    show_default=True,
+    help="Where databases, files, keys and logs are kept.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that make the edits."
+)
+@click.option("--demo-user", is_flag=True, help="Make a user with 10,000 credits and keep its key in DATA_DIR.")
+def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> None:
+    """Serve the whole stack: PostgreSQL, Redis (Valkey), the schema, the API and the workers.
+
+    With DATABASE_URL or REDIS_URL set, that server is used instead. DATA_DIR/ready.json is there while everything
+    answers and tells the addresses and pids. Ctrl-C or SIGTERM stops it.
+    """
+    if sys.platform == "win32":
+        raise click.ClickException(
+            "`darkroom up` runs on Linux and macOS. Here, run `darkroom migrate`, `darkroom api` and `darkroom worker` "
+            "with DATABASE_URL and REDIS_URL set"
+        )
+    # Not needed for --help, nor by the other commands.
+    from service.embedded.errors import EmbeddedError  # noqa: PLC0415
+    from service.embedded.stack import Plan  # noqa: PLC0415
+    from service.embedded.supervisor import serve  # noqa: PLC0415
+    from service.settings import SettingsError  # noqa: PLC0415
+
+    plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
+    try:
+        asyncio.run(serve(plan, os.environ, _say))
+    except (EmbeddedError, SettingsError, OSError) as error:
+        raise click.ClickException(" ".join(str(error).split())) from None
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # nobody reads it any more; that is no reason to stop serving
+        print(line, flush=True)

@@ -1,0 +1,133 @@
+"""A process of ours that ends when we end, however we end."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from service.embedded.account import Account
+
+_PR_SET_PDEATHSIG = 1
+# Loaded here, not in the forked child, where only system calls are safe.
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+# For systems without prctl: waits until the pipe that only we write to is closed, which the kernel does for us even
+# after kill -9, and then ends the child. A child it misses (we died between the two forks) is found at the next start.
+_WATCHDOG = 'read -r _; kill -s "$1" "$2"'
+
+
+class Child:
+    """A running process, in a session of its own (a Ctrl-C in the terminal is for us, and we pass it on in order).
+
+    `dies_by` is the signal it gets when we are gone without having stopped it. `stdin` (at most a page) is what it
+    reads; `output` and `errors` are file descriptors, ours when None.
+
+    Raises:
+        OSError: the program can't be run.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        dies_by: signal.Signals,
+        environment: Mapping[str, str],
+        account: Account | None = None,
+        directory: Path | None = None,
+        stdin: bytes | None = None,
+        output: int | None = None,
+        errors: int | None = None,
+        inherited: Collection[int] = (),
+    ) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            # The kernel ties a child to the thread that forked it: it would end together with that thread.
+            raise RuntimeError("children are started from the main thread")
+        source = subprocess.DEVNULL if stdin is None else _filled_pipe(stdin)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own commands
+                [os.fspath(part) for part in command],
+                stdin=source,
+                stdout=output,
+                stderr=errors,
+                env=dict(environment),
+                cwd=directory,
+                pass_fds=tuple(inherited),
+                start_new_session=True,
+                user=None if account is None else account.uid,
+                group=None if account is None else account.gid,
+                extra_groups=None if account is None else (),
+                preexec_fn=_before_exec(os.getpid(), dies_by),  # noqa: PLW1509 - system calls only, one thread
+            )
+        finally:
+            if source != subprocess.DEVNULL:
+                os.close(source)
+        self._watchdog = None if _libc is not None else _watch(self._process.pid, dies_by)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs, a negative number if a signal ended it."""
+        code = self._process.poll()
+        if code is not None and self._watchdog is not None:
+            # Before the pid can belong to somebody else.
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
+        return code
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it; does nothing once it has ended (its pid may be another's by then)."""
+        if self.exit_code() is None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, with what it started in its session, and wait for that."""
+        if self.exit_code() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self.exit_code()
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _filled_pipe(content: bytes) -> int:
+    """A pipe to read that from.
+
+    Filled beforehand: a server whose parent died half-way would run on an empty configuration, without its password.
+    """
+    reader, writer = os.pipe()
+    os.write(writer, content)  # less than a page, so it fits
+    os.close(writer)
+    return reader
+
+
+def _before_exec(parent: int, dies_by: signal.Signals) -> Callable[[], None]:
+    prctl = None if _libc is None else _libc.prctl
+
+    def prepare() -> None:
+        # Runs between fork and exec, after the change of account, which would undo prctl.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what our parent blocked, a child would never hear
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, int(dies_by))
+            if os.getppid() != parent:  # it died before we asked, so no signal will come
+                os._exit(1)
+
+    return prepare
+
+
+def _watch(pid: int, dies_by: signal.Signals) -> subprocess.Popen[bytes]:
+    name = dies_by.name.removeprefix("SIG")
+    return subprocess.Popen(  # noqa: S603 - as above
+        ["/bin/sh", "-c", _WATCHDOG, "sh", name, str(pid)], stdin=subprocess.PIPE, start_new_session=True
+    )

@@ -1,0 +1,60 @@
+"""The user of `up --demo-user`: made once, key kept in the data directory."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from service.embedded.commands import Commands, run_for_json
+from service.embedded.errors import EmbeddedError
+from service.embedded.private_files import write_private
+
+_EMAIL = "demo@darkroom.local"
+_CREDITS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """An account and its API key."""
+
+    user_id: str
+    email: str
+    api_key: str
+
+
+def kept_demo_user(path: Path) -> DemoUser | None:
+    """The demo user as an earlier run left it."""
+    try:
+        kept = json.loads(path.read_text())
+        return DemoUser(kept["user_id"], kept["email"], kept["api_key"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+async def make_demo_user(path: Path, commands: Commands, environment: Mapping[str, str]) -> DemoUser:
+    """Make the user, or a new key if there is one already: an earlier run was killed before it had kept the key.
+
+    Raises:
+        EmbeddedError: neither works; the message is why the user can't be made.
+    """
+    try:
+        made = await run_for_json(commands.user("create", _EMAIL, "--credits", str(_CREDITS)), environment)
+    except EmbeddedError as refusal:
+        try:
+            made = await _new_key(commands, environment)
+        except EmbeddedError:
+            raise EmbeddedError(f"The demo user can't be made: {refusal}") from None
+    try:
+        user = DemoUser(str(made["user_id"]), _EMAIL, str(made["api_key"]))
+    except KeyError as missing:
+        raise EmbeddedError(f"The demo user can't be made: {missing} wasn't told") from None
+    write_private(path, json.dumps(asdict(user), indent=2) + "\n")
+    return user
+
+
+async def _new_key(commands: Commands, environment: Mapping[str, str]) -> dict[str, Any]:
+    made = await run_for_json(commands.user("key", _EMAIL), environment)
+    if "user_id" not in made:
+        made = await run_for_json(commands.user("show", _EMAIL), environment) | made
+    return made

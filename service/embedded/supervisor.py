@@ -1,0 +1,155 @@
+"""`darkroom up`: keeps a stack running until it is told to stop."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from service.embedded.child import describe_exit
+from service.embedded.errors import EmbeddedError
+from service.embedded.private_files import Lock, make_directory
+from service.embedded.stack import Pids, Plan, Say, Stack
+from service.embedded.steps import Steps, finished
+
+_LOOK_SECONDS = 0.05
+_FIRST_DELAY_SECONDS = 0.1
+_LONGEST_DELAY_SECONDS = 3.0  # what died is to be back within 5
+_SETTLED_SECONDS = 2.0  # whoever lives so long starts with a clean sheet
+_HINT_SECONDS = 15.0  # without news for so long, a person wants to know what is missing
+
+
+class _Kept(Protocol):
+    @property
+    def label(self) -> str: ...
+    def starting(self) -> Steps: ...
+    def exit_code(self) -> int | None: ...
+
+
+async def serve(plan: Plan, environ: Mapping[str, str], say: Say) -> None:
+    """Run the stack until SIGINT, SIGTERM or SIGHUP; then stop it, API and workers before their servers.
+
+    Raises:
+        EmbeddedError: it can't be started, or another `up` runs on the same directory.
+        SettingsError: a setting is wrong.
+        OSError: the directory can't be used.
+    """
+    plan = replace(plan, directory=plan.directory.absolute())
+    make_directory(plan.directory)
+    lock = Lock(plan.directory / "lock", f"Another `darkroom up` is running on {plan.directory}")
+    try:
+        stack = Stack(plan, environ)
+        try:
+            await _Supervisor(stack, say).run()
+        finally:
+            stack.close()
+    finally:
+        lock.release()
+
+
+class _Supervisor:
+    def __init__(self, stack: Stack, say: Say) -> None:
+        self._stack = stack
+        self._say = say
+        self._has_been_ready = False
+
+    async def run(self) -> None:
+        stop_asked = asyncio.Event()
+        _on_signals(stop_asked)
+        self._say(f"Darkroom is starting at {self._stack.base_url}")
+        living = asyncio.create_task(self._live())
+        asked = asyncio.create_task(stop_asked.wait())
+        await asyncio.wait({living, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not living.done():
+            self._say("Stopping: the API and the workers finish what they are doing, up to 30 seconds")
+        try:
+            asked.cancel()
+            living.cancel()
+            await asyncio.gather(living, asked, return_exceptions=True)
+        finally:
+            await self._stack.stop()
+        if not living.cancelled():
+            living.result()
+        self._say("Stopped")
+
+    async def _live(self) -> None:
+        await self._stack.prepare(self._say)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for process in self._stack.each():
+                    group.create_task(self._keep(process))
+                group.create_task(self._publish())
+        except ExceptionGroup as failures:
+            # The first one ended the others.
+            raise failures.exceptions[0] from None
+
+    async def _keep(self, process: _Kept) -> None:
+        """Start it again whenever it ends: at once, but more slowly if that keeps happening.
+
+        Raises:
+            EmbeddedError: it refuses to start although nothing has been ready yet, as with a wrong setting.
+        """
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            began = time.monotonic()
+            try:
+                await finished(process.starting())
+                code = await _end_of(process)
+                trouble, refused = f"{process.label} ended ({describe_exit(code)})", code > 0
+            except (EmbeddedError, OSError) as error:
+                trouble, refused = str(error), True
+            if refused and not self._has_been_ready:
+                raise EmbeddedError(f"{trouble}, so the start is given up; what it says above is why")
+            self._say(f"{trouble}; starting it again")
+            settled = time.monotonic() - began > _SETTLED_SECONDS
+            delay = _FIRST_DELAY_SECONDS if settled else min(delay * 2, _LONGEST_DELAY_SECONDS)
+            await asyncio.sleep(delay)
+
+    async def _publish(self) -> None:
+        """Write ready.json whenever everything answers and somebody is new."""
+        published = None
+        waiting_since = time.monotonic()
+        while True:
+            pids = self._stack.pids()
+            if pids is not None and pids == published:
+                waiting_since = time.monotonic()
+            elif (missing := await self._stack.missing()) is None:
+                # Who answered just now may have died since, or been replaced.
+                if pids is not None and pids == self._stack.pids():
+                    if self._published(pids):
+                        published = pids
+                    else:
+                        await asyncio.sleep(_LONGEST_DELAY_SECONDS)
+            elif time.monotonic() - waiting_since > _HINT_SECONDS:
+                waiting_since = time.monotonic()
+                self._say(f"Still waiting for: {missing}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _published(self, pids: Pids) -> bool:
+        try:
+            self._stack.publish(pids)
+        except OSError as error:  # a full disk is no reason to stop serving
+            self._say(f"ready.json can't be written: {error}")
+            return False
+        if self._has_been_ready:
+            self._say("Everything answers again")
+        else:
+            self._has_been_ready = True
+            for line in self._stack.greeting():
+                self._say(line)
+        return True
+
+
+async def _end_of(process: _Kept) -> int:
+    while (code := process.exit_code()) is None:  # noqa: ASYNC110 - nobody but the kernel knows, and asking costs nothing
+        await asyncio.sleep(_LOOK_SECONDS)
+    return code
+
+
+def _on_signals(stop_asked: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup has a closed terminal ignored, and so do we.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop_asked.set)

@@ -1,0 +1,196 @@
+"""The whole stack, as a user starts it: `darkroom up`, a photo over HTTP, a picture back; and its worst moments."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from PIL import Image
+
+PATIENCE = 60.0
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def up(directory: Path) -> "subprocess.Popen[bytes]":
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    command = [
+        sys.executable,
+        "-m",
+        "service.cli.main",
+        "up",
+        "--port",
+        "0",
+        "--demo-user",
+        "--data-dir",
+        str(directory),
+    ]
+    return subprocess.Popen(command, env=inherited, cwd=directory.parent, stdin=subprocess.DEVNULL)
+
+
+def wait_for_ready(process: "subprocess.Popen[bytes]", directory: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while not (directory / "ready.json").exists():
+        assert process.poll() is None, f"`up` ended with {process.returncode}"
+        assert time.monotonic() < deadline, "`up` was not ready in time"
+        time.sleep(0.02)
+    return json.loads((directory / "ready.json").read_text())
+
+
+def pids_of(ready: dict[str, Any]) -> list[int]:
+    pids = ready["pids"]
+    return [pids["api"], *pids["workers"], pids["postgres"], pids["redis"]]
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while living := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+        assert time.monotonic() < deadline, f"still running: {living}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def running_stack(directory: Path) -> Generator[dict[str, Any]]:
+    process = up(directory)
+    try:
+        yield wait_for_ready(process, directory)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE)
+
+
+def client_of(ready: dict[str, Any]) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {ready['api_key']}"}
+    return httpx.Client(base_url=ready["base_url"], headers=headers, timeout=PATIENCE)
+
+
+def upload(client: httpx.Client, name: str = "astronaut.jpg") -> str:
+    with (SAMPLES / name).open("rb") as file:
+        return client.post("/api/v1/uploads", files={"file": file}).raise_for_status().json()["file_id"]
+
+
+def wait_for_end(client: httpx.Client, task_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        task = client.get(f"/api/v1/tasks/{task_id}", params={"wait": 10}).raise_for_status().json()
+        if task["status"] in {"done", "failed", "cancelled"}:
+            return task
+        assert time.monotonic() < deadline, task
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Any]]:
+    with running_stack(tmp_path_factory.mktemp("up") / "data") as ready:
+        yield ready
+
+
+def test_a_photo_comes_back_edited(stack: dict[str, Any]) -> None:
+    with client_of(stack) as client:
+        body = {
+            "mode": "BACKGROUND_CHANGE",
+            "source_image": upload(client),
+            "config": {"background_preset": "studio_grey"},
+        }
+        created = client.post("/api/v1/tasks", json=body)
+        assert created.status_code == 201
+        task = wait_for_end(client, created.json()["task_id"])
+        assert task["status"] == "done", task
+        assert task["progress"] == 100
+        assert task["credits_refunded"] == 0
+        for name in ("output_image", "thumbnail", "comparison_image"):
+            # No token: this is what an <img> does.
+            answer = httpx.get(stack["base_url"] + task["result"][name])
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == "image/jpeg"
+            Image.open(io.BytesIO(answer.content)).load()
+
+
+def test_a_failed_task_refunds_its_credits_and_says_what_photo_would_do(stack: dict[str, Any]) -> None:
+    nobody = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((512, 512)).save(nobody, "JPEG")
+    with client_of(stack) as client:
+        before = client.get("/api/v1/me").json()["current_credits"]
+        file_id = client.post("/api/v1/uploads", files={"file": nobody.getvalue()}).raise_for_status().json()["file_id"]
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": file_id}
+        task = wait_for_end(client, client.post("/api/v1/tasks", json=body).json()["task_id"])
+        assert task["status"] == "failed"
+        assert task["error"]["code"] == "NO_PERSON_DETECTED"
+        assert task["error"]["message"]
+        assert task["credits_refunded"] == task["credits_consumed"] > 0
+        assert client.get("/api/v1/me").json()["current_credits"] == before
+
+
+def test_a_running_task_is_cancelled_and_the_worker_takes_the_next(stack: dict[str, Any]) -> None:
+    with client_of(stack) as client:
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"quality": "ultra"}}
+        task_id = client.post("/api/v1/tasks", json=body).json()["task_id"]
+        deadline = time.monotonic() + PATIENCE
+        while client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "pending":
+            assert time.monotonic() < deadline
+        cancelled = client.post(f"/api/v1/tasks/{task_id}/cancel")
+        assert cancelled.status_code == 200, cancelled.text
+        assert cancelled.json()["credits_refunded"] == cancelled.json()["credits_consumed"]
+        following = client.post("/api/v1/tasks", json={**body, "config": {}}).json()["task_id"]
+        assert wait_for_end(client, following)["status"] == "done"
+        assert client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "cancelled"
+
+
+def test_a_killed_worker_is_started_again_and_its_task_is_done(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    with running_stack(directory) as ready, client_of(ready) as client:
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"quality": "ultra"}}
+        task_id = client.post("/api/v1/tasks", json=body).json()["task_id"]
+        deadline = time.monotonic() + PATIENCE
+        while client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "pending":
+            assert time.monotonic() < deadline
+        os.kill(ready["pids"]["workers"][0], signal.SIGKILL)
+        task = wait_for_end(client, task_id)
+        assert task["status"] == "done"
+        assert task["attempts"] == 2
+
+
+def test_ctrl_c_leaves_no_process_and_no_ready_file(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    process = up(directory)
+    ready = wait_for_ready(process, directory)
+    children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    wait_until_gone([*children, *pids_of(ready)])
+    assert not (directory / "ready.json").exists()
+
+
+def test_a_killed_up_takes_its_children_along_and_loses_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    process = up(directory)
+    ready = wait_for_ready(process, directory)
+    with client_of(ready) as client:
+        done = wait_for_end(
+            client,
+            client.post(
+                "/api/v1/tasks", json={"mode": "BACKGROUND_CHANGE", "source_image": (file_id := upload(client))}
+            ).json()["task_id"],
+        )
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": file_id, "config": {"size": "small"}}
+        waiting = [client.post("/api/v1/tasks", json=body).json()["task_id"] for _ in range(3)]
+    children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+    process.kill()
+    process.wait()
+    wait_until_gone([*children, *pids_of(ready)])
+    with running_stack(directory) as again, client_of(again) as client:
+        assert again["api_key"] == ready["api_key"]
+        assert client.get(f"/api/v1/tasks/{done['task_id']}").json()["status"] == "done"
+        for task_id in waiting:
+            assert wait_for_end(client, task_id)["status"] == "done"
+        assert client.get("/api/v1/tasks/stats").json()["total"] == 4
+        entries = client.get("/api/v1/me/credits", params={"page_size": 100}).json()["entries"]
+        assert sum(entry["amount"] for entry in entries) == client.get("/api/v1/me").json()["current_credits"]
