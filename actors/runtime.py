@@ -8,14 +8,16 @@ from datetime import timedelta
 from secrets import token_hex
 from typing import TypeVar
 
+import asyncpg
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
+from actors.broker import WakingBroker
 from actors.edit import Editor, Limits
 from actors.engines.registry import engine_for
-from actors.engines.seam import Engine
+from actors.engines.seam import Engine, EngineError
 from actors.sweep import Rules, Sweep
 from schema.models.edits import available_modes
 from service.database import UNAVAILABLE, Pool, open_pool
@@ -40,6 +42,7 @@ class Runtime(Middleware):
         self._pool: Pool | None = None
         self._queue = Queue(settings.redis_url)
         self._engines: list[Engine] = []
+        self._warming: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
         self._sweep: asyncio.Task[None] | None = None
         self._editor: Editor | None = None
@@ -57,41 +60,61 @@ class Runtime(Middleware):
         Raises:
             MiddlewareError: Something that is needed can't be reached; only this exception stops a worker.
         """
-        _in_loop(self._open())
+        try:
+            _in_loop(self._open())
+        except MiddlewareError:
+            raise
+        except EngineError as error:
+            raise MiddlewareError(f"The engine can't start: {error.message}") from error
+        except Exception as error:
+            # Dramatiq would log anything else, and start without what is missing.
+            raise MiddlewareError(f"The worker can't start: unexpected {type(error).__name__}") from error
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """No more claims; Dramatiq then waits for the running actors."""
+        """No more messages and no more claims; Dramatiq then waits for the running actors."""
+        if isinstance(broker, WakingBroker):
+            broker.stop_fetching()
         _in_loop(self._stop())
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         _in_loop(self._close())
 
     async def _open(self) -> None:
-        settings = self._settings
+        self._pool = await self._open_database()
         try:
-            self._pool = await open_pool(settings)
-            async with self._pool.acquire() as connection:
-                await check_schema(connection)
-                log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
             await self._queue.ping()
-            storage = Storage.open(settings.storage_url, settings.storage_options)
-            await storage.check()
-        except SchemaError as error:
-            raise MiddlewareError(str(error)) from None
-        except StorageError as error:
-            raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
-        except UNAVAILABLE as error:
-            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}") from None
         except REDIS_AWAY as error:
             raise MiddlewareError(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}") from None
-        await self._set_up(self._pool, storage)
+        await self._set_up(self._pool, await self._open_storage())
+
+    async def _open_database(self) -> Pool:
+        try:
+            pool = await open_pool(self._settings)
+            async with pool.acquire() as connection:
+                await check_schema(connection)
+                log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
+        except SchemaError as error:
+            raise MiddlewareError(str(error)) from None
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) lets nobody in: {type(error).__name__}") from None
+        except UNAVAILABLE as error:
+            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}") from None
+        return pool
+
+    async def _open_storage(self) -> Storage:
+        try:
+            storage = Storage.open(self._settings.storage_url, self._settings.storage_options)
+            await storage.check()
+        except StorageError as error:
+            raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
+        return storage
 
     async def _set_up(self, pool: Pool, storage: Storage) -> None:
         settings = self._settings
         modes = available_modes(settings.engines)
         self._engines = [engine_for("local", threads=settings.engine_threads) for _ in range(settings.worker_slots)]
-        for engine in self._engines:
-            await engine.start()
+        # In the background: messages can be taken meanwhile, and an edit waits for its engine.
+        self._warming = [asyncio.create_task(_warm_up(engine)) for engine in self._engines]
         self._dispatcher = Dispatcher(pool, self._queue)
         await self._dispatcher.start()
         self._editor = Editor(
@@ -127,6 +150,9 @@ class Runtime(Middleware):
         if self._sweep is not None:
             self._sweep.cancel()
             await asyncio.gather(self._sweep, return_exceptions=True)
+        for warming in self._warming:
+            warming.cancel()
+        await asyncio.gather(*self._warming, return_exceptions=True)
         for engine in self._engines:
             await engine.close()
         if self._dispatcher is not None:
@@ -139,6 +165,13 @@ class Runtime(Middleware):
                 log.debug("worker not signed off", error=type(error).__name__)
             self._pool.terminate()
         await self._queue.close()
+
+
+async def _warm_up(engine: Engine) -> None:
+    try:
+        await engine.start()
+    except EngineError as error:
+        log.error("the engine does not start", engine=engine.name, code=error.code)  # noqa: TRY400 - told in its words
 
 
 def _in_loop(work: Awaitable[T]) -> T:

@@ -1,0 +1,116 @@
+"""`darkroom doctor` finds what was planted, and says what to do about it."""
+
+import json
+
+import pytest
+import redis
+from msgspec import structs
+
+from schema.identifiers import new_id
+from service.accounts.users import create_user
+from service.database import Connection
+from service.diagnosis import Finding, Health, examine
+from service.settings import Settings
+from service.tasks.workers import see_worker
+from tests.running import run_command
+
+
+async def findings(settings: Settings) -> dict[str, Finding]:
+    return {finding.check: finding async for finding in examine(settings)}
+
+
+@pytest.fixture
+async def healthy(settings: Settings, connection: Connection) -> Settings:
+    """A stack in which nothing is wrong."""
+    await see_worker(connection, "worker-1", slots=1, modes=[])
+    return settings
+
+
+async def test_a_healthy_stack(healthy: Settings) -> None:
+    seen = await findings(healthy)
+    assert {check: finding for check, finding in seen.items() if finding.health is not Health.OK} == {}
+    done = run_command("doctor", "--json", settings=healthy)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["healthy"] is True
+
+
+async def test_planted_faults_of_the_data(healthy: Settings, connection: Connection) -> None:
+    user = await create_user(connection, "ada@example.com", credits_=100)
+    await connection.execute("UPDATE users SET current_credits = 99")
+    await connection.execute("DELETE FROM workers")
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, status, lease_expires_at) "
+        "VALUES ('task_stuck', $1, 'HEAD_SWAP', 'file_1', 'processing', now() - interval '1 minute')",
+        user.user_id,
+    )
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, status, failed_at, credits_consumed) "
+        "VALUES ('task_unpaid', $1, 'HEAD_SWAP', 'file_1', 'failed', now(), 40)",
+        user.user_id,
+    )
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, updated_at) "
+        "VALUES ('task_forgotten', $1, 'HEAD_SWAP', 'file_1', now() - interval '10 minutes')",
+        user.user_id,
+    )
+    file_id = new_id("file")
+    await connection.execute(
+        "INSERT INTO files (file_id, user_id, filename, blob_key, sha256, content_type, size, width, height) "
+        "VALUES ($1, $2, 'a.jpg', 'aa/gone', repeat('0', 64), 'image/jpeg', 1, 1, 1)",
+        file_id,
+        user.user_id,
+    )
+    seen = await findings(healthy)
+    expected = {
+        "ledger": user.user_id,
+        "workers": "no worker",
+        "stuck tasks": "task_stuck",
+        "refunds": "task_unpaid",
+        "waiting tasks": "the oldest has waited 6",
+        "dispatch": "1 tasks",
+        "files": file_id,
+    }
+    wrong = {check: finding for check, finding in seen.items() if finding.health is Health.WRONG}
+    assert wrong.keys() == expected.keys()
+    for check, words in expected.items():
+        assert words in wrong[check].message
+        assert wrong[check].remedy
+    assert run_command("doctor", settings=healthy).returncode == 1
+
+
+async def test_servers_that_are_away_or_refuse(healthy: Settings) -> None:
+    away = await findings(
+        structs.replace(healthy, database_url="postgresql://x@127.0.0.1:1/x", redis_url="redis://127.0.0.1:1")
+    )
+    assert away["database"].health is away["redis"].health is Health.WRONG
+    host = healthy.database_url.rpartition("@")[2]
+    redis_host = healthy.redis_url.rpartition("@")[2]
+    refused = await findings(
+        structs.replace(
+            healthy, database_url=f"postgresql://postgres:wrong@{host}", redis_url=f"redis://:wrong@{redis_host}"
+        )
+    )
+    assert refused["database"].message == "PostgreSQL refuses the user or password"
+    assert refused["redis"].message == "Redis refuses the user or password"
+
+
+async def test_an_old_schema(healthy: Settings, connection: Connection) -> None:
+    await connection.execute("DELETE FROM schema_migrations WHERE version = 6")
+    schema = (await findings(healthy))["schema"]
+    assert schema.health is Health.WRONG
+    assert schema.remedy == "Run: darkroom migrate"
+
+
+async def test_a_redis_that_evicts(healthy: Settings) -> None:
+    client = redis.Redis.from_url(healthy.redis_url)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert (await findings(healthy))["eviction"].health is Health.WRONG
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.close()
+
+
+async def test_a_storage_that_cannot_be_written(healthy: Settings) -> None:
+    seen = await findings(structs.replace(healthy, storage_url="file:///proc/darkroom"))
+    assert seen["storage"].health is Health.WRONG

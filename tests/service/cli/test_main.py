@@ -1,0 +1,56 @@
+"""Every command helps, exits 0, 1 or 2 as it should, and says what is wrong in one line."""
+
+import pytest
+from click.testing import CliRunner
+
+from service.cli.main import COMMANDS, darkroom
+from service.settings import Settings
+from tests.running import run_command
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "user create", "user grant", "user key", "user token", "user show", "user delete"]
+)
+def test_every_command_helps(command: str) -> None:
+    answer = CliRunner().invoke(darkroom, [*command.split(), "--help"])
+    assert answer.exit_code == 0
+    assert "Usage:" in answer.output
+
+
+def nowhere(settings: Settings) -> Settings:
+    return Settings(
+        database_url="postgresql://someone:hunter2@127.0.0.1:1/nothing",
+        redis_url=settings.redis_url,
+        storage_url=settings.storage_url,
+        secret_keys=settings.secret_keys,
+    )
+
+
+@pytest.mark.parametrize("arguments", [["api"], ["worker"], ["migrate"], ["user", "show", "a@example.com"]])
+def test_without_its_database_a_command_fails_with_one_line(settings: Settings, arguments: list[str]) -> None:
+    answer = run_command(*arguments, settings=nowhere(settings))
+    assert answer.returncode == 1
+    assert "DATABASE_URL" in answer.stderr.splitlines()[-1]
+    assert "Traceback" not in answer.stderr
+    assert "hunter2" not in answer.stderr + answer.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["user", "create"], ["user", "grant", "a@example.com", "much"], ["up", "--port", "x"]]
+)
+def test_a_wrong_call_exits_with_2(settings: Settings, arguments: list[str]) -> None:
+    answer = run_command(*arguments, settings=settings)
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_wrong_setting_is_named(settings: Settings) -> None:
+    answer = run_command("migrate", settings=settings, extra={"LOG_FORMAT": "xml"})
+    assert answer.returncode == 1
+    assert answer.stderr.strip() == "darkroom: LOG_FORMAT takes console or json"
+
+
+def test_the_api_demands_a_secret_key(settings: Settings) -> None:
+    answer = run_command("api", settings=settings, extra={"SECRET_KEY": ""})
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("darkroom: SECRET_KEY is not set.")
