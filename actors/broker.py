@@ -1,7 +1,8 @@
 """Dramatiq's Redis broker, with consumers that wake on arrival instead of polling."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
@@ -18,11 +19,23 @@ LOOK_EVERY = 1.0
 
 SUBSCRIBE_AGAIN_AFTER = 1.0
 HEARTBEAT_TIMEOUT_MS = 15_000
-MAINTENANCE_PER_MILLION = 200_000
-"""A worker silent for 15 s counts as dead, and every fifth command looks for dead workers' messages: a message that was
+MAINTENANCE_PER_MILLION = 500_000
+"""A worker silent for 15 s counts as dead, and every other command looks for dead workers' messages: a message that was
 delivered but led to no claim is in the queue again within half a minute. Too early is harmless: it's only a hint."""
 
+REDIS_SILENCE = 5.0
+"""Seconds without an answer after which a connection counts as lost: a Redis that vanished sends no farewell."""
+
 log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _losing_connections() -> Generator[None]:
+    """A time-out is a lost connection too; Dramatiq knows the other kind only."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise ConnectionClosed(error) from None
 
 
 class WakingConsumer(_RedisConsumer):
@@ -31,52 +44,67 @@ class WakingConsumer(_RedisConsumer):
     def __init__(self, broker: "WakingBroker", queue_name: str, prefetch: int) -> None:
         # With a time-out of 0 the parent fetches and returns at once; waiting is done here.
         super().__init__(broker, queue_name, prefetch, 0)
-        self._bell = broker.bell
+        self._bell = broker.bell(queue_name)
+        self._stopping = broker.stopping
 
     def __next__(self) -> Any:
         # Cleared before the look: whatever arrives after it rings again.
         self._bell.clear()
-        message = super().__next__()
-        if message is None:
-            if self.outstanding_message_count >= self.prefetch:
+        message = None
+        with _losing_connections():
+            if self._stopping.is_set():
                 self._beat()
+            else:
+                message = super().__next__()
+                if message is None and self.outstanding_message_count >= self.prefetch:
+                    self._beat()
+        if message is None:
             self._bell.wait(LOOK_EVERY)
         return message
 
     def _beat(self) -> None:
         """Any command counts as a heartbeat, and with every slot taken the parent sends none."""
-        try:
-            self.broker.do_fetch(self.queue_name, 0)
-        except redis.ConnectionError as error:
-            raise ConnectionClosed(error) from None
+        self.broker.do_fetch(self.queue_name, 0)
 
     def ack(self, message: Any) -> None:
-        super().ack(message)
+        with _losing_connections():
+            super().ack(message)
         self._bell.set()
 
     def nack(self, message: Any) -> None:
-        super().nack(message)
+        with _losing_connections():
+            super().nack(message)
         self._bell.set()
 
 
 class WakingBroker(RedisBroker):
-    """One bell per process, rung by a subscription to the wake channel."""
+    """One bell per queue, rung by a subscription to the wake channel."""
 
     def __init__(self, *, url: str, middleware: Iterable[Middleware]) -> None:
         super().__init__(
-            url=url,
+            client=redis.Redis.from_url(url, socket_connect_timeout=REDIS_SILENCE, socket_timeout=REDIS_SILENCE),
             middleware=list(middleware),
             heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=MAINTENANCE_PER_MILLION,
         )
-        self.bell = threading.Event()
+        self.stopping = threading.Event()
+        self._bells: dict[str, threading.Event] = {}
         self._closing = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="wake-listener", daemon=True)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> WakingConsumer:  # noqa: ARG002 - the bell replaces it
         if not self._listener.is_alive():
             self._listener.start()
+        self._take_up_lost(queue_name)
         return WakingConsumer(self, queue_name, prefetch)
+
+    def bell(self, queue_name: str) -> threading.Event:
+        """What the queue's consumer sleeps on."""
+        return self._bells.setdefault(queue_name, threading.Event())
+
+    def stop_fetching(self) -> None:
+        """From now on messages are left to other workers; this one still says that it lives."""
+        self.stopping.set()
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue without its delay queue: what has to wait, waits in PostgreSQL."""
@@ -90,16 +118,32 @@ class WakingBroker(RedisBroker):
         self.client.connection_pool.disconnect()
         super().close()
 
+    def _take_up_lost(self, queue_name: str) -> None:
+        """A connection that broke during a fetch may have lost messages that Redis counts as ours.
+
+        Those that are being worked on come back with them, which is harmless: a message is only a hint.
+        """
+        with _losing_connections():
+            held = cast("set[bytes]", self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
+            if held:
+                self.do_requeue(queue_name, *held)
+
+    def _ring(self, queue_name: str | None = None) -> None:
+        for name, bell in list(self._bells.items()):
+            if queue_name in {None, name}:
+                bell.set()
+
     def _listen(self) -> None:
         while not self._closing.is_set():
             try:
                 with cast("PubSub", self.client.pubsub(ignore_subscribe_messages=True)) as subscription:
                     subscription.subscribe(WAKE_CHANNEL)
                     # What was sent while nobody listened is looked for once.
-                    self.bell.set()
+                    self._ring()
                     while not self._closing.is_set():
-                        if subscription.get_message(timeout=LOOK_EVERY) is not None:
-                            self.bell.set()
+                        message = cast("dict[str, bytes] | None", subscription.get_message(timeout=LOOK_EVERY))
+                        if message is not None:
+                            self._ring(message["data"].decode())
             except (redis.RedisError, OSError) as error:
                 log.debug("not subscribed to wake-ups; polling", error=type(error).__name__)
                 self._closing.wait(SUBSCRIBE_AGAIN_AFTER)

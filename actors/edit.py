@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from actors.engines.seam import Artifact, EditRequest, Engine, EngineError, Finished, Progress
-from actors.results import store_artifacts, stored_result
+from actors.results import new_files, store_artifacts, stored_result
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskFailure, TaskRecord
@@ -39,11 +39,12 @@ log = structlog.get_logger(__name__)
 
 
 class Limits(Struct, frozen=True):
-    """What an attempt may cost: seconds, tries, pixels of an input."""
+    """What an attempt may cost: seconds, tries, pixels of an input; and the seconds it may still take in a shutdown."""
 
     timeout_seconds: float
     max_attempts: int
     max_pixels: int
+    shutdown_grace: float = SHUTDOWN_GRACE
 
 
 class Editor:
@@ -135,7 +136,9 @@ class Editor:
                     case Artifact():
                         artifacts.append(event)
                     case Finished():
-                        return artifacts, event
+                        if any(artifact.kind == "output" for artifact in artifacts):
+                            return artifacts, event
+                        break
         finally:
             await events.aclose()
         raise EngineError(FailureCode.ENGINE_RESPONSE_ERROR, "The edit ended without a result.", transient=True)
@@ -143,10 +146,9 @@ class Editor:
     async def _request(self, task: TaskRecord, workspace: Path) -> EditRequest:
         inputs = {"source": task.source_image, "reference": task.reference_image}
         paths: dict[str, Path | None] = {"source": None, "reference": None}
-        async with self._pool.acquire() as connection:
-            wanted = [file_id for file_id in inputs.values() if file_id]
-            records = await files.get_users_files(connection, task.user_id or "", wanted)
-        keys = {record.file_id: record.blob_key for record in records}
+        keys = await self._with_database(lambda: self._blob_keys(task))
+        if keys is None:
+            raise _database_gone()
         for name, file_id in inputs.items():
             if file_id is None:
                 continue
@@ -169,6 +171,12 @@ class Editor:
             workspace=made,
             max_pixels=self._limits.max_pixels,
         )
+
+    async def _blob_keys(self, task: TaskRecord) -> dict[str, str]:
+        wanted = [file_id for file_id in (task.source_image, task.reference_image) if file_id]
+        async with self._pool.acquire() as connection:
+            records = await files.get_users_files(connection, task.user_id or "", wanted)
+        return {record.file_id: record.blob_key for record in records}
 
     async def _tell_progress(self, claim: Claim, event: Progress) -> None:
         try:
@@ -196,7 +204,7 @@ class Editor:
 
     async def _stop_after_grace(self) -> None:
         await self._stopping.wait()
-        await asyncio.sleep(SHUTDOWN_GRACE)
+        await asyncio.sleep(self._limits.shutdown_grace)
 
     async def _settle(self, claim: Claim, attempt: "asyncio.Task[tuple[list[Artifact], Finished]]") -> None:
         try:
@@ -207,9 +215,6 @@ class Editor:
         except StorageError as error:
             log.warning("storage failed", task_id=claim.task_id, error=str(error))
             await self._try_again_or_fail(claim, STORAGE_AWAY)
-        except UNAVAILABLE as error:
-            # The outcome can't be recorded: the lease runs out, and the task is done once more.
-            log.warning("database away", task_id=claim.task_id, error=type(error).__name__)
         except Exception:
             log.exception("attempt failed unexpectedly", task_id=claim.task_id)
             await self._try_again_or_fail(claim, UNEXPECTED)
@@ -223,8 +228,11 @@ class Editor:
             await self._fail(claim, failure)
 
     async def _complete(self, claim: Claim, artifacts: list[Artifact], finished: Finished) -> None:
+        made = await new_files(claim.task, artifacts)
+        if not await self._with_database(lambda: self._expect(made)):
+            return
         try:
-            made = await store_artifacts(self._pool, self._storage, claim.task, artifacts)
+            await store_artifacts(self._storage, artifacts, made)
         except StorageError as error:
             log.warning("result not saved", task_id=claim.task_id, error=str(error))
             await self._try_again_or_fail(claim, RESULT_NOT_SAVED)
@@ -236,6 +244,11 @@ class Editor:
             return
         log.info("task finished", task_id=task.task_id, status=task.status, seconds=task.processing_time)
         await self._dispatcher.tell_ended(task.task_id)
+
+    async def _expect(self, made: list[NewFile]) -> bool:
+        async with self._pool.acquire() as connection:
+            await files.expect_blobs(connection, [new.blob_key for new in made])
+        return True
 
     async def _throw_away(self, claim: Claim, made: list[NewFile]) -> None:
         log.info("claim lost; its result is thrown away", task_id=claim.task_id)
@@ -270,8 +283,8 @@ class Editor:
             code = task.error.code if task.error else None
             log.info("task finished", task_id=task.task_id, status=task.status, code=code)
             await self._dispatcher.tell_ended(task.task_id)
-        elif task.line == 0:
-            # At the head of its user's line: somebody may take it now. After a transient failure the sweep sends it.
+        elif task.not_before is None:
+            # Somebody may take it now. After a transient failure the sweep sends it, when its time has come.
             self._dispatcher.announce(task.task_id, task.message_no)
 
     async def _with_database(self, operation: Callable[[], Awaitable[T]]) -> T | None:
@@ -300,6 +313,10 @@ async def _stopped(running: "asyncio.Task[object] | asyncio.Task[None]") -> None
 
 def _image_gone(name: str) -> EngineError:
     return EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
+
+
+def _database_gone() -> EngineError:
+    return EngineError(UNEXPECTED.code, UNEXPECTED.message, transient=True)
 
 
 def _timed_out(seconds: float) -> TaskFailure:

@@ -7,8 +7,6 @@ from pathlib import Path
 from actors.engines.seam import Artifact, Finished
 from schema.identifiers import new_id
 from schema.models.tasks import StoredResult, TaskRecord
-from service.database import Pool
-from service.files import store as files
 from service.files.library import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
@@ -22,18 +20,19 @@ def _digest(path: Path) -> tuple[str, int]:
     return digest, path.stat().st_size
 
 
-async def store_artifacts(pool: Pool, storage: Storage, task: TaskRecord, artifacts: list[Artifact]) -> list[NewFile]:
+async def new_files(task: TaskRecord, artifacts: list[Artifact]) -> list[NewFile]:
+    """What the table will hold of an edit's pictures."""
+    return [await _new_file(task, artifact) for artifact in artifacts]
+
+
+async def store_artifacts(storage: Storage, artifacts: list[Artifact], made: list[NewFile]) -> None:
     """Put an edit's pictures into the storage; their rows are written when the task completes.
 
     Raises:
         StorageError: The storage is away or full; what was stored so far is removed by the sweep.
     """
-    made = [await _new_file(task, artifact) for artifact in artifacts]
-    async with pool.acquire() as connection:
-        await files.expect_blobs(connection, [new.blob_key for new in made])
     for new, artifact in zip(made, artifacts, strict=True):
         await storage.put(new.blob_key, artifact.path, artifact.content_type)
-    return made
 
 
 async def _new_file(task: TaskRecord, artifact: Artifact) -> NewFile:

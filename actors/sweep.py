@@ -1,6 +1,7 @@
 """What nobody else does: lost leases, forgotten messages, blobs without files, data past its time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -55,18 +56,13 @@ class Sweep:
         self._due: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Sweep every few seconds until cancelled."""
-        while True:
-            try:
-                await self.once()
-            except (*UNAVAILABLE, *REDIS_AWAY) as error:
-                log.warning("sweep put off", error=type(error).__name__)
-            except Exception:
-                log.exception("sweep failed")
-            await asyncio.sleep(SWEEP_EVERY)
+        """Sweep until cancelled. Cleaning has a pace of its own, so that a slow storage delays no recovery."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(_every(SWEEP_EVERY, self.once))
+            loops.create_task(_every(CLEAN_EVERY, self.clean))
 
     async def once(self) -> None:
-        """One round: say that we are here, then whatever is due."""
+        """One round: say that we are here, then lost leases and messages."""
         async with self._pool.acquire() as connection:
             await workers.see_worker(connection, self._worker_id, slots=self._rules.slots, modes=self._rules.modes)
         if not await self._recover():
@@ -76,30 +72,35 @@ class Sweep:
             lost = await sweep_lost_messages(self._pool, self._queue, age=MESSAGE_AGE, limit=BATCH)
             if lost:
                 log.warning("redis has lost messages; they are sent again", messages=lost)
-                await sweep_undispatched(self._pool, self._dispatcher, grace=timedelta(0), limit=lost)
-        if self._is_due("clean", CLEAN_EVERY):
-            await self._clean()
+                await sweep_undispatched(self._pool, self._dispatcher, grace=timedelta(0), limit=BATCH)
 
     async def _recover(self) -> bool:
         """Take tasks from lost workers; False when another process is at it."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            if not await workers.lock_sweep(connection):
-                return False
-            recovered = await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH)
-        for task in recovered:
-            if task.status.ended:
-                await self._dispatcher.tell_ended(task.task_id)
-            else:
-                self._dispatcher.announce(task.task_id, task.message_no)
+        more = True
+        while more:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if not await workers.lock_sweep(connection):
+                    return False
+                recovered = await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH)
+            for task in recovered:
+                if task.status.ended:
+                    await self._dispatcher.tell_ended(task.task_id)
+                else:
+                    self._dispatcher.announce(task.task_id, task.message_no)
+            more = len(recovered) == BATCH
         return True
 
-    async def _clean(self) -> None:
-        await sweep_blobs(self._pool, self._storage, limit=BATCH)
-        await sweep_keys(self._pool)
+    async def clean(self) -> None:
+        """Remove what is past its time, batch by batch until nothing is left."""
         if self._rules.task_retention is not None:
-            await sweep_tasks(self._pool, retention=self._rules.task_retention, limit=BATCH)
+            while await sweep_tasks(self._pool, retention=self._rules.task_retention, limit=BATCH) == BATCH:
+                pass
         if self._rules.upload_retention is not None:
-            await sweep_uploads(self._pool, retention=self._rules.upload_retention, limit=BATCH)
+            while await sweep_uploads(self._pool, retention=self._rules.upload_retention, limit=BATCH) == BATCH:
+                pass
+        while await sweep_blobs(self._pool, self._storage, limit=BATCH) == BATCH:
+            pass
+        await sweep_keys(self._pool)
         async with self._pool.acquire() as connection:
             await workers.forget_silent_workers(connection)
 
@@ -109,3 +110,14 @@ class Sweep:
             return False
         self._due[what] = now + every
         return True
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except (*UNAVAILABLE, *REDIS_AWAY) as error:
+            log.warning("sweep put off", error=type(error).__name__)
+        except Exception:
+            log.exception("sweep failed")
+        await asyncio.sleep(seconds)

@@ -58,7 +58,9 @@ def run_worker(settings: Settings) -> None:
     try:
         worker.start()
     except MiddlewareError as error:
-        raise WorkerError(str(error)) from None
+        # The event loop's thread would keep this process alive.
+        broker.emit_after("worker_shutdown", worker)
+        raise WorkerError(str(error)) from error
     _tell_ready()
     stop.wait()
     worker.stop(timeout=STOP_WITHIN_MS)

@@ -22,5 +22,5 @@ def decode_cursor(cursor: str, position_type: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=position_type)
-    except (binascii.Error, msgspec.DecodeError):
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
         return None

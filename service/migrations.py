@@ -1,5 +1,6 @@
 """The schema's way forward: each file of `schema/tables` once, in order, safe to run from two machines at once."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 NO_TRANSACTION = "-- no-transaction"
 
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('darkroom migrations', 0))"
+TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom migrations', 0))"
+TRY_AGAIN_AFTER = 0.1
 CREATE_JOURNAL = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
@@ -96,8 +98,7 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
 
 @asynccontextmanager
 async def _locked(connection: asyncpg.Connection) -> "AsyncGenerator[Mapping[int, str]]":
-    async with connection.transaction():
-        await connection.execute(LOCK)
+    async with _transaction_with_lock(connection):
         journal = await _journal(connection)
         if journal is None:
             if await connection.fetchval(FOREIGN_TABLES):
@@ -107,6 +108,28 @@ async def _locked(connection: asyncpg.Connection) -> "AsyncGenerator[Mapping[int
                 )
             await connection.execute(CREATE_JOURNAL)
         yield journal or {}
+
+
+@asynccontextmanager
+async def _transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenerator[None]":
+    """A transaction that holds the lock.
+
+    Whoever doesn't get it asks again later, in a new transaction: waiting inside a statement would hold a snapshot, and
+    CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot to go, for ever.
+    """
+    while True:
+        transaction = connection.transaction()
+        await transaction.start()
+        if await connection.fetchval(TRY_LOCK):
+            break
+        await transaction.rollback()
+        await asyncio.sleep(TRY_AGAIN_AFTER)
+    try:
+        yield
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await transaction.commit()
 
 
 async def _run_outside(settings: Settings, migration: Migration) -> None:

@@ -17,7 +17,7 @@ from service.queue import Queue
 from service.settings import Settings
 
 TEMPLATE = "darkroom_template"
-SECRET_KEY = "a secret key for tests only, long enough"
+SECRET_KEY = "a secret key for tests only and long enough"
 
 
 @pytest.fixture(scope="session")

@@ -37,10 +37,13 @@ SELECT EXISTS (
 DELETE FROM files WHERE file_id = :file_id
 
 -- name: delete_results
--- A task's result files, but for those that are another task's input.
+-- A task's result files, but for those that are another task's input. First the lock, then the look: see lock_file.
+WITH results AS (
+    SELECT file_id FROM files WHERE task_id = :task_id ORDER BY file_id FOR UPDATE
+)
 DELETE FROM files
- WHERE task_id = :task_id
-   AND NOT EXISTS (SELECT FROM tasks WHERE tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
+ USING results
+ WHERE files.file_id = results.file_id AND NOT is_an_input(results.file_id)
 
 -- name: get_users_files
 SELECT * FROM files WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])

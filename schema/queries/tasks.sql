@@ -1,4 +1,5 @@
--- Everything that happens to a task. `:now` is null outside of tests: the database's clock decides.
+-- Everything that happens to a task. `:now` is null outside of tests: the database's clock decides. What ends a claim
+-- takes clock_timestamp(): its transaction may have begun before the claim whose row it then waited for.
 
 -- name: submit_task
 -- Charge, task, ledger entry and idempotency key, in one statement: all of it or nothing. The new task has no
@@ -60,7 +61,7 @@ SELECT known.kept_task_id,
 -- What a submit that was refused ran into, seen with a fresh snapshot.
 SELECT current_credits, waiting_tasks(user_id, :max_pending) >= :max_pending AS too_many_pending
   FROM users
- WHERE user_id = :user_id
+ WHERE user_id = :user_id AND is_active
 
 -- name: kept_key
 SELECT task_id AS kept_task_id, fingerprint AS kept_fingerprint
@@ -172,28 +173,39 @@ UPDATE tasks
 RETURNING tasks.*
 
 -- name: mark_undispatched
--- Its message is used up although it still waits: mark it to be dispatched again, under a new message's number.
+-- Its message is used up: as long as it waits, it is to be dispatched again, under a new message's number. A statement
+-- on its own: whoever waits for this row's lock must not hold others' (mark_dispatched locks many).
 UPDATE tasks
    SET dispatched_at = NULL, message_no = message_no + 1
  WHERE task_id = :task_id AND status = 'pending'
-RETURNING task_id, message_no, not_before
+RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()) AS due
 
 -- name: mark_dispatched
 -- Answers which of the sent messages still announce a waiting task. The others were cancelled or claimed meanwhile.
+-- Locked in one order, so that two processes that mark the same tasks don't wait for each other.
+WITH waiting AS (
+    SELECT tasks.task_id
+      FROM unnest(:task_ids::text[], :message_nos::integer[]) AS sent (task_id, message_no)
+      JOIN tasks USING (task_id, message_no)
+     WHERE tasks.status = 'pending'
+     ORDER BY tasks.task_id
+       FOR NO KEY UPDATE OF tasks
+)
 UPDATE tasks
    SET dispatched_at = coalesce(:now, now())
-  FROM unnest(:task_ids::text[], :message_nos::integer[]) AS sent (task_id, message_no)
- WHERE tasks.task_id = sent.task_id AND tasks.message_no = sent.message_no AND tasks.status = 'pending'
+  FROM waiting
+ WHERE tasks.task_id = waiting.task_id
 RETURNING tasks.task_id
 
 -- name: undispatched_tasks
--- Marked and due. A task that was created a moment ago is left to whoever created it.
-SELECT task_id, message_no
+-- Marked and due, in pages. A task that was created a moment ago is left to whoever created it.
+SELECT task_id, message_no, created_at
   FROM tasks
  WHERE status = 'pending' AND dispatched_at IS NULL
    AND updated_at <= coalesce(:now, now()) - :grace::interval
    AND (not_before IS NULL OR not_before <= coalesce(:now, now()))
- ORDER BY created_at
+   AND (:after_created_at::timestamptz IS NULL OR (created_at, task_id) > (:after_created_at, :after_task_id))
+ ORDER BY created_at, task_id
  LIMIT :limit
 
 -- name: dispatched_tasks
@@ -206,11 +218,19 @@ SELECT task_id, message_no
  LIMIT :limit
 
 -- name: mark_lost_messages
+WITH waiting AS (
+    SELECT tasks.task_id
+      FROM unnest(:task_ids::text[], :message_nos::integer[]) AS lost (task_id, message_no)
+      JOIN tasks USING (task_id, message_no)
+     WHERE tasks.status = 'pending'
+     ORDER BY tasks.task_id
+       FOR NO KEY UPDATE OF tasks
+)
 UPDATE tasks
-   SET dispatched_at = NULL, message_no = tasks.message_no + 1
-  FROM unnest(:task_ids::text[], :message_nos::integer[]) AS lost (task_id, message_no)
- WHERE tasks.task_id = lost.task_id AND tasks.message_no = lost.message_no AND tasks.status = 'pending'
-RETURNING tasks.task_id, tasks.message_no
+   SET dispatched_at = NULL, message_no = message_no + 1
+  FROM waiting
+ WHERE tasks.task_id = waiting.task_id
+RETURNING tasks.task_id
 
 -- name: update_progress
 -- Progress never goes back within an attempt, and a claim that was lost writes nothing.
@@ -241,8 +261,8 @@ UPDATE tasks
        result = :result,
        error = NULL,
        lease_expires_at = NULL,
-       completed_at = coalesce(:now, now()),
-       updated_at = coalesce(:now, now())
+       completed_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING *
 
@@ -254,8 +274,8 @@ UPDATE tasks
        error = :error,
        credits_refunded = credits_consumed,
        lease_expires_at = NULL,
-       failed_at = coalesce(:now, now()),
-       updated_at = coalesce(:now, now())
+       failed_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING *
 
@@ -265,8 +285,8 @@ UPDATE tasks
        current_step = NULL,
        credits_refunded = credits_consumed,
        lease_expires_at = NULL,
-       cancelled_at = coalesce(:now, now()),
-       updated_at = coalesce(:now, now())
+       cancelled_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing')
 RETURNING *
 
@@ -278,13 +298,13 @@ UPDATE tasks
        current_step = NULL,
        attempts = attempts - :attempts_returned,
        line = CASE WHEN :to_the_head::boolean THEN 0 ELSE line END,
-       not_before = coalesce(:now, now()) + :delay::interval,
+       not_before = CASE WHEN :delay::interval > interval '0' THEN coalesce(:now, clock_timestamp()) + :delay END,
        dispatched_at = NULL,
        message_no = message_no + 1,
        lease_expires_at = NULL,
        worker_id = NULL,
        started_at = NULL,
-       updated_at = coalesce(:now, now())
+       updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING *
 

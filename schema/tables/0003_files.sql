@@ -38,4 +38,12 @@ BEGIN
 END
 $$;
 
+-- Whether any task has the file as its input.
+-- VOLATILE on purpose: asked once the file's row is locked, it sees, with a fresh snapshot, the task of a create that had
+-- held a share of that lock until then.
+CREATE FUNCTION is_an_input(file text) RETURNS boolean
+    LANGUAGE sql VOLATILE AS $$
+    SELECT EXISTS (SELECT FROM tasks WHERE source_image = file OR reference_image = file)
+$$;
+
 CREATE TRIGGER files_note_blob_removal AFTER DELETE ON files FOR EACH ROW EXECUTE FUNCTION note_blob_removal();

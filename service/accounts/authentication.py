@@ -28,7 +28,8 @@ class Authenticator:
         if token.startswith(PREFIX):
             return await self._holder_of_key(key_hash(token))
         subject = subject_of(token, self._secret_keys)
-        return None if subject is None or "\0" in subject else await self._active(subject)
+        # NUL and lone surrogates, which JSON can spell and PostgreSQL can't, aren't printable.
+        return await self._active(subject) if subject is not None and subject.isprintable() else None
 
     async def _holder_of_key(self, digest: bytes) -> str | None:
         if user_id := self._recall(digest):

@@ -11,6 +11,8 @@ from service.cursors import decode_cursor, encode_cursor
 from service.database import Connection, Pool
 from service.refusals import invalid
 
+LARGEST_ENTRY_ID = 2**63 - 1
+
 log = structlog.get_logger(__name__)
 
 
@@ -31,7 +33,7 @@ async def get_ledger(pool: Pool, user_id: str, *, cursor: str | None, page_size:
     after = None
     if cursor is not None:
         after = decode_cursor(cursor, int)
-        if after is None:
+        if after is None or not 0 <= after <= LARGEST_ENTRY_ID:
             raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest entry")
     async with pool.acquire() as connection:
         entries = await store.ledger_page(connection, user_id, after, page_size + 1)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
+import asyncpg
 import structlog
 
 from schema.identifiers import is_id, new_id
@@ -38,7 +39,8 @@ class FileLibrary:
         """Receive a multipart form, judge its image by content, and keep it.
 
         Raises:
-            Refused: INVALID_REQUEST, FILE_TOO_LARGE, INVALID_FILE_TYPE, INVALID_IMAGE; nothing is kept then.
+            Refused: INVALID_REQUEST, FILE_TOO_LARGE, INVALID_FILE_TYPE, INVALID_IMAGE; UNAUTHORIZED when the account
+                was erased meanwhile; nothing is kept then.
             StorageError: The storage is away.
         """
         async with receive(chunks, content_type, max_bytes=self._max_bytes) as received:
@@ -60,9 +62,12 @@ class FileLibrary:
             async with self._pool.acquire() as connection:
                 await store.expect_blobs(connection, [new.blob_key])
             await self._storage.put(new.blob_key, received.path, facts.content_type)
-        async with self._pool.acquire() as connection, connection.transaction():
-            record = await store.add_file(connection, new)
-            await store.keep_blobs(connection, [new.blob_key])
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                record = await store.add_file(connection, new)
+                await store.keep_blobs(connection, [new.blob_key])
+        except asyncpg.ForeignKeyViolationError:
+            raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.") from None
         log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
         return record
 

@@ -25,6 +25,9 @@ RETRY_AFTER = 2
 
 MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
 UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
+NO_BODY = "'data'"
+"""Litestar's words for a body that is empty."""
+
 AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
 
 log = structlog.get_logger(__name__)
@@ -93,6 +96,8 @@ def _field_problem(message: str, key: str) -> FieldProblem:
         path, message = [*path, match[1]], "there is no such field"
     elif match := MISSING_FIELD.search(message):
         path, message = [*path, match[1]], "is required"
+    elif message == NO_BODY:
+        message = "is required: send JSON"
     return FieldProblem(".".join(path) or "body", message)
 
 
@@ -113,9 +118,21 @@ def _http_error(request: Request[Any, Any, Any], exception: HTTPException) -> Re
         return response
     if exception.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         # The client's fault in a way that only the framework knows: malformed JSON, a body beyond the limit.
-        errors = [FieldProblem("body", exception.detail)]
-        return problem_response(request, ProblemCode.INVALID_REQUEST, f"body: {exception.detail}", errors=errors)
+        return _bad_body(request, exception.detail.partition(" - at `")[0])
     return _unexpected(request, exception)
+
+
+def _bad_body(request: Request[Any, Any, Any], message: str) -> Response[Problem]:
+    errors = [FieldProblem("body", message)]
+    return problem_response(request, ProblemCode.INVALID_REQUEST, f"body: {message}", errors=errors)
+
+
+def _no_text(request: Request[Any, Any, Any], _: UnicodeDecodeError) -> Response[Problem]:
+    return _bad_body(request, "JSON is malformed: it isn't UTF-8")
+
+
+def _too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Problem]:
+    return _bad_body(request, "JSON is nested too deeply")
 
 
 def _unavailable(request: Request[Any, Any, Any], exception: Exception) -> Response[Problem]:
@@ -145,6 +162,12 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any]
     **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _unexpected,
 }
+
+JSON_BODY_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
+    UnicodeDecodeError: _no_text,
+    RecursionError: _too_deep,
+}
+"""For routes that take JSON: what decoding it raises besides the framework's own exceptions."""
 
 
 EVERYWHERE = (

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +15,8 @@ from service.tasks import store
 BATCH = 500
 BREATH = 1.0
 """Seconds without a try after Redis failed. What is announced meanwhile keeps its mark, and the sweep sends it."""
+
+CLOSE_WITHIN = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,7 @@ class Dispatcher:
         self._queue = queue
         self._announced: deque[tuple[str, int]] = deque()
         self._awake = asyncio.Event()
+        self._closing = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -36,12 +40,13 @@ class Dispatcher:
         self._loop = asyncio.create_task(self._run(), name="dispatcher")
 
     async def close(self) -> None:
-        """Send what is still to be sent, and stop."""
+        """Send what is still to be sent, and stop; within a few seconds, even if nobody answers."""
+        self._closing.set()
+        self._awake.set()
         if self._loop is not None:
+            await asyncio.wait({self._loop}, timeout=CLOSE_WITHIN)
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
-        if self._announced:
-            await self.send(list(self._announced))
 
     def announce(self, task_id: str, message_no: int) -> None:
         """Send a message for a waiting task, soon."""
@@ -81,32 +86,53 @@ class Dispatcher:
             log.debug("end not told", task_id=task_id, error=type(error).__name__)
 
     async def _run(self) -> None:
-        while True:
+        while self._announced or not self._closing.is_set():
             await self._awake.wait()
             self._awake.clear()
             while self._announced:
                 batch = [self._announced.popleft() for _ in range(min(BATCH, len(self._announced)))]
-                if not await self.send(batch):
+                if not await self._try_to_send(batch):
                     self._announced.clear()
-                    await asyncio.sleep(BREATH)
+                    await self._breathe()
+
+    async def _try_to_send(self, batch: list[tuple[str, int]]) -> bool:
+        try:
+            return await self.send(batch)
+        except Exception:
+            # Whatever it was, this loop must live: without it every task would wait for the sweep.
+            log.exception("dispatch failed unexpectedly; the sweep will send these", tasks=len(batch))
+            return False
+
+    async def _breathe(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BREATH):
+                await self._closing.wait()
 
 
-async def sweep_undispatched(pool: Pool, dispatcher: Dispatcher, *, grace: timedelta, limit: int) -> int:
+async def sweep_undispatched(
+    pool: Pool, dispatcher: Dispatcher, *, grace: timedelta, limit: int, now: datetime | None = None
+) -> int:
     """Send what was marked and not sent: Redis or a process was away, or a back-off is over. How many were sent."""
-    async with pool.acquire() as connection:
-        marked = await store.undispatched_tasks(connection, grace=grace, limit=limit)
-    if marked and await dispatcher.send(marked):
-        return len(marked)
-    return 0
+    sent = 0
+    last = None
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.undispatched_tasks(connection, grace=grace, limit=limit, after=last, now=now)
+        if not page or not await dispatcher.send([(marked.task_id, marked.message_no) for marked in page]):
+            return sent
+        sent += len(page)
+        last = page[-1]
 
 
-async def sweep_lost_messages(pool: Pool, queue: Queue, *, age: timedelta, limit: int) -> int:
+async def sweep_lost_messages(
+    pool: Pool, queue: Queue, *, age: timedelta, limit: int, now: datetime | None = None
+) -> int:
     """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many."""
     lost = 0
     after = ""
     while True:
         async with pool.acquire() as connection:
-            page = await store.dispatched_tasks(connection, after=after, age=age, limit=limit)
+            page = await store.dispatched_tasks(connection, after=after, age=age, limit=limit, now=now)
         if not page:
             return lost
         after = page[-1][0]

@@ -18,7 +18,7 @@ from service.database import Connection, Pool
 from service.files import store as files
 from service.files.store import NewFile
 from service.tasks import store
-from service.tasks.store import Announcement
+from service.tasks.store import Announcement, Marked
 
 LEASE = timedelta(seconds=10)
 RENEWAL = timedelta(seconds=3)
@@ -55,20 +55,28 @@ async def claim(
 ) -> Taken:
     """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
 
-    The message is used up by this. If the task it named still waits, it is marked in the same transaction to be
-    dispatched again; the caller announces it after the commit, and should the caller die, the sweep does.
+    The message is used up by this. So the task it names is marked first, if it still waits, to be dispatched again;
+    unless it is the one that was claimed the caller announces it, and should the caller die, the sweep does.
+    Without `modes` (a worker that stops) nothing is claimed, and the message goes to somebody else.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        await store.lock_claims(connection)
-        task = await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
-        named = None
-        if task is None or task.task_id != named_task_id:
-            named = await store.mark_undispatched(connection, named_task_id)
-    due_now = named is not None and named.not_before is None
-    return Taken(
-        claim=Claim(task) if task else None,
-        announce=(named.task_id, named.message_no) if named and due_now else None,
-    )
+    task = None
+    async with pool.acquire() as connection:
+        named = await store.mark_undispatched(connection, named_task_id, now=now)
+        if modes:
+            async with connection.transaction():
+                await store.lock_claims(connection)
+                task = await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
+    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes))
+
+
+def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:
+    """The named task's next message, unless nobody could use it now: then it is left to the sweep."""
+    if named is None or not named.due or (task is not None and task.task_id == named.task_id):
+        return None
+    if task is None and modes and named.mode not in modes:
+        # Nobody's turn here: at once it would come back to us, over and over.
+        return None
+    return named.task_id, named.message_no
 
 
 async def renew(pool: Pool, held: Claim) -> bool:

@@ -185,15 +185,17 @@ async def claim_task(
 
 
 class Marked(Struct, frozen=True):
-    """A waiting task that is to be dispatched again."""
+    """A waiting task that is to be dispatched again; `due` unless it waits for its time."""
 
     task_id: str
     message_no: int
-    not_before: datetime | None
+    mode: Mode
+    due: bool
 
 
-async def mark_undispatched(connection: Connection, task_id: str) -> Marked | None:
-    return await QUERIES["mark_undispatched"].row(connection, Marked, task_id=task_id)
+async def mark_undispatched(connection: Connection, task_id: str, *, now: datetime | None = None) -> Marked | None:
+    """The named task, if it still waits. Not to be called while rows of `tasks` are locked."""
+    return await QUERIES["mark_undispatched"].row(connection, Marked, task_id=task_id, now=now)
 
 
 async def mark_dispatched(
@@ -203,10 +205,31 @@ async def mark_dispatched(
     return frozenset(await QUERIES["mark_dispatched"].column(connection, now=now, **_columns(announcements)))
 
 
+class Undispatched(Struct, frozen=True):
+    """A waiting task that nobody has announced, and where the next page begins."""
+
+    task_id: str
+    message_no: int
+    created_at: datetime
+
+
 async def undispatched_tasks(
-    connection: Connection, *, grace: timedelta, limit: int, now: datetime | None = None
-) -> list[Announcement]:
-    return await QUERIES["undispatched_tasks"].rows(connection, Announcement, grace=grace, limit=limit, now=now)
+    connection: Connection,
+    *,
+    grace: timedelta,
+    limit: int,
+    after: Undispatched | None = None,
+    now: datetime | None = None,
+) -> list[Undispatched]:
+    return await QUERIES["undispatched_tasks"].rows(
+        connection,
+        Undispatched,
+        grace=grace,
+        limit=limit,
+        after_created_at=after and after.created_at,
+        after_task_id=after and after.task_id,
+        now=now,
+    )
 
 
 async def dispatched_tasks(

@@ -156,7 +156,14 @@ async def submit(pool: Pool, submission: Submission, *, max_pending: int) -> Sub
     """
     async with pool.acquire() as connection:
         for _ in range(TRIES):
-            answer = await _submit_once(connection, submission, max_pending)
+            try:
+                answer = await store.submit_task(connection, submission, max_pending=max_pending)
+            except asyncpg.UniqueViolationError:
+                if submission.idempotency is None:
+                    raise
+                # The key is there: a twin's, which the next try sees, or one from more than a day ago, which goes.
+                await store.forget_expired_key(connection, submission.user_id, submission.idempotency)
+                continue
             if answer.task is not None:
                 _log_created(submission, answer)
                 return Submitted(answer.task, replayed=False)
@@ -201,17 +208,6 @@ async def replay(connection: Connection, user_id: str, idempotency: IdempotencyK
     if task is None:
         raise Refused(ProblemCode.TASK_NOT_FOUND, "The task that this Idempotency-Key made has been deleted.")
     return Submitted(task, replayed=True)
-
-
-async def _submit_once(connection: Connection, submission: Submission, max_pending: int) -> SubmitAnswer:
-    try:
-        return await store.submit_task(connection, submission, max_pending=max_pending)
-    except asyncpg.UniqueViolationError:
-        if submission.idempotency is None:
-            raise
-    # The key is there already: a twin's, which the second try sees, or one from more than a day ago, which goes first.
-    await store.forget_expired_key(connection, submission.user_id, submission.idempotency)
-    return await store.submit_task(connection, submission, max_pending=max_pending)
 
 
 async def _refusal(

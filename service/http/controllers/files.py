@@ -1,13 +1,15 @@
 """/uploads and /files: photos in, pictures out."""
 
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, QueryParameter
@@ -67,7 +69,16 @@ class UploadController(Controller):
     ) -> UploadedFile:
         """Upload a photo: a form with the part `file`, and perhaps `purpose`."""
         content_type = request.headers.get("content-type", "")
-        return present.uploaded(await library.upload(request.user, request.stream(), content_type))
+        return present.uploaded(await library.upload(request.user, _body(request), content_type))
+
+
+async def _body(request: UserRequest) -> AsyncGenerator[bytes]:
+    """The body as it comes. A client that breaks off is no error of ours."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except InternalServerException:
+        raise Refused(Code.INVALID_REQUEST, "The upload was broken off.", field="body") from None
 
 
 class FileController(Controller):
@@ -94,7 +105,7 @@ class FileController(Controller):
         gate: NamedDependency[Gate],
         expires: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
         signature: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
-    ) -> Stream | Response[None]:
+    ) -> Stream | Response[Any]:
         """A file's bytes, for its owner's token or for a signed URL; with ETag and Range."""
         user_id = None
         if expires is None and signature is None:
@@ -124,7 +135,7 @@ class FileController(Controller):
         await library.delete(request.user, file_id)
 
 
-async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: FileLibrary) -> Stream | Response[None]:
+async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: FileLibrary) -> Stream | Response[Any]:
     etag = f'"{record.sha256}"'
     headers = {
         "ETag": etag,
@@ -134,7 +145,8 @@ async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: F
         "Content-Security-Policy": "default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }
-    if etag in re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", "")):
+    known = re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", ""))
+    if etag in known or known == ["*"]:
         return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     start, end = 0, record.size
     status = HTTPStatus.OK
@@ -142,8 +154,9 @@ async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: F
     if request.headers.get("if-range", etag) == etag and (asked := _range(request.headers.get("range"), record.size)):
         start, end = asked
         if start >= end:
-            unsatisfiable = {**headers, "Content-Range": f"bytes */{record.size}"}
-            return Response(None, status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=unsatisfiable)
+            status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            headers["Content-Range"] = f"bytes */{record.size}"
+            return Response(b"", status_code=status, headers=headers, media_type=MediaType.TEXT)
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{record.size}"
     headers["Content-Length"] = str(end - start)

@@ -4,7 +4,6 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
@@ -15,7 +14,7 @@ from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, Tas
 from service.files.library import FileLibrary
 from service.http.context import add_header
 from service.http.presenting import Presenter
-from service.http.problems import problem_specs
+from service.http.problems import JSON_BODY_HANDLERS, problem_specs
 from service.refusals import invalid
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
@@ -60,6 +59,7 @@ class TaskController(Controller):
     tags = ("Tasks",)
 
     @post(
+        exception_handlers=JSON_BODY_HANDLERS,
         responses=problem_specs(
             Code.INVALID_REQUEST,
             Code.INSUFFICIENT_CREDITS,
@@ -81,8 +81,7 @@ class TaskController(Controller):
         """Have a photo edited: charges the price and answers the waiting task."""
         idempotency = None
         if key is not None:
-            body = msgspec.json.decode(await request.body())
-            idempotency = _idempotency_key(CREATE_ROUTE, key, body)
+            idempotency = _idempotency_key(CREATE_ROUTE, key, await request.json())
         submitted = await tasks.create_task(request.user, data, idempotency)
         return await _submitted(request, submitted, prefer, tasks, present)
 
