@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,15 @@ def up(directory: Path) -> "subprocess.Popen[bytes]":
 
 def wait_for_ready(process: "subprocess.Popen[bytes]", directory: Path) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
-    while not (directory / "ready.json").exists():
+    while True:
+        with suppress(FileNotFoundError):
+            ready = json.loads((directory / "ready.json").read_text())
+            # A killed run's file lies there until this one has begun.
+            if psutil.pid_exists(ready["pids"]["api"]):
+                return ready
         assert process.poll() is None, f"`up` ended with {process.returncode}"
         assert time.monotonic() < deadline, "`up` was not ready in time"
         time.sleep(0.02)
-    return json.loads((directory / "ready.json").read_text())
 
 
 def pids_of(ready: dict[str, Any]) -> list[int]:
