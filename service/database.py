@@ -34,6 +34,8 @@ UNAVAILABLE = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # What asyncpg says when a connection dies at a bad moment: "cannot switch to state".
+    asyncpg.InternalClientError,
 )
 """What asyncpg raises when the database is away, restarting or full: come back later. Anything else is a defect."""
 

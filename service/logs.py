@@ -50,5 +50,5 @@ def set_up_logs(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("uvicorn.access", "dramatiq.worker.ConsumerThread"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in ("uvicorn.access", "dramatiq", "asyncpg"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -17,6 +17,9 @@ from service.queue import Queue
 from service.settings import Settings
 
 TEMPLATE = "darkroom_template"
+TABLES_WITH_ROWS = ("users", "tasks", "files", "credit_ledger", "blob_removals", "workers")
+"""Those that aren't emptied with `users`."""
+
 SECRET_KEY = "a secret key for tests only and long enough"
 
 
@@ -62,10 +65,38 @@ async def database_url(servers: EmbeddedServers, template: str) -> AsyncGenerato
     """The URL of a migrated database of this test's own."""
     name = f"test_{token_hex(6)}"
     admin = await asyncpg.connect(servers.database_url)
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    # Copying files takes a tenth of the time that writing every page to the log does.
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield url_of_database(servers.database_url, name)
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture(scope="session")
+def recycled_database(servers: EmbeddedServers, template: str) -> str:
+    """The URL of a migrated database that many tests share, one after the other."""
+    name = "recycled"
+
+    async def make() -> None:
+        admin = await asyncpg.connect(servers.database_url)
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        await admin.close()
+
+    asyncio.run(make())
+    return url_of_database(servers.database_url, name)
+
+
+@pytest.fixture
+async def recycled_url(recycled_database: str) -> str:
+    """The URL of a migrated database without a row: in 10 ms, for tests that leave the schema alone."""
+    connection = await asyncpg.connect(recycled_database)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.execute("".join(f"DELETE FROM {table};" for table in TABLES_WITH_ROWS))
+    await connection.close()
+    return recycled_database
 
 
 @pytest.fixture

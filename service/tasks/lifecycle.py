@@ -140,11 +140,11 @@ async def try_again_or_fail(
 ) -> TaskRecord | None:
     """After a failure that may pass: back to the line while attempts are left, else failed and refunded.
 
-    `at_once` is for an attempt that was cut off (its process died); others wait for a moment. None when the claim is
-    no longer ours.
+    `at_once` is for an attempt that was cut off (its process died): a photo that does this every time ends as
+    ATTEMPTS_EXHAUSTED. Others wait for a moment. None when the claim is no longer ours.
     """
     if held.task.attempts >= max_attempts:
-        return await fail_task(pool, held, failure, now=now)
+        return await fail_task(pool, held, EXHAUSTED if at_once else failure, now=now)
     async with pool.acquire() as connection:
         return await store.requeue_task(
             connection,

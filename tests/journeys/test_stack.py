@@ -37,13 +37,21 @@ def up(directory: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=inherited, cwd=directory.parent, stdin=subprocess.DEVNULL)
 
 
+def is_running(pid: int) -> bool:
+    """False for a zombie too: it has ended, whether or not anybody collects it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_for_ready(process: "subprocess.Popen[bytes]", directory: Path) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
         with suppress(FileNotFoundError):
             ready = json.loads((directory / "ready.json").read_text())
             # A killed run's file lies there until this one has begun.
-            if psutil.pid_exists(ready["pids"]["api"]):
+            if is_running(ready["pids"]["api"]):
                 return ready
         assert process.poll() is None, f"`up` ended with {process.returncode}"
         assert time.monotonic() < deadline, "`up` was not ready in time"
@@ -57,7 +65,7 @@ def pids_of(ready: dict[str, Any]) -> list[int]:
 
 def wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while living := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+    while living := [pid for pid in pids if is_running(pid)]:
         assert time.monotonic() < deadline, f"still running: {living}"
         time.sleep(0.02)
 
