@@ -1,0 +1,1 @@
+"""BACKGROUND_CHANGE: the person stays, what is behind goes."""

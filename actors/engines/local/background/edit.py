@@ -1,0 +1,209 @@
+"""The edit itself: from the files of a request to the pictures of its outcome."""
+
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Mask, Plane, Rgb, as_rgb, as_rgb8
+from actors.engines.local.background.compositing import (
+    colour_matched,
+    composited,
+    feathered,
+    with_contact_shadow,
+    wrapped_in_light,
+)
+from actors.engines.local.background.presets import Backdrop, preset
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.faces import faces
+from actors.engines.local.perception.foreground import separated
+from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
+from actors.engines.local.perception.pose import Pose, pose
+from actors.engines.local.perception.spill import without_spill
+from actors.engines.local.pictures.opening import Picture, open_picture
+from actors.engines.local.pictures.writing import Outcome
+from actors.engines.local.raster import grown, resized
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps
+from actors.engines.seam import EngineError
+from schema.models.edits import BACKGROUND_PRESETS, LONG_EDGE, BackgroundChangeConfig, BackgroundType, Quality, Size
+from schema.models.problems import FailureCode
+
+PLAN = {
+    "Opening the photo": 0,
+    "Finding the person": 6,
+    "Finding the outline": 12,
+    "Looking closer at the person": 30,
+    "Looking closer at the head": 46,
+    "Cutting out the edge": 60,
+    "Cutting out the hair": 70,
+    "Cleaning the colours": 76,
+    "Preparing the background": 84,
+    "Putting it together": 88,
+    "Saving the pictures": 94,
+}
+"""Every step, with the percentage at its start."""
+
+_EFFORTS = {
+    Quality.STANDARD: Effort(mirror_parts=False, whole=768, head=512),
+    Quality.HIGH: Effort(mirror_parts=True, whole=1024, head=768),
+    Quality.ULTRA: Effort(mirror_parts=True, whole=1536, head=1152),
+}
+_COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
+"""Long edge in pixels at which the edge's colours are solved for."""
+
+_NOBODY = (
+    "No person was found in the photo. Please send one in which a person can be seen clearly: not too small, "
+    "well lit, and at least from the head to the chest."
+)
+
+
+class Made(Struct, frozen=True):
+    """What the edit made: the outcome, the source as it was, and what the user should know about it."""
+
+    outcome: Outcome
+    before: Picture
+    warnings: list[str]
+
+
+def change_background(
+    source: Path, reference: Path | None, config: BackgroundChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
+) -> Made:
+    """Cut the person out of `source` and put them on the background that `config` asks for, or on none.
+
+    Raises:
+        EngineError: a file can't be read, the configuration doesn't fit, or nobody is in the photo.
+        ModelMissingError: a model isn't installed.
+        StoppedError: `step` said so.
+    """
+    wanted = _background_type(config, reference)
+    step("Opening the photo")
+    photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=LONG_EDGE[config.size or Size.MEDIUM])
+    canvas = photo.width, photo.height
+    behind = (
+        open_picture(reference, role="reference", max_pixels=max_pixels, long_edge=None, cover=canvas)
+        if reference is not None and wanted is BackgroundType.CUSTOM
+        else None
+    )
+    quality = _EFFORTS.keys() & {config.quality or Quality.STANDARD}
+    level = next(iter(quality), Quality.STANDARD)
+    cut = _cut_out(photo, _EFFORTS[level], _COLOUR_SIDE[level], runtimes, step)
+    alpha = feathered(cut.alpha, config.edge_blur or 0)
+    warnings = list(cut.warnings)
+    if wanted is BackgroundType.REMOVE:
+        step("Putting it together")
+        colours = np.where(grown(alpha > 0, 2)[..., None], cut.colours, np.float32(0))
+        return Made(Outcome(as_rgb8(colours), alpha), photo, warnings)
+    step("Preparing the background")
+    if behind is not None:
+        backdrop = Backdrop(_covering(behind, *canvas), ground=True, tints=True)
+        if behind.width < 0.6 * canvas[0] or behind.height < 0.6 * canvas[1]:
+            warnings.append("The background image is much smaller than the photo, so it looks soft.")
+    else:
+        backdrop = preset(config.background_preset or BACKGROUND_PRESETS[0], *canvas)
+    step("Putting it together")
+    match = config.color_match is not False
+    return Made(Outcome(as_rgb8(_together(cut, alpha, backdrop, match=match))), photo, warnings)
+
+
+def _background_type(config: BackgroundChangeConfig, reference: Path | None) -> BackgroundType:
+    """What is asked for, spelt out or not.
+
+    Raises:
+        EngineError: INVALID_CONFIG.
+    """
+    wanted = config.background_type
+    if wanted is None:
+        named = config.background_preset is not None
+        wanted = BackgroundType.CUSTOM if reference is not None and not named else BackgroundType.PRESET
+    if wanted is BackgroundType.CUSTOM and reference is None:
+        raise EngineError(
+            FailureCode.INVALID_CONFIG,
+            "A custom background needs a reference image. Please add one, or choose a preset.",
+            details={"field": "background_type"},
+        )
+    name = config.background_preset
+    if wanted is BackgroundType.PRESET and name is not None and name not in BACKGROUND_PRESETS:
+        raise EngineError(
+            FailureCode.INVALID_CONFIG,
+            f"There is no background preset {name}. Choose one of: {', '.join(BACKGROUND_PRESETS)}.",
+            details={"field": "background_preset"},
+        )
+    return wanted
+
+
+class _Cut(Struct, frozen=True):
+    colours: Rgb
+    alpha: Plane
+    person: Pose | None
+    warnings: list[str]
+
+
+def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtimes, step: Steps) -> _Cut:
+    """The person of `photo`: clean colours and alpha.
+
+    Raises:
+        EngineError: NO_PERSON_DETECTED.
+    """
+    step("Finding the person")
+    found = faces(photo.image, runtimes)
+    person = pose(photo.image, runtimes)
+    if person is not None and person.certainty < 0.5:  # noqa: PLR2004 - rather none than one
+        person = None
+    if person is None and not found:
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
+    coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
+    if not _shows_somebody(coarse, person, found):
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
+    if photo.alpha is not None and _agree(photo.alpha > 0.5, coarse > 0.5):
+        # The photo comes cut out already: nobody knows its edge better.
+        return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
+    alpha = refined_matte(photo.image, coarse, person, found, effort, step)
+    step("Cleaning the colours")
+    front, back = separated(as_rgb(photo.image), alpha, work_side=colour_side)
+    colours, alpha = without_spill(front, back, alpha)
+    if photo.alpha is not None:
+        alpha = alpha * photo.alpha
+    several = sum(face.score > 0.7 for face in found) > 1  # noqa: PLR2004 - sure
+    return _Cut(colours, alpha, person, ["More than one person was found; all were kept."] if several else [])
+
+
+def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -> bool:
+    """Whether what was cut out is the person who was found, and large enough to be one."""
+    solid = alpha > 0.5
+    if solid.mean() < 0.004:
+        return False
+    if person is not None:
+        body = person.silhouette > 0.5
+        if (solid & body).sum() > 0.4 * body.sum() > 0:
+            return True
+    height, width = alpha.shape
+    for face in found:
+        x, y = ((face.box[:2] + face.box[2:]) / 2).astype(int)
+        if 0 <= x < width and 0 <= y < height and solid[y, x]:
+            return True
+    return False
+
+
+def _agree(given: Mask, seen: Mask) -> bool:
+    """Whether two silhouettes are about the same: intersection over union."""
+    return float((given & seen).sum()) > 0.85 * float((given | seen).sum())
+
+
+def _covering(picture: Picture, width: int, height: int) -> Rgb:
+    """`picture` scaled to cover the canvas, its middle in the canvas' middle."""
+    scale = max(width / picture.width, height / picture.height)
+    size = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
+    whole = resized(picture.image, *size)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    return as_rgb(whole[top : top + height, left : left + width])
+
+
+def _together(cut: _Cut, alpha: Plane, backdrop: Backdrop, *, match: bool) -> Rgb:
+    colours = cut.colours
+    if match and backdrop.tints:
+        colours = colour_matched(colours, alpha, backdrop.image)
+    if backdrop.tints:
+        colours = wrapped_in_light(colours, alpha, backdrop.image)
+    ground = with_contact_shadow(backdrop.image, alpha, cut.person) if backdrop.ground else backdrop.image
+    return composited(colours, alpha, ground)

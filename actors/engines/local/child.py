@@ -1,0 +1,116 @@
+"""The child process: `python -m actors.engines.local.child THREADS PARENT`.
+
+It reads orders from its standard input and writes reports to what was its standard output; everything native libraries
+print goes to standard error. It ends with its parent, however that ends.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from typing import BinaryIO, NoReturn
+
+from actors.engines.local import wire
+
+_PR_SET_PDEATHSIG = 1
+_NICENESS = 5
+"""Edits give way to the processes that answer people."""
+
+
+def main() -> int:
+    threads, parent = int(sys.argv[1]), int(sys.argv[2])
+    _die_with(parent)
+    reports = _taken_over()
+    faulthandler.enable()
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
+    return _serve(threads, reports)
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies. Elsewhere the end of standard input tells."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def _taken_over() -> BinaryIO:
+    """The pipe to the parent, out of reach of anything that prints."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(pipe, "wb", buffering=0)
+
+
+class _Orders:
+    """The parent's orders, read in a thread of their own so that a stop is heard during an edit."""
+
+    def __init__(self) -> None:
+        self._edits: queue.SimpleQueue[wire.StartEdit] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next(self) -> wire.StartEdit:
+        """Wait for the next edit."""
+        return self._edits.get()
+
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def _read(self) -> None:
+        source = sys.stdin.buffer
+        while head := source.read(wire.LENGTH_BYTES):
+            order = wire.order(source.read(wire.frame_length(head)))
+            if isinstance(order, wire.StopEdit):
+                self._stop.set()
+            else:
+                self._stop.clear()
+                self._edits.put(order)
+        # The parent is gone, or wants us to be: nobody waits for whatever is being made.
+        os._exit(0)
+
+
+def _serve(threads: int, reports: BinaryIO) -> NoReturn:
+    # Native libraries start threads when they are loaded: only after the pipes are settled.
+    from actors.engines.local.edits import Studio  # noqa: PLC0415
+
+    orders = _Orders()
+    studio = Studio(threads)
+    studio.warm_up()
+    _trim = _trimmer()
+    say = lambda report: _write(reports, report)  # noqa: E731 - a name for the edits
+    say(wire.Ready())
+    while True:
+        edit = orders.next()
+        try:
+            outcome = studio.make(edit, say, orders.stopped)
+        except MemoryError:
+            # Whatever else holds memory is of no more use; a fresh process is.
+            traceback.print_exc()
+            os._exit(1)
+        say(outcome)
+        _trim()
+
+
+def _write(reports: BinaryIO, report: wire.Report) -> None:
+    data = memoryview(wire.framed(report))
+    while data:
+        data = data[reports.write(data) :]
+
+
+def _trimmer() -> "ctypes._FuncPointer | type[None]":
+    """A function that gives freed memory back to the system between edits; does nothing where there is no such call."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):
+            trim = ctypes.CDLL(None).malloc_trim
+            return lambda: trim(0)  # type: ignore[return-value]
+    return lambda: None  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Making whatever edit is ordered, in the child process: what goes wrong becomes a report."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.engines.local import wire
+from actors.engines.local.background.edit import PLAN, change_background
+from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
+from actors.engines.local.perception import pose, saliency
+from actors.engines.local.pictures.writing import write_outcome
+from actors.engines.local.raster import use_threads
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps, StoppedError
+from actors.engines.seam import EngineError
+from schema.models.edits import BackgroundChangeConfig, Mode
+from schema.models.problems import FailureCode
+
+_PLANS: Mapping[Mode, dict[str, int]] = {Mode.BACKGROUND_CHANGE: PLAN}
+_SAVING = "Saving the pictures"
+
+
+class Studio:
+    """The models of this process, and the edits made with them.
+
+    `threads` bounds the threads of all libraries.
+    """
+
+    def __init__(self, threads: int) -> None:
+        use_threads(threads)
+        self._runtimes = Runtimes(threads)
+
+    def warm_up(self) -> None:
+        """Load what every edit needs; a model that is missing is told when an edit asks for it."""
+        with suppress(ModelMissingError):
+            self._runtimes.load(saliency.MODEL, pose.DETECTOR, pose.LANDMARKS)
+
+    def make(self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+        """Make `edit`, saying each step and picture; returns the last report.
+
+        Raises:
+            MemoryError: there isn't enough.
+        """
+        try:
+            return self._made(edit, say, stopped)
+        except StoppedError:
+            return wire.Stopped()
+        except EngineError as error:
+            return wire.Failed(error.code, error.message, error.details, error.transient)
+        except ModelMissingError as error:
+            return wire.Failed(
+                FailureCode.ENGINE_NOT_AVAILABLE,
+                f"This server's engine isn't completely installed (its operator runs `{FETCH_COMMAND}`).",
+                {"model": error.name},
+                transient=False,
+            )
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - a fault in one edit must not end the process for the next
+            traceback.print_exc()
+            return wire.Failed(
+                FailureCode.PROCESSING_FAILED,
+                "The edit failed by a fault of the engine. Please try again with another photo.",
+                {},
+                transient=False,
+            )
+
+    def _made(self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+        mode = Mode(edit.mode)
+        step = Steps(_PLANS[mode], lambda percent, words: say(wire.Stepped(percent, words)), stopped)
+        made = change_background(
+            Path(edit.source),
+            None if edit.reference is None else Path(edit.reference),
+            msgspec.convert(edit.config, BackgroundChangeConfig),
+            edit.max_pixels,
+            self._runtimes,
+            step,
+        )
+        step(_SAVING)
+        try:
+            artifacts = write_outcome(made.outcome, made.before.image, Path(edit.workspace))
+        except OSError as error:
+            raise EngineError(
+                FailureCode.RESULT_SAVE_FAILED, "The result could not be saved. Please try again.", transient=True
+            ) from error
+        step.end()
+        for artifact in artifacts:
+            say(wire.Written(artifact.kind, str(artifact.path), artifact.content_type, artifact.width, artifact.height))
+        output = artifacts[0]
+        metadata: dict[str, Any] = {
+            "width": output.width,
+            "height": output.height,
+            "format": output.content_type.removeprefix("image/"),
+            "size": output.path.stat().st_size,
+            "engine": "local",
+            "warnings": made.warnings,
+            "seconds": step.seconds,
+        }
+        return wire.Done(metadata)

@@ -1,0 +1,84 @@
+"""What of a coarse matte belongs to a person.
+
+What stands out in a picture isn't always a person: a tower behind them, a flower, a piece of furniture does too. The rough
+silhouette that comes with the pose knows persons, but neither their edge nor what they hold. Here the two are brought
+together: large or doubtful parts away from the silhouette go, what the silhouette is sure of comes in.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from actors.engines.local.arrays import Mask, Plane, Points
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.pose import Pose
+from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk
+
+_SIDE = 320
+"""Long edge in pixels at which parts are judged: the silhouette isn't finer."""
+_NEAR, _CLOSE = 0.045, 0.012
+"""What is nearer than this share of the person's height is clothes and hair; beside something that goes, this near."""
+_LARGE = 0.18
+"""A part as large as this share of the silhouette isn't something that a person holds."""
+_DOUBTFUL = 0.75
+"""Mean alpha below which a part away from the silhouette is a guess."""
+
+
+def of_people(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
+    """`alpha` (h, w) without what has nothing to do with a person, and with what surely has."""
+    height, width = alpha.shape
+    scale = _SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.clip(resized(alpha, *size), 0, 1)
+    anchors = [(face.box[:2] + face.box[2:]) / 2 * scale for face in faces]
+    if person is None:
+        return alpha * resized_linear(_kept_parts(small, None, anchors), width, height)
+    anchors += [point * scale for point in person.others]
+    silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
+    keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors)
+    # The silhouette's own edge is blurred and a little off: only what is well inside of it counts.
+    sure = gaussian(shrunk(silhouette > 0.8, 3).astype(np.float32), 1.5)
+    # Known to be the person, but not where its edge is: enough for the edge to be looked for there.
+    return np.maximum(alpha * resized_linear(keep, width, height), resized_linear(sure, width, height))
+
+
+def _kept_parts(alpha: Plane, silhouette: Plane | None, anchors: Sequence[Points]) -> Plane:
+    """Weights that keep the parts that are large, or hold a face, or lie in the silhouette."""
+    labels, stats = components(alpha > 0.3)
+    areas = stats[:, 4].astype(np.float64)
+    areas[0] = 0
+    if len(areas) <= 2:  # noqa: PLR2004 - the outside and one part
+        return np.ones_like(alpha)
+    keep = areas > 0.3 * areas.sum()
+    if silhouette is not None:
+        keep |= np.bincount(labels[silhouette > 0.5], minlength=len(areas)) > 0.15 * areas
+    keep[_at(labels, anchors)] = True
+    keep[0] = False
+    return gaussian(grown(keep[labels], 4).astype(np.float32), 1.0)
+
+
+def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points]) -> Plane:
+    """Weights that drop what hangs together with the person in the matte, but is away from the silhouette."""
+    body = silhouette > 0.3
+    if not body.any():
+        return np.ones_like(alpha)
+    rows = np.flatnonzero(body.any(axis=1))
+    tall = float(rows[-1] - rows[0])
+    away = (alpha > 0.3) & ~grown(body, max(2, round(_NEAR * tall)))
+    labels, stats = components(away)
+    areas = stats[:, 4].astype(np.float64)
+    sure = np.bincount(labels.ravel(), weights=alpha.ravel()) / np.maximum(areas, 1)
+    drop = (areas > _LARGE * body.sum()) | (sure < _DOUBTFUL)
+    drop[_at(labels, anchors)] = False
+    drop[0] = False
+    if not drop.any():
+        return np.ones_like(alpha)
+    gone: Mask = grown(drop[labels], max(2, round(_NEAR * tall))) & ~grown(body, max(1, round(_CLOSE * tall)))
+    return 1 - gaussian(gone.astype(np.float32), 1.0)
+
+
+def _at(labels: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]", points: Sequence[Points]) -> list[int]:
+    """The labels at `points`, of those that lie inside."""
+    height, width = labels.shape
+    places = [(int(point[1]), int(point[0])) for point in points]
+    return [int(labels[y, x]) for y, x in places if 0 <= y < height and 0 <= x < width]

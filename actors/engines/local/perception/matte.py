@@ -1,0 +1,196 @@
+"""A person's matte: from what stands out, over what belongs to a person, to single hairs."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.closed_form import closed_form_alpha
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.guided import upsampled_alpha
+from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
+from actors.engines.local.perception.saliency import subject, subject_mirrored
+from actors.engines.local.raster import grown, resized, resized_linear, shrunk
+from actors.engines.local.runtimes import Runtimes
+
+
+class Effort(Struct, frozen=True):
+    """How much work a matte may take.
+
+    `mirror_parts`: look a second time, in a mirror, at the enlarged parts too; `whole` and `head`: long edge in pixels
+    at which the band around the person, and around the head, is solved.
+    """
+
+    mirror_parts: bool
+    whole: int
+    head: int
+
+
+class Box(Struct, frozen=True):
+    """A part of a picture, in whole pixels; right and bottom are just outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    def of(self, image: Rgb8) -> Rgb8:
+        return np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+
+
+_SURE_FRONT, _SURE_BACK = 0.9, 0.1
+_INNER, _OUTER = 9 / 1024, 14 / 1024
+"""The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
+_HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
+"""The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
+_AGREE = 0.9
+"""A closer look counts if it agrees with the first in this share of its pixels."""
+
+
+def coarse_matte(
+    image: Rgb8,
+    person: Pose | None,
+    faces: Sequence[Detection],
+    effort: Effort,
+    runtimes: Runtimes,
+    step: Callable[[str], None],
+) -> Plane:
+    """The person's matte (h, w) as the network sees it: right as a whole, soft and blurred at the edge.
+
+    `step` is told what comes next, and may raise to stop.
+    """
+    step("Finding the outline")
+    alpha = subject(image, runtimes)
+    step("Looking closer at the person")
+    body = _body_box(of_people(alpha, person, faces))
+    if body is not None and _is_closer(body, image):
+        alpha = _put(alpha, _looked(body.of(image), runtimes, mirrored=effort.mirror_parts), body)
+    else:
+        alpha = (alpha + subject_mirrored(image, runtimes)) / 2
+    alpha = of_people(alpha, person, faces)
+    head = head_box(image, person, faces)
+    if head is not None and _is_closer(head, image):
+        step("Looking closer at the head")
+        alpha = _put(alpha, _looked(head.of(image), runtimes, mirrored=effort.mirror_parts), head)
+    return alpha
+
+
+def refined_matte(
+    image: Rgb8,
+    coarse: Plane,
+    person: Pose | None,
+    faces: Sequence[Detection],
+    effort: Effort,
+    step: Callable[[str], None],
+) -> Plane:
+    """`coarse` with its edge, hair above all, taken from the picture's own colours. (h, w), 0 to 1."""
+    step("Cutting out the edge")
+    alpha = _solved(image, coarse, effort.whole, _INNER, _OUTER)
+    head = head_box(image, person, faces)
+    if head is not None and _is_closer(head, image):
+        step("Cutting out the hair")
+        part = coarse[head.top : head.bottom, head.left : head.right]
+        alpha = _put(alpha, _solved(head.of(image), part, effort.head, _HEAD_INNER, _HEAD_OUTER), head)
+    return np.clip((alpha - 0.02) / 0.96, 0, 1)
+
+
+def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Box | None:
+    """The head with its hair and shoulders, None if nobody's is known."""
+    if person is not None:
+        middle = (person.points[LEFT_SHOULDER] + person.points[RIGHT_SHOULDER]) / 2
+        breadth = float(np.hypot(*(person.points[LEFT_SHOULDER] - person.points[RIGHT_SHOULDER])))
+        unit = max(breadth, 1.6 * float(np.hypot(*(middle - person.points[NOSE]))))
+        centre = person.points[NOSE]
+    elif faces:
+        face = max(faces, key=lambda face: face.height)
+        unit = 1.8 * face.height
+        centre = (face.box[:2] + face.box[2:]) / 2
+    else:
+        return None
+    return _box(image.shape, centre[0] - 1.3 * unit, centre[1] - 1.2 * unit, centre[0] + 1.3 * unit, centre[1] + 1.4 * unit)
+
+
+def _box(shape: tuple[int, ...], left: float, top: float, right: float, bottom: float) -> Box | None:
+    height, width = shape[:2]
+    box = Box(int(max(0, left)), int(max(0, top)), int(min(width, right)), int(min(height, bottom)))
+    return box if min(box.width, box.height) >= 32 else None  # noqa: PLR2004 - less has nothing to show
+
+
+def _is_closer(box: Box, image: Rgb8) -> bool:
+    """Whether the part fills the network's small input so much better that a look at it tells more."""
+    height, width = image.shape[:2]
+    return box.width < 0.7 * width or box.height < 0.7 * height
+
+
+def _looked(image: Rgb8, runtimes: Runtimes, *, mirrored: bool) -> Plane:
+    alpha = subject(image, runtimes)
+    return (alpha + subject_mirrored(image, runtimes)) / 2 if mirrored else alpha
+
+
+def _body_box(alpha: Plane) -> Box | None:
+    """The box around everything found, with some air."""
+    rows, columns = np.flatnonzero((alpha > 0.5).any(axis=1)), np.flatnonzero((alpha > 0.5).any(axis=0))
+    if not len(rows):
+        return None
+    air = 0.12 * max(rows[-1] - rows[0], columns[-1] - columns[0])
+    return _box(alpha.shape, columns[0] - air, rows[0] - air, columns[-1] + air, rows[-1] + air)
+
+
+def _put(alpha: Plane, part: Plane, box: Box) -> Plane:
+    """`alpha` with `part` in its place, faded in from its sides, if the two agree; else as it was."""
+    old = alpha[box.top : box.bottom, box.left : box.right]
+    if float(((part > 0.5) == (old > 0.5)).mean()) < _AGREE:
+        return alpha
+    height, width = alpha.shape
+    down = _ramp(box.height, 0.25, fade_start=box.top > 0, fade_end=box.bottom < height)
+    across = _ramp(box.width, 0.15, fade_start=box.left > 0, fade_end=box.right < width)
+    weight = np.minimum(down[:, None], across[None, :])
+    result = alpha.copy()
+    result[box.top : box.bottom, box.left : box.right] = old + weight * (part - old)
+    return result
+
+
+def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Plane:
+    """Weights that rise from 0 to 1 over `share` of the length at the ends that fade."""
+    there = np.arange(length, dtype=np.float32)
+    result = np.ones(length, np.float32)
+    if fade_start:
+        result = np.minimum(result, there / (share * length))
+    if fade_end:
+        result = np.minimum(result, there[::-1] / (share * length))
+    return result
+
+
+def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float) -> Plane:
+    """The band around `coarse` solved at a long edge of `side` and brought back to full size."""
+    height, width = coarse.shape
+    scale = min(1.0, side / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    small_image, small_coarse = as_rgb(resized(image, *size)), np.clip(resized(coarse, *size), 0, 1)
+    front, back = _known(small_coarse, inner, outer)
+    prepared = np.where(front, np.float32(1), np.where(back, np.float32(0), small_coarse))
+    small_alpha = closed_form_alpha(small_image, prepared, front | back)
+    if scale == 1:
+        return small_alpha
+    alpha = upsampled_alpha(small_image, small_alpha, as_rgb(image), radius=3, epsilon=1e-5)
+    certain_front = resized_linear(front.astype(np.float32), width, height)
+    certain_back = resized_linear(back.astype(np.float32), width, height)
+    return np.where(certain_front >= 1, np.float32(1), np.where(certain_back >= 1, np.float32(0), alpha))
+
+
+def _known(coarse: Plane, inner: float, outer: float) -> tuple[Mask, Mask]:
+    """Where the subject and where the background is certain."""
+    long_edge = max(coarse.shape)
+    front = shrunk(coarse > _SURE_FRONT, max(2, round(inner * long_edge)))
+    back = ~grown(coarse > _SURE_BACK, max(3, round(outer * long_edge)))
+    return front, back

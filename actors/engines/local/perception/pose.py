@@ -1,0 +1,141 @@
+"""Finding a person's pose: 33 key points and a rough silhouette.
+
+Source: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking" (2020): a detector gives the hips and a
+point that tells the body's size and tilt, a second model looks at that square, turned upright; its own points give a
+better square, so it looks twice.
+"""
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
+from actors.engines.local.perception.detections import anchor_centres, decoded, letterboxed
+from actors.engines.local.raster import inverse, moved, resized, warped
+from actors.engines.local.runtimes import Runtimes
+
+DETECTOR = "pose_detection.tflite"
+LANDMARKS = "pose_landmark_full.tflite"
+_DETECTOR_SIDE, _SIDE = 224, 256
+_ANCHORS: Points = anchor_centres(_DETECTOR_SIDE, (8, 16, 32, 32, 32), 2)
+_KEY_POINTS = 33
+_MARGIN = 1.25
+"""The square is this much larger than the body, as in the models' training."""
+_LOOKS = 2
+
+NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8
+LEFT_SHOULDER, RIGHT_SHOULDER = 11, 12
+LEFT_HIP, RIGHT_HIP = 23, 24
+FEET = (27, 28, 29, 30, 31, 32)
+"""Ankles, heels and toes."""
+
+
+class Pose(Struct, frozen=True):
+    """A person's pose.
+
+    `points` (33, 2) in pixels, also where a joint is hidden or outside; `depth` (33,) in the same unit, less is nearer;
+    `visible` (33,) 0 to 1; `silhouette` (h, w) 0 to 1; `certainty` 0 to 1: is that a person at all;
+    `others` (n, 2): where further persons have their hips.
+    """
+
+    points: Points
+    depth: Floats
+    visible: Floats
+    silhouette: Plane
+    certainty: float
+    others: Points
+
+
+def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | None:
+    """The pose of the most prominent person in `image`, None if none is found."""
+    boxed = letterboxed(image, _DETECTOR_SIDE)
+    outputs = runtimes.tflite(DETECTOR, boxed.pixels)
+    count = len(_ANCHORS)
+    found = decoded(
+        outputs[1, count, 12][0],
+        outputs[1, count, 1][0, :, 0],
+        _ANCHORS,
+        _DETECTOR_SIDE,
+        at_least=at_least,
+        matrix=boxed.matrix,
+    )
+    if not found:
+        return None
+    hips, rim = found[0].points[0], found[0].points[1]
+    for _ in range(_LOOKS - 1):
+        _, landmarks = _look(image, hips, rim, runtimes)
+        hips, rim = landmarks[_KEY_POINTS, :2], landmarks[_KEY_POINTS + 1, :2]
+    square, landmarks = _look(image, hips, rim, runtimes)
+    height, width = image.shape[:2]
+    return Pose(
+        points=landmarks[:_KEY_POINTS, :2],
+        depth=landmarks[:_KEY_POINTS, 2],
+        visible=_sigmoid(landmarks[:_KEY_POINTS, 3]),
+        silhouette=warped(_sigmoid(square.silhouette), inverse(square.matrix), width, height),
+        certainty=square.certainty,
+        others=np.array([other.points[0] for other in found[1:]], np.float32).reshape(-1, 2),
+    )
+
+
+class _Square(Struct, frozen=True):
+    matrix: Floats
+    silhouette: Plane
+    certainty: float
+
+
+def _look(image: Rgb8, hips: Points, rim: Points, runtimes: Runtimes) -> tuple[_Square, Floats]:
+    """What the landmark model sees in the square around `hips` that reaches to `rim`.
+
+    Returns the square and landmarks (39, 5): x, y, depth in pixels of `image`, logits of visible and present.
+    """
+    arm = rim - hips
+    size = max(2 * float(np.hypot(arm[0], arm[1])) * _MARGIN, 8.0)
+    matrix = _upright(hips, size, float(np.arctan2(arm[1], arm[0])) + np.pi / 2)
+    pixels = _cut(image, matrix, size)
+    outputs = runtimes.tflite(LANDMARKS, pixels)
+    raw = outputs[1, 195][0].reshape(39, 5)
+    landmarks = raw.copy()
+    landmarks[:, :2] = moved(_sharpened(raw[:, :2], outputs[1, 64, 64, 39][0]), inverse(matrix))
+    landmarks[:, 2] *= size / _SIDE
+    return _Square(matrix, outputs[1, 256, 256, 1][0, :, :, 0], float(outputs[1, 1][0, 0])), landmarks
+
+
+def _upright(centre: Points, size: float, angle: float) -> Floats:
+    """The map (2, 3) of the square around `centre`, turned by `angle`, to the model's input."""
+    cosine, sine = np.cos(angle) * _SIDE / size, np.sin(angle) * _SIDE / size
+    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)
+    shift = np.full(2, _SIDE / 2, np.float32) - turn @ centre
+    return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
+
+
+def _cut(image: Rgb8, matrix: Floats, size: float) -> Floats:
+    """The square as input (1, 256, 256, 3), 0 to 1; from a reduced picture where it is much larger than that."""
+    reduce = size / _SIDE / 1.5
+    if reduce > 1:
+        height, width = image.shape[:2]
+        small = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))
+        scales = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
+        matrix = np.concatenate([matrix[:, :2] * scales, matrix[:, 2:]], axis=1)
+        image = small
+    return (warped(image, matrix, _SIDE, _SIDE).astype(np.float32) / 255)[None]
+
+
+def _sharpened(points: Points, heat: Floats) -> Points:
+    """`points` (39, 2) moved to the centre of their peaks in the heat maps (64, 64, 39), where those are sure."""
+    result = points.copy()
+    cell, reach = _SIDE // heat.shape[0], 3
+    for index in range(len(points)):
+        column, row = (int(value / cell) for value in points[index])
+        if not (0 <= column < heat.shape[1] and 0 <= row < heat.shape[0]):
+            continue
+        left, top = max(0, column - reach), max(0, row - reach)
+        peak = _sigmoid(heat[top : row + reach + 1, left : column + reach + 1, index])
+        if peak.max() < 0.5:  # noqa: PLR2004 - MediaPipe's threshold
+            continue
+        rows, columns = np.mgrid[top : top + peak.shape[0], left : left + peak.shape[1]]
+        total = peak.sum()
+        result[index] = (columns * peak).sum() / total * cell, (rows * peak).sum() / total * cell
+    return result
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))

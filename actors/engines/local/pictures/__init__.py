@@ -1,0 +1,1 @@
+"""Pictures as files: opened with care, written without anything about the person who took them."""

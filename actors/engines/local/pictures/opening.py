@@ -1,0 +1,188 @@
+"""Opening a picture that somebody sent: judged by its header before a pixel is decoded, reduced while decoding where
+the format can, turned upright, in sRGB.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from PIL import Image, ImageCms, ImageOps
+
+from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MIN_SIDE = 16
+"""Pixels; nothing can be recognised in less."""
+MAX_ASPECT = 20
+"""No photo is so much longer than it is wide."""
+
+# The pixel limit is the caller's and checked below, before decoding; Pillow's own would only warn.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class Picture(Struct, frozen=True):
+    """A picture at the size it is worked on.
+
+    `image` (h, w, 3) is what is seen: on white where the file is transparent. `alpha` (h, w) is None for an opaque one;
+    `colours` (h, w, 3) are then the file's own, not mixed with white.
+    """
+
+    image: Rgb8
+    colours: Rgb8
+    alpha: Plane | None
+
+    @property
+    def width(self) -> int:
+        return self.image.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.image.shape[0]
+
+
+def open_picture(path: Path, *, role: str, max_pixels: int, long_edge: int | None, cover: tuple[int, int] | None = None) -> Picture:
+    """Decode a JPEG, PNG or WebP file; of an animated one the first picture.
+
+    It is reduced, never enlarged, to `long_edge` pixels on its longer side, or to just cover `cover` (width, height).
+    `role` ("source", "reference") is how a message names it.
+
+    Raises:
+        EngineError: IMAGE_NOT_FOUND or IMAGE_DECODE_FAILED, with a message for the person who sent it.
+    """
+    with _told(role), Image.open(path, formats=FORMATS) as file:
+        _judge(file, role, max_pixels)
+        target = _target(file, long_edge, cover)
+        if file.format in {"JPEG", "MPO"}:
+            file.draft(file.mode, _at_least(target))
+        profile: bytes | None = file.info.get("icc_profile")
+        orientation: int = _orientation(file)
+        upright = _reduced(_plain(file), target)
+        return _arrays(_turned(_srgb(upright, profile), orientation))
+
+
+@contextmanager
+def _told(role: str) -> Iterator[None]:
+    """Whatever goes wrong inside, told for a person."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise EngineError(
+            FailureCode.IMAGE_NOT_FOUND, f"The {role} image isn't there any more. Please upload it again.", details={"image": role}
+        ) from error
+    except Image.UnidentifiedImageError as error:
+        raise _refused(role, "isn't a JPEG, PNG or WebP picture. Please send it in one of these formats.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, ImageCms.PyCMSError, Image.DecompressionBombError) as error:
+        # Pillow's decoders raise all of these for files that are cut short or broken.
+        raise _refused(role, "is damaged or incomplete and can't be read. Please upload it again.") from error
+
+
+def _refused(role: str, what: str) -> EngineError:
+    return EngineError(FailureCode.IMAGE_DECODE_FAILED, f"The {role} image {what}", details={"image": role})
+
+
+def _judge(file: Image.Image, role: str, max_pixels: int) -> None:
+    """Raises EngineError for a picture whose header says it can't be edited."""
+    width, height = file.size
+    if width * height > max_pixels:
+        raise _refused(
+            role,
+            f"has too many pixels: {width:,} x {height:,} is {width * height:,}, and at most {max_pixels:,} are accepted.",
+        )
+    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
+        raise _refused(role, f"is {width} x {height} pixels: too small or too narrow to be edited.")
+
+
+def _target(file: Image.Image, long_edge: int | None, cover: tuple[int, int] | None) -> tuple[int, int]:
+    """The size to decode to, as the file stores it (perhaps lying on its side)."""
+    width, height = file.size
+    scale = 1.0
+    if long_edge is not None:
+        scale = min(scale, long_edge / max(width, height))
+    if cover is not None:
+        wanted = cover if _orientation(file) < 5 else (cover[1], cover[0])  # noqa: PLR2004 - 5 to 8 lie on their side
+        scale = min(scale, max(wanted[0] / width, wanted[1] / height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _at_least(target: tuple[int, int]) -> tuple[int, int]:
+    """A JPEG is decoded at 1/2, 1/4 or 1/8 only as long as twice the wanted pixels remain: the rest is resampled well."""
+    return target[0] * 3 // 2, target[1] * 3 // 2
+
+
+def _orientation(file: Image.Image) -> int:
+    with suppress(Exception):  # a broken EXIF block is no reason to refuse a picture
+        value: Any = file.getexif().get(0x0112, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - EXIF's values
+    return 1
+
+
+def _plain(file: Image.Image) -> Image.Image:
+    """The picture decoded, in one of the modes L, LA, RGB, RGBA, CMYK."""
+    file.load()
+    if file.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
+        transparent = "transparency" in file.info
+        return file.convert("RGBA") if transparent and file.mode in {"L", "RGB"} else file
+    if file.mode == "P":
+        return file.convert("RGBA" if "transparency" in file.info else "RGB")
+    if file.mode == "PA":
+        return file.convert("RGBA")
+    if file.mode.startswith("I") or file.mode == "F":
+        return _eight_bits(file)
+    return file.convert("RGB")
+
+
+def _eight_bits(file: Image.Image) -> Image.Image:
+    """16 bits of grey as 8."""
+    values = np.asarray(file).astype(np.float32) / 257
+    return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+
+
+def _reduced(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """`image` at the size `target`; colours under transparent pixels don't bleed into the others."""
+    if image.size == target:
+        return image
+    if image.mode == "RGBA":
+        return image.convert("RGBa").resize(target, Image.Resampling.LANCZOS, reducing_gap=3).convert("RGBA")
+    return image.resize(target, Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """`image` in sRGB, mode RGB or RGBA; a profile that is broken or doesn't fit is left aside."""
+    alpha = image.getchannel("A") if image.mode in {"LA", "RGBA"} else None
+    colours = image.convert("L" if image.mode == "LA" else "RGB") if alpha is not None else image
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                colours, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+            )
+            colours = converted or colours
+    result = colours.convert("RGB")
+    if alpha is not None:
+        result.putalpha(alpha)
+    return result
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    """`image` as EXIF's orientation says it is to be seen."""
+    image.getexif().clear()
+    image.getexif()[0x0112] = orientation
+    return ImageOps.exif_transpose(image)
+
+
+def _arrays(image: Image.Image) -> Picture:
+    if image.mode != "RGBA":
+        pixels = np.array(image)
+        return Picture(pixels, pixels, None)
+    values = np.array(image)
+    colours, alpha = np.ascontiguousarray(values[..., :3]), values[..., 3].astype(np.float32) / 255
+    if alpha.min() > 0.99:  # noqa: PLR2004 - opaque but for rounding
+        return Picture(colours, colours, None)
+    white = 255 - (255 - colours.astype(np.float32)) * alpha[..., None]
+    return Picture((white + 0.5).astype(np.uint8), colours, alpha)

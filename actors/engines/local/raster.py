@@ -1,0 +1,136 @@
+"""The few image operations everything else is made of: OpenCV behind typed functions.
+
+OpenCV's own types say little (any array in, any array out), so they stay in this file.
+"""
+
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
+
+Raster = TypeVar("Raster", bound=NDArray[Any])
+
+
+def use_threads(threads: int) -> None:
+    """Bound OpenCV's own threads."""
+    cv2.setNumThreads(threads)
+
+
+def resized(image: Raster, width: int, height: int) -> Raster:
+    """`image` at another size: by area when it shrinks, bicubic when it grows. Float results may overshoot a little."""
+    if image.shape[1] == width and image.shape[0] == height:
+        return image
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    result: Any = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return result
+
+
+def resized_linear(image: Raster, width: int, height: int) -> Raster:
+    """`image` at another size, bilinear: never beyond the values it had."""
+    if image.shape[1] == width and image.shape[0] == height:
+        return image
+    result: Any = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return result
+
+
+def resized_nearest(image: Raster, width: int, height: int) -> Raster:
+    """`image` at another size, each pixel a copy of the nearest."""
+    result: Any = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
+    return result
+
+
+def gaussian(image: Floats, sigma: float) -> Floats:
+    """`image` blurred by a Gaussian of `sigma` pixels.
+
+    A wide one is taken from a reduced image: the same to the eye, at a cost that doesn't grow with `sigma`.
+    """
+    height, width = image.shape[:2]
+    reduce = min(int(sigma / 4), height // 8, width // 8)
+    if reduce < 2:  # noqa: PLR2004 - nothing to be gained
+        result: Any = cv2.GaussianBlur(image, (0, 0), sigma)
+        return result
+    small = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))
+    blurred: Any = cv2.GaussianBlur(small, (0, 0), sigma / reduce)
+    return resized_linear(blurred, width, height)
+
+
+def box(image: Floats, radius: int) -> Floats:
+    """The mean over the square that reaches `radius` pixels to each side; mirrored at the border."""
+    side = 2 * radius + 1
+    result: Any = cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
+    return result
+
+
+def _disc(radius: int) -> Any:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def grown(mask: Mask, radius: int) -> Mask:
+    """`mask` grown by a disc of `radius` pixels."""
+    if radius < 1:
+        return mask
+    result: Any = cv2.dilate(mask.view(np.uint8), _disc(radius))
+    return result.view(np.bool_)
+
+
+def shrunk(mask: Mask, radius: int) -> Mask:
+    """`mask` shrunk by a disc of `radius` pixels; the image's border doesn't eat into it."""
+    if radius < 1:
+        return mask
+    result: Any = cv2.erode(mask.view(np.uint8), _disc(radius))
+    return result.view(np.bool_)
+
+
+def shrunk_values(plane: Plane, radius: int) -> Plane:
+    """The least value within a disc of `radius` pixels."""
+    result: Any = cv2.erode(plane, _disc(radius))
+    return result
+
+
+def grown_values(plane: Plane, radius: int) -> Plane:
+    """The greatest value within a disc of `radius` pixels."""
+    result: Any = cv2.dilate(plane, _disc(radius))
+    return result
+
+
+def components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The parts of `mask` that hang together (also by a corner).
+
+    Returns labels (h, w), 0 outside the mask, and per label its box and area (n, 5): x, y, width, height, area.
+    """
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    found: Any = labels
+    stats: Any = boxes
+    return found, stats
+
+
+def warped(image: Raster, matrix: Floats, width: int, height: int) -> Raster:
+    """`image` moved by the affine `matrix` (2, 3), which takes its points to the result's; bilinear, 0 outside."""
+    result: Any = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    return result
+
+
+def inverse(matrix: Floats) -> Floats:
+    """The affine map (2, 3) that undoes `matrix`."""
+    result: Any = cv2.invertAffineTransform(matrix)
+    return result.astype(np.float32)
+
+
+def moved(points: Points, matrix: Floats) -> Points:
+    """`points` under the affine `matrix` (2, 3)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def lab(image: Rgb) -> Floats:
+    """CIE L*a*b* (D65) of an sRGB image: L 0 to 100, a and b about -127 to 127."""
+    result: Any = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    return result
+
+
+def rgb(image: Floats) -> Rgb:
+    """The sRGB image of CIE L*a*b* values, clipped to what sRGB can show."""
+    result: Any = cv2.cvtColor(image, cv2.COLOR_LAB2RGB)
+    return np.clip(result, 0, 1)
