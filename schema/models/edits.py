@@ -140,6 +140,13 @@ PRESETS: dict[Mode, tuple[str, ...]] = {
 }
 """What can be asked for by name instead of with a reference image."""
 
+PRESET_FIELDS = {
+    Mode.HEAD_SWAP: "figure_preset",
+    Mode.BACKGROUND_CHANGE: "background_preset",
+    Mode.POSE_CHANGE: "target_pose",
+}
+"""Under which name in `config` a preset is asked for."""
+
 ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset({Mode.BACKGROUND_CHANGE})}
 """Which edits each engine makes, by the engine's name."""
 

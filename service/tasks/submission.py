@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from schema.identifiers import new_id
-from schema.models.edits import CONFIG_TYPES, REFERENCE_FIELDS, AnyConfig, Mode, price
+from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, AnyConfig, Mode, price
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, TaskRecord
 from service.database import Connection, Pool
@@ -92,6 +92,7 @@ def new_submission(user_id: str, new: NewTask, *, rules: Rules, idempotency: Ide
     """
     config = parse_config(new.mode, new.config)
     reference = the_reference(new, config)
+    demand_preset(new.mode, config)
     demand_reference(new.mode, config, reference)
     if new.webhook_url is not None:
         judge_webhook_url(new.webhook_url, allow_private=rules.allow_private_webhooks)
@@ -135,6 +136,18 @@ def retry_submission(task: TaskRecord, *, rules: Rules, idempotency: Idempotency
         retry_of=task.task_id,
         idempotency=idempotency,
     )
+
+
+def demand_preset(mode: Mode, config: AnyConfig) -> None:
+    """A preset is one of those there are. A mode that has none yet isn't available either, and is refused as that.
+
+    Raises:
+        Refused: INVALID_REQUEST.
+    """
+    field = PRESET_FIELDS[mode]
+    name: str | None = getattr(config, field)
+    if name is not None and PRESETS[mode] and name not in PRESETS[mode]:
+        raise invalid(f"config.{field}", f"takes one of {', '.join(PRESETS[mode])}")
 
 
 def demand_reference(mode: Mode, config: AnyConfig, reference: str | None) -> None:

@@ -36,10 +36,15 @@ def of_people(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> 
     anchors += [point * scale for point in person.others]
     silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
     keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors)
-    # The silhouette's own edge is blurred and a little off: only what is well inside of it counts.
-    sure = gaussian(shrunk(silhouette > 0.8, 3).astype(np.float32), 1.5)
-    # Known to be the person, but not where its edge is: enough for the edge to be looked for there.
-    return np.maximum(alpha * resized_linear(keep, width, height), resized_linear(sure, width, height))
+    added = resized_linear(_missing(small * keep, silhouette), width, height)
+    return np.maximum(alpha * resized_linear(keep, width, height), added)
+
+
+def _missing(alpha: Plane, silhouette: Plane) -> Plane:
+    """The silhouette around whole limbs that `alpha` lacks; 0 elsewhere, where `alpha` knows the edge better."""
+    lacking = shrunk((silhouette > 0.7) & (alpha < 0.5), 1)
+    around = gaussian(grown(lacking, 6).astype(np.float32), 2.0)
+    return np.clip((silhouette - 0.3) / 0.4, 0, 1) * around
 
 
 def _kept_parts(alpha: Plane, silhouette: Plane | None, anchors: Sequence[Points]) -> Plane:
