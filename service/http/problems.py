@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -154,12 +155,19 @@ def _unexpected(request: Request[Any, Any, Any], exception: Exception) -> Respon
     )
 
 
+REFUSED_BY_POSTGRESQL = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+)
+"""While connecting: no such database (yet, or while it is restored), another password, closed for maintenance."""
+
 EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
     Refused: _refused,
     ValidationException: _invalid,
     HTTPException: _http_error,
     StorageError: _unavailable,
-    **dict.fromkeys(UNAVAILABLE, _unavailable),
+    **dict.fromkeys((*UNAVAILABLE, *REFUSED_BY_POSTGRESQL), _unavailable),
     Exception: _unexpected,
 }
 
@@ -179,6 +187,14 @@ EVERYWHERE = (
 """What any route of a user's may answer."""
 
 
+class _NamedExample(Example):
+    """An example whose id is the key it stands under, and nothing else: inside it OpenAPI knows no such field."""
+
+    @property
+    def _exclude_fields(self) -> set[str]:
+        return {"id"}
+
+
 def problem_specs(*codes: ProblemCode) -> dict[int, ResponseSpec]:
     """What a route may answer besides success, for OpenAPI: one response a status, one example a code."""
     by_status: dict[int, list[ProblemCode]] = {}
@@ -190,7 +206,7 @@ def problem_specs(*codes: ProblemCode) -> dict[int, ResponseSpec]:
             generate_examples=False,
             description=", ".join(group),
             media_type=MEDIA_TYPE,
-            examples=[Example(id=code.value, summary=code.value, value=_example(code)) for code in group],
+            examples=[_NamedExample(id=code.value, summary=code.value, value=_example(code)) for code in group],
         )
         for status, group in by_status.items()
     }

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from litestar import Controller, MediaType, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, QueryParameter
@@ -28,6 +29,16 @@ UserRequest = Request[str, Any, Any]
 
 RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 CACHE_SECONDS = 3600
+
+PICTURE = {
+    int(HTTPStatus.OK): ResponseSpec(bytes, generate_examples=False, media_type="image/*", description="The file."),
+    int(HTTPStatus.PARTIAL_CONTENT): ResponseSpec(
+        bytes, generate_examples=False, media_type="image/*", description="The range asked for."
+    ),
+    int(HTTPStatus.NOT_MODIFIED): ResponseSpec(None, description="The ETag in If-None-Match is still right."),
+    int(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE): ResponseSpec(None, description="The range begins beyond the end."),
+}
+"""What reading a file answers, for OpenAPI."""
 
 
 @dataclass
@@ -89,9 +100,11 @@ class FileController(Controller):
 
     @get(
         "/{file_id:str}",
-        # Its owner's token, or the signature in the URL: `_reader` decides.
-        opt={"signed": True},
-        responses=problem_specs(
+        # Its owner's token, or the signature in the URL.
+        security=[{"bearer": []}, {}],
+        responses=PICTURE
+        | problem_specs(
+            Code.INVALID_REQUEST,
             Code.FORBIDDEN,
             Code.FILE_NOT_FOUND,
         ),
@@ -124,6 +137,7 @@ class FileController(Controller):
         "/{file_id:str}",
         guards=[authenticated],
         responses=problem_specs(
+            Code.INVALID_REQUEST,
             Code.FILE_NOT_FOUND,
             Code.FILE_IN_USE,
         ),

@@ -5,6 +5,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated
 
+import asyncpg
 import structlog
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -90,7 +91,8 @@ async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
             except SchemaError:
                 return Part.OK, Part.OUTDATED, Part.NONE_SEEN
             return Part.OK, Part.OK, Part.OK if await living_workers(connection) else Part.NONE_SEEN
-    except UNAVAILABLE as error:
+    except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+        # Whatever PostgreSQL says no with, be it a new password or a database that isn't there: it can't be used.
         log.warning("database away", error=type(error).__name__)
         return Part.AWAY, Part.AWAY, Part.NONE_SEEN
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from schema.models.edits import Mode
@@ -29,6 +30,12 @@ LONGEST_WAIT = 60
 
 PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?=$|[,;\s])", re.IGNORECASE)
 VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+
+REPLAY = {
+    int(HTTPStatus.OK): ResponseSpec(
+        Task, generate_examples=False, description="The task of an earlier request with the same Idempotency-Key."
+    )
+}
 
 Status = Annotated[
     str | None, QueryParameter(description="pending, processing, done, failed, cancelled; `all` means no filter.")
@@ -60,7 +67,8 @@ class TaskController(Controller):
 
     @post(
         exception_handlers=JSON_BODY_HANDLERS,
-        responses=problem_specs(
+        responses=REPLAY
+        | problem_specs(
             Code.INVALID_REQUEST,
             Code.INSUFFICIENT_CREDITS,
             Code.FILE_NOT_FOUND,
@@ -173,6 +181,7 @@ class TaskController(Controller):
         "/{task_id:str}/cancel",
         status_code=HTTPStatus.OK,
         responses=problem_specs(
+            Code.INVALID_REQUEST,
             Code.TASK_NOT_FOUND,
             Code.TASK_NOT_CANCELLABLE,
         ),
@@ -189,7 +198,8 @@ class TaskController(Controller):
 
     @post(
         "/{task_id:str}/retry",
-        responses=problem_specs(
+        responses=REPLAY
+        | problem_specs(
             Code.INVALID_REQUEST,
             Code.INSUFFICIENT_CREDITS,
             Code.TASK_NOT_FOUND,
@@ -217,6 +227,7 @@ class TaskController(Controller):
     @delete(
         "/{task_id:str}",
         responses=problem_specs(
+            Code.INVALID_REQUEST,
             Code.TASK_NOT_FOUND,
             Code.TASK_NOT_FINISHED,
         ),

@@ -1,0 +1,96 @@
+"""A door between the API and one of its servers, which a test can shut."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+CHUNK = 65_536
+
+
+class Proxy:
+    """Passes TCP on to a server. Shut, it breaks every connection and refuses new ones."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname
+        assert parts.port
+        self._target = (parts.hostname, parts.port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._open: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+        self._port = 0
+        self._thread.start()
+        self.let_through()
+        user = parts.netloc.rpartition("@")[0]
+        self.url = parts._replace(netloc=f"{user}@127.0.0.1:{self._port}").geturl()
+
+    def shut(self) -> None:
+        self._do(self._shut())
+
+    def let_through(self) -> None:
+        if self._listener is None:
+            self._do(self._listen())
+
+    def close(self) -> None:
+        self.shut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _listen(self) -> None:
+        self._listener = await asyncio.start_server(self._pass_on, "127.0.0.1", self._port)
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for writer in list(self._open):
+            writer.transport.abort()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._pumps.add(task)
+        self._open.add(writer)
+        try:
+            there_reader, there_writer = await asyncio.open_connection(*self._target)
+            self._open.add(there_writer)
+            try:
+                await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+            finally:
+                self._open.discard(there_writer)
+                there_writer.transport.abort()
+        finally:
+            self._open.discard(writer)
+            writer.transport.abort()
+            self._pumps.discard(task)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+    # Either side's end is the end of both.
+    writer.transport.abort()
+
+
+@contextmanager
+def proxied(url: str) -> Generator[Proxy]:
+    proxy = Proxy(url)
+    try:
+        yield proxy
+    finally:
+        proxy.close()

@@ -1,0 +1,134 @@
+"""A running API for the tests of the HTTP face, and how to talk to it."""
+
+import ssl
+import subprocess
+import sys
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from schema.models.edits import Mode
+from schema.models.problems import Problem, ProblemCode
+from service.settings import Settings
+from tests.running import environment, free_port, wait_until_live
+from tests.service.http.pictures import jpeg
+
+JSON = dict[str, Any]
+
+API = "/api/v1"
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Saves every client the loading of certificates that nobody asks for."""
+
+PHOTO = jpeg()
+
+# No worker runs here, so which edits this machine's engine makes is set, not found out.
+PROGRAM = """
+from schema.models import edits
+edits.ENGINE_MODES["local"] = frozenset(edits.Mode(name) for name in {modes!r})
+from service.cli.main import main
+main()
+"""
+
+
+class Api(Struct, frozen=True):
+    """A process that serves, where its log goes, and what it was told."""
+
+    base_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    settings: Settings
+
+
+@contextmanager
+def serving(
+    settings: Settings, log: Path, extra: Mapping[str, str] | None = None, *, modes: Iterable[Mode] = Mode
+) -> Generator[Api]:
+    """The API in a process of its own, as `darkroom api` starts it."""
+    program = PROGRAM.format(modes=[mode.value for mode in modes])
+    port = free_port()
+    with log.open("ab") as log_file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "api", "--port", str(port)],
+            env=environment(settings, extra),
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+        )
+    try:
+        base_url = f"http://127.0.0.1:{port}"
+        wait_until_live(base_url, process)
+        yield Api(base_url, process, log, settings)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def client_of(api: Api, token: str | None = None) -> httpx.AsyncClient:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    limits = httpx.Limits(max_connections=100)
+    return httpx.AsyncClient(base_url=api.base_url, headers=headers, verify=NO_TLS, timeout=30, limits=limits)
+
+
+class User:
+    """Somebody with a key, and what they do all the time."""
+
+    def __init__(self, user_id: str, api_key: str, http: httpx.AsyncClient) -> None:
+        self.user_id = user_id
+        self.api_key = api_key
+        self.http = http
+        self._photo: str | None = None
+
+    async def upload(self, content: bytes, name: str = "photo.jpg", **data: str) -> httpx.Response:
+        return await self.http.post(f"{API}/uploads", files={"file": (name, content)}, data=data)
+
+    async def photo(self) -> str:
+        """The id of a photo of theirs, uploaded when it is first needed."""
+        if self._photo is None:
+            answer = await self.upload(PHOTO)
+            assert answer.status_code == 201, answer.text
+            self._photo = str(answer.json()["file_id"])
+        return self._photo
+
+    async def create(self, headers: Mapping[str, str] | None = None, **body: Any) -> httpx.Response:
+        """Ask for the simplest edit of their photo; `body` wins."""
+        request = {"mode": "BACKGROUND_CHANGE", "source_image": await self.photo(), **body}
+        return await self.http.post(f"{API}/tasks", json=request, headers=headers)
+
+    async def task(self, **body: Any) -> JSON:
+        """A new task of theirs."""
+        answer = await self.create(**body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def me(self) -> JSON:
+        answer = await self.http.get(f"{API}/me")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def problem(answer: httpx.Response, code: ProblemCode, status: int) -> JSON:
+    """The problem document of an answer that must be one, whole and with this code."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: JSON = answer.json()
+    decoded = msgspec.convert(body, Problem)
+    assert (decoded.code, decoded.status) == (code, status)
+    assert decoded.request_id == answer.headers["x-request-id"]
+    assert decoded.title
+    assert decoded.detail
+    assert decoded.instance == answer.request.url.path[:500]
+    if status == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    if status in {429, 503}:
+        assert int(answer.headers["retry-after"]) > 0
+    return body
+
+
+def fields_of(body: JSON) -> list[str]:
+    return [error["field"] for error in body["errors"]]

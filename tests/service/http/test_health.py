@@ -1,0 +1,126 @@
+"""/livez and /readyz."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+
+from schema.models.problems import ProblemCode as Code
+from service.database import Connection
+from service.embedded.servers import EmbeddedServers
+from service.settings import Settings
+from service.tasks.workers import forget_worker, see_worker
+from tests.service.http.conftest import Fragile
+from tests.service.http.serving import API, JSON, PHOTO, User, client_of, problem
+
+FINE = {"database": "ok", "schema": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
+
+
+async def ready(client: httpx.AsyncClient, status: int) -> JSON:
+    answer = await client.get("/readyz")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.json()
+
+
+async def test_a_living_process_says_so(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_with_a_worker_everything_is_fine(anonymous: httpx.AsyncClient, db: Connection) -> None:
+    await see_worker(db, "worker-a", slots=1, modes=[])
+    assert await ready(anonymous, 200) == {"status": "ok", **FINE}
+    await forget_worker(db, "worker-a")
+
+
+async def test_without_a_worker_it_is_degraded(anonymous: httpx.AsyncClient, db: Connection) -> None:
+    degraded = {**FINE, "status": "degraded", "workers": "none seen"}
+    assert await ready(anonymous, 200) == degraded
+    await see_worker(db, "worker-a", slots=1, modes=[])
+    await db.execute("UPDATE workers SET seen_at = now() - interval '1 minute'")
+    assert await ready(anonymous, 200) == degraded
+    await forget_worker(db, "worker-a")
+
+
+async def test_without_redis_it_is_degraded(fragile: Fragile) -> None:
+    async with client_of(fragile.api) as client:
+        fragile.redis.shut()
+        told = await ready(client, 200)
+        assert (told["status"], told["redis"], told["database"]) == ("degraded", "away", "ok")
+        fragile.redis.let_through()
+        assert (await ready(client, 200))["redis"] == "ok"
+
+
+async def test_without_postgresql_it_is_unavailable_and_alive(fragile: Fragile) -> None:
+    async with client_of(fragile.api) as client:
+        fragile.database.shut()
+        told = await ready(client, 503)
+        assert (told["status"], told["database"], told["redis"]) == ("unavailable", "away", "ok")
+        assert (await client.get("/livez")).status_code == 200
+        fragile.database.let_through()
+        assert (await ready(client, 200))["database"] == "ok"
+
+
+async def test_on_an_older_schema_it_is_unavailable(anonymous: httpx.AsyncClient, db: Connection) -> None:
+    newest = await db.fetchrow(
+        "DELETE FROM schema_migrations WHERE version = (SELECT max(version) FROM schema_migrations) RETURNING *"
+    )
+    assert newest is not None
+    try:
+        told = await ready(anonymous, 503)
+        assert (told["status"], told["schema"], told["database"]) == ("unavailable", "outdated", "ok")
+    finally:
+        await db.execute("INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)", *newest)
+    assert (await ready(anonymous, 200))["schema"] == "ok"
+
+
+async def test_a_database_that_refuses_connections_is_away(
+    anonymous: httpx.AsyncClient, user: User, http_settings: Settings, servers: EmbeddedServers
+) -> None:
+    await user.photo()
+    name = urlsplit(http_settings.database_url).path.removeprefix("/")
+    admin = await asyncpg.connect(servers.database_url)
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    try:
+        # The first connections may be found broken only when they are used.
+        told = [await ready(anonymous, 503) for _ in range(5)][-1]
+        assert (told["status"], told["database"]) == ("unavailable", "away")
+        problem(await user.create(), Code.SERVICE_UNAVAILABLE, 503)
+    finally:
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await admin.close()
+    assert (await ready(anonymous, 200))["database"] == "ok"
+    assert (await user.http.get(f"{API}/tasks/stats")).json()["total"] == 0
+    assert (await user.me())["current_credits"] == 10_000
+
+
+@contextmanager
+def storage_away(settings: Settings) -> Generator[None]:
+    """The directory of the files is gone, and a file stands in its place: a directory would be made anew."""
+    directory = Path(urlsplit(settings.storage_url).path)
+    aside = directory.with_name("aside")
+    directory.rename(aside)
+    directory.write_bytes(b"")
+    try:
+        yield
+    finally:
+        directory.unlink()
+        aside.rename(directory)
+
+
+async def test_without_its_storage_it_is_unavailable(
+    anonymous: httpx.AsyncClient, user: User, http_settings: Settings
+) -> None:
+    photo = await user.photo()
+    with storage_away(http_settings):
+        told = await ready(anonymous, 503)
+        assert (told["status"], told["storage"], told["database"]) == ("unavailable", "away", "ok")
+        problem(await user.upload(PHOTO), Code.SERVICE_UNAVAILABLE, 503)
+        problem(await user.http.get(f"{API}/files/{photo}"), Code.SERVICE_UNAVAILABLE, 503)
+    assert (await ready(anonymous, 200))["storage"] == "ok"
+    assert (await user.http.get(f"{API}/files/{photo}")).content == PHOTO

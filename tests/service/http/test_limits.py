@@ -1,0 +1,114 @@
+"""Rate limits: one count for all processes, in Redis; without Redis everybody is let through."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from msgspec import structs
+
+from schema.models.problems import ProblemCode as Code
+from service.settings import Settings
+from tests.conftest import url_of_database
+from tests.service.http.conftest import Fragile, NewUser
+from tests.service.http.serving import API, Api, User, client_of, problem, serving
+
+LIMIT = 10
+
+
+@pytest.fixture(scope="module")
+def pair(http_settings: Settings, logs: Path) -> Generator[tuple[Api, Api]]:
+    """Two processes on one Redis, each of which would let 10 requests a minute pass."""
+    settings = structs.replace(http_settings, redis_url=url_of_database(http_settings.redis_url, "2"))
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.flushdb()
+    extra = {"RATE_LIMIT_PER_MINUTE": str(LIMIT)}
+    with (
+        serving(settings, logs / "limits.log", extra) as one,
+        serving(settings, logs / "limits.log", extra) as other,
+    ):
+        yield one, other
+
+
+async def write(client: httpx.AsyncClient, user: User) -> httpx.Response:
+    """A request that counts as a write and changes nothing."""
+    return await client.delete(f"{API}/files/file_none", headers={"Authorization": f"Bearer {user.api_key}"})
+
+
+async def test_exactly_the_limit_passes_over_two_processes(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user, bystander = await new_user(pair[0]), await new_user(pair[0])
+    async with client_of(pair[1], user.api_key) as there:
+        answers = await asyncio.gather(*(write(client, user) for _ in range(15) for client in (user.http, there)))
+        assert Counter(answer.status_code for answer in answers) == {404: LIMIT, 429: 30 - LIMIT}
+        for answer in answers:
+            if answer.status_code == 429:
+                problem(answer, Code.RATE_LIMITED, 429)
+                assert 0 < int(answer.headers["retry-after"]) <= 60
+                assert answer.headers["ratelimit-remaining"] == "0"
+            assert answer.headers["ratelimit-limit"] == str(LIMIT)
+            assert 0 < int(answer.headers["ratelimit-reset"]) <= 61
+        # The rate comes before everything that is wrong with a request, and after whose it is.
+        problem(await there.post(f"{API}/tasks", content=b"{"), Code.RATE_LIMITED, 429)
+        problem(await there.post(f"{API}/tasks", headers={"Authorization": "Bearer x"}), Code.UNAUTHORIZED, 401)
+        # Reads have a count of their own, and others aren't concerned.
+        assert (await there.get(f"{API}/me")).status_code == 200
+        assert (await write(there, bystander)).status_code == 404
+
+
+async def test_remaining_counts_down(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[0])
+    answers = [await write(user.http, user) for _ in range(LIMIT + 1)]
+    assert [int(answer.headers["ratelimit-remaining"]) for answer in answers] == [*range(LIMIT - 1, -1, -1), 0]
+
+
+async def test_reads_have_ten_times_the_limit(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[0])
+    answers = await asyncio.gather(*(user.http.get(f"{API}/me") for _ in range(10 * LIMIT + 5)))
+    assert Counter(answer.status_code for answer in answers) == {200: 10 * LIMIT, 429: 5}
+    assert {answer.headers["ratelimit-limit"] for answer in answers} == {str(10 * LIMIT)}
+
+
+async def test_failed_authentication_is_limited_per_address(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[1])
+
+    async def guess(n: int, address: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer dk_guess{n}", "X-Forwarded-For": address}
+        return await user.http.get(f"{API}/me", headers=headers)
+
+    answers = await asyncio.gather(*(guess(n, "192.0.2.1") for n in range(LIMIT + 5)))
+    assert Counter(answer.status_code for answer in answers) == {401: LIMIT, 429: 5}
+    problem(await guess(99, "192.0.2.1"), Code.RATE_LIMITED, 429)
+    problem(await guess(99, "192.0.2.2"), Code.UNAUTHORIZED, 401)
+    # Who has a key goes on, from that address too.
+    assert (await user.http.get(f"{API}/me", headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 200
+
+
+async def test_zero_is_off(new_user: NewUser, strict_api: Api) -> None:
+    user = await new_user(strict_api)
+    answers = await asyncio.gather(*(write(user.http, user) for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {404}
+    assert not any(name.startswith("ratelimit") for answer in answers for name in answer.headers)
+
+
+async def test_without_redis_everybody_is_let_through(new_user: NewUser, fragile: Fragile) -> None:
+    user = await new_user(fragile.api)
+    fragile.redis.shut()
+    answers = await asyncio.gather(*(write(user.http, user) for _ in range(40)))
+    assert {answer.status_code for answer in answers} == {404}
+
+
+async def test_signed_urls_and_pages_without_a_token_do_not_count(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[0])
+    await user.photo()
+    history = await user.task()
+    page = (await user.http.get(f"{API}/tasks/history")).json()
+    url = page["tasks"][0]["face_image_url"]
+    assert page["tasks"][0]["task_id"] == history["task_id"]
+    async with client_of(pair[0]) as anonymous:
+        for path in (url, f"{API}/modes", "/livez"):
+            answers = await asyncio.gather(*(anonymous.get(path) for _ in range(LIMIT + 2)))
+            assert {answer.status_code for answer in answers} == {200}
+            assert not any("ratelimit-limit" in answer.headers for answer in answers)
