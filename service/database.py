@@ -34,6 +34,10 @@ UNAVAILABLE = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # While connecting: no such database (yet, or while it is restored), another password, closed for maintenance.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
     # What asyncpg says when a connection dies at a bad moment: "cannot switch to state".
     asyncpg.InternalClientError,
 )

@@ -20,6 +20,9 @@ NO_TRANSACTION = "-- no-transaction"
 
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom migrations', 0))"
 TRY_AGAIN_AFTER = 0.1
+DROP_SNAPSHOT = "SELECT"
+"""Sent without parameters it takes the place of the last statement, which kept its snapshot in case of more rows."""
+
 CREATE_JOURNAL = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
@@ -83,6 +86,7 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
                 if migration.in_transaction:
                     await connection.execute(migration.sql)
                 else:
+                    await connection.execute(DROP_SNAPSHOT)
                     await _run_outside(settings, migration)
                 await connection.execute(
                     "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",

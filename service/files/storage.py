@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 1 << 20
 """Bytes of one chunk, and of one request: a slow reader holds no connection to the store open."""
 _DOWNLOAD_AT_ONCE: Final = 8 << 20
-_PUT_AT_ONCE: Final = 16 << 20  # larger files go up in parts of this size, one after the other
+_PUT_AT_ONCE: Final = 1 << 20
+_PUT_AT_ONCE_S3: Final = 5 << 20
+"""Larger files go up in parts of this size, one after the other; S3 takes no smaller ones."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _MAX_KEY = 512
@@ -158,9 +160,8 @@ class Storage:
             raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
 
     async def _upload(self, key: str, content: Path | bytes, attributes: dict[str, str] | None) -> None:
-        await obstore.put_async(
-            self._store, key, content, attributes=attributes, chunk_size=_PUT_AT_ONCE, max_concurrency=1
-        )
+        part = _PUT_AT_ONCE_S3 if self._root is None else _PUT_AT_ONCE
+        await obstore.put_async(self._store, key, content, attributes=attributes, chunk_size=part, max_concurrency=1)
 
     async def size(self, key: str) -> int:
         """Bytes stored under a key."""

@@ -15,31 +15,18 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType]
-from msgspec import Struct
 
 from schema.models.edits import available_modes
-from service.accounts.authentication import Authenticator
-from service.database import Pool, open_pool
-from service.files.library import FileLibrary
-from service.files.storage import Storage
-from service.files.urls import FileUrls
 from service.http.context import RequestContext
 from service.http.controllers.accounts import AccountController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
 from service.http.controllers.tasks import TaskController
-from service.http.gate import Gate, authenticated
-from service.http.limits import RateLimiter
-from service.http.presenting import Presenter
+from service.http.gate import authenticated
 from service.http.problems import EXCEPTION_HANDLERS
-from service.migrations import check_schema
-from service.queue import Queue
+from service.http.services import Services, open_services
 from service.settings import Settings
-from service.tasks.dispatch import Dispatcher
-from service.tasks.service import TaskService
-from service.tasks.submission import Rules
-from service.tasks.waiting import Waiters
 
 VERSION = "1.0.0"
 LARGEST_JSON_BODY = 1_000_000
@@ -48,80 +35,18 @@ DOCS_ASSETS = "/docs-assets"
 log = structlog.get_logger(__name__)
 
 
-class Services(Struct, frozen=True):
-    """Everything a request may need, made once per process. Handlers ask for these by name."""
-
-    pool: Pool
-    queue: Queue
-    storage: Storage
-    urls: FileUrls
-    gate: Gate
-    library: FileLibrary
-    present: Presenter
-    tasks: TaskService
-    waiters: Waiters
-
-
-@asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Connect to everything, and close it again.
-
-    Raises:
-        SchemaError: The database's schema is older than this version.
-    """
-    pool = await open_pool(settings, min_size=min(2, settings.database_pool_size))
-    async with pool.acquire() as connection:
-        await check_schema(connection)
-        log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
-    queue = Queue(settings.redis_url)
-    storage = Storage.open(settings.storage_url, settings.storage_options)
-    urls = FileUrls(settings.require_secret(), settings.public_url, storage)
-    dispatcher = Dispatcher(pool, queue)
-    waiters = Waiters(pool, queue)
-    services = Services(
-        pool=pool,
-        queue=queue,
-        storage=storage,
-        urls=urls,
-        gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
-        library=FileLibrary(pool, storage, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels),
-        present=Presenter(urls),
-        tasks=TaskService(
-            pool,
-            dispatcher,
-            waiters,
-            Rules(
-                available=available_modes(settings.engines),
-                max_pending=settings.max_pending_per_user,
-                allow_private_webhooks=settings.webhook_allow_private,
-            ),
-        ),
-        waiters=waiters,
-    )
-    await dispatcher.start()
-    await waiters.start()
-    try:
-        yield services
-    finally:
-        await waiters.close()
-        await dispatcher.close()
-        await queue.close()
-        await pool.close()
-
-
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it connects when its lifespan begins."""
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         async with open_services(settings) as services:
-            for name in Services.__struct_fields__:
-                app.state[name] = getattr(services, name)
+            app.state["services"] = services
             yield
 
     app = Litestar(
         route_handlers=[_api(settings), livez, readyz, openapi_document, _docs_assets()],
-        dependencies={name: _service(name) for name in Services.__struct_fields__},
+        dependencies={"services": Provide(_services, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=_cors(settings),
@@ -140,9 +65,9 @@ class Application(RequestContext):
         self.litestar = app
 
     def let_waiters_go(self) -> None:
-        waiters: Waiters | None = self.litestar.state.get("waiters")
-        if waiters is not None:
-            waiters.stop()
+        services: Services | None = self.litestar.state.get("services")
+        if services is not None:
+            services.waiters.stop()
 
 
 def _api(settings: Settings) -> Router:
@@ -157,11 +82,8 @@ def _api(settings: Settings) -> Router:
     )
 
 
-def _service(name: str) -> Provide:
-    def provide(state: State) -> Any:
-        return state[name]
-
-    return Provide(provide, sync_to_thread=False)
+def _services(state: State) -> Services:
+    return state["services"]
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -70,4 +70,4 @@ def _rate_limited(verdict: Verdict) -> Refused:
 
 async def authenticated(connection: AnyConnection, _: BaseRouteHandler) -> None:
     """The guard of every route that belongs to a user; handlers find the user in `request.user`."""
-    connection.scope["user"] = await connection.app.state.gate.admit(connection)
+    connection.scope["user"] = await connection.app.state.services.gate.admit(connection)

@@ -1,11 +1,9 @@
 """Every error becomes one kind of document: application/problem+json (RFC 9457)."""
 
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -19,17 +17,15 @@ from service.database import UNAVAILABLE
 from service.files.storage import StorageError
 from service.http.context import request_id_of
 from service.refusals import Refused
+from service.wording import explain_validation
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_INSTANCE = 500
 RETRY_AFTER = 2
 
-MISSING_FIELD = re.compile(r"missing required field `([^`]*)`")
-UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`")
 NO_BODY = "'data'"
 """Litestar's words for a body that is empty."""
 
-AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
 
 log = structlog.get_logger(__name__)
 
@@ -89,17 +85,14 @@ def _field_problems(exception: ValidationException) -> list[FieldProblem]:
 
 
 def _field_problem(message: str, key: str) -> FieldProblem:
-    if match := AT_PATH.match(message):
-        message, path = match[1], match[2]
-        key = key or path
-    path = [] if key in {"", "data"} else [key.removeprefix("data.")]
-    if match := UNKNOWN_FIELD.search(message):
-        path, message = [*path, match[1]], "there is no such field"
-    elif match := MISSING_FIELD.search(message):
-        path, message = [*path, match[1]], "is required"
-    elif message == NO_BODY:
-        message = "is required: send JSON"
-    return FieldProblem(".".join(path) or "body", message)
+    path, words = explain_validation(message)
+    # Litestar's key is the parameter's name or begins at `data`, the body; what it names may be in the path as well.
+    place = [] if key in {"", "data"} else [key.removeprefix("data.")]
+    if path and path not in place:
+        place.append(path)
+    if message == NO_BODY:
+        words = "is required: send JSON"
+    return FieldProblem(".".join(place) or "body", words)
 
 
 def _invalid(request: Request[Any, Any, Any], exception: ValidationException) -> Response[Problem]:
@@ -155,19 +148,12 @@ def _unexpected(request: Request[Any, Any, Any], exception: Exception) -> Respon
     )
 
 
-REFUSED_BY_POSTGRESQL = (
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-)
-"""While connecting: no such database (yet, or while it is restored), another password, closed for maintenance."""
-
 EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
     Refused: _refused,
     ValidationException: _invalid,
     HTTPException: _http_error,
     StorageError: _unavailable,
-    **dict.fromkeys((*UNAVAILABLE, *REFUSED_BY_POSTGRESQL), _unavailable),
+    **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _unexpected,
 }
 

@@ -17,6 +17,7 @@ from service.refusals import Refused, invalid
 from service.tasks import store
 from service.tasks.store import IdempotencyKey, Kept, Submission, SubmitAnswer
 from service.webhooks.urls import judge_webhook_url
+from service.wording import explain_validation
 
 TRIES = 3
 MODE_RETRY_AFTER = 3600
@@ -54,11 +55,8 @@ def parse_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
     try:
         return msgspec.convert(config, CONFIG_TYPES[mode])
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        if message.startswith("Object contains unknown field"):
-            name = message.split("`")[1]
-            raise invalid(f"config.{name}", f"{mode} knows no such field; GET /api/v1/modes lists them") from None
-        raise invalid(f"config{path.rstrip('`')}", message) from None
+        path, words = explain_validation(str(error))
+        raise invalid(f"config.{path}" if path else "config", words) from None
 
 
 def stored_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:

@@ -10,8 +10,8 @@ from schema.models.accounts import Account, LedgerPage
 from schema.models.problems import ProblemCode as Code
 from service.accounts.credits import get_ledger
 from service.accounts.users import get_account
-from service.database import Pool
 from service.http.problems import problem_specs
+from service.http.services import Services
 
 UserRequest = Request[str, Any, Any]
 
@@ -23,9 +23,9 @@ class AccountController(Controller):
     tags = ("Account",)
 
     @get(responses=problem_specs())
-    async def get_me(self, request: UserRequest, pool: NamedDependency[Pool]) -> Account:
+    async def get_me(self, request: UserRequest, services: NamedDependency[Services]) -> Account:
         """The account and its balance."""
-        return await get_account(pool, request.user)
+        return await get_account(services.pool, request.user)
 
     @get(
         "/credits",
@@ -36,9 +36,9 @@ class AccountController(Controller):
     async def get_credits(
         self,
         request: UserRequest,
-        pool: NamedDependency[Pool],
+        services: NamedDependency[Services],
         cursor: Annotated[str | None, QueryParameter(description="next_cursor of the page before.")] = None,
         page_size: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
     ) -> LedgerPage:
         """Every change of the balance, newest first."""
-        return await get_ledger(pool, request.user, cursor=cursor, page_size=page_size)
+        return await get_ledger(services.pool, request.user, cursor=cursor, page_size=page_size)

@@ -19,10 +19,10 @@ from litestar.response import Stream
 from schema.models.files import FileRecord, UploadedFile
 from schema.models.problems import ProblemCode as Code
 from service.files.library import FileLibrary
-from service.files.urls import BadSignature, FileUrls
-from service.http.gate import Gate, authenticated
-from service.http.presenting import Presenter
+from service.files.urls import BadSignature
+from service.http.gate import authenticated
 from service.http.problems import problem_specs
+from service.http.services import Services
 from service.refusals import Refused
 
 UserRequest = Request[str, Any, Any]
@@ -76,11 +76,13 @@ class UploadController(Controller):
         ),
     )
     async def upload(
-        self, request: UserRequest, library: NamedDependency[FileLibrary], present: NamedDependency[Presenter]
+        self,
+        request: UserRequest,
+        services: NamedDependency[Services],
     ) -> UploadedFile:
         """Upload a photo: a form with the part `file`, and perhaps `purpose`."""
         content_type = request.headers.get("content-type", "")
-        return present.uploaded(await library.upload(request.user, _body(request), content_type))
+        return services.present.uploaded(await services.library.upload(request.user, _body(request), content_type))
 
 
 async def _body(request: UserRequest) -> AsyncGenerator[bytes]:
@@ -113,25 +115,23 @@ class FileController(Controller):
         self,
         request: Request[Any, Any, Any],
         file_id: FromPath[str],
-        library: NamedDependency[FileLibrary],
-        urls: NamedDependency[FileUrls],
-        gate: NamedDependency[Gate],
+        services: NamedDependency[Services],
         expires: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
         signature: Annotated[str | None, QueryParameter(description="From a signed URL.")] = None,
     ) -> Stream | Response[Any]:
         """A file's bytes, for its owner's token or for a signed URL; with ETag and Range."""
         user_id = None
         if expires is None and signature is None:
-            user_id = await gate.admit(request)
+            user_id = await services.gate.admit(request)
         else:
             try:
-                urls.verify(file_id, expires or "", signature or "", now=datetime.now(UTC))
+                services.urls.verify(file_id, expires or "", signature or "", now=datetime.now(UTC))
             except BadSignature:
                 raise Refused(
                     Code.FORBIDDEN, "This link has expired or was changed. Read the task again for a fresh one."
                 ) from None
-        record = await library.find(file_id, user_id=user_id)
-        return await _serve(request, record, library)
+        record = await services.library.find(file_id, user_id=user_id)
+        return await _serve(request, record, services.library)
 
     @delete(
         "/{file_id:str}",
@@ -143,10 +143,10 @@ class FileController(Controller):
         ),
     )
     async def delete_file(
-        self, request: UserRequest, file_id: FromPath[str], library: NamedDependency[FileLibrary]
+        self, request: UserRequest, file_id: FromPath[str], services: NamedDependency[Services]
     ) -> None:
         """Delete a file that no unfinished task needs."""
-        await library.delete(request.user, file_id)
+        await services.library.delete(request.user, file_id)
 
 
 async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: FileLibrary) -> Stream | Response[Any]:

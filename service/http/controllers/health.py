@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from service.database import UNAVAILABLE, Pool
 from service.files.storage import Storage, StorageError
+from service.http.services import Services
 from service.migrations import SchemaError, check_schema
 from service.queue import REDIS_AWAY, Queue
 from service.tasks.workers import living_workers
@@ -63,11 +64,11 @@ async def livez() -> Alive:
     responses={503: ResponseSpec(Readiness, generate_examples=False, description="A part that is needed is away.")},
 )
 async def readyz(
-    pool: NamedDependency[Pool], queue: NamedDependency[Queue], storage: NamedDependency[Storage]
+    services: NamedDependency[Services],
 ) -> Response[Readiness]:
     """Whether requests can be served, and which part is away if not."""
     (database, schema, workers), stored, redis = await asyncio.gather(
-        _look_at_database(pool), _look_at_storage(storage), _look_at_redis(queue)
+        _look_at_database(services.pool), _look_at_storage(services.storage), _look_at_redis(services.queue)
     )
     needed = (database, schema, stored)
     if any(part is not Part.OK for part in needed):

@@ -12,10 +12,10 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
-from service.files.library import FileLibrary
 from service.http.context import add_header
 from service.http.presenting import Presenter
 from service.http.problems import JSON_BODY_HANDLERS, problem_specs
+from service.http.services import Services
 from service.refusals import invalid
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
@@ -81,8 +81,7 @@ class TaskController(Controller):
         self,
         request: UserRequest,
         data: JSONBody[NewTask],
-        tasks: NamedDependency[TaskService],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
         key: Key = None,
         prefer: Prefer = None,
     ) -> Response[Task]:
@@ -90,8 +89,8 @@ class TaskController(Controller):
         idempotency = None
         if key is not None:
             idempotency = _idempotency_key(CREATE_ROUTE, key, await request.json())
-        submitted = await tasks.create_task(request.user, data, idempotency)
-        return await _submitted(request, submitted, prefer, tasks, present)
+        submitted = await services.tasks.create_task(request.user, data, idempotency)
+        return await _submitted(request, submitted, prefer, services.tasks, services.present)
 
     @get(
         responses=problem_specs(
@@ -101,8 +100,7 @@ class TaskController(Controller):
     async def list_tasks(
         self,
         request: UserRequest,
-        tasks: NamedDependency[TaskService],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
         status: Status = None,
         mode: ModeFilter = None,
         page: Page = 1,
@@ -110,7 +108,7 @@ class TaskController(Controller):
         cursor: Cursor = None,
     ) -> TaskList:
         """One's own tasks, newest first."""
-        records, pagination = await tasks.get_task_list(
+        records, pagination = await services.tasks.get_task_list(
             request.user,
             status=_filter("status", status, TaskStatus),
             mode=_filter("mode", mode, Mode),
@@ -118,7 +116,7 @@ class TaskController(Controller):
             page_size=page_size,
             cursor=cursor,
         )
-        return TaskList([present.task(record) for record in records], pagination)
+        return TaskList([services.present.task(record) for record in records], pagination)
 
     @get(
         "/history",
@@ -129,9 +127,7 @@ class TaskController(Controller):
     async def list_history(
         self,
         request: UserRequest,
-        tasks: NamedDependency[TaskService],
-        library: NamedDependency[FileLibrary],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
         status: Status = None,
         mode: ModeFilter = None,
         page: Page = 1,
@@ -139,7 +135,7 @@ class TaskController(Controller):
         cursor: Cursor = None,
     ) -> History:
         """The same list, each task with its inputs' URLs, so that a form can be filled again."""
-        records, pagination = await tasks.get_task_list(
+        records, pagination = await services.tasks.get_task_list(
             request.user,
             status=_filter("status", status, TaskStatus),
             mode=_filter("mode", mode, Mode),
@@ -148,13 +144,13 @@ class TaskController(Controller):
             cursor=cursor,
         )
         inputs = {name for record in records for name in (record.source_image, record.reference_image) if name}
-        files = await library.records(request.user, sorted(inputs)) if inputs else {}
-        return History([present.historic_task(record, files) for record in records], pagination)
+        files = await services.library.records(request.user, sorted(inputs)) if inputs else {}
+        return History([services.present.historic_task(record, files) for record in records], pagination)
 
     @get("/stats", responses=problem_specs())
-    async def count_tasks(self, request: UserRequest, tasks: NamedDependency[TaskService]) -> TaskStats:
+    async def count_tasks(self, request: UserRequest, services: NamedDependency[Services]) -> TaskStats:
         """How many of one's own tasks are in each status."""
-        return await tasks.count_tasks(request.user)
+        return await services.tasks.count_tasks(request.user)
 
     @get(
         "/{task_id:str}",
@@ -167,15 +163,14 @@ class TaskController(Controller):
         self,
         request: UserRequest,
         task_id: FromPath[str],
-        tasks: NamedDependency[TaskService],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
         wait: Annotated[
             int, QueryParameter(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the task's end.")
         ] = 0,
     ) -> Task:
         """One task, as it is now, or once it has ended."""
-        task = await tasks.get_task(request.user, task_id)
-        return present.task(await tasks.wait_for_end(task, wait))
+        task = await services.tasks.get_task(request.user, task_id)
+        return services.present.task(await services.tasks.wait_for_end(task, wait))
 
     @post(
         "/{task_id:str}/cancel",
@@ -190,11 +185,10 @@ class TaskController(Controller):
         self,
         request: UserRequest,
         task_id: FromPath[str],
-        tasks: NamedDependency[TaskService],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
     ) -> Task:
         """Cancel a waiting or running task at once, and give its credits back."""
-        return present.task(await tasks.cancel_task(request.user, task_id))
+        return services.present.task(await services.tasks.cancel_task(request.user, task_id))
 
     @post(
         "/{task_id:str}/retry",
@@ -214,15 +208,14 @@ class TaskController(Controller):
         self,
         request: UserRequest,
         task_id: FromPath[str],
-        tasks: NamedDependency[TaskService],
-        present: NamedDependency[Presenter],
+        services: NamedDependency[Services],
         key: Key = None,
         prefer: Prefer = None,
     ) -> Response[Task]:
         """Make a failed or cancelled edit once more: a new task, at today's price."""
         idempotency = None if key is None else _idempotency_key(RETRY_ROUTE, key, {"task_id": task_id})
-        submitted = await tasks.retry_task(request.user, task_id, idempotency)
-        return await _submitted(request, submitted, prefer, tasks, present)
+        submitted = await services.tasks.retry_task(request.user, task_id, idempotency)
+        return await _submitted(request, submitted, prefer, services.tasks, services.present)
 
     @delete(
         "/{task_id:str}",
@@ -233,10 +226,10 @@ class TaskController(Controller):
         ),
     )
     async def delete_task(
-        self, request: UserRequest, task_id: FromPath[str], tasks: NamedDependency[TaskService]
+        self, request: UserRequest, task_id: FromPath[str], services: NamedDependency[Services]
     ) -> None:
         """Delete an ended task, and its result files unless they are another task's input."""
-        await tasks.delete_task(request.user, task_id)
+        await services.tasks.delete_task(request.user, task_id)
 
 
 async def _submitted(

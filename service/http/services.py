@@ -1,0 +1,87 @@
+"""What requests are served with: connections and services, opened once per process."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import structlog
+from msgspec import Struct
+
+from schema.models.edits import available_modes
+from service.accounts.authentication import Authenticator
+from service.database import Pool, open_pool
+from service.files.library import FileLibrary
+from service.files.storage import Storage
+from service.files.urls import FileUrls
+from service.http.gate import Gate
+from service.http.limits import RateLimiter
+from service.http.presenting import Presenter
+from service.migrations import check_schema
+from service.queue import Queue
+from service.settings import Settings
+from service.tasks.dispatch import Dispatcher
+from service.tasks.service import TaskService
+from service.tasks.submission import Rules
+from service.tasks.waiting import Waiters
+
+log = structlog.get_logger(__name__)
+
+
+class Services(Struct, frozen=True):
+    """Everything a request may need, made once per process. Handlers ask for these by name."""
+
+    pool: Pool
+    queue: Queue
+    storage: Storage
+    urls: FileUrls
+    gate: Gate
+    library: FileLibrary
+    present: Presenter
+    tasks: TaskService
+    waiters: Waiters
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services]:
+    """Connect to everything, and close it again.
+
+    Raises:
+        SchemaError: The database's schema is older than this version.
+    """
+    pool = await open_pool(settings, min_size=min(2, settings.database_pool_size))
+    async with pool.acquire() as connection:
+        await check_schema(connection)
+        log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
+    queue = Queue(settings.redis_url)
+    storage = Storage.open(settings.storage_url, settings.storage_options)
+    urls = FileUrls(settings.require_secret(), settings.public_url, storage)
+    dispatcher = Dispatcher(pool, queue)
+    waiters = Waiters(pool, queue)
+    services = Services(
+        pool=pool,
+        queue=queue,
+        storage=storage,
+        urls=urls,
+        gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
+        library=FileLibrary(pool, storage, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels),
+        present=Presenter(urls),
+        tasks=TaskService(
+            pool,
+            dispatcher,
+            waiters,
+            Rules(
+                available=available_modes(settings.engines),
+                max_pending=settings.max_pending_per_user,
+                allow_private_webhooks=settings.webhook_allow_private,
+            ),
+        ),
+        waiters=waiters,
+    )
+    await dispatcher.start()
+    await waiters.start()
+    try:
+        yield services
+    finally:
+        await waiters.close()
+        await dispatcher.close()
+        await queue.close()
+        await pool.close()
