@@ -234,10 +234,15 @@ RETURNING tasks.task_id
 
 -- name: update_progress
 -- Progress never goes back within an attempt, and a claim that was lost writes nothing.
+-- Doesn't wait for the disk: the next step tells it again.
+WITH lax AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+)
 UPDATE tasks
    SET progress = greatest(progress, :progress),
        current_step = :current_step,
        updated_at = coalesce(:now, now())
+  FROM lax
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING task_id
 
