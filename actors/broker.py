@@ -116,6 +116,8 @@ class WakingBroker(RedisBroker):
     def close(self) -> None:
         self._closing.set()
         self.client.connection_pool.disconnect()
+        if self._listener.is_alive():
+            self._listener.join(LOOK_EVERY)
         super().close()
 
     def _take_up_lost(self, queue_name: str) -> None:
@@ -144,6 +146,6 @@ class WakingBroker(RedisBroker):
                         message = cast("dict[str, bytes] | None", subscription.get_message(timeout=LOOK_EVERY))
                         if message is not None:
                             self._ring(message["data"].decode())
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a connection that is closed while it is read breaks in many ways
                 log.debug("not subscribed to wake-ups; polling", error=type(error).__name__)
                 self._closing.wait(SUBSCRIBE_AGAIN_AFTER)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from msgspec import Struct
@@ -61,11 +61,11 @@ class Sweep:
             loops.create_task(_every(SWEEP_EVERY, self.once))
             loops.create_task(_every(CLEAN_EVERY, self.clean))
 
-    async def once(self) -> None:
-        """One round: say that we are here, then lost leases and messages."""
+    async def once(self, *, now: datetime | None = None) -> None:
+        """One round: say that we are here, then lost leases and messages. `now` is for tests."""
         async with self._pool.acquire() as connection:
             await workers.see_worker(connection, self._worker_id, slots=self._rules.slots, modes=self._rules.modes)
-        if not await self._recover():
+        if not await self._recover(now):
             return
         await sweep_undispatched(self._pool, self._dispatcher, grace=DISPATCH_GRACE, limit=BATCH)
         if self._is_due("messages", LOOK_FOR_MESSAGES_EVERY):
@@ -74,14 +74,14 @@ class Sweep:
                 log.warning("redis has lost messages; they are sent again", messages=lost)
                 await sweep_undispatched(self._pool, self._dispatcher, grace=timedelta(0), limit=BATCH)
 
-    async def _recover(self) -> bool:
+    async def _recover(self, now: datetime | None) -> bool:
         """Take tasks from lost workers; False when another process is at it."""
         more = True
         while more:
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await workers.lock_sweep(connection):
                     return False
-                recovered = await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH)
+                recovered = await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH, now=now)
             for task in recovered:
                 if task.status.ended:
                     await self._dispatcher.tell_ended(task.task_id)

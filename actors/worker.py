@@ -2,7 +2,7 @@
 
 import os
 import signal
-import threading
+from queue import SimpleQueue
 from types import FrameType
 
 import dramatiq
@@ -44,10 +44,11 @@ def run_worker(settings: Settings) -> None:
     Raises:
         WorkerError: Something it needs can't be reached.
     """
-    stop = threading.Event()
+    # Not an Event: the signal may come while this thread holds the lock in its wait, and set() would wait for it.
+    stop = SimpleQueue[None]()
 
     def ask_to_stop(_: int, __: FrameType | None) -> None:
-        stop.set()
+        stop.put(None)
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
@@ -62,7 +63,7 @@ def run_worker(settings: Settings) -> None:
         broker.emit_after("worker_shutdown", worker)
         raise WorkerError(str(error)) from error
     _tell_ready()
-    stop.wait()
+    stop.get()
     worker.stop(timeout=STOP_WITHIN_MS)
     broker.close()
 

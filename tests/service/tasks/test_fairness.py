@@ -1,0 +1,295 @@
+"""Whose turn it is: fewest running first, then the oldest last claim; and each user's own line."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from schema.identifiers import new_id
+from schema.models.edits import Mode
+from schema.models.tasks import LINE, Priority, TaskRecord
+from service.database import Connection, Pool
+from service.tasks import lifecycle, store
+from tests import lives
+from tests.factories import add_task
+from tests.lives import today
+
+HERE = frozenset({Mode.BACKGROUND_CHANGE})
+
+
+@pytest.fixture
+async def users(connection: Connection) -> list[str]:
+    """Three users, in the order of their ids."""
+    return sorted([await lives.add_user(connection) for _ in range(3)])
+
+
+async def wait_in_line(connection: Connection, user_id: str, number: int, *, hour: int = 9) -> list[TaskRecord]:
+    """Waiting tasks of a user, a minute apart."""
+    return [await add_task(connection, user_id, created_at=today(hour, minute)) for minute in range(number)]
+
+
+async def claims(pool: Pool, number: int) -> list[TaskRecord]:
+    """That many claims one after the other, a second apart."""
+    return [(await lives.claim(pool, now=today(12, 0, second))).task for second in range(number)]
+
+
+def whose(tasks: Sequence[TaskRecord]) -> list[str | None]:
+    return [task.user_id for task in tasks]
+
+
+async def test_slots_go_to_those_with_the_fewest_running(pool: Pool, connection: Connection, users: list[str]) -> None:
+    """A user who came first with many gets no more than those who came later with few."""
+    first, second, third = users
+    await wait_in_line(connection, first, 6)
+    await wait_in_line(connection, second, 2, hour=10)
+    await wait_in_line(connection, third, 1, hour=11)
+    taken = whose(await claims(pool, 9))
+    assert taken == [first, second, third, first, second, first, first, first, first]
+
+
+async def test_among_equals_the_oldest_last_claim_goes_first(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    for user_id in users:
+        await wait_in_line(connection, user_id, 3)
+    order = list(reversed(users))
+    for minute, user_id in enumerate(order):
+        await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", user_id, today(8, minute))
+    taken: list[str | None] = []
+    for second in range(6):
+        held = await lives.claim(pool, now=today(12, 0, second))
+        taken.append(held.task.user_id)
+        # Done at once: nobody has anything running when the next slot is free.
+        await lifecycle.complete_task(pool, held, lives.a_result(), [])
+    assert taken == order * 2
+
+
+async def test_whoever_was_never_served_goes_before_those_who_were(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    served, _, new = users
+    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", served, today(1))
+    await wait_in_line(connection, served, 1, hour=8)
+    await wait_in_line(connection, new, 1, hour=11)
+    assert whose(await claims(pool, 2)) == [new, served]
+
+
+async def test_a_user_at_the_cap_is_served_when_nobody_else_waits(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """Slots are never left idle: fewest running first puts the greedy last, and doesn't stop them."""
+    first, second, _ = users
+    await wait_in_line(connection, first, 8)
+    assert whose(await claims(pool, 6)) == [first] * 6
+    await wait_in_line(connection, second, 1)
+    assert whose(await claims(pool, 2)) == [second, first]
+
+
+async def test_a_thousand_waiting_tasks_of_one_delay_nobody_else(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    many, one, _ = users
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, created_at) "
+        "SELECT 'many_' || n, $1, 'BACKGROUND_CHANGE', 'file', $2::timestamptz + n * interval '1 s' "
+        "FROM generate_series(1, 1000) AS n",
+        many,
+        today(1),
+    )
+    await wait_in_line(connection, one, 1, hour=11)
+    assert (await lives.claim(pool, "many_1")).task.user_id == many
+    # The very next slot, whichever of the thousand messages woke it.
+    taken = await lifecycle.claim(pool, "many_2", worker_id="worker", modes=lives.EVERY_MODE)
+    assert taken.claim is not None
+    assert taken.claim.task.user_id == one
+    assert taken.announce is not None
+    assert taken.announce[0] == "many_2"
+
+
+async def test_within_a_users_line_priority_goes_first_and_then_age(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    wanted = [
+        (Priority.HIGH, 10), (Priority.HIGH, 11), (Priority.NORMAL, 8), (Priority.NORMAL, 9), (Priority.LOW, 7),
+    ]  # fmt: skip
+    for priority, hour in reversed(wanted):
+        await add_task(connection, users[0], priority=priority, line=LINE[priority], created_at=today(hour))
+    taken = await claims(pool, 5)
+    assert [(task.priority, task.created_at) for task in taken] == [
+        (priority, today(hour)) for priority, hour in wanted
+    ]
+
+
+async def test_priority_means_nothing_between_users(pool: Pool, connection: Connection, users: list[str]) -> None:
+    urgent, modest, _ = users
+    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", urgent, today(8))
+    await add_task(connection, urgent, priority=Priority.HIGH, line=LINE[Priority.HIGH])
+    await add_task(connection, modest, priority=Priority.LOW, line=LINE[Priority.LOW])
+    assert whose(await claims(pool, 2)) == [modest, urgent]
+
+
+async def test_who_lost_a_worker_goes_ahead_of_the_line(pool: Pool, connection: Connection, users: list[str]) -> None:
+    lost, *_ = await wait_in_line(connection, users[0], 2)
+    assert (await lives.claim(pool)).task_id == lost.task_id
+    await add_task(connection, users[0], priority=Priority.HIGH, line=LINE[Priority.HIGH], created_at=today(7))
+    now = await connection.fetchval("SELECT now() + interval '1 hour'")
+    async with connection.transaction():
+        assert len(await lifecycle.recover_lost(connection, max_attempts=3, limit=10, now=now)) == 1
+    again = (await lives.claim(pool)).task
+    assert (again.task_id, again.attempts, again.lease_token) == (lost.task_id, 2, 2)
+
+
+async def test_a_back_off_is_waited_for(pool: Pool, connection: Connection, users: list[str]) -> None:
+    await add_task(connection, users[0], not_before=today(12, 30))
+    for now, due in ((today(12, 29), False), (today(12, 30), True)):
+        taken = await lifecycle.claim(pool, "no_task", worker_id="worker", modes=lives.EVERY_MODE, now=now)
+        assert (taken.claim is not None) is due
+
+
+async def test_somebody_who_backs_off_lets_their_next_task_pass(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    await add_task(connection, users[0], not_before=today(13), created_at=today(8))
+    behind = await add_task(connection, users[0], created_at=today(9))
+    assert (await lives.claim(pool, now=today(12))).task_id == behind.task_id
+
+
+async def test_only_edits_that_this_worker_makes_are_taken(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    pose = await add_task(connection, users[0], mode=Mode.POSE_CHANGE, created_at=today(7))
+    ours = await add_task(connection, users[0], created_at=today(8))
+    taken = await lifecycle.claim(pool, pose.task_id, worker_id="worker", modes=HERE)
+    assert taken.claim is not None
+    assert taken.claim.task_id == ours.task_id
+    # The message was somebody else's: there may be a worker that can use it.
+    assert taken.announce == (pose.task_id, pose.message_no + 1)
+
+
+async def test_a_message_that_nobody_here_can_use_does_not_come_back_at_once(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """It would go round and round, between Redis and us. Marked, it is the sweep's, which takes its time."""
+    pose = await add_task(connection, users[0], mode=Mode.POSE_CHANGE, dispatched_at=today())
+    taken = await lifecycle.claim(pool, pose.task_id, worker_id="worker", modes=HERE)
+    assert (taken.claim, taken.announce) == (None, None)
+    seen = await lives.get(pool, pose.task_id)
+    assert (seen.dispatched_at, seen.message_no) == (None, pose.message_no + 1)
+
+
+async def test_the_named_task_that_still_waits_is_marked_and_announced_again(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    first, second = await wait_in_line(connection, users[0], 2)
+    async with pool.acquire() as sending:
+        await store.mark_dispatched(sending, [(first.task_id, 0), (second.task_id, 0)])
+    taken = await lifecycle.claim(pool, second.task_id, worker_id="worker", modes=lives.EVERY_MODE)
+    assert taken.claim is not None
+    assert taken.claim.task_id == first.task_id
+    assert taken.announce == (second.task_id, 1)
+    seen = await lives.get(pool, second.task_id)
+    assert (seen.dispatched_at, seen.message_no) == (None, 1)
+
+
+async def test_the_named_task_is_not_announced_when_it_is_the_one(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    (only,) = await wait_in_line(connection, users[0], 1)
+    taken = await lifecycle.claim(pool, only.task_id, worker_id="worker", modes=lives.EVERY_MODE)
+    assert taken.claim is not None
+    assert (taken.claim.task_id, taken.announce) == (only.task_id, None)
+
+
+async def test_a_task_that_backs_off_is_announced_when_it_is_due(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    served, *others = users
+    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", served, today(11))
+    waits = await add_task(connection, served, not_before=today(13))
+    moments = ((today(12), None), (today(14), (waits.task_id, 2)))
+    for other, (now, announced) in zip(others, moments, strict=True):
+        await add_task(connection, other)
+        taken = await lifecycle.claim(pool, waits.task_id, worker_id="worker", modes=lives.EVERY_MODE, now=now)
+        assert taken.claim is not None
+        assert taken.claim.task.user_id == other
+        assert taken.announce == announced
+
+
+async def test_a_worker_that_stops_claims_nothing_and_passes_the_message_on(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    (only,) = await wait_in_line(connection, users[0], 1)
+    taken = await lifecycle.claim(pool, only.task_id, worker_id="worker", modes=frozenset())
+    assert (taken.claim, taken.announce) == (None, (only.task_id, 1))
+
+
+@pytest.mark.parametrize("named", ["gone", "ended"])
+async def test_a_message_without_a_waiting_task_claims_whoever_waits(
+    pool: Pool, connection: Connection, users: list[str], named: str
+) -> None:
+    waiting = await add_task(connection, users[0])
+    ended = await lives.create(connection, users[1])
+    await lives.cancel(pool, users[1], ended.task_id)
+    message = ended.task_id if named == "ended" else new_id("task")
+    taken = await lifecycle.claim(pool, message, worker_id="worker", modes=lives.EVERY_MODE)
+    assert taken.claim is not None
+    assert (taken.claim.task_id, taken.announce) == (waiting.task_id, None)
+
+
+async def test_claimers_at_once_never_share_a_task_and_stay_fair(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    tasks = [task for user_id in users for task in await wait_in_line(connection, user_id, 10)]
+    held = await asyncio.gather(*(lives.claim(pool, task.task_id, worker_id=task.task_id) for task in tasks[:15]))
+    assert len({claim.task_id for claim in held}) == 15
+    # Each saw the others' claims: nobody got a slot more than their share.
+    assert Counter(claim.task.user_id for claim in held) == dict.fromkeys(users, 5)
+
+
+async def test_a_claim_and_a_batch_of_marks_do_not_wait_for_each_other(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """A worker, woken by the first message of a batch, claims while the batch is still being marked as sent.
+
+    It takes the urgent task and marks the one its message named; the batch has that one and wants the urgent one.
+    """
+    named = await add_task(connection, users[0], created_at=today(8))
+    urgent = await add_task(connection, users[0], priority=Priority.HIGH, line=LINE[Priority.HIGH])
+    async with pool.acquire() as sending:
+        transaction = sending.transaction()
+        await transaction.start()
+        await store.mark_dispatched(sending, [(named.task_id, 0)])
+        claiming = asyncio.create_task(lifecycle.claim(pool, named.task_id, worker_id="worker", modes=lives.EVERY_MODE))
+        await lives.until_blocked(connection)
+        assert await store.mark_dispatched(sending, [(urgent.task_id, 0)]) == {urgent.task_id}
+        await transaction.commit()
+    taken = await claiming
+    assert taken.claim is not None
+    assert taken.claim.task_id == urgent.task_id
+    assert taken.announce == (named.task_id, 1)
+
+
+async def test_a_task_that_is_being_cancelled_holds_nobody_up(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    first, second = await wait_in_line(connection, users[0], 2)
+    async with pool.acquire() as cancelling, cancelling.transaction():
+        assert await store.cancel_task(cancelling, users[0], first.task_id)
+        held = await asyncio.wait_for(lives.claim(pool, second.task_id), 5)
+        assert held.task_id == second.task_id
+
+
+async def test_batches_that_mark_the_same_tasks_in_another_order_do_not_deadlock(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    tasks = [(task.task_id, 0) for task in await wait_in_line(connection, users[0], 50)]
+
+    async def mark(batch: list[tuple[str, int]]) -> None:
+        async with pool.acquire() as marking:
+            for _ in range(15):
+                await store.mark_dispatched(marking, batch, now=today() + timedelta(seconds=1))
+
+    await asyncio.gather(mark(tasks), mark(tasks[::-1]), mark(tasks[25:] + tasks[:25]))
+    assert await connection.fetchval("SELECT count(*) FROM tasks WHERE dispatched_at IS NULL") == 0

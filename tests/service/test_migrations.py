@@ -1,0 +1,185 @@
+"""The schema's way forward: once each, however often and from wherever it is asked for."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+from msgspec import structs
+
+from service.database import connect
+from service.migrations import Migration, SchemaError, all_migrations, check_schema, migrate
+from service.settings import Settings
+from tests.conftest import SECRET_KEY
+from tests.running import PATIENCE, run_command, running
+
+CONCURRENTLY = Migration(
+    9001,
+    "9001_index_concurrently.sql",
+    """-- A big table's index. Runs after the deploy.
+-- no-transaction
+
+CREATE INDEX CONCURRENTLY idx_tasks_by_worker ON tasks (worker_id);
+COMMENT ON INDEX idx_tasks_by_worker IS 'made; without a transaction';
+""",
+)
+AT_ONCE = 4
+
+
+@pytest.fixture
+def fresh(empty_database: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings for a database without anything."""
+    return Settings(
+        database_url=empty_database,
+        redis_url=redis_url,
+        storage_url=(tmp_path / "files").as_uri(),
+        secret_keys=(SECRET_KEY,),
+    )
+
+
+async def fetch(settings: Settings, query: str) -> list[tuple[object, ...]]:
+    connection = await connect(settings)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+async def execute(settings: Settings, statements: str) -> None:
+    connection = await connect(settings)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+EVERYTHING = """
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+
+
+async def test_every_file_is_applied_once_and_in_order(fresh: Settings) -> None:
+    names = [migration.name for migration in all_migrations()]
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    assert await migrate(fresh) == names
+    assert await fetch(fresh, "SELECT name FROM schema_migrations ORDER BY version") == [(name,) for name in names]
+    before = await fetch(fresh, EVERYTHING)
+    assert await migrate(fresh) == []
+    assert await fetch(fresh, EVERYTHING) == before
+
+
+async def test_the_schema_is_complete_afterwards(fresh: Settings) -> None:
+    connection = await connect(fresh)
+    with pytest.raises(SchemaError, match=r"0001_tasks_table\.sql.*Run: darkroom migrate"):
+        await check_schema(connection)
+    await migrate(fresh)
+    await check_schema(connection)
+    await connection.close()
+
+
+async def test_two_at_once_apply_each_file_once(fresh: Settings) -> None:
+    answers = await asyncio.gather(*(migrate(fresh) for _ in range(AT_ONCE)))
+    applied = sorted(name for answer in answers for name in answer)
+    assert applied == [migration.name for migration in all_migrations()]
+
+
+async def test_through_a_transaction_pooler_nothing_is_prepared(fresh: Settings) -> None:
+    """There named statements fail: the next transaction may run in another session."""
+    pooled = structs.replace(fresh, database_pooler="transaction")
+    assert pooled.through_pooler
+    assert len(await migrate(pooled)) == len(all_migrations())
+    connection = await connect(pooled)
+    await check_schema(connection)
+    assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''") == 0
+    await connection.close()
+
+
+async def test_a_changed_file_is_refused(fresh: Settings) -> None:
+    first, *others = all_migrations()
+    await migrate(fresh, [first])
+    changed = structs.replace(first, sql=first.sql + "\nALTER TABLE users ADD COLUMN nickname text;")
+    with pytest.raises(SchemaError, match=r"0001_tasks_table\.sql has been changed"):
+        await migrate(fresh, [changed, *others])
+    assert len(await fetch(fresh, "SELECT FROM schema_migrations")) == 1
+    assert await fetch(fresh, "SELECT to_regclass('files')") == [(None,)]
+
+
+@pytest.mark.parametrize("table", ["users", "tasks"])
+async def test_somebody_elses_tables_are_refused_and_left_as_they_are(fresh: Settings, table: str) -> None:
+    await execute(fresh, f"CREATE TABLE {table} AS SELECT 17 AS id")
+    before = await fetch(fresh, EVERYTHING)
+    with pytest.raises(SchemaError, match="--adopt"):
+        await migrate(fresh)
+    assert await fetch(fresh, EVERYTHING) == before
+    assert await fetch(fresh, f"SELECT id FROM {table}") == [(17,)]  # noqa: S608 - a name from above
+
+
+async def test_a_file_that_fails_leaves_nothing_behind(fresh: Settings) -> None:
+    bad = Migration(9001, "9001_bad.sql", "CREATE TABLE half (id integer); CREATE TABLE half (id integer);")
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await migrate(fresh, [*all_migrations(), bad])
+    assert await fetch(fresh, "SELECT to_regclass('half')") == [(None,)]
+    assert len(await fetch(fresh, "SELECT FROM schema_migrations")) == len(all_migrations())
+    good = structs.replace(bad, sql="CREATE TABLE half (id integer)")
+    assert await migrate(fresh, [*all_migrations(), good]) == ["9001_bad.sql"]
+
+
+@pytest.mark.parametrize("pooler", ["none", "transaction"])
+async def test_an_index_is_made_concurrently_by_one_of_many(fresh: Settings, pooler: str) -> None:
+    """PostgreSQL waits for every older snapshot then: whoever waits for the lock must hold none."""
+    settings = structs.replace(fresh, database_pooler=pooler)
+    assert not CONCURRENTLY.in_transaction
+    await migrate(settings)
+    wanted = [*all_migrations(), CONCURRENTLY]
+    async with asyncio.timeout(PATIENCE):
+        answers = await asyncio.gather(*(migrate(settings, wanted) for _ in range(AT_ONCE)))
+    assert sorted(answers) == [[]] * (AT_ONCE - 1) + [[CONCURRENTLY.name]]
+    query = (
+        "SELECT indisvalid, obj_description(indexrelid) FROM pg_index WHERE indexrelid::regclass::text ~ 'by_worker'"
+    )
+    assert await fetch(fresh, query) == [(True, "made; without a transaction")]
+
+
+async def test_an_index_is_made_concurrently_on_the_very_first_run(fresh: Settings) -> None:
+    """The journal's own table is made in the transaction that holds the lock; that must not be in the way."""
+    async with asyncio.timeout(PATIENCE):
+        applied = await migrate(fresh, [*all_migrations(), CONCURRENTLY])
+    assert applied[-1] == CONCURRENTLY.name
+
+
+async def test_a_newer_schema_is_fine(fresh: Settings) -> None:
+    """A deploy is under way: this process is the older one."""
+    await migrate(fresh, [*all_migrations(), Migration(9001, "9001_more.sql", "CREATE TABLE more (id integer)")])
+    connection = await connect(fresh)
+    await check_schema(connection)
+    await connection.close()
+    assert await migrate(fresh) == []
+
+
+def test_the_command_tells_what_it_applied(fresh: Settings) -> None:
+    first, second = [run_command("migrate", settings=fresh) for _ in range(2)]
+    assert first.stdout.splitlines() == [
+        *(f"applied {migration.name}" for migration in all_migrations()),
+        "The schema is up to date.",
+    ]
+    assert second.stdout.splitlines() == ["The schema is up to date."]
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
+async def test_the_command_refuses_somebody_elses_tables_in_one_line(fresh: Settings) -> None:
+    await execute(fresh, "CREATE TABLE tasks (id integer)")
+    ended = await asyncio.to_thread(run_command, "migrate", settings=fresh)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("darkroom: ")
+    assert "--adopt" in line
+
+
+async def test_an_api_on_an_older_schema_refuses_to_start(fresh: Settings, tmp_path: Path) -> None:
+    await migrate(fresh, all_migrations()[:-1])
+    log = tmp_path / "api.log"
+    with running("api", "--port", "0", settings=fresh, log=log) as process:
+        assert await asyncio.to_thread(process.wait, PATIENCE) == 1
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("darkroom: ")]
+    assert all_migrations()[-1].name in line
+    assert line.endswith("Run: darkroom migrate")

@@ -1,0 +1,76 @@
+"""Redis, as everybody but Dramatiq's consumers sees it."""
+
+import pytest
+
+from actors.broker import WakingBroker
+from schema.messages import EDITS, ENDED_CHANNEL, message_id
+from service.queue import REDIS_AWAY, Queue, encode_message
+from tests import lives
+from tests.running import free_port
+
+NEXT = [(f"task_{n}", n) for n in range(5)]
+
+
+async def test_messages_keep_their_order(queue: Queue) -> None:
+    await queue.send(NEXT)
+    assert await lives.messages(queue) == [message_id(*each) for each in NEXT]
+    assert await queue.length() == len(NEXT)
+
+
+async def test_what_is_there_is_not_sent_twice_and_what_is_new_is(queue: Queue) -> None:
+    await queue.send(NEXT[:3])
+    await queue.send(NEXT)
+    assert await lives.messages(queue) == [message_id(*each) for each in NEXT]
+
+
+async def test_nothing_to_send_or_to_withdraw(queue: Queue) -> None:
+    await queue.send([])
+    assert await queue.withdraw([]) == 0
+    assert await queue.length() == 0
+
+
+async def test_withdrawing_leaves_nothing_of_a_message(queue: Queue) -> None:
+    await queue.send(NEXT)
+    assert await queue.withdraw([NEXT[1], NEXT[3], ("task_unknown", 0), ("task_0", 7)]) == 2
+    assert await lives.messages(queue) == [message_id(*NEXT[n]) for n in (0, 2, 4)]
+
+
+async def test_a_dramatiq_consumer_reads_what_the_queue_sends(queue: Queue, redis_url: str) -> None:
+    """The layout on Redis is Dramatiq's: its own consumer takes, and its own acknowledgement leaves nothing."""
+    await queue.send(NEXT[:1])
+    broker = WakingBroker(url=redis_url, middleware=[])
+    consumer = broker.consume(EDITS, prefetch=1)
+    message = next(consumer)
+    assert (message.actor_name, message.args, message.message_id) == ("edit", ("task_0",), message_id(*NEXT[0]))
+    assert await queue.missing(NEXT[:1]) == []
+    assert await queue.withdraw(NEXT[:1]) == 0
+    consumer.ack(message)
+    assert await queue.missing(NEXT[:2]) == NEXT[:2]
+    left = {key.decode() for key in await queue.redis.keys("*")}  # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue]
+    assert left == {"dramatiq:__heartbeats__"}
+    broker.close()
+
+
+async def test_missing_tells_those_that_redis_does_not_have(queue: Queue) -> None:
+    await queue.send(NEXT[::2])
+    assert await queue.missing(NEXT) == NEXT[1::2]
+
+
+async def test_an_end_is_told(queue: Queue) -> None:
+    async with lives.listening(queue, ENDED_CHANNEL) as told:
+        await queue.tell_ended("task_1")
+        assert await told() == "task_1"
+
+
+async def test_a_redis_that_is_away_raises_what_everybody_expects() -> None:
+    queue = Queue(f"redis://127.0.0.1:{free_port()}/0")
+    for call in (queue.ping(), queue.send(NEXT), queue.withdraw(NEXT), queue.missing(NEXT), queue.tell_ended("task")):
+        with pytest.raises(REDIS_AWAY):
+            await call
+    await queue.close()
+
+
+def test_a_message_is_named_after_its_task_and_its_number() -> None:
+    identity, body = encode_message("task_1", 4)
+    assert identity == "task_1.4"
+    assert b'"redis_message_id":"task_1.4"' in body
