@@ -1,10 +1,11 @@
 """Names for the arrays that the local engine passes around.
 
 Shapes are written (height, width[, channels]); colours are red, green, blue. Points are (x, y) in pixels, with the
-centre of the top left pixel at (0, 0).
+centre of the top left pixel at (0, 0). Floats are float32 at run time wherever there is one per pixel; NumPy's types
+can't follow that through arithmetic with Python's numbers, so the names promise no more than floats.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +13,19 @@ from numpy.typing import NDArray
 Rgb8: TypeAlias = NDArray[np.uint8]
 """(h, w, 3), sRGB, 0 to 255."""
 
-Rgb: TypeAlias = NDArray[np.float32]
+Rgb: TypeAlias = NDArray[np.floating[Any]]
 """(h, w, 3), sRGB as encoded (not linear), 0 to 1."""
 
-Plane: TypeAlias = NDArray[np.float32]
+Plane: TypeAlias = NDArray[np.floating[Any]]
 """(h, w): an alpha matte or another weight per pixel, 0 to 1."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 """(h, w)."""
 
-Points: TypeAlias = NDArray[np.float32]
+Points: TypeAlias = NDArray[np.floating[Any]]
 """(n, 2)."""
 
-Floats: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.floating[Any]]
 """An array of floats of any other shape."""
 
 

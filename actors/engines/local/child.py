@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import BinaryIO, NoReturn
 
 from actors.engines.local import wire
@@ -25,7 +26,7 @@ _NICENESS = 5
 def main() -> int:
     threads, parent = int(sys.argv[1]), int(sys.argv[2])
     _die_with(parent)
-    reports = _taken_over()
+    reports = protocol_pipe()
     faulthandler.enable()
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
@@ -40,7 +41,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _taken_over() -> BinaryIO:
+def protocol_pipe() -> BinaryIO:
     """The pipe to the parent, out of reach of anything that prints."""
     pipe = os.dup(1)
     os.dup2(2, 1)
@@ -82,8 +83,11 @@ def _serve(threads: int, reports: BinaryIO) -> NoReturn:
     orders = _Orders()
     studio = Studio(threads)
     studio.warm_up()
-    _trim = _trimmer()
-    say = lambda report: _write(reports, report)  # noqa: E731 - a name for the edits
+    give_back = _trimmer()
+
+    def say(report: wire.Report) -> None:
+        _write(reports, report)
+
     say(wire.Ready())
     while True:
         edit = orders.next()
@@ -94,7 +98,7 @@ def _serve(threads: int, reports: BinaryIO) -> NoReturn:
             traceback.print_exc()
             os._exit(1)
         say(outcome)
-        _trim()
+        give_back()
 
 
 def _write(reports: BinaryIO, report: wire.Report) -> None:
@@ -103,13 +107,13 @@ def _write(reports: BinaryIO, report: wire.Report) -> None:
         data = data[reports.write(data) :]
 
 
-def _trimmer() -> "ctypes._FuncPointer | type[None]":
+def _trimmer() -> Callable[[], object]:
     """A function that gives freed memory back to the system between edits; does nothing where there is no such call."""
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):
             trim = ctypes.CDLL(None).malloc_trim
-            return lambda: trim(0)  # type: ignore[return-value]
-    return lambda: None  # type: ignore[return-value]
+            return lambda: trim(0)
+    return lambda: None
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ class Studio:
         with suppress(ModelMissingError):
             self._runtimes.load(saliency.MODEL, pose.DETECTOR, pose.LANDMARKS)
 
-    def make(self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+    def make(
+        self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
+    ) -> wire.Report:
         """Make `edit`, saying each step and picture; returns the last report.
 
         Raises:
@@ -69,7 +71,9 @@ class Studio:
                 transient=False,
             )
 
-    def _made(self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+    def _made(
+        self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
+    ) -> wire.Report:
         mode = Mode(edit.mode)
         step = Steps(_PLANS[mode], lambda percent, words: say(wire.Stepped(percent, words)), stopped)
         made = change_background(

@@ -60,15 +60,15 @@ class LocalEngine:
         """Make one edit; see `Engine.run`."""
         if request.mode not in self.modes():
             raise EngineError(
-                FailureCode.ENGINE_NOT_AVAILABLE, f"{request.mode} isn't available on this server's engine.", details={"mode": request.mode}
+                FailureCode.ENGINE_NOT_AVAILABLE,
+                f"{request.mode} isn't available on this server's engine.",
+                details={"mode": request.mode},
             )
         async with self._turn:
-            child = await self._child()
+            child, report = await self._begun(_order(request))
             settled = False
             try:
-                await child.send(_order(request))
                 while True:
-                    report = await child.receive()
                     # What follows the last report is the caller's time, not the child's: it may be closed there.
                     settled = not isinstance(report, wire.Stepped | wire.Written)
                     if isinstance(report, wire.Failed) and report.code == FailureCode.PROCESSING_FAILED:
@@ -76,16 +76,11 @@ class LocalEngine:
                     yield _event(report)
                     if settled:
                         return
+                    report = await child.receive()
             except ChildGoneError as error:
                 settled = True
                 self._warm_up()
-                _log.warning("%s", error)
-                raise EngineError(
-                    FailureCode.PROCESSING_FAILED,
-                    "The edit was interrupted by a fault of the engine. Please try again, or with a smaller photo.",
-                    transient=True,
-                    crashed=True,
-                ) from error
+                raise _crashed(error) from error
             finally:
                 if not settled:
                     await _undisturbed(self._stop(child))
@@ -116,12 +111,34 @@ class LocalEngine:
             # Shielded: an edit that is cancelled here leaves the child to warm up for the next.
             return await asyncio.shield(self._starting)
         except (ChildGoneError, OSError, TimeoutError) as error:
-            _log.error("The engine's child process doesn't start: %s", error)  # noqa: TRY400 - its own words are in it
+            _log.error("The engine's child process doesn't start: %s", error)
             raise EngineError(
                 FailureCode.ENGINE_NOT_AVAILABLE,
                 "The engine doesn't start on this server at the moment. Please try again later.",
                 transient=True,
             ) from error
+
+    async def _begun(self, order: wire.StartEdit) -> tuple[ChildProcess, wire.Report]:
+        """Give `order` to a child; returns the child and its first report."""
+        for last_try in (False, True):
+            child = await self._child()
+            settled = False
+            try:
+                await child.send(order)
+                report = await child.receive()
+            except ChildGoneError as error:
+                settled = True
+                self._warm_up()
+                # The first report comes before anything is opened: it died while it waited, not of this edit.
+                if last_try:
+                    raise _crashed(error) from error
+            else:
+                settled = True
+                return child, report
+            finally:
+                if not settled:
+                    await _undisturbed(self._stop(child))
+        raise AssertionError("unreachable")
 
     def _warm_up(self) -> None:
         """Start a new child in the background."""
@@ -150,6 +167,16 @@ async def _started(threads: int) -> ChildProcess:
         await _undisturbed(child.kill())
         raise
     return child
+
+
+def _crashed(error: ChildGoneError) -> EngineError:
+    _log.warning("%s", error)
+    return EngineError(
+        FailureCode.PROCESSING_FAILED,
+        "The edit was interrupted by a fault of the engine. Please try again, or with a smaller photo.",
+        transient=True,
+        crashed=True,
+    )
 
 
 async def _undisturbed(work: Any) -> None:

@@ -165,7 +165,9 @@ def _unpack(archive: zipfile.ZipFile, file: ModelFile, path: Path) -> None:
         copy.flush()
         os.fsync(copy.fileno())
     if not _is_whole(path, file):
-        raise FetchError(f"{file.name} isn't the file it should be (its SHA-256 differs); nothing was installed from it")
+        raise FetchError(
+            f"{file.name} isn't the file it should be (its SHA-256 differs); nothing was installed from it"
+        )
 
 
 def _is_whole(path: Path, file: ModelFile) -> bool:
@@ -178,20 +180,23 @@ def _is_whole(path: Path, file: ModelFile) -> bool:
         return False
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - a command's output
+
+
 def main() -> int:
     """Fetch all models; 0, or 1 with one line on stderr."""
     target = directory()
     started = time.monotonic()
-    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731, T201 - a command's output
     try:
-        fetch_all(target, say)
+        fetch_all(target, _say)
     except FetchError as error:
-        say(f"darkroom: {error}")
+        _say(f"darkroom: {error}")
         return 1
     except KeyboardInterrupt:
-        say("darkroom: stopped; run it again to go on")
+        _say("darkroom: stopped; run it again to go on")
         return 1
-    say(f"Models ready in {target} ({time.monotonic() - started:.1f} s)")
+    _say(f"Models ready in {target} ({time.monotonic() - started:.1f} s)")
     return 0
 
 

@@ -3,6 +3,8 @@
 OpenCV's own types say little (any array in, any array out), so they stay in this file.
 """
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 from typing import Any, TypeVar
 
 import cv2
@@ -49,7 +51,7 @@ def gaussian(image: Floats, sigma: float) -> Floats:
     """
     height, width = image.shape[:2]
     reduce = min(int(sigma / 4), height // 8, width // 8)
-    if reduce < 2:  # noqa: PLR2004 - nothing to be gained
+    if reduce < 2:  # nothing to be gained
         result: Any = cv2.GaussianBlur(image, (0, 0), sigma)
         return result
     small = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))

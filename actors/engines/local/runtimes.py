@@ -1,7 +1,7 @@
 """Running models: ONNX Runtime and LiteRT behind two typed functions, each model loaded once per process."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -58,7 +58,7 @@ class Runtimes:
 
     def _session(self, name: str) -> Any:
         if name not in self._sessions:
-            options = onnxruntime.SessionOptions()
+            options = cast("Any", onnxruntime.SessionOptions())
             options.intra_op_num_threads = self._threads
             options.inter_op_num_threads = 1
             # Both plan ahead by keeping every buffer a run ever needs: 964 MB at peak instead of 665, and no quicker.

@@ -1,5 +1,7 @@
 """Putting a person in front of another background so that they seem to stand there."""
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 import numpy as np
 
 from actors.engines.local.arrays import Mask, Plane, Rgb
@@ -27,7 +29,7 @@ def colour_matched(foreground: Rgb, alpha: Plane, background: Rgb) -> Rgb:
     Source of the idea: Reinhard et al., "Color Transfer between Images" (2001), means only.
     """
     values = lab(foreground)
-    solid = alpha > 0.8  # noqa: PLR2004 - the person, not the mixed edge
+    solid = alpha > 0.8  # the person, not the mixed edge
     if not solid.any():
         return foreground
     wanted = lab(background[::4, ::4]).reshape(-1, 3).mean(axis=0)
@@ -42,7 +44,7 @@ def _skin(values: Rgb) -> Mask:
     light, red, yellow = values[..., 0], values[..., 1], values[..., 2]
     chroma = np.hypot(red, yellow)
     hue = np.degrees(np.arctan2(yellow, red))
-    return (light > 15) & (light < 95) & (chroma > 9) & (chroma < 50) & (hue > 15) & (hue < 80)  # noqa: PLR2004 - measured on photos
+    return (light > 15) & (light < 95) & (chroma > 9) & (chroma < 50) & (hue > 15) & (hue < 80)  # measured on photos
 
 
 def wrapped_in_light(foreground: Rgb, alpha: Plane, background: Rgb) -> Rgb:
@@ -87,11 +89,11 @@ def _standing_feet(alpha: Plane, person: Pose | None) -> list[tuple[float, float
         indices = list(FEET[side::2])
         points, seen = person.points[indices], person.visible[indices]
         inside = (points[:, 0] >= 0) & (points[:, 0] < width) & (points[:, 1] >= 0) & (points[:, 1] < height)
-        if not inside.all() or float(seen.mean()) < 0.5:  # noqa: PLR2004 - more hidden than seen
+        if not inside.all() or float(seen.mean()) < 0.5:  # more hidden than seen
             continue
         start, end = float(points[:, 0].min()), float(points[:, 0].max())
         top = max(0, int(points[:, 1].min()))
-        strip = alpha[top:, max(0, int(start)) : int(end) + 1] > 0.5  # noqa: PLR2004 - the person
+        strip = alpha[top:, max(0, int(start)) : int(end) + 1] > 0.5  # the person
         rows = np.flatnonzero(strip.any(axis=1))
         sole = float(top + rows[-1]) if len(rows) else float(points[:, 1].max())
         if sole < 0.985 * height:  # a foot at the picture's edge is cut off, and stands elsewhere

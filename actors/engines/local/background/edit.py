@@ -1,5 +1,7 @@
 """The edit itself: from the files of a request to the pictures of its outcome."""
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +47,14 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.STANDARD: Effort(mirror_parts=False, whole=768, head=512),
-    Quality.HIGH: Effort(mirror_parts=True, whole=1024, head=768),
-    Quality.ULTRA: Effort(mirror_parts=True, whole=1536, head=1152),
+    Quality.STANDARD: Effort(mirror_all=False, whole=768, head=512, steps=120),
+    Quality.HIGH: Effort(mirror_all=True, whole=1024, head=768, steps=300),
+    Quality.ULTRA: Effort(mirror_all=True, whole=1536, head=1152, steps=600),
 }
 _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 """Long edge in pixels at which the edge's colours are solved for."""
 
+_SURE_FACE = 0.7
 _NOBODY = (
     "No person was found in the photo. Please send one in which a person can be seen clearly: not too small, "
     "well lit, and at least from the head to the chest."
@@ -67,7 +70,12 @@ class Made(Struct, frozen=True):
 
 
 def change_background(
-    source: Path, reference: Path | None, config: BackgroundChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
+    source: Path,
+    reference: Path | None,
+    config: BackgroundChangeConfig,
+    max_pixels: int,
+    runtimes: Runtimes,
+    step: Steps,
 ) -> Made:
     """Cut the person out of `source` and put them on the background that `config` asks for, or on none.
 
@@ -85,8 +93,8 @@ def change_background(
         if reference is not None and wanted is BackgroundType.CUSTOM
         else None
     )
-    quality = _EFFORTS.keys() & {config.quality or Quality.STANDARD}
-    level = next(iter(quality), Quality.STANDARD)
+    # What isn't named here is an older word for the standard.
+    level = config.quality if config.quality is not None and config.quality in _EFFORTS else Quality.STANDARD
     cut = _cut_out(photo, _EFFORTS[level], _COLOUR_SIDE[level], runtimes, step)
     alpha = feathered(cut.alpha, config.edge_blur or 0)
     warnings = list(cut.warnings)
@@ -148,9 +156,10 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     step("Finding the person")
     found = faces(photo.image, runtimes)
     person = pose(photo.image, runtimes)
-    if person is not None and person.certainty < 0.5:  # noqa: PLR2004 - rather none than one
+    if person is not None and person.certainty < 0.5:  # rather none than one
         person = None
-    if person is None and not found:
+    # A face alone has to be a sure one: flowers and cats come close.
+    if person is None and not any(face.score > _SURE_FACE for face in found):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
     coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
     if not _shows_somebody(coarse, person, found):
@@ -164,7 +173,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     colours, alpha = without_spill(front, back, alpha)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
-    several = sum(face.score > 0.7 for face in found) > 1  # noqa: PLR2004 - sure
+    several = sum(face.score > _SURE_FACE for face in found) > 1
     return _Cut(colours, alpha, person, ["More than one person was found; all were kept."] if several else [])
 
 

@@ -63,7 +63,9 @@ def _gradient(top: Colour, middle: Colour, bottom: Colour) -> Callable[[int, int
 def _sky(width: int, height: int) -> Backdrop:
     """A clear summer sky: deep above, hazy below, with thin high clouds."""
     _, y = _grid(width, height)
-    image = _between(y, (0, 0.5, 0.85, 1), ((0.23, 0.46, 0.78), (0.46, 0.67, 0.90), (0.74, 0.86, 0.95), (0.83, 0.90, 0.95)))
+    image = _between(
+        y, (0, 0.5, 0.85, 1), ((0.23, 0.46, 0.78), (0.46, 0.67, 0.90), (0.74, 0.86, 0.95), (0.83, 0.90, 0.95))
+    )
     veil = _smooth((_cloud(width, height, 11) - 0.50) / 0.42) * (0.25 + 0.55 * _smooth((y - 0.08) / 0.6))
     image += 0.62 * veil[..., None] * (_colour((0.985, 0.99, 1.0)) - image)
     return Backdrop(_grained(image), ground=False, tints=True)
@@ -90,7 +92,9 @@ def _sunset(width: int, height: int) -> Backdrop:
 
 def _green_screen(width: int, height: int) -> Backdrop:
     """Flat chroma green, for keying: no grain, no shadow, nothing of it on the person."""
-    return Backdrop(np.full((height, width, 3), _colour((0.0, 177 / 255, 64 / 255)), np.float32), ground=False, tints=False)
+    return Backdrop(
+        np.full((height, width, 3), _colour((0.0, 177 / 255, 64 / 255)), np.float32), ground=False, tints=False
+    )
 
 
 _PRESETS: dict[str, Callable[[int, int], Backdrop]] = {
@@ -108,7 +112,7 @@ if tuple(_PRESETS) != BACKGROUND_PRESETS:
 
 
 def _grid(width: int, height: int) -> tuple[Plane, Plane]:
-    """x and y (h, w) of the pixels, 0 to 1 across the picture."""
+    """Both x and y (h, w) of the pixels, 0 to 1 across the picture."""
     x = (np.arange(width, dtype=np.float32) + np.float32(0.5)) / np.float32(width)
     y = (np.arange(height, dtype=np.float32) + np.float32(0.5)) / np.float32(height)
     return np.broadcast_to(x[None, :], (height, width)), np.broadcast_to(y[:, None], (height, width))
@@ -130,7 +134,9 @@ def _between(position: Plane, stops: tuple[float, ...], colours: tuple[Colour, .
     ramp = np.stack([np.interp(table, stops, [colour[channel] for colour in colours]) for channel in range(3)], axis=-1)
     kernel = np.hanning(97)
     padded = np.pad(ramp, ((48, 48), (0, 0)), mode="edge")
-    smooth = np.stack([np.convolve(padded[:, channel], kernel / kernel.sum(), "valid") for channel in range(3)], axis=-1)
+    smooth = np.stack(
+        [np.convolve(padded[:, channel], kernel / kernel.sum(), "valid") for channel in range(3)], axis=-1
+    )
     where = np.clip(position, 0, 1) * (len(table) - 1)
     low = np.minimum(where.astype(np.int64), len(table) - 2)
     part = (where - low)[..., None]

@@ -1,9 +1,11 @@
 """What of a coarse matte belongs to a person.
 
-What stands out in a picture isn't always a person: a tower behind them, a flower, a piece of furniture does too. The rough
-silhouette that comes with the pose knows persons, but neither their edge nor what they hold. Here the two are brought
-together: large or doubtful parts away from the silhouette go, what the silhouette is sure of comes in.
+What stands out in a picture isn't always a person: a tower behind them, a flower, a piece of furniture does too. The
+rough silhouette that comes with the pose knows persons, but neither their edge nor what they hold. Here the two are
+brought together: large or doubtful parts away from the silhouette go, limbs that only the silhouette has come in.
 """
+
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 from collections.abc import Sequence
 
@@ -20,6 +22,8 @@ _NEAR, _CLOSE = 0.045, 0.012
 """What is nearer than this share of the person's height is clothes and hair; beside something that goes, this near."""
 _LARGE = 0.18
 """A part as large as this share of the silhouette isn't something that a person holds."""
+_FIRST_JOINT = 11
+"""Key points from here on are the body's, the ones before the face's."""
 _DOUBTFUL = 0.75
 """Mean alpha below which a part away from the silhouette is a guess."""
 
@@ -36,14 +40,20 @@ def of_people(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> 
     anchors += [point * scale for point in person.others]
     silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
     keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors)
-    added = resized_linear(_missing(small * keep, silhouette), width, height)
+    joints = [point * scale for point in person.points[_FIRST_JOINT:][person.visible[_FIRST_JOINT:] > 0.5]]
+    added = resized_linear(_missing(small * keep, silhouette, joints), width, height)
     return np.maximum(alpha * resized_linear(keep, width, height), added)
 
 
-def _missing(alpha: Plane, silhouette: Plane) -> Plane:
-    """The silhouette around whole limbs that `alpha` lacks; 0 elsewhere, where `alpha` knows the edge better."""
-    lacking = shrunk((silhouette > 0.7) & (alpha < 0.5), 1)
-    around = gaussian(grown(lacking, 6).astype(np.float32), 2.0)
+def _missing(alpha: Plane, silhouette: Plane, joints: Sequence[Points]) -> Plane:
+    """The silhouette around limbs, each with a joint in it, that `alpha` lacks.
+
+    0 elsewhere, where `alpha` knows the edge better.
+    """
+    lacking = (silhouette > 0.7) & (alpha < 0.5)
+    labels, _ = components(grown(shrunk(lacking, 1), 2))
+    limbs = np.isin(labels, [label for label in _at(labels, joints) if label]) & lacking
+    around = gaussian(grown(limbs, 5).astype(np.float32), 2.0)
     return np.clip((silhouette - 0.3) / 0.4, 0, 1) * around
 
 
@@ -52,7 +62,7 @@ def _kept_parts(alpha: Plane, silhouette: Plane | None, anchors: Sequence[Points
     labels, stats = components(alpha > 0.3)
     areas = stats[:, 4].astype(np.float64)
     areas[0] = 0
-    if len(areas) <= 2:  # noqa: PLR2004 - the outside and one part
+    if len(areas) <= 2:  # the outside and one part
         return np.ones_like(alpha)
     keep = areas > 0.3 * areas.sum()
     if silhouette is not None:

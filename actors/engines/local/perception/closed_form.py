@@ -1,8 +1,8 @@
 """Alpha in the uncertain band around a subject, from the colours themselves.
 
 Source: Levin, Lischinski, Weiss, "A Closed-Form Solution to Natural Image Matting" (2008): within each 3 x 3 window
-alpha is a linear function of colour, which makes the energy a quadratic form, alpha' L alpha. The known pixels are put in
-as constants, so only the band is solved for, by conjugate gradients (Hestenes and Stiefel, 1952), starting from the
+alpha is a linear function of colour, which makes the energy a quadratic form, alpha' L alpha. The known pixels are put
+in as constants, so only the band is solved for, by conjugate gradients (Hestenes and Stiefel, 1952), starting from the
 coarse matte. That matte also has a small say of its own: it decides where colours can't, and quickens the solution.
 """
 
@@ -15,6 +15,8 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 
 _EPSILON = 1e-6
 """Regularises a window's covariance: colours closer than its root are the same."""
+_TOLERANCE = 0.036
+"""Relative residual times steps."""
 _CHUNK = 16_384
 """Windows worked on at a time; bounds the memory."""
 _WINDOW = tuple((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1))
@@ -25,12 +27,11 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
-def closed_form_alpha(
-    image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.003, tolerance: float = 1e-4, steps: int = 150
-) -> Plane:
+def closed_form_alpha(image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.001, steps: int = 120) -> Plane:
     """Alpha (h, w): `coarse` where `known`, elsewhere what the colours of `image` say.
 
-    `say` is the weight of `coarse` in the band; the solver stops at the relative residual `tolerance` or after `steps`.
+    `say` is the weight of `coarse` in the band; the solver stops after `steps`, or when what they still could change is
+    too little to be seen: the more steps are given, the less that is.
     """
     unknown = ~known
     # A pixel at the border has no window of its own, but is part of its neighbours'.
@@ -57,7 +58,7 @@ def closed_form_alpha(
     )
     diagonal = bands[:, _REACH * _REACH // 2]
     jacobi = LinearOperator((count, count), matvec=lambda vector: vector / diagonal, dtype=np.float64)
-    solution, _ = cg(matrix, right, x0=flat[here], rtol=tolerance, maxiter=steps, M=jacobi)
+    solution, _ = cg(matrix, right, x0=flat[here], rtol=_TOLERANCE / steps, maxiter=steps, M=jacobi)
     result = coarse.copy()
     result[unknown] = np.clip(solution, 0, 1)
     return result

@@ -4,6 +4,8 @@ Source: Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on 
 options published with the models (one size per layer, 2 anchors a cell, all offsets 0.5).
 """
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,12 +70,14 @@ def decoded(
     centres = regressors[chosen, :2] / side + anchors[chosen]
     halves = regressors[chosen, 2:4] / side / 2
     boxes = np.concatenate([centres - halves, centres + halves], axis=1)
-    points = regressors[chosen, 4:].reshape(len(chosen), (regressors.shape[1] - 4) // 2, 2) / side + anchors[chosen][:, None]
+    points = (
+        regressors[chosen, 4:].reshape(len(chosen), (regressors.shape[1] - 4) // 2, 2) / side + anchors[chosen][:, None]
+    )
     back = inverse(matrix)
     found: list[Detection] = []
     waiting = np.arange(len(chosen))
     while len(waiting):
-        together = _overlaps(boxes[waiting[0]], boxes[waiting]) > 0.3  # noqa: PLR2004 - BlazeFace's threshold
+        together = _overlaps(boxes[waiting[0]], boxes[waiting]) > 0.3  # BlazeFace's threshold
         group = waiting[together]
         weights = (scores[chosen[group]] / scores[chosen[group]].sum()).astype(np.float32)
         box = np.tensordot(weights, boxes[group], 1).reshape(2, 2) * side

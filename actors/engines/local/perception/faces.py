@@ -14,7 +14,9 @@ _SHORT_ANCHORS: Points = anchor_centres(_SHORT_SIDE, (8, 16, 16, 16), 2)
 
 
 def faces(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> list[Detection]:
-    """The faces in `image`, most certain first, each with 6 points: eyes (right of the person first), nose, mouth, ears.
+    """The faces in `image`, most certain first.
+
+    Each has 6 points: eyes (the person's right one first), nose, mouth, ears (right, left).
 
     Looks with MediaPipe's full-range model (BlazeFace, small faces in a whole picture); where that sees none, with the
     short-range one, which knows portraits better.
@@ -22,7 +24,9 @@ def faces(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> list[Det
     return _detected(image, runtimes, FULL_RANGE, at_least) or _detected(image, runtimes, SHORT_RANGE, at_least)
 
 
-def faces_in(image: Rgb8, box: tuple[int, int, int, int], runtimes: Runtimes, *, at_least: float = 0.5) -> list[Detection]:
+def faces_in(
+    image: Rgb8, box: tuple[int, int, int, int], runtimes: Runtimes, *, at_least: float = 0.5
+) -> list[Detection]:
     """The faces in the part of `image` that `box` (left, top, right, bottom) cuts out, in pixels of the whole."""
     left, top, right, bottom = box
     shift = np.array([left, top], np.float32)

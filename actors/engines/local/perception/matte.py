@@ -1,5 +1,7 @@
 """A person's matte: from what stands out, over what belongs to a person, to single hairs."""
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,20 +14,21 @@ from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
-from actors.engines.local.raster import grown, resized, resized_linear, shrunk
+from actors.engines.local.raster import gaussian, grown, resized, resized_linear, shrunk
 from actors.engines.local.runtimes import Runtimes
 
 
 class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
-    `mirror_parts`: look a second time, in a mirror, at the enlarged parts too; `whole` and `head`: long edge in pixels
-    at which the band around the person, and around the head, is solved.
+    `mirror_all`: look a second time, in a mirror, at the whole and at the enlarged head too; `whole` and `head`: long
+    edge in pixels at which the band around the person, and around the head, is solved, in at most so many `steps`.
     """
 
-    mirror_parts: bool
+    mirror_all: bool
     whole: int
     head: int
+    steps: int = 120
 
 
 class Box(Struct, frozen=True):
@@ -49,7 +52,7 @@ class Box(Struct, frozen=True):
 
 
 _SURE_FRONT, _SURE_BACK = 0.9, 0.1
-_INNER, _OUTER = 9 / 1024, 14 / 1024
+_INNER, _OUTER = 7 / 1024, 12 / 1024
 """The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
 _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
@@ -73,15 +76,23 @@ def coarse_matte(
     alpha = subject(image, runtimes)
     step("Looking closer at the person")
     body = _body_box(of_people(alpha, person, faces))
-    if body is not None and _is_closer(body, image):
-        alpha = _put(alpha, _looked(body.of(image), runtimes, mirrored=effort.mirror_parts), body)
-    else:
+    if effort.mirror_all or body is None or not _is_closer(body, image):
         alpha = (alpha + subject_mirrored(image, runtimes)) / 2
+    if body is not None and _is_closer(body, image):
+        closer = subject_mirrored(body.of(image), runtimes)
+        # Of somebody small the first look knows little but the place.
+        share = 1.0 if max(body.width, body.height) < 0.5 * max(alpha.shape) else 0.5
+        alpha = _put(alpha, closer, body, share)
     alpha = of_people(alpha, person, faces)
     head = head_box(image, person, faces)
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
-        alpha = _put(alpha, _looked(head.of(image), runtimes, mirrored=effort.mirror_parts), head)
+        part = subject(head.of(image), runtimes)
+        if effort.mirror_all:
+            part = (part + subject_mirrored(head.of(image), runtimes)) / 2
+        old = alpha[head.top : head.bottom, head.left : head.right]
+        if _agree(old, part):
+            alpha = _put(alpha, _near_edge(old, part), head)
     return alpha
 
 
@@ -95,12 +106,12 @@ def refined_matte(
 ) -> Plane:
     """`coarse` with its edge, hair above all, taken from the picture's own colours. (h, w), 0 to 1."""
     step("Cutting out the edge")
-    alpha = _solved(image, coarse, effort.whole, _INNER, _OUTER)
+    alpha = _solved(image, coarse, effort.whole, effort.steps, _INNER, _OUTER)
     head = head_box(image, person, faces)
     if head is not None and _is_closer(head, image):
         step("Cutting out the hair")
         part = coarse[head.top : head.bottom, head.left : head.right]
-        alpha = _put(alpha, _solved(head.of(image), part, effort.head, _HEAD_INNER, _HEAD_OUTER), head)
+        alpha = _put(alpha, _solved(head.of(image), part, effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER), head)
     return np.clip((alpha - 0.02) / 0.96, 0, 1)
 
 
@@ -117,13 +128,15 @@ def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Bo
         centre = (face.box[:2] + face.box[2:]) / 2
     else:
         return None
-    return _box(image.shape, centre[0] - 1.3 * unit, centre[1] - 1.2 * unit, centre[0] + 1.3 * unit, centre[1] + 1.4 * unit)
+    return _box(
+        image.shape, centre[0] - 1.3 * unit, centre[1] - 1.2 * unit, centre[0] + 1.3 * unit, centre[1] + 1.4 * unit
+    )
 
 
 def _box(shape: tuple[int, ...], left: float, top: float, right: float, bottom: float) -> Box | None:
     height, width = shape[:2]
     box = Box(int(max(0, left)), int(max(0, top)), int(min(width, right)), int(min(height, bottom)))
-    return box if min(box.width, box.height) >= 32 else None  # noqa: PLR2004 - less has nothing to show
+    return box if min(box.width, box.height) >= 32 else None  # less has nothing to show
 
 
 def _is_closer(box: Box, image: Rgb8) -> bool:
@@ -132,9 +145,15 @@ def _is_closer(box: Box, image: Rgb8) -> bool:
     return box.width < 0.7 * width or box.height < 0.7 * height
 
 
-def _looked(image: Rgb8, runtimes: Runtimes, *, mirrored: bool) -> Plane:
-    alpha = subject(image, runtimes)
-    return (alpha + subject_mirrored(image, runtimes)) / 2 if mirrored else alpha
+def _agree(old: Plane, new: Plane) -> bool:
+    return float(((new > 0.5) == (old > 0.5)).mean()) >= _AGREE
+
+
+def _near_edge(old: Plane, new: Plane) -> Plane:
+    """`new` near the edge of `old`, else `old`: a closer look tells more of the edge, but less of what is what."""
+    reach = max(2, round(0.03 * max(old.shape)))
+    band = grown(old > _SURE_BACK, reach) & ~shrunk(old > _SURE_FRONT, reach)
+    return old + gaussian(band.astype(np.float32), reach / 3) * (new - old)
 
 
 def _body_box(alpha: Plane) -> Box | None:
@@ -146,15 +165,15 @@ def _body_box(alpha: Plane) -> Box | None:
     return _box(alpha.shape, columns[0] - air, rows[0] - air, columns[-1] + air, rows[-1] + air)
 
 
-def _put(alpha: Plane, part: Plane, box: Box) -> Plane:
-    """`alpha` with `part` in its place, faded in from its sides, if the two agree; else as it was."""
+def _put(alpha: Plane, part: Plane, box: Box, share: float = 1.0) -> Plane:
+    """`alpha` with a `share` of `part` in its place, faded in from its sides, if the two agree; else as it was."""
     old = alpha[box.top : box.bottom, box.left : box.right]
-    if float(((part > 0.5) == (old > 0.5)).mean()) < _AGREE:
+    if not _agree(old, part):
         return alpha
     height, width = alpha.shape
     down = _ramp(box.height, 0.25, fade_start=box.top > 0, fade_end=box.bottom < height)
     across = _ramp(box.width, 0.15, fade_start=box.left > 0, fade_end=box.right < width)
-    weight = np.minimum(down[:, None], across[None, :])
+    weight = np.float32(share) * np.minimum(down[:, None], across[None, :])
     result = alpha.copy()
     result[box.top : box.bottom, box.left : box.right] = old + weight * (part - old)
     return result
@@ -171,7 +190,7 @@ def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Pla
     return result
 
 
-def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float) -> Plane:
+def _solved(image: Rgb8, coarse: Plane, side: int, steps: int, inner: float, outer: float) -> Plane:
     """The band around `coarse` solved at a long edge of `side` and brought back to full size."""
     height, width = coarse.shape
     scale = min(1.0, side / max(height, width))
@@ -179,7 +198,7 @@ def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float) -
     small_image, small_coarse = as_rgb(resized(image, *size)), np.clip(resized(coarse, *size), 0, 1)
     front, back = _known(small_coarse, inner, outer)
     prepared = np.where(front, np.float32(1), np.where(back, np.float32(0), small_coarse))
-    small_alpha = closed_form_alpha(small_image, prepared, front | back)
+    small_alpha = closed_form_alpha(small_image, prepared, front | back, steps=steps)
     if scale == 1:
         return small_alpha
     alpha = upsampled_alpha(small_image, small_alpha, as_rgb(image), radius=3, epsilon=1e-5)

@@ -5,6 +5,8 @@ point that tells the body's size and tilt, a second model looks at that square, 
 better square, so it looks twice.
 """
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 import numpy as np
 from msgspec import Struct
 
@@ -129,7 +131,7 @@ def _sharpened(points: Points, heat: Floats) -> Points:
             continue
         left, top = max(0, column - reach), max(0, row - reach)
         peak = _sigmoid(heat[top : row + reach + 1, left : column + reach + 1, index])
-        if peak.max() < 0.5:  # noqa: PLR2004 - MediaPipe's threshold
+        if peak.max() < 0.5:  # MediaPipe's threshold
             continue
         rows, columns = np.mgrid[top : top + peak.shape[0], left : left + peak.shape[1]]
         total = peak.sum()

@@ -1,9 +1,11 @@
 """Taking what is left of the old background out of the colours of a subject's edge.
 
-A pixel of hair against a bright window keeps a bright rim, one against a lawn a green one, however well alpha is known:
-the colour estimate sees the mixture only. Here the edge's colour is compared with the subject's own, a little further in:
-what it has towards the old background is the background's, and goes.
+A pixel of hair against a bright window keeps a bright rim, one against a lawn a green one, however well alpha is
+known: the colour estimate sees the mixture only. Here the edge's colour is compared with the subject's own, a little
+further in: what it has towards the old background is the background's, and goes.
 """
+
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 import numpy as np
 
@@ -19,14 +21,14 @@ _TIGHTEN = (0.06, 0.9)
 def without_spill(foreground: Rgb, background: Rgb, alpha: Plane) -> tuple[Rgb, Plane]:
     """Foreground colours (h, w, 3) and alpha (h, w) with the old background's share taken out of the edge."""
     own, trust = _own_colours(foreground, alpha)
-    edge = np.nonzero((alpha > 0) & (alpha < 0.995))  # noqa: PLR2004 - only what is mixed can be contaminated
+    edge = np.nonzero((alpha > 0) & (alpha < 0.995))  # only what is mixed can be contaminated
     if not len(edge[0]):
         return foreground, alpha
     colour, inner, behind = foreground[edge], own[edge], background[edge]
     mixed = np.clip((1 - alpha[edge]) / 0.6, 0, 1) * trust[edge]
     towards = behind - inner
     distance = (towards * towards).sum(axis=-1)
-    # The share of the way from the subject's own colour to the old background's; where those two are alike it says nothing.
+    # The share of the way from the subject's own colour to the old background's; nothing where those two are alike.
     share = np.clip(((colour - inner) * towards).sum(axis=-1) / (distance + 0.01), 0, 1)
     colour = colour - (0.9 * mixed * share)[:, None] * towards
     result = foreground.copy()
@@ -42,7 +44,7 @@ def _own_colours(foreground: Rgb, alpha: Plane) -> tuple[Rgb, Plane]:
     height, width = alpha.shape
     scale = min(1.0, 512 / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    certain = resized((alpha > 0.95).astype(np.float32), *size)  # noqa: PLR2004 - certain
+    certain = resized((alpha > 0.95).astype(np.float32), *size)  # certain
     sigma = max(1.0, _REACH * max(size))
     weight = gaussian(certain, sigma)
     colours = gaussian(resized(foreground, *size) * certain[..., None], sigma) / (weight[..., None] + 1e-3)

@@ -1,9 +1,13 @@
-"""Opening a picture that somebody sent: judged by its header before a pixel is decoded, reduced while decoding where
-the format can, turned upright, in sRGB.
+"""Opening a picture that somebody sent.
+
+It is judged by its header before a pixel is decoded, reduced while decoding where the format can, turned upright, and
+brought to sRGB.
 """
 
+# ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
+
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from msgspec import Struct
 from PIL import Image, ImageCms, ImageOps
 
 from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
@@ -46,7 +51,9 @@ class Picture(Struct, frozen=True):
         return self.image.shape[0]
 
 
-def open_picture(path: Path, *, role: str, max_pixels: int, long_edge: int | None, cover: tuple[int, int] | None = None) -> Picture:
+def open_picture(
+    path: Path, *, role: str, max_pixels: int, long_edge: int | None, cover: tuple[int, int] | None = None
+) -> Picture:
     """Decode a JPEG, PNG or WebP file; of an animated one the first picture.
 
     It is reduced, never enlarged, to `long_edge` pixels on its longer side, or to just cover `cover` (width, height).
@@ -67,13 +74,15 @@ def open_picture(path: Path, *, role: str, max_pixels: int, long_edge: int | Non
 
 
 @contextmanager
-def _told(role: str) -> Iterator[None]:
+def _told(role: str) -> Generator[None]:
     """Whatever goes wrong inside, told for a person."""
     try:
         yield
     except FileNotFoundError as error:
         raise EngineError(
-            FailureCode.IMAGE_NOT_FOUND, f"The {role} image isn't there any more. Please upload it again.", details={"image": role}
+            FailureCode.IMAGE_NOT_FOUND,
+            f"The {role} image isn't there any more. Please upload it again.",
+            details={"image": role},
         ) from error
     except Image.UnidentifiedImageError as error:
         raise _refused(role, "isn't a JPEG, PNG or WebP picture. Please send it in one of these formats.") from error
@@ -92,7 +101,8 @@ def _judge(file: Image.Image, role: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _refused(
             role,
-            f"has too many pixels: {width:,} x {height:,} is {width * height:,}, and at most {max_pixels:,} are accepted.",
+            f"has too many pixels: {width:,} x {height:,} is {width * height:,}, "
+            f"and at most {max_pixels:,} are accepted.",
         )
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
         raise _refused(role, f"is {width} x {height} pixels: too small or too narrow to be edited.")
@@ -105,20 +115,20 @@ def _target(file: Image.Image, long_edge: int | None, cover: tuple[int, int] | N
     if long_edge is not None:
         scale = min(scale, long_edge / max(width, height))
     if cover is not None:
-        wanted = cover if _orientation(file) < 5 else (cover[1], cover[0])  # noqa: PLR2004 - 5 to 8 lie on their side
+        wanted = cover if _orientation(file) < 5 else (cover[1], cover[0])  # 5 to 8 lie on their side
         scale = min(scale, max(wanted[0] / width, wanted[1] / height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _at_least(target: tuple[int, int]) -> tuple[int, int]:
-    """A JPEG is decoded at 1/2, 1/4 or 1/8 only as long as twice the wanted pixels remain: the rest is resampled well."""
+    """What a JPEG is decoded to (at 1/2, 1/4, 1/8) at least: half as much again, so that the rest is resampled well."""
     return target[0] * 3 // 2, target[1] * 3 // 2
 
 
 def _orientation(file: Image.Image) -> int:
     with suppress(Exception):  # a broken EXIF block is no reason to refuse a picture
         value: Any = file.getexif().get(0x0112, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004 - EXIF's values
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1  # EXIF's values
     return 1
 
 
@@ -158,9 +168,9 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     colours = image.convert("L" if image.mode == "LA" else "RGB") if alpha is not None else image
     if profile:
         with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), srgb_profile()
             converted = ImageCms.profileToProfile(
-                colours, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+                colours, source, target, ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
             )
             colours = converted or colours
     result = colours.convert("RGB")
@@ -182,7 +192,7 @@ def _arrays(image: Image.Image) -> Picture:
         return Picture(pixels, pixels, None)
     values = np.array(image)
     colours, alpha = np.ascontiguousarray(values[..., :3]), values[..., 3].astype(np.float32) / 255
-    if alpha.min() > 0.99:  # noqa: PLR2004 - opaque but for rounding
+    if alpha.min() > 0.99:  # opaque but for rounding
         return Picture(colours, colours, None)
     white = 255 - (255 - colours.astype(np.float32)) * alpha[..., None]
     return Picture((white + 0.5).astype(np.uint8), colours, alpha)

@@ -5,10 +5,11 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.local.pictures.profile import EMBEDDED
 from actors.engines.seam import Artifact
 
 QUALITY = 92
@@ -26,16 +27,6 @@ XMP = (
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 ).encode()
 
-
-def _srgb_profile() -> bytes:
-    """The sRGB profile; its date of making is set to a fixed one, so that equal pictures are equal files."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    data[24:36] = b"".join(value.to_bytes(2, "big") for value in (2000, 1, 1, 0, 0, 0))
-    data[84:100] = bytes(16)  # an id made from the rest; zero means none
-    return bytes(data)
-
-
-_PROFILE = _srgb_profile()
 
 Kind = Literal["output", "thumbnail", "comparison"]
 
@@ -72,7 +63,7 @@ def write_outcome(outcome: Outcome, before: Rgb8, workspace: Path) -> list[Artif
 
 def _write_jpeg(path: Path, image: Image.Image, kind: Kind) -> Artifact:
     # 4:4:4, because halved colour shows at a cut edge; progressive or optimised tables would double the time.
-    image.save(path, "JPEG", quality=QUALITY, subsampling=0, xmp=XMP, icc_profile=_PROFILE)
+    image.save(path, "JPEG", quality=QUALITY, subsampling=0, xmp=XMP, icc_profile=EMBEDDED)
     return Artifact(kind, path, "image/jpeg", image.width, image.height)
 
 
@@ -81,7 +72,7 @@ def _write_png(path: Path, colours: Rgb8, alpha: Plane) -> Artifact:
     image = Image.fromarray(np.dstack([colours, coverage]))
     info = PngInfo()
     info.add_itxt("XML:com.adobe.xmp", XMP.decode())
-    image.save(path, "PNG", compress_level=_PNG_LEVEL, pnginfo=info, icc_profile=_PROFILE)
+    image.save(path, "PNG", compress_level=_PNG_LEVEL, pnginfo=info, icc_profile=EMBEDDED)
     return Artifact("output", path, "image/png", image.width, image.height)
 
 

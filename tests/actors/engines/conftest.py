@@ -1,0 +1,88 @@
+"""One warm local engine for all tests of this directory, and a way to make an edit with it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from msgspec import Struct
+
+from actors.engines.local.engine import LocalEngine
+from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished, Progress
+from schema.models.edits import AnyConfig, BackgroundChangeConfig, Mode, Size
+
+MAX_PIXELS = 40_000_000
+SMALL = BackgroundChangeConfig(size=Size.SMALL)
+
+MakeRequest = Callable[..., EditRequest]
+
+
+class Edited(Struct):
+    """All that came of an edit."""
+
+    progress: list[Progress]
+    artifacts: dict[str, Artifact]
+    finished: Finished
+
+    def path(self, kind: str) -> Path:
+        return self.artifacts[kind].path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engine() -> AsyncGenerator[LocalEngine]:
+    made = LocalEngine(threads=2)
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def request_for(tmp_path: Path) -> MakeRequest:
+    """Makes requests, each with a workspace of its own."""
+    count = 0
+
+    def make(
+        source: Path, reference: Path | None = None, config: AnyConfig = SMALL, mode: Mode = Mode.BACKGROUND_CHANGE
+    ) -> EditRequest:
+        nonlocal count
+        count += 1
+        workspace = tmp_path / f"workspace-{count}"
+        workspace.mkdir()
+        return EditRequest(mode, source, reference, config, workspace, MAX_PIXELS)
+
+    return make
+
+
+Once = Callable[..., Awaitable[Edited]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def once(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes an edit, or gives what the same one gave before: looking at a result from several sides costs one edit."""
+    made: dict[tuple[object, ...], Edited] = {}
+
+    async def make(source: Path, reference: Path | None = None, config: BackgroundChangeConfig = SMALL) -> Edited:
+        key = source, reference, config
+        if key not in made:
+            workspace = tmp_path_factory.mktemp("once")
+            request = EditRequest(Mode.BACKGROUND_CHANGE, source, reference, config, workspace, MAX_PIXELS)
+            made[key] = await edited(engine, request)
+        return made[key]
+
+    return make
+
+
+async def edited(engine: LocalEngine, request: EditRequest) -> Edited:
+    """Make the edit to its end."""
+    events: list[EngineEvent] = []
+    async with aclosing(engine.run(request)) as running:
+        async for event in running:
+            events.append(event)  # noqa: PERF401 - an async comprehension would hide where it raises
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    return Edited(
+        [event for event in events if isinstance(event, Progress)],
+        {event.kind: event for event in events if isinstance(event, Artifact)},
+        finished,
+    )

@@ -1,0 +1,150 @@
+"""The child process of the local engine: stopped, killed, hung, orphaned; and what its parent doesn't load."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.engines.local.engine import LocalEngine
+from actors.engines.registry import engine_for, modes_of
+from actors.engines.seam import EngineError, Progress
+from schema.models.edits import HeadSwapConfig, Mode
+from schema.models.problems import FailureCode
+from tests.actors.engines.conftest import MakeRequest, edited
+from tests.actors.engines.scenes import ASTRONAUT
+
+WITHIN = 1.0
+"""Seconds after which a slot must be free again."""
+
+
+def test_the_parent_loads_nothing_native() -> None:
+    script = (
+        "import sys, actors.engines.registry as r; r.engine_for('local', threads=1).modes();"
+        "print([n for n in ('numpy', 'cv2', 'onnxruntime', 'PIL', 'scipy', 'ai_edge_litert') if n in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+def test_the_registry_knows_the_engine_and_its_modes() -> None:
+    assert isinstance(engine_for("local", threads=1), LocalEngine)
+    assert Mode.BACKGROUND_CHANGE in modes_of("local")
+    assert engine_for("local", threads=1).modes() == modes_of("local")
+
+
+def test_what_libraries_print_goes_to_standard_error() -> None:
+    script = (
+        "import os; from actors.engines.local.child import protocol_pipe; pipe = protocol_pipe();"
+        "os.write(1, b'noise'); print('more', flush=True); pipe.write(b'frame')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == b"frame"
+    assert b"noise" in done.stderr
+    assert b"more" in done.stderr
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_closing_stops_the_edit_and_frees_the_slot(engine: LocalEngine, request_for: MakeRequest) -> None:
+    events = engine.run(request_for(ASTRONAUT))
+    async for event in events:
+        if isinstance(event, Progress) and event.percent >= 12:  # in the middle of a long native call
+            break
+    started = time.monotonic()
+    await events.aclose()
+    assert time.monotonic() - started < WITHIN
+    await edited(engine, request_for(ASTRONAUT))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_hung_native_call_is_killed(engine: LocalEngine, request_for: MakeRequest) -> None:
+    events = engine.run(request_for(ASTRONAUT))
+    await anext(events)
+    hung = engine.pid
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    started = time.monotonic()
+    await events.aclose()
+    assert time.monotonic() - started < WITHIN
+    with pytest.raises(ProcessLookupError):
+        os.kill(hung, 0)
+    await edited(engine, request_for(ASTRONAUT))
+    assert engine.pid != hung
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_crash_is_told_and_the_next_edit_works(engine: LocalEngine, request_for: MakeRequest) -> None:
+    events = engine.run(request_for(ASTRONAUT))
+    await anext(events)
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(EngineError) as caught:
+        async for _ in events:
+            pass
+    assert caught.value.code is FailureCode.PROCESSING_FAILED
+    assert caught.value.crashed
+    assert caught.value.transient
+    await edited(engine, request_for(ASTRONAUT))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_child_that_died_between_edits_is_replaced(engine: LocalEngine, request_for: MakeRequest) -> None:
+    await engine.start()
+    died = engine.pid
+    assert died is not None
+    descriptor = os.pidfd_open(died)
+    os.kill(died, signal.SIGKILL)
+    select.select([descriptor], [], [], 5)
+    os.close(descriptor)
+    await edited(engine, request_for(ASTRONAUT))
+    assert engine.pid != died
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_mode_it_has_not_is_refused(request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine(threads=1)
+    monkeypatch.setattr(engine, "modes", lambda: frozenset({Mode.BACKGROUND_CHANGE}))
+    with pytest.raises(EngineError) as caught:
+        await edited(engine, request_for(ASTRONAUT, config=HeadSwapConfig(), mode=Mode.HEAD_SWAP))
+    assert caught.value.code is FailureCode.ENGINE_NOT_AVAILABLE
+    assert engine.pid is None
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_missing_model_is_told_with_the_remedy(
+    request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DARKROOM_MODELS", str(tmp_path))
+    engine = LocalEngine(threads=1)
+    try:
+        with pytest.raises(EngineError) as caught:
+            await edited(engine, request_for(ASTRONAUT))
+    finally:
+        await engine.close()
+    assert caught.value.code is FailureCode.ENGINE_NOT_AVAILABLE
+    assert "python -m actors.engines.local.models" in caught.value.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pidfd is Linux's")
+def test_the_child_dies_with_its_parent() -> None:
+    script = (
+        "import asyncio, actors.engines.local.engine as e\n"
+        "async def main():\n"
+        "    engine = e.LocalEngine(threads=1)\n"
+        "    await engine.start()\n"
+        "    print(engine.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        descriptor = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        ended, _, _ = select.select([descriptor], [], [], 5)
+    finally:
+        os.close(descriptor)
+    assert ended

@@ -1,0 +1,184 @@
+"""What kinds of files are opened, and which are refused with a sentence for the person who sent them."""
+
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from actors.engines.local.pictures.opening import Picture, open_picture
+from actors.engines.local.pictures.profile import srgb_profile
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
+from tests.actors.engines.scenes import HOPPER
+
+MAX_PIXELS = 1_000_000
+
+
+def opened(path: Path, long_edge: int = 1024) -> Picture:
+    return open_picture(path, role="source", max_pixels=MAX_PIXELS, long_edge=long_edge)
+
+
+def refusal(path: Path) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        opened(path)
+    assert caught.value.code is FailureCode.IMAGE_DECODE_FAILED
+    assert caught.value.message.startswith("The source image ")
+    assert caught.value.details == {"image": "source"}
+    return caught.value
+
+
+def ramp(width: int = 96, height: int = 64) -> NDArray[Any]:
+    """Red grows to the right, green downwards."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.linspace(0, 255, width)[None, :]
+    image[..., 1] = np.linspace(0, 255, height)[:, None]
+    return image
+
+
+def close_to(picture: Picture, wanted: NDArray[Any], tolerance: float = 6) -> bool:
+    return picture.image.shape == wanted.shape and bool(
+        np.abs(picture.image.astype(np.int32) - wanted.astype(np.int32)).mean() < tolerance
+    )
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_the_three_formats(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(ramp()).save(tmp_path / f"a.{suffix}", quality=95)
+    assert close_to(opened(tmp_path / f"a.{suffix}"), ramp())
+
+
+def test_a_larger_picture_is_reduced_and_a_smaller_one_left(tmp_path: Path) -> None:
+    Image.fromarray(ramp(900, 600)).save(tmp_path / "a.jpg", quality=95)
+    assert close_to(opened(tmp_path / "a.jpg", 96), ramp())
+    assert opened(tmp_path / "a.jpg", 2000).image.shape == (600, 900, 3)
+
+
+def test_a_reference_is_reduced_to_what_covers(tmp_path: Path) -> None:
+    Image.fromarray(ramp(900, 600)).save(tmp_path / "a.png")
+    picture = open_picture(
+        tmp_path / "a.png", role="reference", max_pixels=MAX_PIXELS, long_edge=None, cover=(100, 300)
+    )
+    assert (picture.width, picture.height) == (450, 300)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    wanted = ramp()
+    stored = {
+        1: wanted,
+        2: wanted[:, ::-1],
+        3: wanted[::-1, ::-1],
+        4: wanted[::-1],
+        5: wanted.transpose(1, 0, 2),
+        6: np.rot90(wanted, 1),
+        7: np.rot90(wanted, 2).transpose(1, 0, 2),
+        8: np.rot90(wanted, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.jpg", exif=exif, quality=95, subsampling=0)
+    assert close_to(opened(tmp_path / "a.jpg"), wanted)
+
+
+def test_cmyk_grey_palette_and_bits(tmp_path: Path) -> None:
+    grey = np.array(Image.fromarray(ramp()).convert("L"))
+    Image.fromarray(ramp()).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    assert close_to(opened(tmp_path / "cmyk.jpg"), ramp())
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "grey16.png")
+    for name in ("grey.png", "grey16.png"):
+        assert close_to(opened(tmp_path / name), grey[..., None].repeat(3, 2), 1)
+    Image.fromarray(ramp()).quantize(256).save(tmp_path / "palette.png")
+    assert close_to(opened(tmp_path / "palette.png"), ramp(), 12)
+    Image.fromarray(grey > 127).save(tmp_path / "bits.png")
+    assert set(np.unique(opened(tmp_path / "bits.png").image)) == {0, 255}
+
+
+def test_sixteen_bits_of_colour(tmp_path: Path) -> None:
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in ramp().astype(np.uint16) * 257)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 64, 16, 2, 0, 0, 0))
+    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + body)
+    assert close_to(opened(tmp_path / "a.png"), ramp(), 1)
+
+
+def test_alpha_is_kept_and_shown_on_white(tmp_path: Path) -> None:
+    values = np.dstack([ramp(), np.full((64, 96), 255, np.uint8)])
+    values[:, :48, 3] = 0
+    Image.fromarray(values).save(tmp_path / "a.png")
+    picture = opened(tmp_path / "a.png")
+    assert picture.alpha is not None
+    assert picture.alpha[:, :48].max() == 0
+    assert picture.alpha[:, 48:].min() == 1
+    assert (picture.image[:, :48] == 255).all()
+    assert (picture.image[:, 48:] == ramp()[:, 48:]).all()
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "L"])
+def test_other_ways_to_be_transparent(tmp_path: Path, mode: str) -> None:
+    if mode == "LA":
+        image = Image.new("LA", (64, 64), (90, 0))
+    else:
+        image = Image.new(mode, (64, 64), 0)
+        image.info["transparency"] = 0
+    image.save(tmp_path / "a.png")
+    assert (opened(tmp_path / "a.png").image == 255).all()
+
+
+@pytest.mark.parametrize("suffix", ["webp", "png"])
+def test_of_an_animation_the_first_picture(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.fromarray(ramp()), Image.new("RGB", (96, 64), "blue")]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:], quality=95)
+    assert close_to(opened(tmp_path / f"a.{suffix}"), ramp())
+
+
+def test_colours_are_converted_to_srgb(tmp_path: Path) -> None:
+    # sRGB with its red and green primaries in each other's place.
+    tags = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}
+    profile = re.sub(b"rXYZ|gXYZ", lambda tag: tags[tag[0]], srgb_profile().tobytes())
+    Image.fromarray(ramp()).save(tmp_path / "with.png", icc_profile=profile)
+    Image.fromarray(ramp()).save(tmp_path / "broken.png", icc_profile=b"nonsense")
+    assert close_to(opened(tmp_path / "with.png"), ramp()[..., [1, 0, 2]], 2)
+    assert close_to(opened(tmp_path / "broken.png"), ramp(), 1)
+
+
+def test_what_is_cut_short_or_no_picture_is_refused(tmp_path: Path) -> None:
+    content = HOPPER.read_bytes()
+    (tmp_path / "short.jpg").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.jpg").write_text("I am no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    buffer = io.BytesIO()
+    Image.fromarray(ramp()).save(buffer, "GIF")
+    (tmp_path / "gif.png").write_bytes(buffer.getvalue())
+    assert "damaged or incomplete" in refusal(tmp_path / "short.jpg").message
+    for name in ("text.jpg", "empty.png", "gif.png"):
+        assert "JPEG, PNG or WebP" in refusal(tmp_path / name).message
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    assert "too many pixels" in refusal(tmp_path / "bomb.png").message
+
+
+def test_too_small_or_too_narrow_is_refused(tmp_path: Path) -> None:
+    for name, size in (("small.png", (8, 8)), ("narrow.png", (2000, 40))):
+        Image.new("RGB", size).save(tmp_path / name)
+        assert "too small or too narrow" in refusal(tmp_path / name).message
+
+
+def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        opened(tmp_path / "gone.jpg")
+    assert caught.value.code is FailureCode.IMAGE_NOT_FOUND
