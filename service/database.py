@@ -38,6 +38,8 @@ UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.ObjectNotInPrerequisiteStateError,
+    # Two transactions in each other's way; this one was given up whole.
+    asyncpg.DeadlockDetectedError,
     # What asyncpg says when a connection dies at a bad moment: "cannot switch to state".
     asyncpg.InternalClientError,
 )

@@ -120,7 +120,9 @@ SELECT asked.task_id
 
 -- name: lock_claims
 -- One claim at a time: only then is the user with the fewest tasks running the same for everybody.
-SELECT pg_advisory_xact_lock(hashtextextended('darkroom claims', 0))
+-- Whoever freezes while holding it is cut off, so that the others go on.
+SELECT set_config('idle_in_transaction_session_timeout', '5s', true),
+       pg_advisory_xact_lock(hashtextextended('darkroom claims', 0))
 
 -- name: claim_task
 -- The waiting task whose turn it is: of the user with the fewest tasks running, among equals of the one whose last

@@ -55,10 +55,16 @@ async def grant(connection: Connection, user: str, amount: int, reason: str | No
     """Change a balance (a negative amount takes credits); the new balance.
 
     Raises:
-        Refused: NOT_FOUND; INVALID_REQUEST when the balance would fall below zero.
+        Refused: NOT_FOUND; INVALID_REQUEST when the balance would fall below zero or grow too large.
     """
     found = await find_user(connection, user)
-    balance = await store.grant_credits(connection, found.user_id, amount, reason)
+    try:
+        balance = await store.grant_credits(connection, found.user_id, amount, reason)
+    except asyncpg.NumericValueOutOfRangeError:
+        raise Refused(
+            ProblemCode.INVALID_REQUEST,
+            f"The balance is {found.current_credits}; {amount} more is beyond what it holds.",
+        ) from None
     if balance is None:
         raise Refused(
             ProblemCode.INVALID_REQUEST, f"The balance is {found.current_credits}; {amount} would make it negative."
