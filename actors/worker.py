@@ -2,12 +2,13 @@
 
 import os
 import signal
+import threading
 from queue import SimpleQueue
 from types import FrameType
 
 import dramatiq
-from dramatiq import Worker
-from dramatiq.middleware import AsyncIO, MiddlewareError
+from dramatiq import Broker, Worker
+from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 
 from actors.broker import WakingBroker
 from actors.runtime import Runtime
@@ -16,6 +17,24 @@ from service.settings import Settings
 
 STOP_WITHIN_MS = 28_000
 READY_FD = "DARKROOM_READY_FD"
+
+
+class Boots(Middleware):
+    """Tells when Dramatiq's threads run. One that is asked to stop before it runs forgets that it was asked."""
+
+    def __init__(self) -> None:
+        self._booted = threading.Semaphore(0)
+
+    def after_consumer_thread_boot(self, broker: Broker, thread: threading.Thread) -> None:
+        self._booted.release()
+
+    def after_worker_thread_boot(self, broker: Broker, thread: threading.Thread) -> None:
+        self._booted.release()
+
+    def wait_for(self, threads: int) -> None:
+        """Return when so many threads run."""
+        for _ in range(threads):
+            self._booted.acquire()
 
 
 class WorkerError(Exception):
@@ -53,6 +72,8 @@ def run_worker(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     broker = make_broker(settings)
+    boots = Boots()
+    broker.add_middleware(boots)
     worker = Worker(broker, queues={EDITS}, worker_threads=settings.worker_slots)
     # A message that waits in this process behind a long edit would be invisible to workers that are free.
     worker.queue_prefetch = settings.worker_slots
@@ -62,6 +83,7 @@ def run_worker(settings: Settings) -> None:
         # The event loop's thread would keep this process alive.
         broker.emit_after("worker_shutdown", worker)
         raise WorkerError(str(error)) from error
+    boots.wait_for(settings.worker_slots + len(worker.consumers))
     _tell_ready()
     stop.get()
     worker.stop(timeout=STOP_WITHIN_MS)

@@ -40,6 +40,7 @@ class Proxy:
 
     def close(self) -> None:
         self.shut()
+        self._do(self._end_everything())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -58,6 +59,17 @@ class Proxy:
         for writer in list(self._open):
             writer.transport.abort()
         await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _end_everything(self) -> None:
+        """A connection that was being accepted while the door shut has a task by now, or gets one."""
+        myself = asyncio.current_task()
+        for _ in range(3):
+            running = asyncio.all_tasks() - {myself}
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            # Broken transports close in the loop's next round.
+            await asyncio.sleep(0)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

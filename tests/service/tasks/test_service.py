@@ -262,24 +262,27 @@ async def test_a_wait_ends_with_its_time_or_with_the_process(here: Here, connect
     assert (await waited(here, user_id, task.task_id, 60))[1] < lives.PATIENCE
 
 
-async def test_a_broken_subscription_is_made_again(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_subscription_is_made_again(pool: Pool, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SUBSCRIBE_AGAIN_AFTER", 0.01)
 
-    async def subscribers() -> int:
-        counts = await here.queue.redis.pubsub_numsub("darkroom:ended")
-        return int(counts[0][1])
+    async def subscribers() -> set[str]:
+        return {client["id"] for client in await queue.redis.client_list(_type="pubsub")}
 
-    async def subscribed() -> bool:
-        return await subscribers() == 1
+    others = await subscribers()
+    waiters = Waiters(pool, queue)
+    await waiters.start()
+    try:
 
-    await lives.until(subscribed)
-    clients = await here.queue.redis.client_list(_type="pubsub")
-    assert len(clients) == 1
-    await here.queue.redis.client_kill_filter(_id=clients[0]["id"])
-    old = clients[0]["id"]
+        async def subscribed() -> bool:
+            return len(await subscribers() - others) == 1
 
-    async def again() -> bool:
-        now = await here.queue.redis.client_list(_type="pubsub")
-        return bool(now) and now[0]["id"] != old and await subscribed()
+        await lives.until(subscribed)
+        (old,) = await subscribers() - others
+        await queue.redis.client_kill_filter(_id=old)
 
-    await lives.until(again)
+        async def again() -> bool:
+            return len(await subscribers() - others - {old}) == 1
+
+        await lives.until(again)
+    finally:
+        await waiters.close()
