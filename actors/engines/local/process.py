@@ -15,7 +15,17 @@ from actors.engines.local import wire
 _log = logging.getLogger(__name__)
 
 _STDERR_LINES = 20
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_CHILD_ENVIRONMENT = {
+    # NumPy's vectors here are too short to share: its threads, waiting for each other, made one step 7 times slower.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    # glibc: few heaps, and the memory of one array kept for the next, instead of asking the system for each (which took
+    # a tenth of an edit). Between edits all of it is given back.
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
 
 
 class ChildGoneError(Exception):
@@ -45,9 +55,7 @@ class ChildProcess:
         Raises:
             OSError: it can't be started.
         """
-        environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
-        # Few heaps, and large blocks given back at once: memory follows what is in use.
-        environment |= {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | _CHILD_ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

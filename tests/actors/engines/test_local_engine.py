@@ -18,6 +18,7 @@ from schema.models.problems import FailureCode
 from tests.actors.engines.conftest import MakeRequest, edited
 from tests.actors.engines.scenes import ASTRONAUT
 
+NEEDS_PIDFD = pytest.mark.skipif(sys.platform != "linux", reason="pidfd is Linux's")
 WITHIN = 1.0
 """Seconds after which a slot must be free again."""
 
@@ -90,6 +91,7 @@ async def test_a_crash_is_told_and_the_next_edit_works(engine: LocalEngine, requ
     await edited(engine, request_for(ASTRONAUT))
 
 
+@NEEDS_PIDFD
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_child_that_died_between_edits_is_replaced(engine: LocalEngine, request_for: MakeRequest) -> None:
     await engine.start()
@@ -128,7 +130,7 @@ async def test_a_missing_model_is_told_with_the_remedy(
     assert "python -m actors.engines.local.models" in caught.value.message
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="pidfd is Linux's")
+@NEEDS_PIDFD
 def test_the_child_dies_with_its_parent() -> None:
     script = (
         "import asyncio, actors.engines.local.engine as e\n"

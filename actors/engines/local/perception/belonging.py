@@ -24,7 +24,7 @@ _LARGE = 0.18
 """A part as large as this share of the silhouette isn't something that a person holds."""
 _FIRST_JOINT = 11
 """Key points from here on are the body's, the ones before the face's."""
-_DOUBTFUL = 0.75
+_DOUBTFUL = 0.85
 """Mean alpha below which a part away from the silhouette is a guess."""
 
 
@@ -41,8 +41,22 @@ def of_people(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> 
     silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
     keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors)
     joints = [point * scale for point in person.points[_FIRST_JOINT:][person.visible[_FIRST_JOINT:] > 0.5]]
-    added = resized_linear(_missing(small * keep, silhouette, joints), width, height)
+    # Well inside the silhouette a doubt is a dark coat or a shadow, not a hole.
+    solid = gaussian((shrunk(silhouette > 0.85, 4) & (small > 0.3)).astype(np.float32), 1.5)
+    added = resized_linear(np.maximum(solid, _missing(small * keep, silhouette, joints)), width, height)
     return np.maximum(alpha * resized_linear(keep, width, height), added)
+
+
+def without_islands(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
+    """`alpha` (h, w) without small parts that lie apart from the person, as solving the edge may leave some."""
+    height, width = alpha.shape
+    scale = _SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    silhouette = None if person is None else np.clip(resized(person.silhouette, *size), 0, 1)
+    anchors = [(face.box[:2] + face.box[2:]) / 2 * scale for face in faces]
+    anchors += [] if person is None else [point * scale for point in person.others]
+    keep = _kept_parts(np.clip(resized(alpha, *size), 0, 1), silhouette, anchors)
+    return alpha * resized_linear(keep, width, height)
 
 
 def _missing(alpha: Plane, silhouette: Plane, joints: Sequence[Points]) -> Plane:

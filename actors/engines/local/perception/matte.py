@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.belonging import of_people, without_islands
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
@@ -112,7 +112,7 @@ def refined_matte(
         step("Cutting out the hair")
         part = coarse[head.top : head.bottom, head.left : head.right]
         alpha = _put(alpha, _solved(head.of(image), part, effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER), head)
-    return np.clip((alpha - 0.02) / 0.96, 0, 1)
+    return np.clip((without_islands(alpha, person, faces) - 0.02) / 0.96, 0, 1)
 
 
 def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Box | None:

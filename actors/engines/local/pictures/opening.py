@@ -7,6 +7,8 @@ brought to sRGB.
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 import io
+import struct
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from actors.engines.local.arrays import Plane, Rgb8
 from actors.engines.local.pictures.profile import srgb_profile
@@ -26,6 +28,31 @@ MIN_SIDE = 16
 """Pixels; nothing can be recognised in less."""
 MAX_ASPECT = 20
 """No photo is so much longer than it is wide."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What EXIF's orientations ask for."""
+
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    ImageCms.PyCMSError,
+    Image.DecompressionBombError,
+)
+"""Pillow's decoders raise all of these for files that are cut short or broken."""
 
 # The pixel limit is the caller's and checked below, before decoding; Pillow's own would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -86,8 +113,7 @@ def _told(role: str) -> Generator[None]:
         ) from error
     except Image.UnidentifiedImageError as error:
         raise _refused(role, "isn't a JPEG, PNG or WebP picture. Please send it in one of these formats.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, ImageCms.PyCMSError, Image.DecompressionBombError) as error:
-        # Pillow's decoders raise all of these for files that are cut short or broken.
+    except _BROKEN as error:
         raise _refused(role, "is damaged or incomplete and can't be read. Please upload it again.") from error
 
 
@@ -181,9 +207,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
     """`image` as EXIF's orientation says it is to be seen."""
-    image.getexif().clear()
-    image.getexif()[0x0112] = orientation
-    return ImageOps.exif_transpose(image)
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _arrays(image: Image.Image) -> Picture:
