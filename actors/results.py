@@ -7,7 +7,7 @@ from pathlib import Path
 from actors.engines.seam import Artifact, Finished
 from schema.identifiers import new_id
 from schema.models.tasks import StoredResult, TaskRecord
-from service.files.library import blob_key_of
+from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
 

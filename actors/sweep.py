@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from service.database import UNAVAILABLE, Pool
-from service.files.library import sweep_blobs, sweep_uploads
+from service.files.service import sweep_blobs, sweep_uploads
 from service.files.storage import Storage
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import workers

@@ -6,7 +6,7 @@ from typing import Any
 
 from schema.models.files import FileRecord, UploadedFile
 from schema.models.tasks import HistoricTask, StoredResult, Task, TaskRecord, TaskResult
-from service.files.library import blob_key_of
+from service.files.service import blob_key_of
 from service.files.urls import FileUrls
 
 

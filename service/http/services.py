@@ -9,7 +9,7 @@ from msgspec import Struct
 from schema.models.edits import available_modes
 from service.accounts.authentication import Authenticator
 from service.database import Pool, open_pool
-from service.files.library import FileLibrary
+from service.files.service import FileService
 from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.http.gate import Gate
@@ -34,7 +34,7 @@ class Services(Struct, frozen=True):
     storage: Storage
     urls: FileUrls
     gate: Gate
-    library: FileLibrary
+    files: FileService
     present: Presenter
     tasks: TaskService
     waiters: Waiters
@@ -62,7 +62,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         storage=storage,
         urls=urls,
         gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
-        library=FileLibrary(pool, storage, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels),
+        files=FileService(pool, storage, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels),
         present=Presenter(urls),
         tasks=TaskService(
             pool,

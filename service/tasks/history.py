@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec import Struct
+
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
 from service.cursors import decode_cursor, encode_cursor
@@ -16,31 +18,33 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-async def get_task_list(
-    pool: Pool,
-    user_id: str,
-    *,
-    status: TaskStatus | None,
-    mode: Mode | None,
-    page: int,
-    page_size: int,
-    cursor: str | None,
-) -> tuple[list[TaskRecord], Pagination]:
-    """One page. A cursor wins over a page number; counting is left out then.
+class PageRequest(Struct, frozen=True, kw_only=True):
+    """Which page of which tasks. A cursor wins over a page number; counting is left out then."""
+
+    status: TaskStatus | None = None
+    mode: Mode | None = None
+    page: int = 1
+    page_size: int = 20
+    cursor: str | None = None
+
+
+async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
+    """One page, newest first.
 
     Raises:
         Refused: INVALID_REQUEST for a page too deep or a cursor that isn't one.
     """
-    if cursor is None and page * page_size > DEEPEST_ROW:
+    page, page_size = asked.page, asked.page_size
+    if asked.cursor is None and page * page_size > DEEPEST_ROW:
         raise invalid("page", f"page x page_size goes up to {DEEPEST_ROW}; follow next_cursor to go deeper")
-    after = None if cursor is None else _position(cursor)
+    after = None if asked.cursor is None else _position(asked.cursor)
     async with pool.acquire() as connection:
         # One row more than asked tells whether there is a next page.
         tasks = await store.get_tasks_by_user(
             connection,
             user_id,
-            status=status,
-            mode=mode,
+            status=asked.status,
+            mode=asked.mode,
             after=after,
             limit=page_size + 1,
             offset=0 if after else (page - 1) * page_size,
@@ -48,7 +52,7 @@ async def get_task_list(
         counted = None
         if after is None:
             counted = await store.count_tasks_by_user(
-                connection, user_id, status=status, mode=mode, up_to=DEEPEST_ROW + 1
+                connection, user_id, status=asked.status, mode=asked.mode, up_to=DEEPEST_ROW + 1
             )
     more = len(tasks) > page_size
     tasks = tasks[:page_size]

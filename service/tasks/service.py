@@ -1,7 +1,6 @@
 """The task service: what the HTTP face may do with tasks. The worker's half is in lifecycle.py."""
 
 from schema.identifiers import is_id
-from schema.models.edits import Mode
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
 from service.accounts import credits as ledger
@@ -10,6 +9,7 @@ from service.files import store as files
 from service.refusals import Refused
 from service.tasks import history, store, submission
 from service.tasks.dispatch import Dispatcher
+from service.tasks.history import PageRequest
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, Submitted
 from service.tasks.waiting import Waiters
@@ -76,20 +76,9 @@ class TaskService:
         await self._waiters.wait(task.task_id, seconds)
         return await self.get_task(task.user_id, task.task_id)
 
-    async def get_task_list(
-        self,
-        user_id: str,
-        *,
-        status: TaskStatus | None,
-        mode: Mode | None,
-        page: int,
-        page_size: int,
-        cursor: str | None,
-    ) -> tuple[list[TaskRecord], Pagination]:
+    async def get_task_list(self, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
         """One page of a user's tasks, newest first; see `history.get_task_list`."""
-        return await history.get_task_list(
-            self._pool, user_id, status=status, mode=mode, page=page, page_size=page_size, cursor=cursor
-        )
+        return await history.get_task_list(self._pool, user_id, asked)
 
     async def count_tasks(self, user_id: str) -> TaskStats:
         """How many of a user's tasks are in each status."""

@@ -22,7 +22,7 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import Connection, Pool, open_pool
 from service.files import store as files
-from service.files.library import sweep_blobs
+from service.files.service import sweep_blobs
 from service.files.storage import Storage
 from service.queue import Queue
 from service.settings import Settings

@@ -17,7 +17,7 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool
 from service.files import store as files
-from service.files.library import sweep_blobs, sweep_uploads
+from service.files.service import sweep_blobs, sweep_uploads
 from service.files.storage import Storage, StorageError
 from service.queue import Queue
 from service.settings import Settings

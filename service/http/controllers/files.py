@@ -18,7 +18,7 @@ from litestar.response import Stream
 
 from schema.models.files import FileRecord, UploadedFile
 from schema.models.problems import ProblemCode as Code
-from service.files.library import FileLibrary
+from service.files.service import FileService
 from service.files.urls import BadSignature
 from service.http.gate import authenticated
 from service.http.problems import problem_specs
@@ -82,7 +82,7 @@ class UploadController(Controller):
     ) -> UploadedFile:
         """Upload a photo: a form with the part `file`, and perhaps `purpose`."""
         content_type = request.headers.get("content-type", "")
-        return services.present.uploaded(await services.library.upload(request.user, _body(request), content_type))
+        return services.present.uploaded(await services.files.upload(request.user, _body(request), content_type))
 
 
 async def _body(request: UserRequest) -> AsyncGenerator[bytes]:
@@ -130,8 +130,8 @@ class FileController(Controller):
                 raise Refused(
                     Code.FORBIDDEN, "This link has expired or was changed. Read the task again for a fresh one."
                 ) from None
-        record = await services.library.find(file_id, user_id=user_id)
-        return await _serve(request, record, services.library)
+        record = await services.files.find(file_id, user_id=user_id)
+        return await _serve(request, record, services.files)
 
     @delete(
         "/{file_id:str}",
@@ -146,10 +146,10 @@ class FileController(Controller):
         self, request: UserRequest, file_id: FromPath[str], services: NamedDependency[Services]
     ) -> None:
         """Delete a file that no unfinished task needs."""
-        await services.library.delete(request.user, file_id)
+        await services.files.delete(request.user, file_id)
 
 
-async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: FileLibrary) -> Stream | Response[Any]:
+async def _serve(request: Request[Any, Any, Any], record: FileRecord, files: FileService) -> Stream | Response[Any]:
     etag = f'"{record.sha256}"'
     headers = {
         "ETag": etag,
@@ -174,7 +174,7 @@ async def _serve(request: Request[Any, Any, Any], record: FileRecord, library: F
         status = HTTPStatus.PARTIAL_CONTENT
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{record.size}"
     headers["Content-Length"] = str(end - start)
-    chunks = await library.read(record, start, end)
+    chunks = await files.read(record, start, end)
     return Stream(chunks, status_code=status, headers=headers, media_type=record.content_type)
 
 

@@ -17,6 +17,7 @@ from service.http.presenting import Presenter
 from service.http.problems import JSON_BODY_HANDLERS, problem_specs
 from service.http.services import Services
 from service.refusals import invalid
+from service.tasks.history import PageRequest
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Submitted, fingerprint
@@ -108,14 +109,8 @@ class TaskController(Controller):
         cursor: Cursor = None,
     ) -> TaskList:
         """One's own tasks, newest first."""
-        records, pagination = await services.tasks.get_task_list(
-            request.user,
-            status=_filter("status", status, TaskStatus),
-            mode=_filter("mode", mode, Mode),
-            page=page,
-            page_size=page_size,
-            cursor=cursor,
-        )
+        asked = _asked(status, mode, page, page_size, cursor)
+        records, pagination = await services.tasks.get_task_list(request.user, asked)
         return TaskList([services.present.task(record) for record in records], pagination)
 
     @get(
@@ -135,16 +130,10 @@ class TaskController(Controller):
         cursor: Cursor = None,
     ) -> History:
         """The same list, each task with its inputs' URLs, so that a form can be filled again."""
-        records, pagination = await services.tasks.get_task_list(
-            request.user,
-            status=_filter("status", status, TaskStatus),
-            mode=_filter("mode", mode, Mode),
-            page=page,
-            page_size=page_size,
-            cursor=cursor,
-        )
+        asked = _asked(status, mode, page, page_size, cursor)
+        records, pagination = await services.tasks.get_task_list(request.user, asked)
         inputs = {name for record in records for name in (record.source_image, record.reference_image) if name}
-        files = await services.library.records(request.user, sorted(inputs)) if inputs else {}
+        files = await services.files.records(request.user, sorted(inputs)) if inputs else {}
         return History([services.present.historic_task(record, files) for record in records], pagination)
 
     @get("/stats", responses=problem_specs())
@@ -251,6 +240,16 @@ def _idempotency_key(route: str, key: str, body: object) -> IdempotencyKey:
     if not VISIBLE_ASCII.fullmatch(key):
         raise invalid("Idempotency-Key", "takes 1 to 255 visible ASCII characters")
     return IdempotencyKey(route, key, fingerprint(body))
+
+
+def _asked(status: str | None, mode: str | None, page: int, page_size: int, cursor: str | None) -> PageRequest:
+    return PageRequest(
+        status=_filter("status", status, TaskStatus),
+        mode=_filter("mode", mode, Mode),
+        page=page,
+        page_size=page_size,
+        cursor=cursor,
+    )
 
 
 def _filter(name: str, value: str | None, kind: type[T]) -> T | None:

@@ -15,7 +15,7 @@ from service.cursors import encode_cursor
 from service.database import Connection, Pool
 from service.refusals import Refused
 from service.tasks import history
-from service.tasks.history import DEEPEST_ROW, get_task_list
+from service.tasks.history import DEEPEST_ROW, PageRequest, get_task_list
 from tests import lives
 
 
@@ -34,8 +34,8 @@ async def user_id(connection: Connection) -> str:
 
 
 async def page_of(pool: Pool, user_id: str, **asked: Any) -> tuple[list[TaskRecord], Pagination]:
-    wanted: dict[str, Any] = {"status": None, "mode": None, "page": 1, "page_size": 10, "cursor": None}
-    return await get_task_list(pool, user_id, **(wanted | asked))
+    wanted: dict[str, Any] = {"page_size": 10}
+    return await get_task_list(pool, user_id, PageRequest(**(wanted | asked)))
 
 
 async def test_pages_by_number(pool: Pool, user_id: str) -> None:

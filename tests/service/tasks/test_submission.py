@@ -12,7 +12,7 @@ from schema.models.edits import Mode
 from schema.models.problems import ProblemCode
 from schema.models.tasks import Priority, TaskStatus
 from service.database import Connection, Pool, open_pool
-from service.files.library import FileLibrary
+from service.files.service import FileService
 from service.files.storage import Storage
 from service.refusals import Refused
 from service.settings import Settings
@@ -333,12 +333,12 @@ async def test_the_key_of_a_deleted_task_charges_nobody(pool: Pool, connection: 
 
 
 @pytest.fixture
-def library(pool: Pool, settings: Settings) -> FileLibrary:
-    return FileLibrary(pool, Storage.open(settings.storage_url), max_bytes=10**6, max_pixels=10**6)
+def library(pool: Pool, settings: Settings) -> FileService:
+    return FileService(pool, Storage.open(settings.storage_url), max_bytes=10**6, max_pixels=10**6)
 
 
 async def test_a_file_of_a_task_that_is_being_created_can_not_be_deleted(
-    pool: Pool, connection: Connection, user_id: str, library: FileLibrary
+    pool: Pool, connection: Connection, user_id: str, library: FileService
 ) -> None:
     wanted = await lives.a_submission(connection, user_id)
     async with pool.acquire() as creating:
@@ -371,7 +371,7 @@ async def test_a_file_that_is_being_deleted_can_not_be_used(pool: Pool, connecti
 
 
 async def test_deletes_and_creates_at_once_leave_no_task_without_its_file(
-    pool: Pool, connection: Connection, user_id: str, library: FileLibrary
+    pool: Pool, connection: Connection, user_id: str, library: FileService
 ) -> None:
     wanted = [await lives.a_submission(connection, user_id, price=1) for _ in range(40)]
     deletions = [library.delete(user_id, each.source_image) for each in wanted]

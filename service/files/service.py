@@ -26,7 +26,7 @@ def blob_key_of(file_id: str) -> str:
     return f"{file_id[-2:]}/{file_id}"
 
 
-class FileLibrary:
+class FileService:
     """Files and their blobs, kept in step: a row is written after its blob, a blob removed after its row."""
 
     def __init__(self, pool: Pool, storage: Storage, *, max_bytes: int, max_pixels: int) -> None:
