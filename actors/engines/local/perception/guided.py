@@ -26,18 +26,18 @@ def _coefficients(image: Rgb, alpha: Plane, radius: int, epsilon: float) -> tupl
     shared = box(image * alpha[..., None], radius) - mean * mean_alpha[..., None]
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     a, b, c, d, e, f = (
-        box(image[..., i] * image[..., j], radius) - mean[..., i] * mean[..., j] + (epsilon if i == j else 0)
+        (box(image[..., i] * image[..., j], radius) - mean[..., i] * mean[..., j]).astype(np.float64)
+        + (epsilon if i == j else 0)
         for i, j in pairs
     )
-    # The inverse of the symmetric covariance, by its cofactors.
+    # The inverse of the symmetric covariance, by its cofactors. In single precision rounding would outweigh a flat
+    # window's determinant, which could then be zero or negative.
     first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
     middle, lower, last = a * f - c * c, b * c - a * e, a * d - b * b
     determinant = a * first + b * second + c * third
     x, y, z = shared[..., 0], shared[..., 1], shared[..., 2]
-    slope = np.stack(
-        [first * x + second * y + third * z, second * x + middle * y + lower * z, third * x + lower * y + last * z],
-        axis=-1,
-    )
-    slope /= determinant[..., None]
+    slopes = (first * x + second * y + third * z, second * x + middle * y + lower * z, third * x + lower * y + last * z)
+    # A covariance can't have a smaller determinant than epsilon cubed; what falls below it is rounding.
+    slope = (np.stack(slopes, axis=-1) / np.maximum(determinant, epsilon**3)[..., None]).astype(np.float32)
     offset = mean_alpha - (slope * mean).sum(axis=-1)
     return box(slope, radius), box(offset, radius)
