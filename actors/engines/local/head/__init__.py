@@ -1,1 +1,0 @@
-"""HEAD_SWAP: a figure wears somebody else's head."""

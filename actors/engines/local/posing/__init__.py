@@ -1,1 +1,0 @@
-"""POSE_CHANGE: the same person, standing otherwise."""
