@@ -135,12 +135,12 @@ def run() -> None:
         asyncio.run(migrate(settings))
         callers = asyncio.run(make_callers(settings))
         port = free_port()
-        quiet = {"RATE_LIMIT_PER_MINUTE": "10000000"}
+        as_deployed = {"RATE_LIMIT_PER_MINUTE": "10000000", "LOG_FORMAT": "json"}
         bare = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.bare"], env={**environment(settings), "BENCH_PORT": str(port)}
         )
         try:
-            with running_api(settings, quiet, log=Path(os.devnull)) as base_url:
+            with running_api(settings, as_deployed, log=Path(os.devnull)) as base_url:
                 wait_until_live(f"http://127.0.0.1:{port}", bare)
                 asyncio.run(compare(settings, urlsplit(base_url).port or 0, port, callers))
         finally:

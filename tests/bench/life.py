@@ -1,6 +1,7 @@
 """What a task costs besides its edit, how soon it is claimed, how many go through: `python -m tests.bench.life`."""
 
 import asyncio
+import logging
 import os
 import statistics
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import httpx
+import structlog
 from PIL import Image
 
 from actors.edit import Editor, Limits
@@ -134,6 +136,8 @@ async def through(settings: Settings, user: NewUser, file_id: str) -> None:
 
 
 def run() -> None:
+    # What this process itself does is measured without its log.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         EmbeddedServers(Path(directory)) as servers,
