@@ -106,11 +106,6 @@ SELECT status, count(*) AS tasks
  WHERE user_id = :user_id
  GROUP BY status
 
--- name: existing_files
-SELECT file_id
-  FROM files
- WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
-
 -- name: ended_tasks
 -- Those of :task_ids that have ended or are gone, for whoever waits for them.
 SELECT asked.task_id
@@ -340,6 +335,3 @@ SELECT task_id, user_id
 -- name: forget_expired_keys
 DELETE FROM idempotency_keys
  WHERE created_at <= coalesce(:now, now()) - interval '24 hours'
-
--- name: count_waiting
-SELECT count(*) FROM tasks WHERE status = 'pending'

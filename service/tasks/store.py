@@ -163,10 +163,6 @@ async def count_tasks_by_status(connection: Connection, user_id: str) -> dict[Ta
     return dict(await QUERIES["count_tasks_by_status"].rows(connection, tuple[TaskStatus, int], user_id=user_id))
 
 
-async def existing_files(connection: Connection, user_id: str, file_ids: Iterable[str]) -> frozenset[str]:
-    return frozenset(await QUERIES["existing_files"].column(connection, user_id=user_id, file_ids=list(file_ids)))
-
-
 async def ended_tasks(connection: Connection, task_ids: Sequence[str]) -> list[str]:
     return await QUERIES["ended_tasks"].column(connection, task_ids=task_ids)
 
@@ -347,7 +343,3 @@ async def expired_tasks(
 
 async def forget_expired_keys(connection: Connection, *, now: datetime | None = None) -> None:
     await QUERIES["forget_expired_keys"].run(connection, now=now)
-
-
-async def count_waiting(connection: Connection) -> int:
-    return await QUERIES["count_waiting"].value(connection)
