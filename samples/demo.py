@@ -24,8 +24,14 @@ EDITS: dict[str, list[tuple[str, str, str | None, dict[str, Any]]]] = {
         ("background_custom", "astronaut.jpg", "background_china.jpg", {"background_type": "custom"}),
         ("background_remove", "hopper.jpg", None, {"background_type": "remove"}),
     ],
-    "HEAD_SWAP": [],
-    "POSE_CHANGE": [],
+    "HEAD_SWAP": [
+        ("head_on_preset", "hopper.jpg", None, {"figure_preset": "astronaut"}),
+        ("head_on_reference", "astronaut.jpg", "hopper.jpg", {}),
+    ],
+    "POSE_CHANGE": [
+        ("pose_preset", "figure_arms_raised.jpg", None, {"target_pose": "hands_on_hips"}),
+        ("pose_reference", "figure_arms_out.jpg", "figure_arms_raised.jpg", {}),
+    ],
 }
 """By mode: the picture's name, source, reference, config."""
 

@@ -133,10 +133,26 @@ BACKGROUND_PRESETS = (
 )
 """Backgrounds made by code; the first is used when nothing is asked."""
 
+FIGURE_PRESETS = ("astronaut", "officer")
+"""Figures that come with Darkroom; the first is used when nothing is asked."""
+
+POSE_PRESETS = (
+    "standing_front",
+    "arms_raised",
+    "arms_out",
+    "hands_on_hips",
+    "waving",
+    "walking",
+    "cheering",
+    "pointing",
+    "dancing",
+)
+"""Poses kept as key points; the first is used when nothing is asked."""
+
 PRESETS: dict[Mode, tuple[str, ...]] = {
-    Mode.HEAD_SWAP: (),
+    Mode.HEAD_SWAP: FIGURE_PRESETS,
     Mode.BACKGROUND_CHANGE: BACKGROUND_PRESETS,
-    Mode.POSE_CHANGE: (),
+    Mode.POSE_CHANGE: POSE_PRESETS,
 }
 """What can be asked for by name instead of with a reference image."""
 
@@ -147,7 +163,7 @@ PRESET_FIELDS = {
 }
 """Under which name in `config` a preset is asked for."""
 
-ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset({Mode.BACKGROUND_CHANGE})}
+ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset(Mode)}
 """Which edits each engine makes, by the engine's name."""
 
 

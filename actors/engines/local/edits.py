@@ -9,18 +9,36 @@ from typing import Any
 import msgspec
 
 from actors.engines.local import wire
-from actors.engines.local.background.edit import PLAN, change_background
+from actors.engines.local.background.edit import PLAN as BACKGROUND_PLAN
+from actors.engines.local.background.edit import change_background
+from actors.engines.local.head.edit import PLAN as HEAD_PLAN
+from actors.engines.local.head.edit import swap_head
 from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
-from actors.engines.local.perception import pose, saliency
-from actors.engines.local.pictures.writing import write_outcome
+from actors.engines.local.perception import faces, landmarks, pose, saliency
+from actors.engines.local.pictures.writing import Made, write_pictures
+from actors.engines.local.posing.edit import PLAN as POSE_PLAN
+from actors.engines.local.posing.edit import change_pose
 from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps, StoppedError
 from actors.engines.seam import EngineError
-from schema.models.edits import BackgroundChangeConfig, Mode
+from schema.models.edits import CONFIG_TYPES, Mode
 from schema.models.problems import FailureCode
 
-_PLANS: Mapping[Mode, dict[str, int]] = {Mode.BACKGROUND_CHANGE: PLAN}
+_EDITS: Mapping[Mode, tuple[Callable[..., Made], dict[str, int]]] = {
+    Mode.BACKGROUND_CHANGE: (change_background, BACKGROUND_PLAN),
+    Mode.HEAD_SWAP: (swap_head, HEAD_PLAN),
+    Mode.POSE_CHANGE: (change_pose, POSE_PLAN),
+}
+"""For each mode what makes it, and its steps."""
+_MODELS = (
+    saliency.MODEL,
+    pose.DETECTOR,
+    pose.LANDMARKS,
+    faces.SHORT_RANGE,
+    faces.FULL_RANGE,
+    landmarks.MODEL,
+)
 _SAVING = "Saving the pictures"
 
 
@@ -37,7 +55,7 @@ class Studio:
     def warm_up(self) -> None:
         """Load what every edit needs; a model that is missing is told when an edit asks for it."""
         with suppress(ModelMissingError):
-            self._runtimes.load(saliency.MODEL, pose.DETECTOR, pose.LANDMARKS)
+            self._runtimes.load(*_MODELS)
 
     def make(
         self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
@@ -75,18 +93,19 @@ class Studio:
         self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
     ) -> wire.Report:
         mode = Mode(edit.mode)
-        step = Steps(_PLANS[mode], lambda percent, words: say(wire.Stepped(percent, words)), stopped)
-        made = change_background(
+        make, plan = _EDITS[mode]
+        step = Steps(plan, lambda percent, words: say(wire.Stepped(percent, words)), stopped)
+        made = make(
             Path(edit.source),
             None if edit.reference is None else Path(edit.reference),
-            msgspec.convert(edit.config, BackgroundChangeConfig),
+            msgspec.convert(edit.config, CONFIG_TYPES[mode]),
             edit.max_pixels,
             self._runtimes,
             step,
         )
         step(_SAVING)
         try:
-            artifacts = write_outcome(made.outcome, made.before.image, Path(edit.workspace))
+            artifacts = write_pictures(made, Path(edit.workspace))
         except OSError as error:
             raise EngineError(
                 FailureCode.RESULT_SAVE_FAILED, "The result could not be saved. Please try again.", transient=True

@@ -23,7 +23,7 @@ from actors.engines.local.perception.matte import Effort, coarse_matte, refined_
 from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
-from actors.engines.local.pictures.writing import Outcome
+from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import grown, resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -59,14 +59,6 @@ _NOBODY = (
     "No person was found in the photo. Please send one in which a person can be seen clearly: not too small, "
     "well lit, and at least from the head to the chest."
 )
-
-
-class Made(Struct, frozen=True):
-    """What the edit made: the outcome, the source as it was, and what the user should know about it."""
-
-    outcome: Outcome
-    before: Picture
-    warnings: list[str]
 
 
 def change_background(

@@ -9,6 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.pictures.profile import EMBEDDED
 from actors.engines.seam import Artifact
 
@@ -45,8 +46,17 @@ class Outcome(Struct, frozen=True):
         return (self.colours * share + _checkerboard(self.colours.shape) * (1 - share) + 0.5).astype(np.uint8)
 
 
-def write_outcome(outcome: Outcome, before: Rgb8, workspace: Path) -> list[Artifact]:
-    """Write output, thumbnail and comparison (`before` on the left) into `workspace`; the output comes first."""
+class Made(Struct, frozen=True):
+    """An edit that worked: its outcome, the source as it was, and what the user should know about it."""
+
+    outcome: Outcome
+    before: Picture
+    warnings: list[str]
+
+
+def write_pictures(made: Made, workspace: Path) -> list[Artifact]:
+    """Write output, thumbnail and comparison (the source on the left) into `workspace`; the output comes first."""
+    outcome = made.outcome
     seen = outcome.seen()
     if outcome.alpha is None:
         output = _write_jpeg(workspace / "output.jpg", Image.fromarray(outcome.colours), "output")
@@ -57,7 +67,7 @@ def write_outcome(outcome: Outcome, before: Rgb8, workspace: Path) -> list[Artif
     return [
         output,
         _write_jpeg(workspace / "thumbnail.jpg", thumbnail, "thumbnail"),
-        _write_jpeg(workspace / "comparison.jpg", _side_by_side(before, seen), "comparison"),
+        _write_jpeg(workspace / "comparison.jpg", _side_by_side(made.before.image, seen), "comparison"),
     ]
 
 

@@ -1,0 +1,1 @@
+"""HEAD_SWAP: a figure wears somebody else's head."""

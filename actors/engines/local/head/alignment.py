@@ -1,0 +1,180 @@
+"""Where the new head goes: its landmarks on the figure's, and the bending of the picture that takes them there.
+
+Sources: Kabsch, "A solution for the best rotation to relate two sets of vectors" (1976), with a scale (Umeyama, 1991);
+thin-plate splines: Bookstein, "Principal Warps" (1989).
+"""
+
+import numpy as np
+from msgspec import Struct
+from scipy.interpolate import RBFInterpolator
+
+from actors.engines.local.arrays import Floats, Points
+from actors.engines.local.head.frame import Frame, frame
+from actors.engines.local.perception.landmarks import CHIN, LEFT_CHEEK, OVAL, RIGHT_CHEEK, STEADY
+from actors.engines.local.raster import resized_linear
+
+LIMIT = 9.0
+"""Degrees by which a flat picture may be turned out of its plane; beyond that faces fold."""
+_STEADY_WEIGHT = 8.0
+_SMALLEST = 0.90
+"""A head with much more hair than the figure had is made this much smaller at most."""
+_GRID = 8
+
+
+class Turn(Struct, frozen=True):
+    """How one head is turned against another, in degrees.
+
+    `out` of the picture's plane, of which `aside` (to the picture's right) and `up`, and `roll` within it.
+    """
+
+    out: float
+    aside: float
+    up: float
+    roll: float
+
+
+class Fit(Struct, frozen=True):
+    """The place of a head.
+
+    `points` (468, 2) are its landmarks in its own picture, `aim` in the figure's; `ring` (40, 2) are points far
+    around it, `ring_aim` the same in the figure's picture. `scale` leads from its pixels to the figure's.
+    """
+
+    points: Points
+    aim: Points
+    ring: Points
+    ring_aim: Points
+    scale: float
+    turn: Turn
+
+
+def turned(head: Floats, figure: Floats) -> Turn:
+    """How `figure` (468, 3) is turned against `head` (468, 3)."""
+    _, rotation = _similarity(head, figure)
+    return _turn(rotation)
+
+
+def fitted(head: Floats, figure: Floats, *, head_size: float, figure_size: float) -> Fit:
+    """Where the landmarks of `head` (468, 3) go on `figure` (468, 3).
+
+    `head_size` and `figure_size` say how large each is with its hair, in heights of its face.
+    """
+    weight = _weights()
+    scale, rotation = _similarity(head, figure)
+    turn = _turn(rotation)
+    rotation = _clamped(rotation, LIMIT)
+    middle, goal = weight @ head, weight @ figure
+    own, other = frame(head[:, :2]), frame(figure[:, :2])
+    aim = scale * (head - middle) @ rotation.T
+    size = frame(aim[:, :2])
+    # The size of the face by its height and width together; of a head with much more hair a little less.
+    ratio = float(np.sqrt(other.height * other.width / (size.height * size.width)))
+    ratio *= float(np.clip((figure_size / max(head_size, 1e-3)) ** 0.5, _SMALLEST, 1.0))
+    scale *= float(np.clip(ratio, 0.75, 1.25))
+
+    def place(points: Floats) -> Floats:
+        return (scale * (points - middle) @ rotation.T + goal).astype(np.float32)
+
+    aim = place(head)
+    shift = _onto_chin(aim, figure, other)
+    ring = _ring(head, own)
+    return Fit(
+        points=head[:, :2],
+        aim=(aim + shift)[:, :2].astype(np.float32),
+        ring=ring[:, :2].astype(np.float32),
+        ring_aim=(place(ring) + shift)[:, :2].astype(np.float32),
+        scale=scale,
+        turn=turn,
+    )
+
+
+def bending(fit: Fit, shape: tuple[int, ...]) -> Floats:
+    """For each pixel of the figure's picture the place in the head's: (h, w, 2), x and y."""
+    chosen = np.unique(np.concatenate([np.arange(0, 468, 4), OVAL, STEADY]))
+    target = np.concatenate([fit.aim[chosen], fit.ring_aim])
+    source = np.concatenate([fit.points[chosen], fit.ring])
+    unit = float(np.hypot(*np.ptp(fit.aim, axis=0)))
+    height, width = shape[:2]
+    rows, columns = -(-height // _GRID), -(-width // _GRID)
+    y, x = np.mgrid[0:rows, 0:columns] * float(_GRID) + (_GRID - 1) / 2
+    spline = RBFInterpolator(target / unit, source, kernel="thin_plate_spline", smoothing=1e-5)
+    coarse = spline(np.stack([x.ravel(), y.ravel()], axis=1) / unit).reshape(rows, columns, 2).astype(np.float32)
+    return np.ascontiguousarray(resized_linear(coarse, columns * _GRID, rows * _GRID)[:height, :width])
+
+
+def _weights() -> Floats:
+    weight = np.ones(468)
+    weight[list(STEADY)] = _STEADY_WEIGHT
+    return (weight / weight.sum()).astype(np.float32)
+
+
+def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:
+    """The scale and the rotation (3, 3) that bring `start` (n, 3) nearest to `goal` (n, 3)."""
+    weight = _weights()
+    first, second = start - weight @ start, goal - weight @ goal
+    left, values, right = np.linalg.svd((first * weight[:, None]).T @ second)
+    sign = np.diag([1.0, 1.0, float(np.sign(np.linalg.det(right.T @ left.T)))])
+    rotation = right.T @ sign @ left.T
+    scale = float((values * np.diag(sign)).sum() / (weight[:, None] * first**2).sum())
+    return scale, rotation.astype(np.float32)
+
+
+def _plane_part(rotation: Floats) -> Floats:
+    """The part of a rotation that stays within the picture's plane."""
+    roll = np.arctan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])
+    cosine, sine = np.cos(roll), np.sin(roll)
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)
+
+
+def _vector(rotation: Floats) -> Floats:
+    """A rotation as its axis, as long as its angle in radians."""
+    angle = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+    axis = np.array(
+        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]], np.float32
+    )
+    return axis * np.float32(angle / max(2 * np.sin(angle), 1e-6))
+
+
+def _rotation(vector: Floats) -> Floats:
+    """The rotation (3, 3) of an axis as long as its angle: Rodrigues' formula."""
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector / max(angle, 1e-9)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], np.float32)
+    return (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross).astype(np.float32)
+
+
+def _turn(rotation: Floats) -> Turn:
+    plane = _plane_part(rotation)
+    out = np.degrees(_vector(plane.T @ rotation))
+    return Turn(
+        out=float(np.linalg.norm(out)),
+        aside=float(-out[1]),
+        up=float(out[0]),
+        roll=float(np.degrees(np.arctan2(plane[1, 0], plane[0, 0]))),
+    )
+
+
+def _clamped(rotation: Floats, limit: float) -> Floats:
+    """`rotation` with its part out of the plane no larger than `limit` degrees."""
+    plane = _plane_part(rotation)
+    out = _vector(plane.T @ rotation)
+    angle = float(np.degrees(np.linalg.norm(out)))
+    return plane @ _rotation(out * min(1.0, limit / max(angle, 1e-6)))
+
+
+def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
+    """The shift (3,) that brings the chin to the old one or a trifle lower, to cover it, and half way to its middle."""
+    low = float((figure[CHIN, :2] - aim[CHIN, :2]) @ other.down) + 0.015 * other.height
+    sides = [RIGHT_CHEEK, LEFT_CHEEK]
+    across = float((figure[sides, :2].mean(axis=0) - aim[sides, :2].mean(axis=0)) @ other.across)
+    low = float(np.clip(low, -0.12 * other.height, 0.12 * other.height))
+    flat = other.down * low + other.across * np.clip(across * 0.5, -0.05 * other.height, 0.05 * other.height)
+    return np.array([flat[0], flat[1], 0], np.float32)
+
+
+def _ring(head: Floats, own: Frame) -> Floats:
+    """Points (40, 3) around the head at the depth of its ears: what is out there moves as a whole."""
+    depth = float(head[[RIGHT_CHEEK, LEFT_CHEEK], 2].mean())
+    angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    flat = [own.place(reach * float(np.cos(a)), reach * float(np.sin(a))) for a in angles for reach in (1.1, 2.2)]
+    return np.concatenate([np.array(flat), np.full((len(flat), 1), depth)], axis=1).astype(np.float32)

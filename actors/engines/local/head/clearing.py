@@ -1,0 +1,161 @@
+"""Taking the figure's own head away: background behind it, neck and shoulders where it hid them."""
+
+# Shares of a face's height and steps of L*a*b* stand where they are used.
+# ruff: noqa: PLR2004
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.filling import levelled, smooth_fill, textured_fill
+from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.head.shapes import narrowed, polygon, widened
+from actors.engines.local.perception.landmarks import JAW
+from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from actors.engines.local.raster import components, gaussian, lab
+
+_ALIKE = 27.0
+"""Difference in L*a*b*, lightness counting less, within which two parts may be one thing."""
+
+
+class Cleared(Struct, frozen=True):
+    """The figure without its head: colours (h, w, 3), what was made anew, and of that what is neck (h, w, 0 to 1)."""
+
+    image: Rgb
+    made: Plane
+    neck: Plane
+
+
+def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points) -> Cleared:
+    """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of `new_face` (468, 2)."""
+    unit = figure.frame.height
+    gone = _gone(figure, head)
+    neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
+    shape = np.maximum(neck, torso)
+    body = (figure.alpha > 0.5) & ~gone
+    back_sources = ~widened(figure.alpha > 0.05, max(2, round(0.05 * unit))) & ~gone
+    back_hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
+    ground = textured_fill(image, back_hole, back_sources, smooth_fill(image, back_sources.astype(np.float32)))
+    made_body = _body(image, gone & (shape > 0.02), body, skin, neck, unit)
+    inside = gaussian(shape, max(0.7, 0.008 * unit))[..., None]
+    fresh = ground + inside * (made_body - ground)
+    edge = gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit))
+    edge = np.maximum(edge, gone * np.float32(0.999))
+    result = image + edge[..., None] * (fresh - image)
+    return Cleared(result.astype(np.float32), edge, (gaussian(neck, 0.01 * unit) * edge).astype(np.float32))
+
+
+def _gone(figure: Portrait, head: Head) -> Mask:
+    """The head with its outline and what hangs in the air once it is gone."""
+    unit = figure.frame.height
+    person = figure.alpha > 0.04
+    old = person & (head.share > 0.5)
+    old |= head.oval > 0.2
+    body = person & ~old
+    gone = widened(old, max(3, round(0.065 * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
+    gone |= widened(_stubs(figure, old, body), round(0.03 * unit))
+    labels, stats = components(body & ~gone)
+    if len(stats) > 1:
+        areas = stats[:, 4].astype(np.float64)
+        areas[0] = 0
+        largest = int(areas.argmax())
+        near = np.bincount(labels[widened(gone, max(2, round(0.03 * unit)))], minlength=len(areas)) > 0
+        near &= areas < 0.1 * areas[largest]
+        near[[0, largest]] = False
+        loose = near[labels]
+        gone |= widened(loose, max(1, round(0.03 * unit)))
+    return gone
+
+
+def _stubs(figure: Portrait, old: Mask, body: Mask) -> Mask:
+    """Ears and locks that were taken for body: they stick out of it beside the head, and look like it."""
+    unit = figure.frame.height
+    reach = round(0.07 * unit)
+    _, down = figure.frame.coordinates(old.shape)
+    sturdy = widened(narrowed(body, reach), reach)
+    labels, stats = components(body & ~sturdy & widened(old, round(0.16 * unit)) & (down < figure.frame.chin + 0.2))
+    values = lab(as_rgb(figure.image))
+    result = np.zeros_like(old)
+    pad = round(0.12 * unit)
+    for label in range(1, len(stats)):
+        left, top, width, height = (int(v) for v in stats[label, :4])
+        here = slice(max(0, top - pad), top + height + pad), slice(max(0, left - pad), left + width + pad)
+        part = labels[here] == label
+        beside = widened(part, 0.1 * unit) & old[here]
+        alike = True
+        if beside.any():
+            gap = np.median(values[here][part], axis=0) - np.median(values[here][beside], axis=0)
+            alike = float(np.hypot(gap[0] * 0.6, np.hypot(gap[1], gap[2]))) < _ALIKE
+        if alike:
+            result[here] |= part
+    return result
+
+
+def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> Plane:
+    """Where the neck goes on under the old head: between its sides, as seen below the jaw, up to behind the new jaw."""
+    place = figure.frame
+    chin = place.chin
+    across, down = place.coordinates(skin.shape)
+    jaw, new_jaw = place.of(figure.face.points[list(JAW)]), place.of(new_face[list(JAW)])
+    left, right = 0.82 * float(jaw[0, 0]), 0.82 * float(jaw[-1, 0])
+    seen = (skin > 0.5) & (head.share < 0.5) & (down > chin - 0.1) & (down < chin + 0.3)
+    if seen.sum() > 0.01 * place.height**2:
+        left = float(np.clip(np.percentile(across[seen], 2), 1.1 * jaw[0, 0], 0.6 * jaw[0, 0]))
+        right = float(np.clip(np.percentile(across[seen], 98), 0.6 * jaw[-1, 0], 1.1 * jaw[-1, 0]))
+    low = chin + 0.12
+    corners: list[Points] = [
+        place.place(0.98 * float(new_jaw[0, 0]), float(new_jaw[0, 1]) - 0.04),
+        place.place(0.98 * float(new_jaw[-1, 0]), float(new_jaw[-1, 1]) - 0.04),
+        place.place(right, low),
+        place.place(right * 1.05, chin + 0.6),
+        place.place(left * 1.05, chin + 0.6),
+        place.place(left, low),
+    ]
+    return polygon(skin.shape, np.array(corners, np.float32))
+
+
+def _torso_shape(figure: Portrait) -> Plane:
+    """Where shoulders and chest are, hidden or not, by the pose: neck to shoulders to hips."""
+    person, place = figure.pose, figure.frame
+    if person is None:
+        return np.zeros_like(figure.alpha)
+    sides = [person.points[LEFT_SHOULDER], person.points[RIGHT_SHOULDER]]
+    hips = [person.points[LEFT_HIP], person.points[RIGHT_HIP]]
+    if sides[0][0] > sides[1][0]:
+        sides, hips = sides[::-1], hips[::-1]
+    up, out = place.down * place.height * -0.12, place.across * place.height * 0.12
+    jaw = place.of(figure.face.points[list(JAW)])
+    corners: list[Floats] = [
+        place.place(0.85 * float(jaw[0, 0]), place.chin + 0.2),
+        sides[0] + up,
+        sides[0] - out - 2 * up,
+        hips[0],
+        hips[1],
+        sides[1] + out - 2 * up,
+        sides[1] + up,
+        place.place(0.85 * float(jaw[-1, 0]), place.chin + 0.2),
+    ]
+    area = polygon(figure.alpha.shape, np.array(corners, np.float32))
+    return np.clip(gaussian(area, 0.05 * place.height) * 6 - 2.5, 0, 1)
+
+
+def _body(image: Rgb, hole: Mask, body: Mask, skin: Plane, neck: Plane, unit: float) -> Rgb:
+    """`image` with neck and clothes where `hole` is."""
+    bare = narrowed(body & (skin > 0.7), max(1, round(0.012 * unit)))
+    clothed = narrowed(body & (skin < 0.2), 1)
+    throat = hole & (neck > 0.3)
+    rest = hole & ~throat
+    known = clothed if clothed.any() else body
+    result = smooth_fill(image, known.astype(np.float32))
+    result = np.where(hole[..., None], result, image)
+    if rest.any():
+        result = textured_fill(result, rest, known, result)
+    if throat.any():
+        shown = bool(bare.sum() > 0.008 * unit * unit)
+        sources = bare if shown else known
+        result = textured_fill(result, throat, sources, smooth_fill(image, sources.astype(np.float32)))
+        if shown:
+            beside = body & (skin > 0.5) & ~hole
+            result = levelled(result, throat, beside, max(1.5, 0.012 * unit))
+    return result

@@ -1,0 +1,105 @@
+"""What the edit knows of a person: the part of their picture around the head, seen closely."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Plane, Points, Rgb8
+from actors.engines.local.head.frame import Frame, frame
+from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.landmarks import FaceLandmarks
+from actors.engines.local.perception.matte import Box, Effort, refined_matte
+from actors.engines.local.perception.pose import Pose
+from actors.engines.local.perception.saliency import subject, subject_mirrored
+from actors.engines.local.pictures.opening import Picture
+from actors.engines.local.raster import resized
+from actors.engines.local.runtimes import Runtimes
+
+_ASIDE, _ABOVE, _BELOW = 2.7, 2.2, 2.9
+"""The part reaches so far from the eyes, in heights of the face: hair and shoulders are in it."""
+
+
+class Portrait(Struct, frozen=True):
+    """The part of a picture around a person's head; everything is in its pixels.
+
+    `box` is where it comes from; it was scaled by `scale` from there. `alpha` (h, w) is the person's matte.
+    """
+
+    image: Rgb8
+    alpha: Plane
+    face: FaceLandmarks
+    pose: Pose | None
+    frame: Frame
+    box: Box
+    scale: float
+
+
+def around_head(picture: Picture, face: FaceLandmarks) -> Box:
+    """The part of `picture` that has to do with the head."""
+    place = frame(face.points)
+    x, y = (float(v) for v in place.centre)
+    unit = max(place.height, 1.15 * place.width)
+    return Box(
+        int(max(0, x - _ASIDE * unit)),
+        int(max(0, y - _ABOVE * unit)),
+        int(min(picture.width, x + _ASIDE * unit)) or 1,
+        int(min(picture.height, y + _BELOW * unit)) or 1,
+    )
+
+
+def portrait(
+    picture: Picture,
+    face: FaceLandmarks,
+    person: Pose | None,
+    found: Sequence[Detection],
+    *,
+    scale: float,
+    effort: Effort,
+    runtimes: Runtimes,
+) -> Portrait:
+    """The person of `picture` with this face, at `scale`."""
+    box = around_head(picture, face)
+    size = max(8, round(box.width * scale)), max(8, round(box.height * scale))
+    image = resized(box.of(picture.image), *size)
+    corner = np.array([box.left, box.top], np.float32)
+    scales = np.array([size[0] / box.width, size[1] / box.height], np.float32)
+
+    def place(points: Points) -> Points:
+        return ((points - corner) * scales).astype(np.float32)
+
+    moved_pose = None if person is None else _moved(person, box, corner, scales, size)
+    moved_face = FaceLandmarks(place(face.points), face.depth * scales[1], face.certainty)
+    boxes = [
+        Detection(one.score, place(one.box.reshape(2, 2)).reshape(4), place(one.points))
+        for one in found
+        if box.left < (one.box[0] + one.box[2]) / 2 < box.right and box.top < (one.box[1] + one.box[3]) / 2 < box.bottom
+    ]
+    if picture.alpha is not None:
+        given = np.ascontiguousarray(picture.alpha[box.top : box.bottom, box.left : box.right])
+        alpha = np.clip(resized(given, *size), 0, 1)
+    else:
+        coarse = subject(image, runtimes)
+        if effort.mirror_all:
+            coarse = (coarse + subject_mirrored(image, runtimes)) / 2
+        coarse = of_people(coarse, moved_pose, boxes)
+        fine = refined_matte(image, coarse, moved_pose, boxes, effort, _untold)
+        alpha = np.where(np.isfinite(fine), fine, coarse)
+    return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)
+
+
+def _moved(person: Pose, box: Box, corner: Points, scales: Points, size: tuple[int, int]) -> Pose:
+    part = np.ascontiguousarray(person.silhouette[box.top : box.bottom, box.left : box.right])
+    return Pose(
+        points=(person.points - corner) * scales,
+        depth=person.depth * scales[1],
+        visible=person.visible,
+        silhouette=np.clip(resized(part, *size), 0, 1),
+        certainty=person.certainty,
+        others=np.zeros((0, 2), np.float32),
+    )
+
+
+def _untold(_words: str) -> None:
+    """The matte's own steps aren't this edit's."""

@@ -1,0 +1,91 @@
+"""Drawing, cutting and bending: the OpenCV operations that only this edit needs, typed."""
+
+# Shares of a face's height and of pixels stand where they are used.
+# ruff: noqa: PLR2004
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb8
+
+Raster = TypeVar("Raster", bound=NDArray[Any])
+
+_FRACTION_BITS = 4
+_SEED = 20
+BACK, FRONT, PERHAPS_BACK, PERHAPS_FRONT = cv2.GC_BGD, cv2.GC_FGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD
+"""What `two_parted` may be told of a pixel."""
+
+
+def polygon(shape: tuple[int, ...], corners: Points) -> Plane:
+    """The inside of a polygon, (h, w) 0 to 1, its edge smooth."""
+    plane = np.zeros(shape[:2], np.uint8)
+    fixed = np.round(corners * (1 << _FRACTION_BITS)).astype(np.int32)
+    cv2.fillPoly(plane, [fixed], 255, lineType=cv2.LINE_AA, shift=_FRACTION_BITS)
+    return plane.astype(np.float32) / 255
+
+
+def hull(points: Points) -> Points:
+    """The corners of the convex hull of `points`."""
+    result: Any = cv2.convexHull(points.astype(np.float32))
+    return result.reshape(-1, 2)
+
+
+def strokes(shape: tuple[int, ...], lines: Sequence[tuple[Points, Points, float]]) -> Mask:
+    """Round-ended lines: each from a point to another, so many pixels wide."""
+    plane = np.zeros(shape[:2], np.uint8)
+    limit = 4 * max(shape[:2])
+    for start, end, width in lines:
+        first, last = (tuple(int(v) for v in np.clip(point, -limit, limit)) for point in (start, end))
+        cv2.line(plane, first, last, 1, max(1, min(int(width), 32_000)))
+    return plane.view(np.bool_)
+
+
+def bent(image: Raster, places: Floats, *, smooth: bool) -> Raster:
+    """The values of `image` at `places` (h, w, 2), which are x and y in its pixels; bicubic if `smooth`, else bilinear.
+
+    Colours beyond the border are those of the border; planes (h, w) are 0 there.
+    """
+    border = cv2.BORDER_REPLICATE if image.ndim == 3 else cv2.BORDER_CONSTANT
+    how = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
+    result: Any = cv2.remap(image, places[..., 0], places[..., 1], how, borderMode=border)
+    return result
+
+
+def two_parted(image: Rgb8, known: "NDArray[np.uint8]", *, rounds: int) -> Mask:
+    """Where `image` is front, by the colours of what is `known` (h, w: BACK, FRONT, PERHAPS_BACK or PERHAPS_FRONT).
+
+    Source: Rother, Kolmogorov, Blake, "GrabCut" (2004), as OpenCV has it. Same input, same result.
+    """
+    labels = known.copy()
+    if (
+        not ((labels == FRONT) | (labels == PERHAPS_FRONT)).any()
+        or not ((labels == BACK) | (labels == PERHAPS_BACK)).any()
+    ):
+        return (labels == FRONT) | (labels == PERHAPS_FRONT)
+    cv2.setRNGSeed(_SEED)
+    whole = 0, 0, image.shape[1], image.shape[0]  # not looked at: the labels are
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(image), labels, whole, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    return (labels == FRONT) | (labels == PERHAPS_FRONT)
+
+
+def distance_to(mask: Mask) -> Plane:
+    """How many pixels it is from each pixel to the nearest of `mask`; very far if it is empty."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    result: Any = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)
+    return result
+
+
+def widened(mask: Mask, reach: float) -> Mask:
+    """`mask` grown by `reach` pixels in every direction; the cost doesn't rise with `reach`."""
+    return distance_to(mask) <= reach
+
+
+def narrowed(mask: Mask, reach: float) -> Mask:
+    """`mask` shrunk by `reach` pixels from every edge but the picture's; the cost doesn't rise with `reach`."""
+    return distance_to(~mask) > reach

@@ -1,0 +1,172 @@
+"""Skin: what tone a face has, where else the figure shows skin, and giving that another tone with its texture kept.
+
+Source of the idea: Reinhard et al., "Color Transfer between Images" (2001): means in a perceptual colour space.
+"""
+
+# Shares of a face's height and steps of L*a*b* stand where they are used.
+# ruff: noqa: PLR2004
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
+from actors.engines.local.head.frame import Frame, frame
+from actors.engines.local.head.shapes import narrowed, polygon, strokes, widened
+from actors.engines.local.perception.guided import upsampled_alpha
+from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
+from actors.engines.local.perception.pose import Pose
+from actors.engines.local.raster import components, gaussian, rgb
+
+_LIMBS = (
+    (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
+    (23, 25, 0.30), (25, 27, 0.25), (24, 26, 0.30), (26, 28, 0.25), (27, 31, 0.20), (28, 32, 0.20),
+)  # fmt: skip
+"""Pairs of joints with half the breadth of the limb between them, in breadths of the shoulders."""
+_HEAD_SHARE = 0.35
+"""The head's own tone moves so far towards the figure's at full strength: it has to stay somebody's face."""
+_HEAD_LIMIT = np.array([9, 4, 4], np.float32)
+_GREY = 4.0
+"""Chroma below which a face is that of a black-and-white photo."""
+_FULL = 0.75
+"""From this strength on the figure's skin takes the head's tone completely."""
+
+
+class Tone(Struct, frozen=True):
+    """A skin's mean L*a*b* (3,) and how far its colours spread (3,).
+
+    `slope` (2,) is how its lightness rises to the right and downwards, per height of the face.
+    """
+
+    mean: Floats
+    spread: Floats
+    slope: Floats
+
+
+def face_tone(values: Floats, points: Points) -> Tone:
+    """The tone of the face with these landmarks, from L*a*b* `values` (h, w, 3)."""
+    place = frame(points)
+    reach = max(1, round(0.05 * place.height))
+    skin = narrowed(polygon(values.shape, points[list(OVAL)]) > 0.5, reach)
+    for outline in EYES_AND_MOUTH:
+        skin &= ~widened(polygon(values.shape, points[list(outline)]) > 0.5, reach)
+    across, down = place.coordinates(values.shape)
+    skin &= down > -0.22  # a fringe may hang over the forehead
+    found = values[skin]
+    if len(found) < 16:
+        return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32), np.zeros(2, np.float32))
+    away = np.abs(found - np.median(found, axis=0)).mean(axis=1)
+    kept = away <= np.percentile(away, 75)
+    ground = np.stack([across[skin][kept], down[skin][kept], np.ones(int(kept.sum()), np.float32)], axis=1)
+    slope = np.linalg.lstsq(ground, found[kept][:, 0], rcond=None)[0]
+    return Tone(found[kept].mean(axis=0), found[kept].std(axis=0), np.clip(slope[:2], -30, 30).astype(np.float32))
+
+
+class Shifts(Struct, frozen=True):
+    """What to add to L*a*b*: to the head everywhere (3,) and by place (2,), and to the figure's skin (3,).
+
+    `colour` is what the head's own colours are multiplied by before: 0 on a black-and-white figure.
+    """
+
+    head: Floats
+    slope: Floats
+    body: Floats
+    colour: float = 1.0
+
+
+def shifts(head: Tone, figure: Tone, strength: float) -> Shifts:
+    """How the two are brought together; `strength` 0 leaves both as they are."""
+    own = np.clip((figure.mean - head.mean) * _HEAD_SHARE * strength, -_HEAD_LIMIT, _HEAD_LIMIT)
+    slope = np.clip((figure.slope - head.slope) * _HEAD_SHARE * strength, -8, 8)
+    if float(np.hypot(*figure.mean[1:])) < _GREY:  # black and white: nothing tells skin from clothes there
+        return Shifts(own * np.array([1, 0, 0], np.float32), slope, np.zeros(3, np.float32), colour=0.0)
+    if float(np.hypot(*head.mean[1:])) < _GREY:
+        own = np.array([own[0], *(figure.mean - head.mean)[1:]], np.float32)
+    return Shifts(own, slope, (head.mean + own - figure.mean) * min(1.0, strength / _FULL))
+
+
+class Skin(Struct, frozen=True):
+    """Skin below the face: its share (h, w) of each pixel, and its typical L*a*b* (3,), None if none shows."""
+
+    share: Plane
+    mean: Floats | None
+
+
+def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame, head: Plane) -> Skin:
+    """The skin of neck and chest around a head whose share of the picture is `head` (h, w)."""
+    across, down = place.coordinates(alpha.shape)
+    below = (alpha > 0.6) & (head < 0.5)
+    core = below & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
+    first = core & (_distance(values, tone.mean, np.array([24, 9, 9], np.float32)) < 1.3)
+    if first.sum() < 0.01 * place.height**2:
+        return Skin(np.zeros_like(alpha), None)
+    column = below & (np.abs(across) < 0.75) & (down > place.chin - 0.35) & (down < place.chin + 1.0)
+    where = gaussian(column.astype(np.float32), 0.02 * place.height)
+    share = _connected(_alike(values, first, tone) * where, first)
+    return Skin(_edged(image, share, place.height), np.median(values[first], axis=0))
+
+
+def limb_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane | None, person: Pose) -> Skin:
+    """The skin of arms, hands and legs, as far as they lie where the pose has them."""
+    shoulders = max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
+    lines = [
+        (person.points[start], person.points[end], 2 * breadth * shoulders)
+        for start, end, breadth in _LIMBS
+        if min(person.visible[start], person.visible[end]) > 0.4
+    ]
+    where = strokes(values.shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
+    reach = max(1, round(0.015 * shoulders))
+    first = narrowed(where & (_distance(values, tone.mean, np.array([26, 9, 9], np.float32)) < 1.3), reach)
+    if first.sum() < 0.006 * shoulders**2:
+        return Skin(np.zeros(values.shape[:2], np.float32), None)
+    share = _alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5)
+    share = _connected(share, first)
+    # What skin surrounds is skin in a shadow or a light.
+    around = narrowed(widened(share > 0.5, 0.05 * shoulders), 0.05 * shoulders) & where
+    share = np.maximum(share, around)
+    return Skin(_edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
+
+
+def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
+    """How much each pixel is like the skin where it is `sure`, or like the face's: 0 to 1."""
+    middle = np.median(values[sure], axis=0)
+    spread = np.maximum(values[sure].std(axis=0) * 1.3, np.array([17, 5, 5], np.float32))
+    face = np.maximum(1.5 * tone.spread, np.array([12, 5, 5], np.float32))
+    near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
+    return np.clip(2.2 - near, 0, 1).astype(np.float32)
+
+
+def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
+    """Skin of the tone `mean` moved by `shift` where `share` says, its texture scaled with it: (h, w, 3) sRGB."""
+    contrast = float(np.clip((mean[0] + shift[0]) / max(mean[0], 5), 0.75, 1.3))
+    moved = values + shift.astype(np.float32)
+    moved[..., 0] = (values[..., 0] - mean[0]) * np.float32(contrast) + np.float32(mean[0] + shift[0])
+    return rgb((values + share[..., None] * (moved - values)).astype(np.float32))
+
+
+def skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:
+    """What to add to skin of this `mean`: as to the face; much redder or darker skin comes nearer to its face."""
+    own = mean - figure.mean
+    kept = np.clip(own, [-12, -3, -3], [4, 3, 3])
+    full = float(np.clip(np.abs(body).max() / 4, 0, 1))
+    return (body + (kept - own) * full).astype(np.float32)
+
+
+def _distance(values: Floats, mean: Floats, spread: Floats) -> Floats:
+    difference = (values - mean.astype(np.float32)) / spread.astype(np.float32)
+    return np.sqrt((difference * difference).sum(axis=-1))
+
+
+def _connected(share: Plane, core: Mask) -> Plane:
+    """`share` of the parts that hang together with `core`."""
+    labels, stats = components(share > 0.3)
+    touched = np.bincount(labels[core], minlength=len(stats)) > 0
+    touched[0] = False
+    return np.where(widened(touched[labels], 2), share, 0).astype(np.float32)
+
+
+def _edged(image: Rgb, share: Plane, unit: float) -> Plane:
+    """`share` with its edge along the picture's own."""
+    radius = max(2, round(0.02 * unit))
+    soft = gaussian(share, max(0.6, 0.006 * unit))
+    edged = upsampled_alpha(image, soft, image, radius=radius, epsilon=4e-4)
+    return np.where(np.isfinite(edged), edged, soft)

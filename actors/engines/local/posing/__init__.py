@@ -1,0 +1,1 @@
+"""POSE_CHANGE: the same person, standing otherwise."""

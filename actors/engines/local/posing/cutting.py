@@ -1,0 +1,114 @@
+"""Cutting the person out of the photo. Their pose is known, so only the part of the photo around them is looked at."""
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Plane, Rgb, as_rgb
+from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.foreground import separated
+from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
+from actors.engines.local.perception.pose import Pose
+from actors.engines.local.perception.saliency import subject, subject_mirrored
+from actors.engines.local.perception.spill import without_spill
+from actors.engines.local.pictures.opening import Picture
+from actors.engines.local.posing.parts import distance_to
+from actors.engines.local.posing.skeleton import BONES, HEAD, LIMBS, joints, torso_length
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
+
+_HALF = 0.5
+_SEEN = 0.6
+"""What stands out must hold this share of the silhouette that comes with the pose."""
+_AIR = 0.5
+"""Around the joints, in torso lengths: hands, hair and wide clothes."""
+
+
+class Work(Struct, frozen=True):
+    """How much work the cut may take.
+
+    `head`: whether to look at the head alone; `side`: the long edge in pixels at which edge and colours are solved for.
+    """
+
+    head: bool
+    side: int
+
+
+class Cut(Struct, frozen=True):
+    """The person alone: clean colours (h, w, 3), alpha (h, w), and what the user should know."""
+
+    colours: Rgb
+    alpha: Plane
+    warnings: list[str]
+
+
+def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: Steps) -> Cut:
+    """The person of `photo` whose pose is `person`.
+
+    Raises:
+        EngineError: NO_PERSON_DETECTED, when nothing stands out where the person should be.
+    """
+    top, bottom, left, right = _box(person, photo.width, photo.height)
+    box = (slice(top, bottom), slice(left, right))
+    image = np.ascontiguousarray(photo.image[box])
+    shift = np.array([left, top], np.float32)
+    inside = Pose(
+        person.points - shift,
+        person.depth,
+        person.visible,
+        np.ascontiguousarray(person.silhouette[box]),
+        person.certainty,
+        person.others - shift,
+    )
+    nobody: list[Detection] = []
+    effort = Effort(mirror_all=False, whole=work.side, head=work.side * 3 // 5)
+    if work.head:
+        coarse = coarse_matte(image, inside, nobody, effort, runtimes, step)
+    else:
+        step("Finding the outline")
+        coarse = of_people((subject(image, runtimes) + subject_mirrored(image, runtimes)) / 2, inside, nobody)
+    coarse = _with_limbs(coarse, inside)
+    body = inside.silhouette > _HALF
+    if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
+        raise EngineError(
+            FailureCode.NO_PERSON_DETECTED,
+            "The person can't be told from the background. Please send a photo with a calmer background.",
+            details={"image": "source"},
+        )
+    alpha = refined_matte(image, coarse, inside, nobody, effort, step)
+    step("Cleaning the colours")
+    front, back = separated(as_rgb(image), alpha, work_side=work.side)
+    front, alpha = without_spill(front, back, alpha)
+    colours, cover = as_rgb(photo.image), np.zeros((photo.height, photo.width), np.float32)
+    colours[box], cover[box] = front, alpha
+    several = len(person.others) > 0
+    return Cut(
+        colours, cover, ["More than one person was found; the most prominent one was changed."] if several else []
+    )
+
+
+def _with_limbs(coarse: Plane, person: Pose) -> Plane:
+    """`coarse` with the middle of every limb in it, where the pose's own silhouette agrees.
+
+    The network alone loses arms that are of the background's colour.
+    """
+    figure = joints(person.points)
+    unit = torso_length(figure)
+    core = np.zeros_like(coarse)
+    for start, end in LIMBS:
+        half = next(bone.half for bone in BONES if (bone.start, bone.end) == (start, end))
+        reach = distance_to(figure[start], figure[end], coarse.shape) / np.float32(half * unit)
+        core = np.maximum(core, np.clip((0.75 - reach) / 0.25, 0, 1))
+    return np.maximum(coarse, core * np.clip((person.silhouette - 0.3) / 0.3, 0, 1))
+
+
+def _box(person: Pose, width: int, height: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the part that holds the person."""
+    figure = joints(person.points)
+    air = _AIR * torso_length(figure)
+    low, high = figure.min(axis=0) - air, figure.max(axis=0) + air
+    # Hats and hair reach higher above the ears than anything reaches elsewhere.
+    low[1] = min(low[1], figure[HEAD][1] - air)
+    return max(0, int(low[1])), min(height, int(high[1])), max(0, int(low[0])), min(width, int(high[0]))

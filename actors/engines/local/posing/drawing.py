@@ -1,0 +1,68 @@
+"""Laying the bent layers of a figure over each other, on a background."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from actors.engines.local.arrays import Plane, Rgb
+from actors.engines.local.posing.bending import Bent
+from actors.engines.local.posing.filling import smoothly_filled
+from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
+from actors.engines.local.posing.sheets import Sheet
+from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length
+from actors.engines.local.raster import components, gaussian, grown
+
+_OPEN = 0.6
+"""A pixel that the figure covers less is outside of it."""
+_HOLE = 2e-4
+"""A hole in the figure that is smaller than this, relative to its height squared, is no gap between limbs."""
+_BEHIND = 0.5
+"""An arm whose hand is so much farther away than the trunk, in torso lengths, is behind it."""
+
+
+def drawn(layers: Mapping[Layer, Sheet], figure: Bent, order: Sequence[Layer], background: Rgb) -> tuple[Rgb, Plane]:
+    """The bent layers over `background`, the first of `order` at the bottom, and the alpha of all together."""
+    height, width = background.shape[:2]
+    result = background.copy()
+    cover = np.zeros((height, width), np.float32)
+    for layer in order:
+        mine = figure.mesh.triangles[figure.mesh.layer_of == layer]
+        if not len(mine):
+            continue
+        where = source_map(figure.placed, figure.mesh.vertices, mine, width, height)
+        there = where[..., 0] > NOWHERE
+        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        if not len(rows):
+            continue
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        sheet = layers[layer]
+        colours, alpha = sampled(sheet.colours, sheet.alpha, np.ascontiguousarray(where[box]))
+        result[box] += (colours - result[box]) * alpha[..., None]
+        cover[box] += alpha * (1 - cover[box])
+    return _without_holes(result, cover, float(np.ptp(figure.placed[:, 1])))
+
+
+def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]:
+    """The picture with small holes in the figure, where a sheet has torn or folded, closed with the colours around."""
+    labels, stats = components(cover < _OPEN)
+    small = stats[:, 4] < _HOLE * tall * tall
+    small[0] = False
+    if not small.any():
+        return picture, cover
+    hole = grown(small[labels], 3)
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    box = slice(max(0, rows[0] - 16), rows[-1] + 17), slice(max(0, columns[0] - 16), columns[-1] + 17)
+    known = (~hole[box] & (cover[box] > 0.98)).astype(np.float32)  # noqa: PLR2004 - nothing of the background in it
+    share = gaussian(hole[box].astype(np.float32), 1.0)[..., None]
+    picture[box] += (smoothly_filled(picture[box], known) - picture[box]) * share
+    cover[box] = np.maximum(cover[box], share[..., 0])
+    return picture, cover
+
+
+def drawing_order(reference: Doubles, depth: Doubles) -> list[Layer]:
+    """The layers from the back to the front, by the depth (38,) of the reference's joints (less is nearer)."""
+    unit = torso_length(reference)
+    trunk = float(depth[list(TRUNK)].mean())
+    legs = sorted(LEGS, key=lambda leg: -float(depth[[BONES[i].end for i in CHAINS[leg][:2]]].mean()))
+    far = [arm for arm in ARMS if float(depth[BONES[CHAINS[arm][1]].end]) > trunk + _BEHIND * unit]
+    return [*far, *legs, Layer.TORSO, Layer.HEAD, *(arm for arm in ARMS if arm not in far)]

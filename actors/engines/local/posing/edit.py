@@ -1,0 +1,175 @@
+"""The edit itself: from the files of a request to the pictures of its outcome."""
+
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Rgb8, as_rgb, as_rgb8
+from actors.engines.local.perception.pose import Pose, pose
+from actors.engines.local.pictures.opening import Picture, open_picture
+from actors.engines.local.pictures.writing import Made, Outcome
+from actors.engines.local.posing.bending import bent
+from actors.engines.local.posing.checking import compared
+from actors.engines.local.posing.cutting import Work, cut_out
+from actors.engines.local.posing.drawing import drawing_order, drawn
+from actors.engines.local.posing.filling import background_filled
+from actors.engines.local.posing.framing import framed
+from actors.engines.local.posing.parts import parts
+from actors.engines.local.posing.presets import WantedPose, preset_pose
+from actors.engines.local.posing.sheets import sheets
+from actors.engines.local.posing.skeleton import Doubles, joints
+from actors.engines.local.posing.suitability import judge_reach, judge_reference, judge_source
+from actors.engines.local.posing.targets import retargeted
+from actors.engines.local.raster import grown, shrunk
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps
+from actors.engines.seam import EngineError
+from schema.models.edits import LONG_EDGE, POSE_PRESETS, PoseChangeConfig, Quality, Size
+from schema.models.problems import FailureCode
+
+PLAN = {
+    "Opening the photo": 0,
+    "Reading the poses": 6,
+    "Finding the outline": 12,
+    "Looking closer at the head": 34,
+    "Cutting out the edge": 44,
+    "Cutting out the hair": 54,
+    "Cleaning the colours": 60,
+    "Taking the figure apart": 64,
+    "Bending it into the pose": 72,
+    "Filling the background": 78,
+    "Putting it together": 86,
+    "Checking the pose": 90,
+    "Saving the pictures": 94,
+}
+"""Every step, with the percentage at its start."""
+
+
+class _Level(Struct, frozen=True):
+    work: Work
+    fill_side: int
+
+
+_LEVELS = {
+    Quality.STANDARD: _Level(Work(head=False, side=640), 384),
+    Quality.HIGH: _Level(Work(head=True, side=1024), 512),
+    Quality.ULTRA: _Level(Work(head=True, side=1536), 640),
+}
+_REFERENCE_EDGE = 1024
+_SMOOTHNESS = 0.5
+_CERTAIN = 0.5
+_TRACE = 0.02
+"""Less alpha than this nobody sees."""
+
+_NOBODY = (
+    "No person was found in the {role} image. Please send a photo that shows one person from head to feet, "
+    "clearly and not too small."
+)
+
+
+def change_pose(
+    source: Path, reference: Path | None, config: PoseChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
+) -> Made:
+    """Bend the person in `source` into the pose of the person in `reference`, or of a preset, where they stand.
+
+    Raises:
+        EngineError: a file can't be read, nobody is in a picture, or a pose can't be used: the message says why.
+        ModelMissingError: a model isn't installed.
+        StoppedError: `step` said so.
+    """
+    name = _preset_name(config, reference)
+    step("Opening the photo")
+    photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=LONG_EDGE[config.size or Size.MEDIUM])
+    other = (
+        open_picture(reference, role="reference", max_pixels=max_pixels, long_edge=_REFERENCE_EDGE)
+        if reference is not None and name is None
+        else None
+    )
+    step("Reading the poses")
+    person = _person(photo, "source", runtimes)
+    figure = joints(person.points)
+    judge_source(figure, person.visible, photo.width, photo.height)
+    wanted = preset_pose(name or POSE_PRESETS[0]) if other is None else _reference_pose(other, runtimes)
+    target = retargeted(figure, wanted.joints, turn_head=config.preserve_face is False)
+    judge_reach(figure, target.joints)
+    target = framed(figure, target, photo.width)
+    level = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
+    cut = cut_out(photo, person, level.work, runtimes, step)
+    step("Taking the figure apart")
+    layers = sheets(cut.colours, cut.alpha, parts(as_rgb(photo.image), cut.alpha, figure), figure)
+    step("Bending it into the pose")
+    smoothness = _SMOOTHNESS if config.smoothness is None else config.smoothness
+    mesh = bent(layers, figure, target, smoothness)
+    order = drawing_order(wanted.joints, wanted.depth)
+    _, cover = drawn(layers, mesh, order, np.zeros_like(cut.colours))
+    step("Filling the background")
+    margin = max(3, round(0.008 * max(photo.width, photo.height)))
+    hole = grown(cut.alpha > _TRACE, margin)
+    unseen = shrunk(cover > 1 - _TRACE, margin)
+    background = background_filled(as_rgb(photo.image), hole, unseen, level.fill_side)
+    step("Putting it together")
+    result, _ = drawn(layers, mesh, order, background)
+    picture = as_rgb8(result)
+    step("Checking the pose")
+    _check(picture, target.joints, runtimes)
+    return Made(Outcome(picture), photo, cut.warnings)
+
+
+def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None:
+    """The preset that is asked for, None for the reference's pose. A named one comes before the reference.
+
+    Raises:
+        EngineError: INVALID_CONFIG.
+    """
+    name = config.target_pose
+    if name is not None and name not in POSE_PRESETS:
+        raise EngineError(
+            FailureCode.INVALID_CONFIG,
+            f"There is no pose preset {name}. Choose one of: {', '.join(POSE_PRESETS)}.",
+            details={"field": "target_pose"},
+        )
+    return name if name is not None or reference is not None else POSE_PRESETS[0]
+
+
+def _person(picture: Picture, role: str, runtimes: Runtimes) -> Pose:
+    """The person in `picture`.
+
+    Raises:
+        EngineError: NO_PERSON_DETECTED.
+    """
+    person = pose(picture.image, runtimes)
+    if person is None or person.certainty < _CERTAIN:
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY.format(role=role), details={"image": role})
+    return person
+
+
+def _reference_pose(picture: Picture, runtimes: Runtimes) -> WantedPose:
+    person = _person(picture, "reference", runtimes)
+    figure = joints(person.points)
+    judge_reference(figure, person.visible, picture.width, picture.height)
+    depth = np.zeros(len(figure))
+    depth[: len(person.depth)] = person.depth
+    return WantedPose(figure, depth)
+
+
+def _check(picture: Rgb8, wanted: Doubles, runtimes: Runtimes) -> None:
+    """Whether the outcome is in the wanted pose.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    seen = pose(picture, runtimes)
+    match = None if seen is None else compared(joints(seen.points), wanted)
+    if match is None or not match.good:
+        raise EngineError(
+            FailureCode.POSE_EXTRACTION_FAILED,
+            "This person can't be brought into this pose well enough. Please choose a pose closer to the photo's, or "
+            "a photo with arms and legs well away from the body.",
+            details={"reason": "not_reached"}
+            | (
+                {}
+                if match is None
+                else {"joints_found": round(match.found, 2), "angle_error": round(match.mean_angle, 1)}
+            ),
+        )

@@ -1,0 +1,115 @@
+"""Cutting a figure into layers: which pixels each has, and what it has behind the others."""
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.posing.filling import pattern_filled, smoothly_filled
+from actors.engines.local.posing.parts import distance_to, inside_polygon, near, torso_outline
+from actors.engines.local.posing.skeleton import (
+    ARMS,
+    BONES,
+    CHAINS,
+    HEAD,
+    LEGS,
+    NECK,
+    PELVIS,
+    Doubles,
+    Layer,
+    torso_length,
+)
+from actors.engines.local.raster import gaussian, grown_values, shrunk_values
+
+_SOLID = 0.6
+"""Alpha from which a pixel's colour is the person's."""
+_HIDDEN_SIDE = 160
+"""Long edge in pixels at which clothes behind an arm are made up."""
+_SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
+"""How far the layers reach into each other around the joints, as shares of the torso's length."""
+
+
+class Sheet(Struct, frozen=True):
+    """One layer at rest: colours (h, w, 3), alpha (h, w)."""
+
+    colours: Rgb
+    alpha: Plane
+
+
+def sheets(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles) -> dict[Layer, Sheet]:
+    """The layers of a figure with what is hidden filled in.
+
+    `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`.
+    """
+    unit = torso_length(figure)
+    result: dict[Layer, Sheet] = {}
+    around = reaches(figure, alpha.shape)
+    solid = (alpha > _SOLID).astype(np.float32)
+    for layer in Layer:
+        own = shares[layer]
+        # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
+        sewn = np.sum([np.clip(zone * 2.5, 0, 1) * shares[other] for other, zone in around[layer]], axis=0)
+        known = np.clip(own + sewn, 0, 1)
+        hidden = _hidden(layer, figure, shares)
+        certain = shrunk_values(known * solid, max(1, round(0.006 * unit)))
+        filled = _filled(colours, certain, known + hidden, hidden > 0)
+        foreign = np.clip(1 - known, 0, 1) * solid
+        keep = (1 - grown_values(foreign, max(1, round(0.007 * unit))))[..., None]
+        # Own pixels cover up to where the other part's begin: half and half would let the background through.
+        cover = np.clip(2 * own + sewn + hidden, 0, 1)
+        result[layer] = Sheet(colours * keep + filled * (1 - keep), alpha * cover)
+    return result
+
+
+def _filled(colours: Rgb, known: Plane, needed: Plane, hidden: Mask) -> Rgb:
+    """`colours` carried on from `known` over the box around what is `needed`; what is `hidden` gets patterns too."""
+    rows, columns = np.flatnonzero(needed.any(axis=1)), np.flatnonzero(needed.any(axis=0))
+    if not len(rows):
+        return colours
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    result = colours.copy()
+    smooth = smoothly_filled(colours[box], known[box])
+    usable = known[box] > 0.99  # noqa: PLR2004 - quite known
+    hole = hidden[box] & ~usable
+    result[box] = pattern_filled(smooth, hole, usable, _HIDDEN_SIDE) if hole.any() else smooth
+    return result
+
+
+def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[Layer, Plane]]]:
+    """For each layer, into which others it reaches, and how deep inside that zone a pixel is (1 in its middle)."""
+    unit = torso_length(figure)
+    result: dict[Layer, list[tuple[Layer, Plane]]] = {layer: [] for layer in Layer}
+
+    def reach(layer: Layer, other: Layer, depth: Plane) -> None:
+        result[layer].append((other, depth))
+        result[other].append((layer, depth))
+
+    for limb, chain in CHAINS.items():
+        joint = figure[BONES[chain[0]].start]
+        radius = (_SHOULDER if limb in ARMS else _GROIN) * unit
+        reach(limb, Layer.TORSO, _depth(joint, joint, radius, shape))
+    low = figure[PELVIS] + 0.05 * (figure[PELVIS] - figure[NECK])
+    reach(Layer.LEFT_LEG, Layer.RIGHT_LEG, _depth(figure[PELVIS], low, _CROTCH * unit, shape))
+    throat = figure[NECK] + 0.35 * (figure[HEAD] - figure[NECK])
+    reach(Layer.HEAD, Layer.TORSO, _depth(throat, throat, _THROAT * unit, shape))
+    return result
+
+
+def _depth(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Plane:
+    return np.clip(1 - distance_to(start, end, shape) / np.float32(radius), 0, 1)
+
+
+def _hidden(layer: Layer, figure: Doubles, shares: Floats) -> Plane:
+    """Where a layer goes on behind an arm."""
+    unit = torso_length(figure)
+    shape = shares.shape[1:]
+    arms = np.maximum(shares[Layer.LEFT_ARM], shares[Layer.RIGHT_ARM])
+    if layer is Layer.TORSO:
+        behind = inside_polygon(torso_outline(figure, 0.02, 0.30), shape)
+    elif layer in LEGS:
+        behind = np.zeros(shape, np.bool_)
+        for index in CHAINS[layer]:
+            bone = BONES[index]
+            behind |= near(figure[bone.start], figure[bone.end], bone.half * unit, shape)
+    else:
+        return np.zeros(shape, np.float32)
+    return gaussian(behind.astype(np.float32), 1.5) * arms

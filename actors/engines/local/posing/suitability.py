@@ -1,0 +1,195 @@
+"""Which photos a pose change can be made from, and which poses can be taken over.
+
+Everything else is refused, with a reason that says what photo would do.
+"""
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+from actors.engines.local.arrays import Floats
+from actors.engines.local.perception.pose import (
+    LEFT_EAR,
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    NOSE,
+    RIGHT_EAR,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+)
+from actors.engines.local.posing.parts import torso_outline
+from actors.engines.local.posing.skeleton import (
+    BONES,
+    CHAINS,
+    HEAD,
+    LEFT_HAND,
+    LEFT_KNEE,
+    LIMBS,
+    NECK,
+    RIGHT_HAND,
+    RIGHT_KNEE,
+    Doubles,
+    Layer,
+    length,
+    torso_length,
+)
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
+
+_JOINT_NAMES = {
+    11: "left shoulder",
+    12: "right shoulder",
+    13: "left elbow",
+    14: "right elbow",
+    15: "left hand",
+    16: "right hand",
+    23: "left hip",
+    24: "right hip",
+    25: "left knee",
+    26: "right knee",
+    27: "left foot",
+    28: "right foot",
+}
+_SEEN = 0.5
+_FACING, _FACING_REFERENCE = 0.42, 0.30
+"""Shoulders narrower than this, relative to the torso, are turned away from the camera."""
+_HEAD_TURN = 0.55
+"""The nose may be so far from the middle of the ears, relative to their distance: about 30 degrees."""
+_SHORTEST = {"arm": 0.26, "leg": 0.44}
+_SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
+"""Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
+_OVER_BODY = 0.4
+_FACE_REACH = 0.75
+"""A hand nearer to the head than this, relative to the neck's distance, may cover the face."""
+
+
+def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> None:
+    """Whether the figure (38, 2), with its landmarks' visibility (33,), can be given another pose.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    _judge_frame("source", figure, visible, width, height)
+    if not all(0 <= figure[joint][0] < width and figure[joint][1] < height - 1 for joint in (29, 30, 31, 32)):
+        _refuse(
+            "source", "feet_out_of_frame", "the feet are outside the photo. Please send one that shows the whole body"
+        )
+    _judge_facing("source", figure, _FACING)
+    _judge_head(figure)
+    _judge_lengths("source", figure, _SHORTEST)
+    _judge_arms(figure)
+    unit = torso_length(figure)
+    for left, right in ((25, 26), (27, 28)):
+        if figure[left][0] < figure[right][0] - 0.04 * unit:
+            _refuse("source", "legs_crossed", "the legs are crossed. Please send a photo with the legs side by side")
+
+
+def judge_reference(figure: Doubles, visible: Floats, width: int, height: int) -> None:
+    """Whether the pose of the figure (38, 2) can be taken over.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    _judge_frame("reference", figure, visible, width, height)
+    _judge_facing("reference", figure, _FACING_REFERENCE)
+    _judge_lengths("reference", figure, _SHORTEST_REFERENCE)
+
+
+def _refuse(role: str, reason: str, words: str, **details: Any) -> NoReturn:
+    raise EngineError(
+        FailureCode.POSE_EXTRACTION_FAILED,
+        f"The pose in the {role} image can't be used: {words}.",
+        details={"image": role, "reason": reason, **details},
+    )
+
+
+def _judge_frame(role: str, figure: Doubles, visible: Floats, width: int, height: int) -> None:
+    for joint, name in _JOINT_NAMES.items():
+        x, y = figure[joint]
+        if not (0 <= x < width and 0 <= y < height):
+            reason = "feet_out_of_frame" if joint in (27, 28) else "joint_out_of_frame"
+            _refuse(
+                role, reason, f"the {name} is outside the photo. Please send one that shows the whole body", joint=name
+            )
+    for joint, name in _JOINT_NAMES.items():
+        if visible[joint] < _SEEN:
+            _refuse(
+                role,
+                "limb_hidden",
+                f"the {name} is hidden. Please send a photo in which both arms and legs can be seen",
+                joint=name,
+            )
+
+
+def _judge_facing(role: str, figure: Doubles, least: float) -> None:
+    unit = torso_length(figure)
+    shoulders = figure[LEFT_SHOULDER] - figure[RIGHT_SHOULDER]
+    hips = figure[LEFT_HIP] - figure[RIGHT_HIP]
+    spine = figure[NECK] - (figure[LEFT_HIP] + figure[RIGHT_HIP]) / 2
+    # Along the line that is level for this body, however it leans.
+    level = np.array([-spine[1], spine[0]]) / unit
+    if shoulders @ level < least * unit or hips @ level < 0.3 * least * unit:
+        _refuse(role, "body_turned", "the body is turned away. Please send a photo of somebody who faces the camera")
+
+
+def _judge_head(figure: Doubles) -> None:
+    ears = figure[LEFT_EAR] - figure[RIGHT_EAR]
+    breadth = max(float(np.hypot(*ears)), 1e-6)
+    aside = abs(float((figure[NOSE] - figure[HEAD]) @ ears)) / breadth**2
+    if aside > _HEAD_TURN or breadth < 0.12 * torso_length(figure):
+        _refuse(
+            "source", "head_turned", "the head is turned to the side. Please send a photo with the face to the camera"
+        )
+
+
+def _judge_lengths(role: str, figure: Doubles, shortest: dict[str, float]) -> None:
+    unit = torso_length(figure)
+    for start, end in LIMBS:
+        limb = "arm" if start < LEFT_HIP else "leg"
+        if length(figure, start, end) < shortest[limb] * unit:
+            what = "an arm points" if limb == "arm" else "a leg is bent"
+            _refuse(
+                role,
+                f"{limb}_foreshortened",
+                f"{what} towards the camera. Please send a photo in which arms and legs point to the sides",
+            )
+
+
+def _judge_arms(figure: Doubles) -> None:
+    """Refuse arms that lie over the body or the face: what is behind them nobody knows."""
+    outline = torso_outline(figure, 0.10, 0.0)
+    for limb, hand in ((Layer.LEFT_ARM, LEFT_HAND), (Layer.RIGHT_ARM, RIGHT_HAND)):
+        elbow, wrist = (figure[BONES[CHAINS[limb][1]].start], figure[BONES[CHAINS[limb][1]].end])
+        share = np.linspace(0, 1, 12)[:, None]
+        line = np.concatenate([elbow + share * (wrist - elbow), wrist + share[1:6] * (figure[hand] - wrist)])
+        if float(np.mean(_inside(line, outline))) > _OVER_BODY:
+            _refuse(
+                "source", "arms_crossed", "an arm lies over the body. Please send a photo with the arms at the sides"
+            )
+        reach = _FACE_REACH * length(figure, NECK, HEAD)
+        tip = (wrist + figure[hand]) / 2
+        if float(np.hypot(*(tip - figure[HEAD]))) < reach:
+            _refuse(
+                "source", "hand_at_face", "a hand is in front of the face. Please send a photo with the hands lower"
+            )
+
+
+def _inside(points: Doubles, corners: Doubles) -> Doubles:
+    """Which of `points` (n, 2) are inside a convex polygon (m, 2)."""
+    sides = [
+        (b[0] - a[0]) * (points[:, 1] - a[1]) - (b[1] - a[1]) * (points[:, 0] - a[0])
+        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    ]
+    return np.all([side >= 0 for side in sides], axis=0) | np.all([side <= 0 for side in sides], axis=0)
+
+
+def judge_reach(source: Doubles, target: Doubles) -> None:
+    """Whether a flat picture can be bent so far.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    unit = torso_length(target)
+    for knee in (LEFT_KNEE, RIGHT_KNEE):
+        if target[knee][1] < target[knee - 2][1] + 0.05 * unit <= source[knee][1]:
+            _refuse("reference", "leg_too_high", "a leg is raised too high. Please choose a pose with the legs lower")
