@@ -1,14 +1,18 @@
-"""Running models: ONNX Runtime and LiteRT behind two typed functions, each model loaded once per process."""
+"""Running models: OpenVINO and LiteRT behind two typed functions, each model loaded once per process."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
-import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 
 from actors.engines.local.arrays import Floats
 from actors.engines.local.models import locate
+
+_REPORTER = "openvino_telemetry"
+"""Importing OpenVINO tells its makers, when this package is there to do it."""
 
 
 class Runtimes:
@@ -19,7 +23,7 @@ class Runtimes:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._sessions: dict[str, Any] = {}
+        self._networks: dict[str, Any] = {}
         self._interpreters: dict[str, Any] = {}
 
     def onnx(self, name: str, image: Floats) -> Floats:
@@ -28,9 +32,9 @@ class Runtimes:
         Raises:
             ModelMissingError: the model isn't installed.
         """
-        session = self._session(name)
-        result: Any = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: image})[0]
-        return result
+        outputs: Any = self._network(name).infer(image)
+        # A copy: the next run writes into the same memory.
+        return np.array(outputs[0])
 
     def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
         """All outputs, by their shape, of a LiteRT model with one input whose outputs differ in shape.
@@ -52,23 +56,22 @@ class Runtimes:
         """
         for name in names:
             if name.endswith(".onnx"):
-                self._session(name)
+                self._network(name)
             else:
                 self._interpreter(name)
 
-    def _session(self, name: str) -> Any:
-        if name not in self._sessions:
-            options = cast("Any", onnxruntime.SessionOptions())
-            options.intra_op_num_threads = self._threads
-            options.inter_op_num_threads = 1
-            # Both plan ahead by keeping every buffer a run ever needs: 964 MB at peak instead of 665, and no quicker.
-            options.enable_cpu_mem_arena = False
-            options.enable_mem_pattern = False
-            options.log_severity_level = 3
-            self._sessions[name] = onnxruntime.InferenceSession(
-                str(locate(name)), options, providers=["CPUExecutionProvider"]
-            )
-        return self._sessions[name]
+    def _network(self, name: str) -> Any:
+        if name not in self._networks:
+            settings: dict[str, Any] = {
+                "INFERENCE_NUM_THREADS": self._threads,
+                "NUM_STREAMS": 1,
+                # Pinned threads of two workers would share one core while the other idles.
+                "ENABLE_CPU_PINNING": False,
+            }
+            # Where the processor computes in bfloat16 that is used: half the time for a mean difference of 0.002.
+            compiled: Any = _core().compile_model(str(locate(name)), "CPU", settings)
+            self._networks[name] = compiled.create_infer_request()
+        return self._networks[name]
 
     def _interpreter(self, name: str) -> Any:
         if name not in self._interpreters:
@@ -76,3 +79,10 @@ class Runtimes:
             interpreter.allocate_tensors()
             self._interpreters[name] = interpreter
         return self._interpreters[name]
+
+
+def _core() -> Any:
+    sys.modules[_REPORTER] = cast("ModuleType", None)  # now importing it fails
+    import openvino  # noqa: PLC0415 - not before its reporter is shut off
+
+    return openvino.Core()

@@ -26,7 +26,7 @@ WITHIN = 1.0
 def test_the_parent_loads_nothing_native() -> None:
     script = (
         "import sys, actors.engines.registry as r; r.engine_for('local', threads=1).modes();"
-        "print([n for n in ('numpy', 'cv2', 'onnxruntime', 'PIL', 'scipy', 'ai_edge_litert') if n in sys.modules])"
+        "print([n for n in ('numpy', 'cv2', 'openvino', 'PIL', 'scipy', 'ai_edge_litert') if n in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
@@ -35,6 +35,14 @@ def test_the_registry_knows_the_engine_and_its_modes() -> None:
     assert isinstance(engine_for("local", threads=1), LocalEngine)
     assert Mode.BACKGROUND_CHANGE in modes_of("local")
     assert engine_for("local", threads=1).modes() == modes_of("local")
+
+
+def test_loading_a_model_reports_to_nobody() -> None:
+    script = (
+        "import sys; from actors.engines.local.runtimes import Runtimes; Runtimes(1).load('u2net.onnx');"
+        "print([n for n, m in sys.modules.items() if n.startswith('openvino_telemetry') and m is not None])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
 def test_what_libraries_print_goes_to_standard_error() -> None:
