@@ -21,7 +21,7 @@ EDIT_WITHIN = 120.0
 EDITS: dict[str, list[tuple[str, str, str | None, dict[str, Any]]]] = {
     "BACKGROUND_CHANGE": [
         ("background_preset", "astronaut.jpg", None, {"background_preset": "studio_grey"}),
-        ("background_custom", "astronaut.jpg", "background_china.jpg", {"background_type": "custom"}),
+        ("background_custom", "man_standing.jpg", "background_china.jpg", {"background_type": "custom"}),
         ("background_remove", "hopper.jpg", None, {"background_type": "remove"}),
     ],
     "HEAD_SWAP": [
@@ -29,8 +29,8 @@ EDITS: dict[str, list[tuple[str, str, str | None, dict[str, Any]]]] = {
         ("head_on_reference", "astronaut.jpg", "hopper.jpg", {}),
     ],
     "POSE_CHANGE": [
-        ("pose_preset", "figure_arms_raised.jpg", None, {"target_pose": "hands_on_hips"}),
-        ("pose_reference", "figure_arms_out.jpg", "figure_arms_raised.jpg", {}),
+        ("pose_preset", "man_standing.jpg", None, {"target_pose": "hands_on_hips"}),
+        ("pose_reference", "man_arms_out.jpg", "figure_arms_raised.jpg", {}),
     ],
 }
 """By mode: the picture's name, source, reference, config."""
