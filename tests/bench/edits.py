@@ -2,7 +2,8 @@
 
 Each row has a child process of its own, on all cores: the edit is made once to warm up, then three times; told are the
 medians. `cores` is the processor time in use while it ran, over the wall time: well below 2 on a machine with two cores
-something else was running too, and only ratios between rows of one run count.
+something else was running too, and only ratios between rows of one run count. The factor behind the seconds is their
+growth from the smallest size, over the growth of the pixels: above 1 the cost would grow faster than the picture.
 """
 
 import asyncio
@@ -14,14 +15,33 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+from PIL import Image, ImageOps
 
 from actors.engines.local.engine import LocalEngine
 from actors.engines.seam import EditRequest, Finished
-from schema.models.edits import LONG_EDGE, AnyConfig, BackgroundChangeConfig, Mode, Quality, Size
-from tests.actors.engines.scenes import CHINA, FLOWER, cut_out, on_background
+from schema.models.edits import (
+    LONG_EDGE,
+    AnyConfig,
+    BackgroundChangeConfig,
+    HeadSwapConfig,
+    Mode,
+    PoseChangeConfig,
+    Quality,
+    Size,
+)
+from tests.actors.engines.scenes import ASTRONAUT, CHINA, FLOWER, HOPPER, MAN, cut_out, loaded, on_background
 
 ROUNDS = 3
+HUGE = (5160, 7740)
+"""Just below 40 megapixels."""
+EDITS: tuple[tuple[Mode, AnyConfig, Path | None], ...] = (
+    (Mode.BACKGROUND_CHANGE, BackgroundChangeConfig(), CHINA),
+    (Mode.HEAD_SWAP, HeadSwapConfig(), None),
+    (Mode.POSE_CHANGE, PoseChangeConfig(target_pose="arms_raised"), None),
+)
+"""What is measured: mode, configuration, reference."""
 
 
 class Row(Struct):
@@ -42,28 +62,43 @@ def run() -> None:
 
 
 async def _measure(directory: Path, threads: int) -> None:
-    mode = Mode.BACKGROUND_CHANGE
-    for size in Size:
-        long_edge = LONG_EDGE[size]
-        scene, _ = on_background(cut_out("referee", long_edge * 4 // 5), FLOWER, (long_edge * 2 // 3, long_edge))
-        source = directory / f"{size}.jpg"
-        scene.save(source, quality=92)
-        for quality in (Quality.STANDARD, Quality.HIGH, Quality.ULTRA) if size is Size.LARGE else (Quality.STANDARD,):
-            config = BackgroundChangeConfig(size=size, quality=quality)
-            name = f"background, {scene.width} x {scene.height}, {quality}"
-            _tell(await _row(name, mode, source, CHINA, config, threads))
-    huge, _ = on_background(cut_out("referee", 6000), FLOWER, (5160, 7750))
-    huge.save(directory / "huge.jpg", quality=90)
-    huge.save(directory / "huge.png", compress_level=1)
-    for name in ("huge.jpg", "huge.png"):
-        config = BackgroundChangeConfig(size=Size.LARGE)
-        _tell(await _row(f"background, from 40 megapixels, {name[-3:]}", mode, directory / name, None, config, threads))
+    for mode, config, reference in EDITS:
+        first: Row | None = None
+        for size in Size:
+            shape = LONG_EDGE[size] * 2 // 3, LONG_EDGE[size]
+            source, other = _pictures(directory, mode, shape, reference)
+            for quality in (
+                (Quality.STANDARD, Quality.HIGH, Quality.ULTRA) if size is Size.LARGE else (Quality.STANDARD,)
+            ):
+                asked = msgspec.structs.replace(config, size=size, quality=quality)
+                name = f"{mode}, {shape[0]} x {shape[1]}, {quality}"
+                row = await _row(name, mode, source, other, asked, threads)
+                first = first or row
+                _tell(row, row.wall / first.wall / (shape[1] / LONG_EDGE[Size.SMALL]) ** 2)
+    for mode, config, reference in EDITS:
+        source, other = _pictures(directory, mode, HUGE, reference)
+        asked = msgspec.structs.replace(config, size=Size.LARGE)
+        _tell(await _row(f"{mode}, from {HUGE[0]} x {HUGE[1]}", mode, source, other, asked, threads), None)
 
 
-def _tell(row: Row) -> None:
+def _pictures(directory: Path, mode: Mode, shape: tuple[int, int], reference: Path | None) -> tuple[Path, Path | None]:
+    """Source and reference of an edit whose canvas has this `shape`."""
+    canvas = directory / f"{mode}-{shape[0]}.jpg"
+    if mode is Mode.BACKGROUND_CHANGE:
+        scene, _ = on_background(cut_out("referee", shape[1] * 4 // 5), FLOWER, shape)
+    else:
+        photo = loaded(HOPPER if mode is Mode.HEAD_SWAP else MAN)
+        scene = ImageOps.fit(photo, shape, Image.Resampling.BICUBIC)
+    scene.save(canvas, quality=90)
+    # A head goes onto the canvas; the other edits change it.
+    return (ASTRONAUT, canvas) if mode is Mode.HEAD_SWAP else (canvas, reference)
+
+
+def _tell(row: Row, growth: float | None) -> None:
     steps = ", ".join(f"{words.lower()} {seconds:.2f}" for words, seconds in row.steps.items() if seconds >= 0.05)
     cores = f"{row.processor / row.wall:.1f} cores"
-    print(f"{row.name:42} {row.wall:6.2f} s  {cores}  {row.peak:5.0f} MB   {steps}", flush=True)
+    grown = "" if growth is None else f"{growth:4.2f} x"
+    print(f"{row.name:40} {row.wall:6.2f} s {grown:6}  {cores}  {row.peak:5.0f} MB   {steps}", flush=True)
 
 
 async def _row(name: str, mode: Mode, source: Path, reference: Path | None, config: AnyConfig, threads: int) -> Row:
