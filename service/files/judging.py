@@ -19,6 +19,8 @@ from service.refusals import Refused
 
 MIN_SIDE = 64
 """Pixels; below this no face or person can be made out."""
+MAX_ASPECT = 20
+"""No photo is so much longer than it is wide, and no engine edits one."""
 MAX_SEGMENTS = 100_000
 """Segments or chunks in one file. Real files have hundreds; more are only there to keep a reader busy."""
 MAX_SCANS = 100
@@ -99,6 +101,11 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise _invalid(
             f"The image is too small: {width} x {height} pixels. Both sides need at least {MIN_SIDE} pixels."
         )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise _invalid(
+            f"The image is too narrow: {width:,} x {height:,} pixels. "
+            f"The longer side may be at most {MAX_ASPECT} times the shorter."
+        )
 
 
 def _facts(content_type: str, extension: str, size: tuple[int, int], orientation: int) -> ImageFacts:
@@ -112,8 +119,10 @@ def _orientation(tiff: bytes) -> int:
     start = int.from_bytes(tiff[4:8], order)
     count = int.from_bytes(tiff[start : start + 2], order)
     for offset in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
-        if int.from_bytes(tiff[offset : offset + 2], order) == 0x0112:
-            value = int.from_bytes(tiff[offset + 8 : offset + 10], order)
+        tag, kind = (int.from_bytes(tiff[at : at + 2], order) for at in (offset, offset + 2))
+        if tag == 0x0112:
+            length = {3: 2, 4: 4}.get(kind, 0) * (int.from_bytes(tiff[offset + 4 : offset + 8], order) == 1)
+            value = int.from_bytes(tiff[offset + 8 : offset + 8 + length], order)
             return value if 1 <= value <= 8 else 1
     return 1
 

@@ -2,8 +2,6 @@
 
 import io
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,16 @@ from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
+from tests.actors.engines.hostile_bytes import (
+    png,
+    png_chunks,
+    png_header,
+    raw_png,
+    riff,
+    riff_chunks,
+    saved,
+    tiff,
+)
 from tests.actors.engines.scenes import HOPPER
 
 MAX_PIXELS = 1_000_000
@@ -48,10 +56,6 @@ def close_to(picture: Picture, wanted: NDArray[Any], tolerance: float = 6) -> bo
     )
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 def test_the_three_formats(tmp_path: Path, suffix: str) -> None:
     Image.fromarray(ramp()).save(tmp_path / f"a.{suffix}", quality=95)
@@ -64,12 +68,18 @@ def test_a_larger_picture_is_reduced_and_a_smaller_one_left(tmp_path: Path) -> N
     assert opened(tmp_path / "a.jpg", 2000).image.shape == (600, 900, 3)
 
 
-def test_a_reference_is_reduced_to_what_covers(tmp_path: Path) -> None:
-    Image.fromarray(ramp(900, 600)).save(tmp_path / "a.png")
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_reference_the_part_that_covers_is_left(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = ramp(900, 600) if orientation == 1 else np.rot90(ramp(900, 600))
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
     picture = open_picture(
         tmp_path / "a.png", role="reference", max_pixels=MAX_PIXELS, long_edge=None, cover=(100, 300)
     )
-    assert (picture.width, picture.height) == (450, 300)
+    assert (picture.width, picture.height) == (100, 300)
+    wanted = np.asarray(Image.fromarray(ramp(900, 600)).resize((450, 300)))[:, 175:275]
+    assert close_to(picture, wanted, 1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -91,6 +101,15 @@ def test_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     assert close_to(opened(tmp_path / "a.jpg"), wanted)
 
 
+def test_exif_behind_the_pixels_counts_and_xmp_does_not(tmp_path: Path) -> None:
+    chunks = png_chunks(saved(Image.fromarray(np.ascontiguousarray(ramp()[::-1])), "PNG"))
+    (tmp_path / "a.png").write_bytes(png([*chunks[:-1], (b"eXIf", tiff((0x0112, 3, 1, 4))), chunks[-1]]))
+    assert close_to(opened(tmp_path / "a.png"), ramp(), 1)
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="4"/></x:xmpmeta>'
+    Image.fromarray(ramp()).save(tmp_path / "a.jpg", xmp=xmp, quality=95)
+    assert close_to(opened(tmp_path / "a.jpg"), ramp())
+
+
 def test_cmyk_grey_palette_and_bits(tmp_path: Path) -> None:
     grey = np.array(Image.fromarray(ramp()).convert("L"))
     Image.fromarray(ramp()).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
@@ -106,10 +125,7 @@ def test_cmyk_grey_palette_and_bits(tmp_path: Path) -> None:
 
 
 def test_sixteen_bits_of_colour(tmp_path: Path) -> None:
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in ramp().astype(np.uint16) * 257)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 96, 64, 16, 2, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + body)
+    (tmp_path / "a.png").write_bytes(raw_png(ramp().astype(np.uint16) * 257, depth=16, colour=2))
     assert close_to(opened(tmp_path / "a.png"), ramp(), 1)
 
 
@@ -134,6 +150,27 @@ def test_other_ways_to_be_transparent(tmp_path: Path, mode: str) -> None:
         image.info["transparency"] = 0
     image.save(tmp_path / "a.png")
     assert (opened(tmp_path / "a.png").image == 255).all()
+
+
+@pytest.mark.parametrize("depth", [1, 8, 16])
+def test_one_grey_that_is_transparent(tmp_path: Path, depth: int) -> None:
+    values = np.zeros((64, 64, 1), np.uint16)
+    values[:, 32:] = 2**depth - 1
+    content = raw_png(values, depth=depth, colour=0, extra=[(b"tRNS", bytes(2))])
+    (tmp_path / "a.png").write_bytes(content)
+    picture = opened(tmp_path / "a.png")
+    assert picture.alpha is not None
+    assert (picture.alpha == (values[..., 0] > 0)).all()
+    assert (picture.image == 255).all()
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_webp_is_decoded_to_the_last_bit(tmp_path: Path, *, transparent: bool) -> None:
+    values = np.dstack([ramp(), np.full((64, 96), 200, np.uint8)])[..., : 3 + transparent]
+    Image.fromarray(values).save(tmp_path / "a.webp", lossless=True, exact=True)
+    picture = opened(tmp_path / "a.webp")
+    assert (picture.colours == values[..., :3]).all()
+    assert (picture.alpha is not None) == transparent
 
 
 @pytest.mark.parametrize("suffix", ["webp", "png"])
@@ -166,9 +203,20 @@ def test_what_is_cut_short_or_no_picture_is_refused(tmp_path: Path) -> None:
         assert "JPEG, PNG or WebP" in refusal(tmp_path / name).message
 
 
+def test_a_picture_with_broken_pixels_is_refused(tmp_path: Path) -> None:
+    chunks = png_chunks(saved(Image.fromarray(ramp()), "PNG"))
+    harmed = [
+        (kind, content[:20] + b"\xff" * len(content[20:]) if kind == b"IDAT" else content) for kind, content in chunks
+    ]
+    (tmp_path / "a.png").write_bytes(png(harmed))
+    assert "damaged or incomplete" in refusal(tmp_path / "a.png").message
+    chunks = riff_chunks(saved(Image.fromarray(ramp()), "WEBP", lossless=True))
+    (tmp_path / "a.webp").write_bytes(riff([(kind, content[: len(content) // 2]) for kind, content in chunks]))
+    assert "damaged or incomplete" in refusal(tmp_path / "a.webp").message
+
+
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0))
-    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    (tmp_path / "bomb.png").write_bytes(png([png_header(30_000, 30_000), (b"IDAT", b""), (b"IEND", b"")]))
     assert "too many pixels" in refusal(tmp_path / "bomb.png").message
 
 

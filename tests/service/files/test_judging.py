@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schema.models.problems import ProblemCode
-from service.files.judging import MAX_SEGMENTS, MIN_SIDE, ImageFacts, UnacceptableImage, judge
+from service.files.judging import MAX_ASPECT, MAX_SEGMENTS, MIN_SIDE, ImageFacts, UnacceptableImage, judge
 
 MAX_PIXELS = 40_000_000
 FORMATS = {"JPEG": ("image/jpeg", "jpg"), "PNG": ("image/png", "png"), "WEBP": ("image/webp", "webp")}
@@ -129,6 +129,14 @@ def test_both_byte_orders_of_exif_are_read(tmp_path: Path, order: str) -> None:
     assert (found.width, found.height) == (80, 120)
 
 
+@pytest.mark.parametrize(("kind", "count", "turned"), [(3, 0, False), (3, 2, False), (2, 1, False), (4, 1, True)])
+def test_an_orientation_counts_only_as_one_number(tmp_path: Path, kind: int, count: int, *, turned: bool) -> None:
+    for order, start in ((">", b"MM"), ("<", b"II")):
+        value = struct.pack(f"{order}I", 6) if kind == 4 else struct.pack(f"{order}HH", 6, 0)
+        tiff = start + struct.pack(f"{order}HIHHHI", 42, 8, 1, 0x0112, kind, count) + value + bytes(4)
+        assert facts(tmp_path, picture("JPEG", exif=b"Exif\0\0" + tiff)).width == (80 if turned else 120)
+
+
 @pytest.mark.parametrize("orientation", [0, 9, 65_535])
 def test_a_nonsensical_orientation_counts_for_nothing(tmp_path: Path, orientation: int) -> None:
     tiff = b"II" + struct.pack("<HIHHHIHHI", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
@@ -227,6 +235,14 @@ def test_tiny_pictures_are_refused(tmp_path: Path, kind: str) -> None:
         refused = refusal(tmp_path, picture(kind, size))
         assert refused.code is ProblemCode.INVALID_IMAGE
         assert "at least 64 pixels" in refused.message
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_narrow_strips_are_refused(tmp_path: Path, kind: str) -> None:
+    assert facts(tmp_path, picture(kind, (MIN_SIDE, MAX_ASPECT * MIN_SIDE))).height == 1280
+    refused = refusal(tmp_path, picture(kind, (MAX_ASPECT * MIN_SIDE + 1, MIN_SIDE)))
+    assert refused.code is ProblemCode.INVALID_IMAGE
+    assert "too narrow: 1,281 x 64" in refused.message
 
 
 SCAN = (0xDA, b"\3\1\0\2\x11\3\x11\0\x3f\0")

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from msgspec import Struct
 from PIL import Image, ImageCms
@@ -49,6 +50,7 @@ _BROKEN = (
     ArithmeticError,
     struct.error,
     zlib.error,
+    cv2.error,
     ImageCms.PyCMSError,
     Image.DecompressionBombError,
 )
@@ -83,7 +85,8 @@ def open_picture(
 ) -> Picture:
     """Decode a JPEG, PNG or WebP file; of an animated one the first picture.
 
-    It is reduced, never enlarged, to `long_edge` pixels on its longer side, or to just cover `cover` (width, height).
+    It is reduced, never enlarged, to `long_edge` pixels on its longer side, or to just cover `cover` (width, height);
+    what would hang over on two sides is cut off.
     `role` ("source", "reference") is how a message names it.
 
     Raises:
@@ -91,13 +94,13 @@ def open_picture(
     """
     with _told(role), Image.open(path, formats=FORMATS) as file:
         _judge(file, role, max_pixels)
-        target = _target(file, long_edge, cover)
+        orientation = _orientation(file)
+        aim = _aim(file.size, orientation, long_edge, cover)
         if file.format in {"JPEG", "MPO"}:
-            file.draft(file.mode, _at_least(target))
+            file.draft(file.mode, _at_least(aim.whole))
         profile: bytes | None = file.info.get("icc_profile")
-        orientation: int = _orientation(file)
-        upright = _reduced(_plain(file), target)
-        return _arrays(_turned(_srgb(upright, profile), orientation))
+        reduced = _reduced(_plain(file, path), aim)
+        return _arrays(_turned(_srgb(reduced, profile), orientation))
 
 
 @contextmanager
@@ -134,16 +137,33 @@ def _judge(file: Image.Image, role: str, max_pixels: int) -> None:
         raise _refused(role, f"is {width} x {height} pixels: too small or too narrow to be edited.")
 
 
-def _target(file: Image.Image, long_edge: int | None, cover: tuple[int, int] | None) -> tuple[int, int]:
-    """The size to decode to, as the file stores it (perhaps lying on its side)."""
-    width, height = file.size
-    scale = 1.0
+class _Aim(Struct, frozen=True):
+    """What to make of a file's pixels, as it stores them (perhaps lying on their side).
+
+    The middle part of them, `share` of the width and of the height, becomes `size` (width, height); `whole` is how
+    large all of them would be at that scale.
+    """
+
+    share: tuple[float, float]
+    size: tuple[int, int]
+    whole: tuple[int, int]
+
+
+def _aim(size: tuple[int, int], orientation: int, long_edge: int | None, cover: tuple[int, int] | None) -> _Aim:
+    width, height = size
+    scale, across, down = 1.0, 1.0, 1.0
     if long_edge is not None:
         scale = min(scale, long_edge / max(width, height))
     if cover is not None:
-        wanted = cover if _orientation(file) < 5 else (cover[1], cover[0])  # 5 to 8 lie on their side
-        scale = min(scale, max(wanted[0] / width, wanted[1] / height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+        wanted = cover if orientation < 5 else (cover[1], cover[0])  # 5 to 8 lie on their side
+        covering = max(wanted[0] / width, wanted[1] / height)
+        across, down = wanted[0] / width / covering, wanted[1] / height / covering
+        scale = min(scale, covering)
+    return _Aim(
+        share=(across, down),
+        size=(max(1, round(width * across * scale)), max(1, round(height * down * scale))),
+        whole=(max(1, round(width * scale)), max(1, round(height * scale))),
+    )
 
 
 def _at_least(target: tuple[int, int]) -> tuple[int, int]:
@@ -152,40 +172,59 @@ def _at_least(target: tuple[int, int]) -> tuple[int, int]:
 
 
 def _orientation(file: Image.Image) -> int:
+    """What EXIF says, 1 to 8. Pillow's `getexif` would take XMP's word as well, which no browser does."""
+    if file.format == "PNG":
+        file.load()  # its EXIF may stand behind the pixels
     with suppress(Exception):  # a broken EXIF block is no reason to refuse a picture
-        value: Any = file.getexif().get(0x0112, 1)
+        exif = Image.Exif()
+        exif.load(file.info["exif"])
+        value: Any = exif.get(0x0112, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1  # EXIF's values
     return 1
 
 
-def _plain(file: Image.Image) -> Image.Image:
+def _plain(file: Image.Image, path: Path) -> Image.Image:
     """The picture decoded, in one of the modes L, LA, RGB, RGBA, CMYK."""
+    if file.format == "WEBP" and not getattr(file, "is_animated", False):
+        return _still_webp(path, file.size, transparent=file.mode == "RGBA")
     file.load()
-    if file.mode in {"L", "LA", "RGB", "RGBA", "CMYK"}:
-        transparent = "transparency" in file.info
-        return file.convert("RGBA") if transparent and file.mode in {"L", "RGB"} else file
-    if file.mode == "P":
-        return file.convert("RGBA" if "transparency" in file.info else "RGB")
-    if file.mode == "PA":
-        return file.convert("RGBA")
-    if file.mode.startswith("I") or file.mode == "F":
+    if file.mode == "I;16":
         return _eight_bits(file)
-    return file.convert("RGB")
+    if "transparency" in file.info:
+        return file.convert("RGBA")
+    return file if file.mode in {"L", "LA", "RGB", "RGBA", "CMYK"} else file.convert("RGB")
+
+
+def _still_webp(path: Path, size: tuple[int, int], *, transparent: bool) -> Image.Image:
+    """A WebP file without Pillow's decoder, which is made for animations and holds every pixel four times."""
+    how = cv2.IMREAD_UNCHANGED if transparent else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), how)
+    mode, order = ("RGBA", "BGRA") if transparent else ("RGB", "BGR")
+    if pixels is None or pixels.shape != (size[1], size[0], len(mode)):  # pyright: ignore[reportUnnecessaryComparison] - the stubs don't know that it may fail
+        raise OSError("the WebP bitstream can't be decoded")
+    return Image.frombuffer(mode, size, np.ascontiguousarray(pixels), "raw", order, 0, 1)
 
 
 def _eight_bits(file: Image.Image) -> Image.Image:
-    """16 bits of grey as 8."""
-    values = np.asarray(file).astype(np.float32) / 257
-    return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+    """16 bits of grey as 8: the higher ones."""
+    values = np.asarray(file, "<u2")
+    result = Image.fromarray(np.ascontiguousarray(values.view(np.uint8)[:, 1::2]))
+    clear: int | None = file.info.get("transparency")
+    if clear is not None:
+        result.putalpha(Image.fromarray(np.where(values == clear, np.uint8(0), np.uint8(255))))
+    return result
 
 
-def _reduced(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """`image` at the size `target`; colours under transparent pixels don't bleed into the others."""
-    if image.size == target:
+def _reduced(image: Image.Image, aim: _Aim) -> Image.Image:
+    """What `aim` wants of `image`; colours under transparent pixels don't bleed into the others."""
+    if image.size == aim.size:
         return image
+    left, top = (image.width * (1 - aim.share[0]) / 2, image.height * (1 - aim.share[1]) / 2)
+    box = left, top, image.width - left, image.height - top
     if image.mode == "RGBA":
-        return image.convert("RGBa").resize(target, Image.Resampling.LANCZOS, reducing_gap=3).convert("RGBA")
-    return image.resize(target, Image.Resampling.LANCZOS, reducing_gap=3)
+        reduced = image.convert("RGBa").resize(aim.size, Image.Resampling.LANCZOS, box, reducing_gap=3)
+        return reduced.convert("RGBA")
+    return image.resize(aim.size, Image.Resampling.LANCZOS, box, reducing_gap=3)
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
