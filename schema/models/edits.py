@@ -146,6 +146,8 @@ POSE_PRESETS = (
     "cheering",
     "pointing",
     "dancing",
+    "one_arm_raised",
+    "side_step",
 )
 """Poses kept as key points; the first is used when nothing is asked."""
 

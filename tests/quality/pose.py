@@ -1,12 +1,5 @@
-"""How good a pose change is, in numbers.
+"""How good a pose change is, in numbers."""
 
-`python -m tests.quality.pose [DIRECTORY]` changes every cut-out of the samples into every preset and every other's
-pose, on a plain and on a photographic background, prints a line each and a summary, and keeps the pictures in
-DIRECTORY.
-"""
-
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,28 +10,65 @@ from PIL import Image, ImageFilter
 
 from actors.engines.local.arrays import Mask, Rgb8, as_rgb
 from actors.engines.local.perception.pose import pose
-from actors.engines.local.posing import edit
-from actors.engines.local.posing.checking import Match, compared
-from actors.engines.local.posing.skeleton import Doubles, joints
-from actors.engines.local.raster import components, lab, resized, use_threads
+from actors.engines.local.posing.checking import Match, judged
+from actors.engines.local.posing.edit import PLAN, bend
+from actors.engines.local.raster import components, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
-from actors.engines.seam import EngineError
 from schema.models.edits import POSE_PRESETS, PoseChangeConfig, Size
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SIZE = (1024, 1536)
+_MAX_PIXELS = 40_000_000
 _FAR = 12.0
 """L*a*b* units from every colour the person had: such a pixel isn't theirs."""
+_ON_A_PHOTO = ("arms_raised", "football", "standing_arms_out")
+"""These are changed in front of a photo, the others in front of a plain wall."""
 
 
-class Measures(Struct):
+class Pair(Struct, frozen=True):
+    """One edit to try: `source` and `reference` are names for `photo`; one of `reference` and `preset` is None."""
+
+    name: str
+    source: str
+    background: Path | None
+    reference: str | None
+    preset: str | None
+
+    def write(self, directory: Path) -> tuple[Path, Path | None]:
+        """Make the pictures of the source and the reference as files in `directory`."""
+        source = directory / f"{self.source}_{'plain' if self.background is None else self.background.stem}.png"
+        if not source.exists():
+            photo(self.source, self.background).save(source, compress_level=1)
+        if self.reference is None:
+            return source, None
+        reference = directory / f"{self.reference}_plain.png"
+        if not reference.exists():
+            photo(self.reference, None).save(reference, compress_level=1)
+        return source, reference
+
+
+class Measures(Struct, frozen=True):
     """What is told of an outcome. Targets: match.found >= 0.9, match.mean_angle <= 8, foreign small, holes 0."""
 
     match: Match
     foreign: float
     holes: int
     seconds: float
+
+
+def pairs() -> Iterator[Pair]:
+    """The sample people that can be changed, in every preset and in each other's pose, and some that are refused."""
+    changed = ("arms_raised", "dancing", "football", "standing_arms_out")
+    for name in changed:
+        background = SAMPLES / "background_china.jpg" if name in _ON_A_PHOTO else None
+        for preset in POSE_PRESETS:
+            yield Pair(f"{name}_{preset}", name, background, None, preset)
+        for other in changed:
+            if other != name:
+                yield Pair(f"{name}_like_{other}", name, background, other, None)
+    for name in ("hand_on_head", "kicking", "referee", "stop"):
+        yield Pair(f"{name}_{POSE_PRESETS[0]}", name, None, None, POSE_PRESETS[0])
 
 
 def photo(name: str, background: Path | None) -> Image.Image:
@@ -60,6 +90,25 @@ def photo(name: str, background: Path | None) -> Image.Image:
     return canvas
 
 
+def measured(source: Path, reference: Path | None, preset: str | None, runtimes: Runtimes) -> tuple[Measures, Rgb8]:
+    """Make one edit and measure it, also one that its own check would refuse: those have not `match.good`.
+
+    Raises:
+        EngineError: it was refused before.
+    """
+    started = time.process_time()
+    config = PoseChangeConfig(size=Size.LARGE, target_pose=preset)
+    bending = bend(source, reference, config, _MAX_PIXELS, runtimes, Steps(PLAN, _silent, lambda: False))
+    match = judged(bending.picture, bending.wanted, runtimes)
+    seconds = time.process_time() - started
+    was, now = pose(bending.before.image, runtimes), pose(bending.picture, runtimes)
+    if was is None or now is None:
+        return Measures(match, 1, 0, seconds), bending.picture
+    inside = now.silhouette > 0.8
+    foreign = foreign_share(bending.before.image, was.silhouette > 0.5, bending.picture, inside)
+    return Measures(match, foreign, _holes(inside), seconds), bending.picture
+
+
 def foreign_share(before: Rgb8, was: Mask, after: Rgb8, now: Mask) -> float:
     """The share of the figure's pixels whose colour the person had nowhere; masks (h, w) of the figure's inside."""
     own = lab(as_rgb(before))[was].astype(np.float64)
@@ -74,46 +123,6 @@ def foreign_share(before: Rgb8, was: Mask, after: Rgb8, now: Mask) -> float:
     return float(counts[np.array(strange)].sum() / max(counts.sum(), 1))
 
 
-def _silent(percent: int, words: str) -> None:
-    """Tell nobody of a step."""
-    assert words
-    assert percent <= 100
-
-
-def measured(source: Path, reference: Path | None, preset: str | None, runtimes: Runtimes) -> tuple[Measures, Rgb8]:
-    """Make one edit and measure it, also one that its own check would refuse.
-
-    Raises:
-        EngineError: it was refused before.
-    """
-    kept: dict[str, Doubles] = {}
-
-    def keep(picture: Rgb8, wanted: Doubles, _: Runtimes) -> None:
-        assert picture.ndim == 3
-        kept["wanted"] = wanted
-
-    original, edit._check = edit._check, keep  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - measured here instead
-    try:
-        started = time.process_time()
-        steps = Steps(edit.PLAN, _silent, lambda: False)
-        config = PoseChangeConfig(size=Size.LARGE, target_pose=preset)
-        made = edit.change_pose(source, reference, config, 40_000_000, runtimes, steps)
-        seconds = time.process_time() - started
-    finally:
-        edit._check = original  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
-    before, after = made.before.image, made.outcome.colours
-    was, now = pose(before, runtimes), pose(after, runtimes)
-    if was is None or now is None:
-        return Measures(Match(0, 180, 180), 1, 0, seconds), after
-    inside = now.silhouette > 0.8
-    return Measures(
-        compared(joints(now.points), kept["wanted"]),
-        foreign_share(before, was.silhouette > 0.5, after, inside),
-        _holes(inside),
-        seconds,
-    ), after
-
-
 def _holes(inside: Mask) -> int:
     """Pixels of small openings in a silhouette."""
     _, stats = components(~inside)
@@ -121,56 +130,7 @@ def _holes(inside: Mask) -> int:
     return int(areas[areas < 2e-4 * inside.size].sum())
 
 
-def pairs() -> Iterator[tuple[str, str, bool]]:
-    """Source, wanted pose, and whether that is a preset."""
-    names = sorted(path.stem for path in (SAMPLES / "cutouts").glob("*.png"))
-    for name in names:
-        yield from ((name, preset, True) for preset in POSE_PRESETS)
-        yield from ((name, other, False) for other in names if other != name)
-
-
-def main(directory: Path | None) -> None:
-    use_threads(2)
-    runtimes = Runtimes(2)
-    told: list[Measures] = []
-    refused = failed = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        for background in (None, SAMPLES / "background_china.jpg"):
-            files = {path.stem: Path(scratch) / f"{path.stem}.png" for path in (SAMPLES / "cutouts").glob("*.png")}
-            for name, path in files.items():
-                photo(name, background).save(path, compress_level=1)
-            for name, wanted, is_preset in pairs():
-                try:
-                    measures, picture = measured(
-                        files[name], None if is_preset else files[wanted], wanted if is_preset else None, runtimes
-                    )
-                except EngineError as error:
-                    refused += 1
-                    print(f"{name:18} {wanted:18} refused: {error.details.get('reason', error.code)}")
-                    continue
-                good = measures.match.good
-                failed += not good
-                if good:
-                    told.append(measures)
-                match = measures.match
-                print(
-                    f"{name:18} {wanted:18} {'accepted' if good else 'refused by its check'} PCK {match.found:.2f} "
-                    f"angle {match.mean_angle:.1f} foreign {measures.foreign:.3f} holes {measures.holes} "
-                    f"{measures.seconds:.1f} s"
-                )
-                if directory is not None and good:
-                    directory.mkdir(parents=True, exist_ok=True)
-                    kind = "plain" if background is None else "photo"
-                    Image.fromarray(resized(picture, 512, 768)).save(
-                        directory / f"{name}_{'preset' if is_preset else 'like'}_{wanted}_{kind}.png"
-                    )
-    print(
-        f"accepted {len(told)}, refused {refused}, refused by its own check {failed}; of the accepted in the mean: "
-        f"PCK {np.mean([m.match.found for m in told]):.3f}, angle {np.mean([m.match.mean_angle for m in told]):.2f}, "
-        f"foreign {np.mean([m.foreign for m in told]):.4f}, holes {np.mean([m.holes for m in told]):.1f}, "
-        f"{np.mean([m.seconds for m in told]):.2f} s of CPU"
-    )
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+def _silent(percent: int, words: str) -> None:
+    """Tell nobody of a step."""
+    assert words
+    assert percent <= 100

@@ -14,6 +14,7 @@ from actors.engines.local.posing.skeleton import (
     BONES,
     CHAINS,
     CHEST,
+    COLLARS,
     HEAD,
     HIPS,
     LEGS,
@@ -44,12 +45,16 @@ class Bent(Struct, frozen=True):
     placed: Doubles
 
 
-def bent(layers: Mapping[Layer, Sheet], figure: Doubles, target: Target, smoothness: float) -> Bent:
-    """The mesh of all layers, at rest and as it is to be. `smoothness` 0 to 1: how much of a limb bends at a joint."""
+def bent(
+    layers: Mapping[Layer, Sheet], figure: Doubles, target: Target, shape: tuple[int, int], smoothness: float
+) -> Bent:
+    """The mesh of all layers, at rest and as it is to be, in a picture of `shape`.
+
+    `smoothness` 0 to 1: how much of a limb bends at a joint.
+    """
     unit = torso_length(figure)
-    shape = layers[Layer.TORSO].alpha.shape
     step = max(5, round(unit / 26))
-    masks = {layer: sheet.alpha > _PRESENT for layer, sheet in layers.items()}
+    masks = {layer: _whole(sheet, shape) for layer, sheet in layers.items()}
     seams = [
         Seam(layer, other, grown(zone > 0, step))
         for layer, others in reaches(figure, shape).items()
@@ -67,6 +72,14 @@ def bent(layers: Mapping[Layer, Sheet], figure: Doubles, target: Target, smoothn
     return Bent(Mesh(mesh.vertices, mesh.triangles[order], mesh.layer_of[order], mesh.members), placed)
 
 
+def _whole(sheet: Sheet, shape: tuple[int, int]) -> Mask:
+    """Where in the whole picture a layer is."""
+    result = np.zeros(shape, np.bool_)
+    height, width = sheet.alpha.shape
+    result[sheet.top : sheet.top + height, sheet.left : sheet.left + width] = sheet.alpha > _PRESENT
+    return result
+
+
 def _solidity(layers: Mapping[Layer, Sheet], mesh: Mesh) -> Doubles:
     """The mean alpha of each triangle's layer at its corners and centre.
 
@@ -78,7 +91,8 @@ def _solidity(layers: Mapping[Layer, Sheet], mesh: Mesh) -> Doubles:
     for layer, sheet in layers.items():
         mine = mesh.layer_of == layer
         height, width = sheet.alpha.shape
-        x, y = np.clip(points[mine, :, 0], 0, width - 1), np.clip(points[mine, :, 1], 0, height - 1)
+        x = np.clip(points[mine, :, 0] - sheet.left, 0, width - 1)
+        y = np.clip(points[mine, :, 1] - sheet.top, 0, height - 1)
         result[mine] = sheet.alpha[y, x].mean(axis=1)
     return np.round(result, 2)
 
@@ -87,15 +101,15 @@ def _held(mesh: Mesh, figure: Doubles, smoothness: float, step: int) -> Mask:
     """The vertices (n, bones) in the core of each bone."""
     unit = torso_length(figure)
     held = np.zeros((len(mesh.vertices), len(BONES)), np.bool_)
-    room = 0.5 + 0.9 * smoothness
+    room = 0.3 + 1.4 * smoothness
     for chain in CHAINS.values():
         for order, index in enumerate(chain):
             bone = BONES[index]
             start, end = figure[bone.start], figure[bone.end]
             size = max(float(np.hypot(*(end - start))), 1e-6)
-            near_share = min(0.4, room * bone.half * unit / size * (1.5 if order == 0 else 1.0))
+            near_share = min(0.45, room * bone.half * unit / size * (1.5 if order == 0 else 1.0))
             last = order == len(chain) - 1
-            far_share = 0.0 if last else min(0.4, room * bone.half * unit / size)
+            far_share = 0.0 if last else min(0.45, room * bone.half * unit / size)
             a, b = start + near_share * (end - start), end - far_share * (end - start)
             if last:
                 b = end + 0.9 * (end - start) * (1.0 if bone.layer in LEGS else 0.5)
@@ -121,6 +135,12 @@ def _hold_trunk(held: Mask, mesh: Mesh, figure: Doubles, unit: float) -> None:
     chin = float((2 * mouth - figure[NOSE] - figure[NECK]) @ up)
     lowest = float(np.clip(chin, 0.05 * unit, 0.55 * length(figure, NECK, HEAD)))
     held[:, SKULL] = mesh.members[:, Layer.HEAD] & ((mesh.vertices - figure[NECK]) @ up > lowest - 0.01 * unit)
+    # Else cloth that is pressed together in an armpit pushes the shoulder up.
+    for collar in COLLARS.values():
+        along = figure[BONES[collar].end] - figure[NECK]
+        inner, outer = figure[NECK] + 0.55 * along, figure[NECK] + 0.85 * along
+        near = _distances(mesh.vertices, inner, outer) < BONES[collar].half * unit
+        held[:, collar] = near & mesh.members[:, Layer.TORSO] & ~mesh.members[:, Layer.HEAD]
     owners = held.sum(axis=1)
     held[owners > 1] &= np.eye(len(BONES), dtype=np.bool_)[np.argmax(held[owners > 1], axis=1)]
 

@@ -3,7 +3,10 @@
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.posing.skeleton import LIMB_JOINTS, LIMBS, Doubles, torso_length
+from actors.engines.local.arrays import Rgb8
+from actors.engines.local.perception.pose import LEFT_SHOULDER, pose
+from actors.engines.local.posing.skeleton import LIMB_JOINTS, LIMBS, Doubles, joints, torso_length
+from actors.engines.local.runtimes import Runtimes
 
 _NEAR = 0.1
 LEAST_FOUND, MOST_TURNED = 0.9, 8.0
@@ -24,6 +27,39 @@ class Match(Struct, frozen=True):
     @property
     def good(self) -> bool:
         return self.found >= LEAST_FOUND and self.mean_angle <= MOST_TURNED
+
+
+_NOT_FOUND = Match(0.0, 180.0, 180.0)
+_FACE_MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9)
+"""For each landmark of the face the one that takes its place in a mirror."""
+
+
+def judged(picture: Rgb8, wanted: Doubles, runtimes: Runtimes) -> Match:
+    """How well the person in `picture` (h, w, 3) is in the pose `wanted` (38, 2), by the worse of two looks.
+
+    The second is in a mirror: an outcome that only passes by luck, or could as well be seen from behind, doesn't twice.
+    """
+    return _worse(_match(picture, wanted, runtimes, mirror=False), _match(picture, wanted, runtimes, mirror=True))
+
+
+def _match(picture: Rgb8, wanted: Doubles, runtimes: Runtimes, *, mirror: bool) -> Match:
+    person = pose(np.ascontiguousarray(picture[:, ::-1]) if mirror else picture, runtimes)
+    if person is None:
+        return _NOT_FOUND
+    points = person.points
+    if mirror:
+        # The body's landmarks are pairs: left, right, left, right.
+        body = [index + (1 if index % 2 else -1) for index in range(LEFT_SHOULDER, len(points))]
+        points = points[[*_FACE_MIRRORED, *body]] * (-1, 1) + (picture.shape[1] - 1, 0)
+    return compared(joints(points), wanted)
+
+
+def _worse(first: Match, second: Match) -> Match:
+    return Match(
+        min(first.found, second.found),
+        max(first.mean_angle, second.mean_angle),
+        max(first.worst_angle, second.worst_angle),
+    )
 
 
 def compared(seen: Doubles, wanted: Doubles) -> Match:

@@ -1,4 +1,4 @@
-"""Laying the bent layers of a figure over each other, on a background."""
+"""Laying the bent layers of a figure over each other, as one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,10 +20,15 @@ _BEHIND = 0.5
 """An arm whose hand is so much farther away than the trunk, in torso lengths, is behind it."""
 
 
-def drawn(layers: Mapping[Layer, Sheet], figure: Bent, order: Sequence[Layer], background: Rgb) -> tuple[Rgb, Plane]:
-    """The bent layers over `background`, the first of `order` at the bottom, and the alpha of all together."""
-    height, width = background.shape[:2]
-    result = background.copy()
+def drawn(
+    layers: Mapping[Layer, Sheet], figure: Bent, order: Sequence[Layer], shape: tuple[int, int]
+) -> tuple[Rgb, Plane]:
+    """The bent layers over each other in a picture of `shape`, the first of `order` at the bottom.
+
+    Returns colours (h, w, 3), already weighted by alpha, and alpha (h, w).
+    """
+    height, width = shape
+    result = np.zeros((height, width, 3), np.float32)
     cover = np.zeros((height, width), np.float32)
     for layer in order:
         mine = figure.mesh.triangles[figure.mesh.layer_of == layer]
@@ -36,7 +41,8 @@ def drawn(layers: Mapping[Layer, Sheet], figure: Bent, order: Sequence[Layer], b
             continue
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         sheet = layers[layer]
-        colours, alpha = sampled(sheet.colours, sheet.alpha, np.ascontiguousarray(where[box]))
+        origin = np.array([sheet.left, sheet.top], np.float32)
+        colours, alpha = sampled(sheet.colours, sheet.alpha, where[box] - origin)
         result[box] += (colours - result[box]) * alpha[..., None]
         cover[box] += alpha * (1 - cover[box])
     return _without_holes(result, cover, float(np.ptp(figure.placed[:, 1])))
@@ -55,7 +61,7 @@ def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]
     known = (~hole[box] & (cover[box] > 0.98)).astype(np.float32)  # noqa: PLR2004 - nothing of the background in it
     share = gaussian(hole[box].astype(np.float32), 1.0)[..., None]
     picture[box] += (smoothly_filled(picture[box], known) - picture[box]) * share
-    cover[box] = np.maximum(cover[box], share[..., 0])
+    cover[box] += (1 - cover[box]) * share[..., 0]
     return picture, cover
 
 

@@ -10,7 +10,7 @@ from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.posing.bending import bent
-from actors.engines.local.posing.checking import compared
+from actors.engines.local.posing.checking import judged
 from actors.engines.local.posing.cutting import Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.filling import background_filled
@@ -32,6 +32,7 @@ PLAN = {
     "Opening the photo": 0,
     "Reading the poses": 6,
     "Finding the outline": 12,
+    "Looking closer at the person": 20,
     "Looking closer at the head": 34,
     "Cutting out the edge": 44,
     "Cutting out the hair": 54,
@@ -47,14 +48,16 @@ PLAN = {
 
 
 class _Level(Struct, frozen=True):
+    """How much work to take: for the cut, and the square's side in pixels that the background is filled at."""
+
     work: Work
     fill_side: int
 
 
 _LEVELS = {
-    Quality.STANDARD: _Level(Work(head=False, side=640), 384),
-    Quality.HIGH: _Level(Work(head=True, side=1024), 512),
-    Quality.ULTRA: _Level(Work(head=True, side=1536), 640),
+    Quality.STANDARD: _Level(Work(head=False, side=640), 320),
+    Quality.HIGH: _Level(Work(head=True, side=1024), 420),
+    Quality.ULTRA: _Level(Work(head=True, side=1280), 520),
 }
 _REFERENCE_EDGE = 1024
 _SMOOTHNESS = 0.5
@@ -68,6 +71,15 @@ _NOBODY = (
 )
 
 
+class Bending(Struct, frozen=True):
+    """A photo before and after, the joints (38, 2) as they should be now, and what the user should know."""
+
+    before: Picture
+    picture: Rgb8
+    wanted: Doubles
+    warnings: list[str]
+
+
 def change_pose(
     source: Path, reference: Path | None, config: PoseChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
 ) -> Made:
@@ -78,6 +90,16 @@ def change_pose(
         ModelMissingError: a model isn't installed.
         StoppedError: `step` said so.
     """
+    made = bend(source, reference, config, max_pixels, runtimes, step)
+    step("Checking the pose")
+    _check(made.picture, made.wanted, runtimes)
+    return Made(Outcome(made.picture), made.before, made.warnings)
+
+
+def bend(
+    source: Path, reference: Path | None, config: PoseChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
+) -> Bending:
+    """`change_pose` before its outcome is checked; raises the same errors."""
     name = _preset_name(config, reference)
     step("Opening the photo")
     photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=LONG_EDGE[config.size or Size.MEDIUM])
@@ -100,20 +122,18 @@ def change_pose(
     layers = sheets(cut.colours, cut.alpha, parts(as_rgb(photo.image), cut.alpha, figure), figure)
     step("Bending it into the pose")
     smoothness = _SMOOTHNESS if config.smoothness is None else config.smoothness
-    mesh = bent(layers, figure, target, smoothness)
+    mesh = bent(layers, figure, target, cut.alpha.shape, smoothness)
     order = drawing_order(wanted.joints, wanted.depth)
-    _, cover = drawn(layers, mesh, order, np.zeros_like(cut.colours))
+    result, cover = drawn(layers, mesh, order, cut.alpha.shape)
     step("Filling the background")
     margin = max(3, round(0.008 * max(photo.width, photo.height)))
     hole = grown(cut.alpha > _TRACE, margin)
     unseen = shrunk(cover > 1 - _TRACE, margin)
     background = background_filled(as_rgb(photo.image), hole, unseen, level.fill_side)
     step("Putting it together")
-    result, _ = drawn(layers, mesh, order, background)
-    picture = as_rgb8(result)
-    step("Checking the pose")
-    _check(picture, target.joints, runtimes)
-    return Made(Outcome(picture), photo, cut.warnings)
+    background *= (1 - cover)[..., None]
+    result += background
+    return Bending(photo, as_rgb8(result), target.joints, cut.warnings)
 
 
 def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None:
@@ -159,17 +179,15 @@ def _check(picture: Rgb8, wanted: Doubles, runtimes: Runtimes) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED.
     """
-    seen = pose(picture, runtimes)
-    match = None if seen is None else compared(joints(seen.points), wanted)
-    if match is None or not match.good:
+    match = judged(picture, wanted, runtimes)
+    if not match.good:
         raise EngineError(
             FailureCode.POSE_EXTRACTION_FAILED,
             "This person can't be brought into this pose well enough. Please choose a pose closer to the photo's, or "
             "a photo with arms and legs well away from the body.",
-            details={"reason": "not_reached"}
-            | (
-                {}
-                if match is None
-                else {"joints_found": round(match.found, 2), "angle_error": round(match.mean_angle, 1)}
-            ),
+            details={
+                "reason": "not_reached",
+                "joints_found": round(match.found, 2),
+                "angle_error": round(match.mean_angle, 1),
+            },
         )

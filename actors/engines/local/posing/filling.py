@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import patchmatch
+from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb, as_rgb, as_rgb8
 from actors.engines.local.raster import gaussian, grown, resized, resized_linear
 
 _SEED = 1
 _PATCH = 3
+_AIR = 0.25
+"""Patterns are looked for this far around what is to be filled, relative to its size."""
 _LEAST = 0.02
 """With a smaller share of usable pixels there are no patterns to carry on."""
 
@@ -60,5 +63,24 @@ def pattern_filled(image: Rgb, hole: Mask, usable: Mask, side: int) -> Rgb:
 
 
 def background_filled(image: Rgb, hole: Mask, unseen: Mask, side: int) -> Rgb:
-    """`image` (h, w, 3) with `hole` (h, w) filled from what is around; `unseen` is covered later, so it isn't."""
-    return pattern_filled(image, hole & ~unseen, ~hole, side)
+    """`image` (h, w, 3) with `hole` (h, w) filled from what is around; `unseen` is covered later, so it isn't.
+
+    Only the part of the picture around the hole is looked at, with as many pixels as a square of `side` has.
+    """
+    gaps = hole & ~unseen
+    if not gaps.any():
+        return image
+    rows, columns = np.nonzero(gaps)
+    box = _around(rows), _around(columns)
+    height, width = gaps[box].shape
+    edge = round(side * (max(height, width) / min(height, width)) ** 0.5)
+    result = image.copy()
+    result[box] = pattern_filled(image[box], gaps[box], ~hole[box], edge)
+    return result
+
+
+def _around(places: NDArray[np.int64]) -> slice:
+    """From the least of `places` to the greatest, with some more on both sides."""
+    first, last = int(places.min()), int(places.max())
+    air = round(_AIR * (last - first + 1))
+    return slice(max(0, first - air), last + 1 + air)

@@ -58,7 +58,10 @@ def parts(image: Rgb, alpha: Plane, figure: Doubles) -> Floats:
     shares /= np.maximum(shares.sum(axis=0), np.float32(1e-3))
     large = np.stack([resized_linear(share, width, height) for share in shares])
     # At full size the soft step between two parts is as wide as a small pixel: made narrower again.
-    return np.clip((large - 0.5) * np.float32(max(1.0, 0.5 / scale)) + 0.5, 0, 1)
+    large -= 0.5
+    large *= np.float32(max(1.0, 0.5 / scale))
+    large += 0.5
+    return np.clip(large, 0, 1, out=large)
 
 
 def _labels(image: Rgb, inside: Mask, figure: Doubles) -> Indices:

@@ -31,11 +31,11 @@ def source_map(placed: Doubles, rest: Doubles, triangles: Indices, width: int, h
     lengths = np.maximum(stop - start + 1, 0)
     span = np.repeat(np.arange(len(row)), lengths)
     column = start[span] + _counted(lengths)
-    matrix = _affine(corners, origins)[triangle[span]]
-    y = row[span]
+    matrix = _affine(corners, origins)[triangle]
+    begin = matrix[:, :, 1] * row[:, None] + matrix[:, :, 2]
     result = np.full((height, width, 2), NOWHERE, np.float32)
     # Of several triangles on one pixel the last assignment stays: numpy assigns in order.
-    result[y, column] = matrix[:, :, 0] * column[:, None] + matrix[:, :, 1] * y[:, None] + matrix[:, :, 2]
+    result[row[span], column] = begin[span] + matrix[span, :, 0] * column[:, None]
     return result
 
 

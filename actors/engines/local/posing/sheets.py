@@ -26,13 +26,17 @@ _HIDDEN_SIDE = 160
 """Long edge in pixels at which clothes behind an arm are made up."""
 _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
+_LIFTED = 0.12
+"""Where an arm hangs, the middle of that is so much higher."""
 
 
 class Sheet(Struct, frozen=True):
-    """One layer at rest: colours (h, w, 3), alpha (h, w)."""
+    """One layer at rest: colours (h, w, 3), alpha (h, w), for the part of the picture that begins at `left`, `top`."""
 
     colours: Rgb
     alpha: Plane
+    left: int
+    top: int
 
 
 def sheets(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles) -> dict[Layer, Sheet]:
@@ -40,38 +44,50 @@ def sheets(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles) -> dict[
 
     `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`.
     """
-    unit = torso_length(figure)
-    result: dict[Layer, Sheet] = {}
     around = reaches(figure, alpha.shape)
-    solid = (alpha > _SOLID).astype(np.float32)
+    result: dict[Layer, Sheet] = {}
     for layer in Layer:
-        own = shares[layer]
-        # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
-        sewn = np.sum([np.clip(zone * 2.5, 0, 1) * shares[other] for other, zone in around[layer]], axis=0)
-        known = np.clip(own + sewn, 0, 1)
         hidden = _hidden(layer, figure, shares)
-        certain = shrunk_values(known * solid, max(1, round(0.006 * unit)))
-        filled = _filled(colours, certain, known + hidden, hidden > 0)
-        foreign = np.clip(1 - known, 0, 1) * solid
-        keep = (1 - grown_values(foreign, max(1, round(0.007 * unit))))[..., None]
-        # Own pixels cover up to where the other part's begin: half and half would let the background through.
-        cover = np.clip(2 * own + sewn + hidden, 0, 1)
-        result[layer] = Sheet(colours * keep + filled * (1 - keep), alpha * cover)
+        sewn = np.zeros_like(alpha)
+        for other, zone in around[layer]:
+            # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
+            sewn += np.clip(zone * 2.5, 0, 1) * shares[other]
+        box = _box(shares[layer] + sewn + hidden)
+        result[layer] = _sheet(
+            colours[box], alpha[box], shares[layer][box], sewn[box], hidden[box], box, torso_length(figure)
+        )
     return result
 
 
-def _filled(colours: Rgb, known: Plane, needed: Plane, hidden: Mask) -> Rgb:
-    """`colours` carried on from `known` over the box around what is `needed`; what is `hidden` gets patterns too."""
+def _sheet(
+    colours: Rgb, alpha: Plane, own: Plane, sewn: Plane, hidden: Plane, box: tuple[slice, slice], unit: float
+) -> Sheet:
+    """The sheet of the layer that has the shares `own`, `sewn` and `hidden` (h, w) in the pixels of `box`."""
+    solid = (alpha > _SOLID).astype(np.float32)
+    known = np.clip(own + sewn, 0, 1)
+    certain = shrunk_values(known * solid, max(1, round(0.006 * unit)))
+    filled = _filled(colours, certain, hidden > 0)
+    foreign = np.clip(1 - known, 0, 1) * solid
+    keep = (1 - grown_values(foreign, max(1, round(0.007 * unit))))[..., None]
+    # Own pixels cover up to where the other part's begin: half and half would let the background through.
+    cover = np.clip(2 * own + sewn + hidden, 0, 1)
+    return Sheet(filled + (colours - filled) * keep, alpha * cover, box[1].start, box[0].start)
+
+
+def _box(needed: Plane) -> tuple[slice, slice]:
+    """The rows and columns around all that is `needed`; the first pixel if that is nothing."""
     rows, columns = np.flatnonzero(needed.any(axis=1)), np.flatnonzero(needed.any(axis=0))
     if not len(rows):
-        return colours
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    result = colours.copy()
-    smooth = smoothly_filled(colours[box], known[box])
-    usable = known[box] > 0.99  # noqa: PLR2004 - quite known
-    hole = hidden[box] & ~usable
-    result[box] = pattern_filled(smooth, hole, usable, _HIDDEN_SIDE) if hole.any() else smooth
-    return result
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _filled(colours: Rgb, known: Plane, hidden: Mask) -> Rgb:
+    """`colours` carried on from `known`; what is `hidden` gets patterns too."""
+    smooth = smoothly_filled(colours, known)
+    usable = known > 0.99  # noqa: PLR2004 - quite known
+    hole = hidden & ~usable
+    return pattern_filled(smooth, hole, usable, _HIDDEN_SIDE) if hole.any() else smooth
 
 
 def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[Layer, Plane]]]:
@@ -85,8 +101,15 @@ def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[L
 
     for limb, chain in CHAINS.items():
         joint = figure[BONES[chain[0]].start]
-        radius = (_SHOULDER if limb in ARMS else _GROIN) * unit
-        reach(limb, Layer.TORSO, _depth(joint, joint, radius, shape))
+        if limb in ARMS:
+            along = figure[BONES[chain[0]].end] - joint
+            along /= max(float(np.hypot(*along)), 1e-6)
+            # The side of the chest below the armpit isn't the arm's, however close that hangs.
+            hangs = max(0.0, float(along @ (figure[PELVIS] - figure[NECK])) / unit)
+            joint = joint - _LIFTED * hangs * unit * along
+            reach(limb, Layer.TORSO, _depth(joint, joint, _SHOULDER * unit, shape))
+        else:
+            reach(limb, Layer.TORSO, _depth(joint, joint, _GROIN * unit, shape))
     low = figure[PELVIS] + 0.05 * (figure[PELVIS] - figure[NECK])
     reach(Layer.LEFT_LEG, Layer.RIGHT_LEG, _depth(figure[PELVIS], low, _CROTCH * unit, shape))
     throat = figure[NECK] + 0.35 * (figure[HEAD] - figure[NECK])

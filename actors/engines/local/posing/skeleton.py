@@ -72,8 +72,13 @@ BONES = (
     Bone(RIGHT_ANKLE, RIGHT_TOE, Layer.RIGHT_LEG, 0.07),
     Bone(LEFT_WRIST, LEFT_HAND, Layer.LEFT_ARM, 0.10),
     Bone(RIGHT_WRIST, RIGHT_HAND, Layer.RIGHT_ARM, 0.10),
+    Bone(NECK, LEFT_SHOULDER, Layer.TORSO, 0.08),
+    Bone(NECK, RIGHT_SHOULDER, Layer.TORSO, 0.08),
 )
-"""Every bone; CHAINS has their order."""
+"""Every bone; CHAINS has the limbs' order."""
+
+COLLARS = {Layer.LEFT_ARM: 15, Layer.RIGHT_ARM: 16}
+"""The collar bone that each arm hangs on."""
 
 CHAINS = {
     Layer.LEFT_ARM: (3, 4, 13),

@@ -59,6 +59,8 @@ _SHORTEST = {"arm": 0.26, "leg": 0.44}
 _SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
 """Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
 _OVER_BODY = 0.4
+_FOLDED = np.radians(50.0)
+"""In an elbow bent to less than this the forearm and sleeve lie over the upper arm."""
 _FACE_REACH = 0.75
 """A hand nearer to the head than this, relative to the neck's distance, may cover the face."""
 
@@ -171,6 +173,11 @@ def _judge_arms(figure: Doubles) -> None:
         if float(np.hypot(*(tip - figure[HEAD]))) < reach:
             _refuse(
                 "source", "hand_at_face", "a hand is in front of the face. Please send a photo with the hands lower"
+            )
+        upper, fore = figure[BONES[CHAINS[limb][0]].start] - elbow, wrist - elbow
+        if float(upper @ fore) > np.cos(_FOLDED) * float(np.hypot(*upper) * np.hypot(*fore)):
+            _refuse(
+                "source", "arm_folded", "an arm is folded at the elbow. Please send a photo with the arms straighter"
             )
 
 

@@ -9,6 +9,7 @@ from actors.engines.local.posing.skeleton import (
     BONES,
     CHAINS,
     CHEST,
+    COLLARS,
     HEAD,
     HIPS,
     LEGS,
@@ -31,6 +32,12 @@ _NOD = np.radians(18.0)
 """The head follows the reference so far, when it may turn at all."""
 _ANKLE = np.radians(22.0)
 """A foot stays with the ground while its shin turns, up to this."""
+_BUILD = 1.15
+"""Two people's proportions differ by up to this; only what is more is foreshortening."""
+_RISE, _MOST_RISE = 0.035, 0.07
+"""A shoulder rises by so many torso lengths for each radian that its arm goes up, and the most (measured)."""
+_COLLAR, _SLOPE = 0.2, np.radians(20.0)
+"""The share of an arm's turn by which the slope of the shoulder changes, and the most."""
 _STRAIGHTEN, _WRIST = 0.8, np.radians(65.0)
 """The share of a wrist's bend that is taken out, and the most."""
 
@@ -79,6 +86,9 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
     for left, right, centre in ((LEFT_SHOULDER, RIGHT_SHOULDER, NECK), (LEFT_HIP, RIGHT_HIP, PELVIS)):
         half = _directed(source, reference, right, left, scale, _WIDTH_RANGE) / 2
         wanted[left], wanted[right] = wanted[centre] + half, wanted[centre] - half
+    for limb in ARMS:
+        joint = BONES[COLLARS[limb]].end
+        wanted[joint] += _rise(limb, source, reference) * spine
     bend = _wrapped(_angle(spine) - _angle(source[NECK] - source[PELVIS]))
     motions: dict[int, Motion] = {}
     motions[CHEST] = _torso(source, wanted, NECK, (RIGHT_SHOULDER, LEFT_SHOULDER), bend)
@@ -98,6 +108,8 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
             else:
                 angle = previous + _end_change(source, chain, previous)
             motions[index] = _limb(source, wanted, index, angle)
+            if order == 0 and limb in ARMS:
+                motions[COLLARS[limb]] = _collar(source, wanted, limb, bend, angle - bend)
             if order == 2:  # noqa: PLR2004 - the same
                 ends = [bone.end, bone.end - 2] if limb in LEGS else [bone.end]
                 wanted[ends] = motions[index].moved(source[ends])
@@ -124,9 +136,22 @@ def _relative_size(source: Doubles, reference: Doubles) -> float:
 def _directed(
     source: Doubles, reference: Doubles, start: int, end: int, scale: float, limits: tuple[float, float]
 ) -> Doubles:
-    own, theirs = length(source, start, end), length(reference, start, end)
-    wanted = float(np.clip(theirs * scale, limits[0] * own, limits[1] * own))
+    theirs = length(reference, start, end)
+    ratio = _foreshortening(theirs * scale / length(source, start, end))
+    wanted = length(source, start, end) * float(np.clip(ratio, *limits))
     return (reference[end] - reference[start]) / max(theirs, 1e-6) * wanted
+
+
+def _foreshortening(ratio: float) -> float:
+    """What of a ratio of lengths is more than two people's bodies differ by."""
+    return ratio / float(np.clip(ratio, 1 / _BUILD, _BUILD))
+
+
+def _rise(limb: Layer, source: Doubles, reference: Doubles) -> float:
+    """How far a shoulder rises, as a share of the torso: it goes up and down with its arm."""
+    start, end = BONES[CHAINS[limb][0]].start, BONES[CHAINS[limb][0]].end
+    before, after = (abs(_outwards(figure, start, end, SIDE[limb])) for figure in (source, reference))
+    return float(np.clip(_RISE * (after - before), -_MOST_RISE, _MOST_RISE))
 
 
 def _torso(source: Doubles, wanted: Doubles, centre: int, line: tuple[int, int], bend: float) -> Motion:
@@ -152,7 +177,8 @@ def _head(source: Doubles, reference: Doubles, wanted: Doubles, bend: float, sca
     tilt = _wrapped(_angle(reference[HEAD] - reference[NECK]) - _angle(offset))
     angle = float(np.clip(tilt, -_NOD, _NOD)) if turn else 0.0
     lean = angle if turn else float(np.clip(bend, -_NOD / 2, _NOD / 2))
-    stretch = np.clip(length(reference, NECK, HEAD) * scale / length(source, NECK, HEAD), *_NECK_RANGE)
+    ratio = length(reference, NECK, HEAD) * scale / length(source, NECK, HEAD)
+    stretch = np.clip(_foreshortening(ratio), *_NECK_RANGE)
     place = wanted[NECK] + float(stretch) * _turned(offset, lean)
     return Motion(source[HEAD], place, angle, offset / np.hypot(*offset), 1.0, 1.0)
 
@@ -164,6 +190,15 @@ def _limb(source: Doubles, wanted: Doubles, index: int, angle: float) -> Motion:
     last = index == CHAINS[bone.layer][2]
     ratio = 1.0 if last else length(wanted, bone.start, bone.end) / max(length(source, bone.start, bone.end), 1e-6)
     return Motion(source[bone.start], wanted[bone.start], angle, axis, ratio, 1.0)
+
+
+def _collar(source: Doubles, wanted: Doubles, limb: Layer, bend: float, lift: float) -> Motion:
+    """The shoulder goes to its place; its slope follows a part of the arm's own turn `lift`."""
+    index = COLLARS[limb]
+    joint = BONES[index].end
+    along = source[joint] - source[NECK]
+    slope = float(np.clip(_COLLAR * lift, -_SLOPE, _SLOPE))
+    return Motion(source[joint], wanted[joint], bend + slope, along / max(float(np.hypot(*along)), 1e-6), 1.0, 1.0)
 
 
 def _at_body(limb: Layer, source: Doubles, reference: Doubles, start: int, end: int, bend: float) -> float:

@@ -10,8 +10,8 @@ from actors.engines.local.arrays import Rgb8
 from actors.engines.local.background.edit import Made
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.pose import pose
-from actors.engines.local.posing.checking import compared
-from actors.engines.local.posing.edit import PLAN, change_pose
+from actors.engines.local.posing.checking import compared, judged
+from actors.engines.local.posing.edit import PLAN, bend, change_pose
 from actors.engines.local.posing.presets import preset_pose
 from actors.engines.local.posing.skeleton import joints
 from actors.engines.local.posing.targets import retargeted
@@ -19,7 +19,7 @@ from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps, StoppedError
 from actors.engines.seam import EngineError
-from schema.models.edits import PoseChangeConfig, Size
+from schema.models.edits import PoseChangeConfig, Quality, Size
 from schema.models.problems import FailureCode
 
 SAMPLES = Path(__file__).parents[4] / "samples"
@@ -44,6 +44,10 @@ def changed(
     steps = Steps(PLAN, lambda percent, words: heard.append((percent, words)), lambda: False)
     wanted = PoseChangeConfig(size=Size.SMALL, **config)  # pyright: ignore[reportArgumentType] - the tests' own fields
     return change_pose(source, reference, wanted, MAX_PIXELS, runtimes, steps)
+
+
+def silent() -> Steps:
+    return Steps(PLAN, lambda _percent, _words: None, lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,21 @@ def test_a_preset_comes_before_the_reference(runtimes: Runtimes) -> None:
     assert seen is not None
     arms = seen.points[[13, 14, 15, 16]] - seen.points[[11, 12, 13, 14]]
     assert np.abs(np.degrees(np.arctan2(arms[:, 1], np.abs(arms[:, 0])))).max() < 15
+
+
+@pytest.mark.parametrize("quality", [Quality.HIGH, Quality.ULTRA])
+def test_every_quality_is_made(runtimes: Runtimes, quality: Quality) -> None:
+    made = changed(runtimes, RAISED, target_pose="one_arm_raised", quality=quality)
+    seen = pose(made.outcome.colours, runtimes)
+    assert seen is not None
+    assert seen.points[15, 1] < seen.points[0, 1] < seen.points[24, 1] < seen.points[16, 1] + 40
+
+
+def test_an_outcome_in_another_pose_is_refused(runtimes: Runtimes) -> None:
+    made = bend(RAISED, None, PoseChangeConfig(size=Size.SMALL), MAX_PIXELS, runtimes, silent())
+    assert judged(made.picture, made.wanted, runtimes).good
+    assert not judged(made.before.image, made.wanted, runtimes).good
+    assert not judged(np.full_like(made.picture, 128), made.wanted, runtimes).good
 
 
 @pytest.mark.parametrize(

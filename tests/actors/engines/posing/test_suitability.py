@@ -63,6 +63,12 @@ def _hand_at_face(joints: Doubles) -> None:
     joints[[17, 19, 36]] = joints[0]
 
 
+def _arm_folded(joints: Doubles) -> None:
+    # As arms_out has it, the upper arm points to the side; the forearm comes back above it.
+    joints[15] = joints[11] + (20, -50)
+    joints[[17, 19, 36]] = joints[15] + (-10, -15)
+
+
 def _arm_to_camera(joints: Doubles) -> None:
     joints[15] = joints[13] + (8, 8)
 
@@ -86,6 +92,7 @@ def _legs_crossed(joints: Doubles) -> None:
         (_hand_outside, "joint_out_of_frame"),
         (_arms_folded, "arms_crossed"),
         (_hand_at_face, "hand_at_face"),
+        (_arm_folded, "arm_folded"),
         (_arm_to_camera, "arm_foreshortened"),
         (_sitting, "leg_foreshortened"),
         (_legs_crossed, "legs_crossed"),
