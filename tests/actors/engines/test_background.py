@@ -22,6 +22,7 @@ from tests.actors.engines.scenes import (
     CHINA,
     FLOWER,
     HOPPER,
+    SAMPLES,
     cut_out,
     loaded,
     on_background,
@@ -226,3 +227,13 @@ async def test_a_matte_is_close_to_the_truth(engine: LocalEngine, request_for: M
         found[name] = overlap(pixels(result.path("output"))[..., 3] > 127, outline)
     assert min(found.values()) > 0.93, found
     assert sum(found.values()) / len(found) >= 0.96, found
+
+
+async def test_a_close_up_takes_no_background_that_only_the_silhouette_covers(once: Once) -> None:
+    # Only head and shoulders are in the photo: the silhouette that comes with the pose spreads over the door behind.
+    result = await once(SAMPLES / "portrait_face_paint.jpg", config=REMOVED)
+    alpha = pixels(result.path("output"))[..., 3]
+    height, width = alpha.shape
+    beside = alpha[round(0.5 * height) : round(0.75 * height), round(0.9 * width) :]
+    assert beside.mean() < 25
+    assert alpha[round(0.3 * height) : round(0.5 * height), round(0.4 * width) : round(0.6 * width)].min() == 255

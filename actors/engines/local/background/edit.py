@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Mask, Plane, Rgb, as_rgb, as_rgb8
+from actors.engines.local.arrays import Mask, Plane, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.background.compositing import (
     colour_matched,
     composited,
@@ -161,12 +161,29 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
         return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
     alpha = refined_matte(photo.image, coarse, person, found, effort, step)
     step("Cleaning the colours")
-    front, back = separated(as_rgb(photo.image), alpha, work_side=colour_side)
-    colours, alpha = without_spill(front, back, alpha)
+    colours, alpha = _cleaned(photo.image, alpha, colour_side)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
     several = sum(face.score > _SURE_FACE for face in found) > 1
     return _Cut(colours, alpha, person, ["More than one person was found; all were kept."] if several else [])
+
+
+def _cleaned(image: Rgb8, alpha: Plane, side: int) -> tuple[Rgb, Plane]:
+    """The person's own colours (h, w, 3) and cleaned alpha; only the part of the picture around them is worked on."""
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
+    if not len(rows):
+        return as_rgb(image), alpha
+    long_edge = max(alpha.shape)
+    air = round(0.03 * long_edge)
+    part = (
+        slice(max(0, int(rows[0]) - air), int(rows[-1]) + air),
+        slice(max(0, int(columns[0]) - air), int(columns[-1]) + air),
+    )
+    around = np.ascontiguousarray(alpha[part])
+    front, back = separated(as_rgb(image[part]), around, work_side=round(side * max(around.shape) / long_edge))
+    colours, cleaned = as_rgb(image), alpha.copy()
+    colours[part], cleaned[part] = without_spill(front, back, around)
+    return colours, cleaned
 
 
 def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -> bool:

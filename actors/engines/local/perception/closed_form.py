@@ -9,7 +9,6 @@ coarse matte. That matte also has a small say of its own: it decides where colou
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, cg
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 
@@ -41,27 +40,66 @@ def closed_form_alpha(image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.
     if count == 0:
         return coarse.copy()
     bands = _laplacian_bands(image, unknown)
-    flat = coarse.astype(np.float64).ravel()
+    flat = coarse.astype(np.float32).ravel()
     here = np.flatnonzero(unknown)
     neighbours = here[:, None] + _neighbour_offsets(image.shape[1])
     inside = (neighbours >= 0) & (neighbours < flat.size)
-    neighbours = np.where(inside, neighbours, 0)
-    order = np.full(flat.size, -1, np.int64)
-    order[here] = np.arange(count)
+    neighbours[~inside] = 0
+    order = np.full(flat.size, -1, np.int32)
+    order[here] = np.arange(count, dtype=np.int32)
     columns = order[neighbours]
-    constant = (columns < 0) & inside
-    right = say * flat[here] - np.where(constant, bands * flat[neighbours], 0).sum(axis=1)
+    inside &= columns < 0  # what is known is a constant
+    right = np.float32(say) * flat[here] - np.where(inside, bands * flat[neighbours], 0).sum(axis=1)
+    del neighbours, inside
     bands[columns < 0] = 0
-    bands[:, _REACH * _REACH // 2] += say
-    matrix = csr_array(
-        (bands.ravel(), np.maximum(columns, 0).ravel(), np.arange(count + 1) * _REACH * _REACH), shape=(count, count)
-    )
+    bands[:, _REACH * _REACH // 2] += np.float32(say)
+    rows = np.arange(count + 1, dtype=np.int32) * np.int32(_REACH * _REACH)
+    matrix = csr_array((bands.ravel(), np.maximum(columns, 0, out=columns).ravel(), rows), shape=(count, count))
     diagonal = bands[:, _REACH * _REACH // 2]
-    jacobi = LinearOperator((count, count), matvec=lambda vector: vector / diagonal, dtype=np.float64)
-    solution, _ = cg(matrix, right, x0=flat[here], rtol=_TOLERANCE / steps, maxiter=steps, M=jacobi)
-    result = coarse.copy()
+    solution = _conjugate_gradients(matrix, diagonal, right, flat[here], _TOLERANCE / steps, steps)
+    result = coarse.astype(np.float32)
     result[unknown] = np.clip(solution, 0, 1)
+    for side, free in (
+        (result, ~known),
+        (result[::-1], ~known[::-1]),
+        (result.T, ~known.T),
+        (result.T[::-1], ~known.T[::-1]),
+    ):
+        side[0] = np.where(free[0], side[1], side[0])  # the border, as what is next to it
     return result
+
+
+def _conjugate_gradients(
+    matrix: csr_array, diagonal: Floats, right: Floats, start: Floats, tolerance: float, steps: int
+) -> Floats:
+    """The solution of matrix x = right, from `start`, by conjugate gradients with Jacobi's preconditioner.
+
+    It stops when the residual is less than `tolerance` times `right`, or after so many `steps`. SciPy's own takes the
+    products of vectors from BLAS, whose threads cost more here than they bring and round by their number.
+    """
+    solution = start.copy()
+    residual = right - matrix @ solution
+    inverse = 1 / diagonal
+    direction, before = np.zeros_like(solution), 1.0
+    enough = tolerance * tolerance * _product(right, right)
+    for _ in range(steps):
+        if _product(residual, residual) <= enough:
+            break
+        scaled = inverse * residual
+        now = _product(residual, scaled)
+        direction *= np.float32(now / before)
+        direction += scaled
+        before = now
+        image = matrix @ direction
+        length = np.float32(now / _product(direction, image))
+        solution += length * direction
+        image *= length
+        residual -= image
+    return solution
+
+
+def _product(first: Floats, second: Floats) -> float:
+    return float(np.einsum("i,i", first, second, dtype=np.float64))
 
 
 def _neighbour_offsets(width: int) -> Indices:
@@ -69,26 +107,26 @@ def _neighbour_offsets(width: int) -> Indices:
     return np.array([row * width + column for row in range(-half, half + 1) for column in range(-half, half + 1)])
 
 
-def _laplacian_bands(image: Rgb, unknown: Mask) -> Doubles:
+def _laplacian_bands(image: Rgb, unknown: Mask) -> Floats:
     """The rows of the matting Laplacian that belong to unknown pixels: (n, 25), one entry per pixel in reach."""
     height, width = unknown.shape
-    order = np.full(height * width, -1, np.int64)
-    order[np.flatnonzero(unknown)] = np.arange(int(unknown.sum()))
-    bands = np.zeros((int(unknown.sum()), _REACH * _REACH))
+    order = np.full(height * width, -1, np.int32)
+    order[np.flatnonzero(unknown)] = np.arange(int(unknown.sum()), dtype=np.int32)
+    bands = np.zeros((int(unknown.sum()), _REACH, _REACH), np.float32)
     window = np.array([row * width + column for row, column in _WINDOW])
     centres = np.flatnonzero(_touching(unknown))
     colours = image.reshape(-1, 3)
     for start in range(0, len(centres), _CHUNK):
         pixels = centres[start : start + _CHUNK, None] + window
-        shares = _window_terms(colours[pixels].astype(np.float64))
+        shares = _window_terms(colours[pixels].astype(np.float64)).astype(np.float32)
         rows = order[pixels]
         for first, (row, column) in enumerate(_WINDOW):
-            mine = rows[:, first] >= 0
+            mine = np.flatnonzero(rows[:, first] >= 0)
             # In a fixed place of the window each pixel occurs once, so plain indexing adds them all.
-            target = rows[mine, first]
-            place = [(r - row + 2) * _REACH + (c - column + 2) for r, c in _WINDOW]
-            bands[target[:, None], place] += shares[mine, first]
-    return bands
+            bands[rows[mine, first], 1 - row : 4 - row, 1 - column : 4 - column] += shares[mine, first].reshape(
+                -1, 3, 3
+            )
+    return bands.reshape(-1, _REACH * _REACH)
 
 
 def _touching(unknown: Mask) -> Mask:

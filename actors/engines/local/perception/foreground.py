@@ -72,8 +72,13 @@ def _smoothed(foreground: Rgb, background: Rgb, image: Rgb, alpha: Plane, rounds
         wanted_front += front * image
         wanted_back = _pulled(background, down, right)
         wanted_back += back * image
-        foreground = np.clip(own_front * wanted_front + shared * wanted_back, 0, 1)
-        background = np.clip(shared * wanted_front + own_back * wanted_back, 0, 1)
+        foreground = own_front * wanted_front
+        foreground += shared * wanted_back
+        np.clip(foreground, 0, 1, out=foreground)
+        wanted_front *= shared
+        wanted_back *= own_back
+        background = np.add(wanted_front, wanted_back, out=wanted_back)
+        np.clip(background, 0, 1, out=background)
     return foreground, background
 
 

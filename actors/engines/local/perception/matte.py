@@ -3,15 +3,18 @@
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
 from actors.engines.local.perception.belonging import of_people, without_islands
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
+from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
 from actors.engines.local.raster import gaussian, grown, resized, resized_linear, shrunk
@@ -21,7 +24,7 @@ from actors.engines.local.runtimes import Runtimes
 class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
-    `mirror_all`: look a second time, in a mirror, at the whole and at the enlarged head too; `whole` and `head`: long
+    `mirror_all`: look a second time, in a mirror, at the whole, and at the enlarged head too; `whole` and `head`: long
     edge in pixels at which the band around the person, and around the head, is solved, in at most so many `steps`.
     """
 
@@ -29,6 +32,9 @@ class Effort(Struct, frozen=True):
     whole: int
     head: int
     steps: int = 120
+
+
+Part = TypeVar("Part", bound=NDArray[Any])
 
 
 class Box(Struct, frozen=True):
@@ -47,8 +53,10 @@ class Box(Struct, frozen=True):
     def height(self) -> int:
         return self.bottom - self.top
 
-    def of(self, image: Rgb8) -> Rgb8:
-        return np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+    def of(self, image: Part) -> Part:
+        """The part itself, of any array (h, w, ...)."""
+        part: Any = np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
+        return part
 
 
 _SURE_FRONT, _SURE_BACK = 0.9, 0.1
@@ -56,6 +64,8 @@ _INNER, _OUTER = 7 / 1024, 12 / 1024
 """The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
 _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
+_FADES = 0.012
+"""So far from the picture's border, as a share of its long edge, the network isn't sure of anything."""
 _AGREE = 0.9
 """A closer look counts if it agrees with the first in this share of its pixels."""
 
@@ -73,9 +83,9 @@ def coarse_matte(
     `step` is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
-    alpha = subject(image, runtimes)
+    alpha, likely = subject(image, runtimes), people(image, runtimes)
     step("Looking closer at the person")
-    body = _body_box(of_people(alpha, person, faces))
+    body = _body_box(of_people(alpha, person, faces, image, likely))
     if effort.mirror_all or body is None or not _is_closer(body, image):
         alpha = (alpha + subject_mirrored(image, runtimes)) / 2
     if body is not None and _is_closer(body, image):
@@ -83,14 +93,12 @@ def coarse_matte(
         # Of somebody small the first look knows little but the place.
         share = 1.0 if max(body.width, body.height) < 0.5 * max(alpha.shape) else 0.5
         alpha = _put(alpha, closer, body, share)
-    alpha = of_people(alpha, person, faces)
-    head = head_box(image, person, faces)
+    alpha = _to_the_border(of_people(alpha, person, faces, image, likely))
+    head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
-        part = subject(head.of(image), runtimes)
-        if effort.mirror_all:
-            part = (part + subject_mirrored(head.of(image), runtimes)) / 2
-        old = alpha[head.top : head.bottom, head.left : head.right]
+        part = (subject(head.of(image), runtimes) + subject_mirrored(head.of(image), runtimes)) / 2
+        old = head.of(alpha)
         if _agree(old, part):
             alpha = _put(alpha, _near_edge(old, part), head)
     return alpha
@@ -106,11 +114,19 @@ def refined_matte(
 ) -> Plane:
     """`coarse` with its edge, hair above all, taken from the picture's own colours. (h, w), 0 to 1."""
     step("Cutting out the edge")
-    alpha = _solved(image, coarse, effort.whole, effort.steps, _INNER, _OUTER)
+    body = _body_box(coarse)
+    if body is None:
+        return coarse
+    # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
+    alpha = np.zeros_like(coarse)
+    part = body.of(coarse)
+    alpha[body.top : body.bottom, body.left : body.right] = _solved(
+        body.of(image), part, effort.whole, effort.steps, _INNER, _OUTER
+    )
     head = head_box(image, person, faces)
     if head is not None and _is_closer(head, image):
         step("Cutting out the hair")
-        part = coarse[head.top : head.bottom, head.left : head.right]
+        part = head.of(coarse)
         alpha = _put(alpha, _solved(head.of(image), part, effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER), head)
     return np.clip((without_islands(alpha, person, faces) - 0.02) / 0.96, 0, 1)
 
@@ -150,10 +166,27 @@ def _agree(old: Plane, new: Plane) -> bool:
 
 
 def _near_edge(old: Plane, new: Plane) -> Plane:
-    """`new` near the edge of `old`, else `old`: a closer look tells more of the edge, but less of what is what."""
-    reach = max(2, round(0.03 * max(old.shape)))
+    """`new` near the edge of `old`, else `old`: a closer look tells more of the edge, but less of what is what.
+
+    Where the two differ by more than an edge's place, as in a hand that the closer look takes for background, the first
+    is right.
+    """
+    size = max(old.shape)
+    reach, least = max(2, round(0.03 * size)), max(2, round(0.006 * size))
     band = grown(old > _SURE_BACK, reach) & ~shrunk(old > _SURE_FRONT, reach)
-    return old + gaussian(band.astype(np.float32), reach / 3) * (new - old)
+    differs = grown(shrunk(np.abs(new - old) > 0.35, least), 2 * least)
+    weight = gaussian(band.astype(np.float32), reach / 3) * (1 - gaussian(differs.astype(np.float32), least))
+    return old + weight * (new - old)
+
+
+def _to_the_border(alpha: Plane) -> Plane:
+    """`alpha` with what reaches the picture's border as dense there as just inside: the network fades it out."""
+    result = alpha.copy()
+    depth = max(2, round(_FADES * max(alpha.shape)))
+    for side in (result, result[::-1], result.T, result.T[::-1]):
+        rim = side[:depth]
+        rim[:] = np.where(rim > _SURE_BACK, np.maximum(rim, side[depth]), rim)
+    return result
 
 
 def _body_box(alpha: Plane) -> Box | None:

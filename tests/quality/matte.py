@@ -1,0 +1,180 @@
+"""How good a matte is, in numbers: people with a known outline on other backgrounds, cut out by the real edit."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from PIL import Image, ImageFilter
+
+from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.background.compositing import composited
+from actors.engines.local.background.edit import PLAN, change_background
+from actors.engines.local.background.presets import preset
+from actors.engines.local.raster import gaussian, resized
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps
+from schema.models.edits import LONG_EDGE, BackgroundChangeConfig, BackgroundType, Quality, Size
+from tests.actors.engines.scenes import CHINA, FLOWER, SAMPLES
+
+SIZE = (768, 1024)
+"""Width and height of a scene in pixels."""
+_WAIST = 0.55
+"""A half body ends at this share of the figure's height."""
+_PLAIN = ("studio_grey", "gradient_warm", "sunset")
+
+
+class Scene(Struct, frozen=True):
+    """A picture of a person (h, w, 3), and their true alpha (h, w)."""
+
+    name: str
+    image: Rgb8
+    alpha: Plane
+
+
+class Measures(Struct, frozen=True):
+    """What is told of a matte. Targets: overlap >= 0.96, sad <= 16.
+
+    `overlap`: intersection over union of the outlines (where alpha is a half). `sad`: the sum of absolute differences
+    of alpha, in thousands. `gradient`: the sum of squared differences of alpha's gradient magnitudes, in thousands
+    (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", 2009, but not amplified).
+    `seconds`: of the processor.
+    """
+
+    overlap: float
+    sad: float
+    gradient: float
+    seconds: float
+
+
+def compared(found: Plane, true: Plane) -> Measures:
+    """How well alpha `found` agrees with the `true` one, both (h, w); no time is told."""
+    inside, truly = found > 0.5, true > 0.5
+    union = float((inside | truly).sum())
+    return Measures(
+        overlap=float((inside & truly).sum()) / union if union else 1.0,
+        sad=float(np.abs(found - true).sum()) / 1000,
+        gradient=float(((_steepness(found) - _steepness(true)) ** 2).sum()) / 1000,
+        seconds=0.0,
+    )
+
+
+def _steepness(alpha: Plane) -> Plane:
+    down, right = np.gradient(gaussian(alpha.astype(np.float32), 1.4))
+    return np.hypot(down, right)
+
+
+def measured(scene: Scene, runtimes: Runtimes, quality: Quality = Quality.STANDARD) -> tuple[Measures, Rgb8]:
+    """Cut the person out of `scene`; returns the measures and the person on another background (h, w, 3).
+
+    Raises:
+        EngineError: nobody was found.
+        ModelMissingError: a model isn't installed.
+    """
+    size = next(size for size in Size if LONG_EDGE[size] >= max(scene.alpha.shape))
+    config = BackgroundChangeConfig(background_type=BackgroundType.REMOVE, size=size, quality=quality)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "scene.png"
+        Image.fromarray(scene.image).save(path, compress_level=1)
+        steps = Steps(PLAN, lambda _percent, _words: None, lambda: False)
+        started = time.process_time()
+        outcome = change_background(path, None, config, scene.alpha.size, runtimes, steps).outcome
+        seconds = time.process_time() - started
+    if outcome.alpha is None:
+        raise AssertionError("A removed background leaves alpha")
+    height, width = scene.alpha.shape
+    measures = compared(outcome.alpha, scene.alpha)
+    behind = preset("gradient_blue", width, height).image
+    picture = as_rgb8(composited(as_rgb(outcome.colours), outcome.alpha, behind))
+    return Measures(measures.overlap, measures.sad, measures.gradient, seconds), picture
+
+
+def scenes(
+    people: Sequence[Path] = (), photos: Sequence[Path] = (CHINA, FLOWER), each: int = 3, size: tuple[int, int] = SIZE
+) -> Iterator[Scene]:
+    """Scenes of `people` (cut-outs with alpha; those of the samples if none are named).
+
+    Everybody stands before `each` backgrounds in turn: the `photos`, crops of them, and ones made by code. One in three
+    is a half body.
+    """
+    found = list(people) or sorted((SAMPLES / "cutouts").glob("*.png"))
+    makers = [
+        *(partial(_photo, path, part) for path in photos for part in (1.0, 0.5)),
+        *(partial(_plain, name) for name in _PLAIN),
+        _alike,
+    ]
+    for index, path in enumerate(found):
+        for turn in range(each):
+            number = index * each + turn
+            make = makers[(index + turn * len(makers) // each) % len(makers)]
+            half = number % 3 == 2
+            colours, alpha = _figure(path, size, half=half)
+            behind = make(size, colours, alpha)
+            name = f"{path.stem}{'-half' if half else ''}-{_named(make)}"
+            yield Scene(name, as_rgb8(composited(colours, alpha, behind)), alpha)
+
+
+def _named(make: object) -> str:
+    if isinstance(make, partial):
+        values = [value.stem if isinstance(value, Path) else str(value) for value in make.args]
+        return "-".join(value for value in values if value != "1.0").replace("background_", "")
+    return "alike"
+
+
+def _figure(path: Path, size: tuple[int, int], *, half: bool) -> tuple[Floats, Plane]:
+    """Colours and alpha of a cut-out on an empty canvas, enlarged and softened: the originals are small, hard-edged."""
+    with Image.open(path) as file:
+        person = file.convert("RGBA")
+    person = person.crop(person.getchannel("A").getbbox())
+    if half:
+        person = person.crop((0, 0, person.width, round(_WAIST * person.height)))
+        person = person.crop(person.getchannel("A").getbbox())
+    width, height = size
+    scale = min(0.86 * width / person.width, (0.8 if half else 0.86) * height / person.height)
+    large = person.convert("RGBa").resize(
+        (round(person.width * scale), round(person.height * scale)), Image.Resampling.BICUBIC
+    )
+    bottom = height if half else round(0.95 * height)
+    canvas = Image.new("RGBa", size)
+    canvas.paste(large, ((width - large.width) // 2, bottom - large.height))
+    if half:  # what is cut off goes on below, or softening would fade it out
+        lowest = large.crop((0, large.height - 1, large.width, large.height))
+        canvas = _extended(canvas, lowest, (width - large.width) // 2, size)
+    soft = canvas.filter(ImageFilter.GaussianBlur(0.35 * scale)).crop((0, 0, *size)).convert("RGBA")
+    values = np.asarray(soft).astype(np.float32) / 255
+    return values[..., :3], np.ascontiguousarray(values[..., 3])
+
+
+def _extended(canvas: Image.Image, row: Image.Image, left: int, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    result = Image.new("RGBa", (width, height + 64))
+    result.paste(canvas, (0, 0))
+    result.paste(row.resize((row.width, 64)), (left, height))
+    return result
+
+
+def _photo(path: Path, part: float, size: tuple[int, int], _colours: Floats, _alpha: Plane) -> Floats:
+    """A photo that covers `size`, or the upper right `part` of it, softened as far as it had to be enlarged."""
+    with Image.open(path) as file:
+        image = file.convert("RGB")
+    image = image.crop((round((1 - part) * image.width), 0, image.width, round(part * image.height)))
+    scale = max(size[0] / image.width, size[1] / image.height)
+    large = image.resize((round(image.width * scale) + 1, round(image.height * scale) + 1), Image.Resampling.BICUBIC)
+    left = (large.width - size[0]) // 2
+    return as_rgb(np.asarray(large.crop((left, 0, left + size[0], size[1]))))
+
+
+def _plain(name: str, size: tuple[int, int], _colours: Floats, _alpha: Plane) -> Floats:
+    return preset(name, *size).image
+
+
+def _alike(size: tuple[int, int], colours: Floats, alpha: Plane) -> Floats:
+    """A mottled wall in the person's own mean colour, a third lighter or darker here and there: the hard case."""
+    mean = np.tensordot(alpha, colours, 2) / alpha.sum()
+    random = np.random.default_rng(3)
+    spots = np.clip(resized(random.random((8, 6), dtype=np.float32), *size), 0, 1)
+    grain = random.random((size[1], size[0]), dtype=np.float32) - np.float32(0.5)
+    return np.clip(mean * (0.75 + 0.6 * spots + 0.06 * grain)[..., None], 0, 1).astype(np.float32)
