@@ -1,14 +1,12 @@
 """How good a head swap is, in numbers.
 
-`python -m tests.quality.head [PHOTO...]` measures every pair of samples, or of these photos, and prints a table.
-
 Identity is judged by dlib's face embedding (`face_recognition_models` 0.3.0, `dlib-bin` 20.0.1): distances below 0.6
 are taken for the same person. It is used here and in tests only.
 """
 
 import importlib.util
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +15,36 @@ from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Points, Rgb8, as_rgb
 from actors.engines.local.head.edit import PLAN, Swap, swapped
+from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.shapes import widened
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, pose
-from actors.engines.local.pictures.opening import Picture, open_picture
+from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
-from actors.engines.seam import EngineError
-from schema.models.edits import HeadSwapConfig, Size
+from schema.models.edits import FIGURE_PRESETS, HeadSwapConfig, Size
 
+_LEAST_NECK = 0.02
+"""In squares of the face's height."""
 SAMPLES = Path(__file__).parents[2] / "samples"
-FIGURES = Path(__file__).parents[2] / "actors" / "engines" / "local" / "head" / "figures"
 
 
 class Measures(Struct):
     """What is told of a swap.
 
-    Targets: landmarks <= 0.03, to_source < 0.45, to_figure > 0.6, untouched 1, proportion 0.88 to 1.12.
+    Targets: landmarks <= 0.03, to_source < 0.45, to_figure > 0.6, untouched 1, neck_step <= 1, proportion 0.88 to
+    1.12. `neck_step` is None where no neck shows to be compared, `proportion` where no shoulders are found.
     """
 
     landmarks: float
     to_source: float
     to_figure: float
     untouched: float
-    neck_step: float
-    proportion: float
+    neck_step: float | None
+    proportion: float | None
     seconds: float
 
 
@@ -107,7 +107,7 @@ def neck_step(swap: Swap) -> float | None:
     """The colour difference across the seam between made and real neck, over the same within the real neck.
 
     Both between places a hundredth of the face's height apart on either side, medians of L*a*b* distances over the
-    whole length; None if there is no such seam.
+    whole length; None if there is no such seam, or too little real neck to compare with.
     """
     box = swap.box
     part = as_rgb(np.ascontiguousarray(swap.image[box.top : box.bottom, box.left : box.right]))
@@ -118,7 +118,7 @@ def neck_step(swap: Swap) -> float | None:
     values = lab(gaussian(part, max(0.7, 0.004 * unit)))
     seam = _differences(values, bare, made, reach)
     inside = _differences(values, bare & ~made, np.zeros_like(made), reach)
-    if len(seam) < 10 or len(inside) < 10:
+    if len(seam) < 10 or len(inside) < _LEAST_NECK * unit**2:
         return None
     return float(np.median(seam) / max(float(np.median(inside)), 0.5))
 
@@ -144,8 +144,12 @@ def proportion(swap: Swap, canvas: Rgb8, runtimes: Runtimes) -> float | None:
 
 def measured(
     photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: Runtimes, identity: Identity
-) -> Measures:
-    """Make the swap and measure it."""
+) -> tuple[Measures, Rgb8]:
+    """Make the swap and measure it.
+
+    Raises:
+        EngineError: the photos are refused.
+    """
     steps = Steps(PLAN, lambda _percent, _words: None, lambda: False)
     started = time.process_time()
     swap = swapped(photo, canvas, config, runtimes, steps)
@@ -153,39 +157,28 @@ def measured(
     result = identity.of(swap.image, face_points(swap.image, runtimes))
     source = identity.of(photo.image, face_points(photo.image, runtimes))
     figure = identity.of(canvas.image, face_points(canvas.image, runtimes))
-    return Measures(
+    measures = Measures(
         landmarks=landmark_error(swap, runtimes),
         to_source=float(np.linalg.norm(result - source)),
         to_figure=float(np.linalg.norm(result - figure)),
         untouched=untouched(swap, canvas.image, changeable(swap, canvas.image)),
-        neck_step=neck_step(swap) or 0.0,
-        proportion=proportion(swap, canvas.image, runtimes) or 0.0,
+        neck_step=neck_step(swap),
+        proportion=proportion(swap, canvas.image, runtimes),
         seconds=seconds,
     )
+    return measures, swap.image
 
 
-def main() -> int:
-    """Measure all pairs of the samples and figures."""
-    runtimes, identity = Runtimes(2), Identity()
-    paths = [Path(path) for path in sys.argv[1:]] or [SAMPLES / "astronaut.jpg", SAMPLES / "hopper.jpg"]
-    print(f"{'source':20} {'figure':20} NME   source figure same   step  proportion CPU s")
-    for source in paths:
-        for figure in paths:
-            if source == figure:
-                continue
-            photo = open_picture(source, role="source", max_pixels=10**8, long_edge=2048)
-            canvas = open_picture(figure, role="reference", max_pixels=10**8, long_edge=1536)
-            try:
-                row = measured(photo, canvas, HeadSwapConfig(size=Size.LARGE), runtimes, identity)
-            except EngineError as error:
-                print(f"{source.stem:20} {figure.stem:20} {error.code}: {error.message}")
-                continue
-            print(
-                f"{source.stem:20} {figure.stem:20} {row.landmarks:.3f} {row.to_source:.2f}   {row.to_figure:.2f}   "
-                f"{row.untouched:.4f} {row.neck_step:.2f}  {row.proportion:.2f}       {row.seconds:.1f}"
-            )
-    return 0
+def pairs() -> Iterator[tuple[str, Path, Path, HeadSwapConfig]]:
+    """Every pair of sample portraits and figures that come with Darkroom: a name, source, reference, configuration."""
+    sources = [SAMPLES / "astronaut.jpg", SAMPLES / "hopper.jpg"]
+    references = {path.stem: path for path in sources}
+    references |= {f"figure {preset}": figure_path(preset) for preset in FIGURE_PRESETS}
+    for source in sources:
+        for name, reference in references.items():
+            if not _same_person(source, reference):
+                yield f"{source.stem} on {name}", source, reference, HeadSwapConfig(size=Size.LARGE)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _same_person(source: Path, reference: Path) -> bool:
+    return source.stem == reference.stem or {source.stem, reference.stem} == {"hopper", "officer"}

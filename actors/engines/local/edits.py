@@ -14,7 +14,7 @@ from actors.engines.local.background.edit import change_background
 from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
-from actors.engines.local.perception import faces, landmarks, pose, saliency
+from actors.engines.local.perception import faces, landmarks, people, pose, saliency
 from actors.engines.local.pictures.writing import Made, write_pictures
 from actors.engines.local.posing.edit import PLAN as POSE_PLAN
 from actors.engines.local.posing.edit import change_pose
@@ -38,6 +38,7 @@ _MODELS = (
     faces.SHORT_RANGE,
     faces.FULL_RANGE,
     landmarks.MODEL,
+    people.MODEL,
 )
 _SAVING = "Saving the pictures"
 

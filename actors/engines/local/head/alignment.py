@@ -16,8 +16,10 @@ from actors.engines.local.raster import resized_linear
 LIMIT = 9.0
 """Degrees by which a flat picture may be turned out of its plane; beyond that faces fold."""
 _STEADY_WEIGHT = 8.0
-_SMALLEST = 0.90
+_SMALLEST = 0.93
 """A head with much more hair than the figure had is made this much smaller at most."""
+_HEIGHTS = 0.91, 1.09
+"""The face becomes so high, in heights of the figure's, whatever its width and hair: shoulders suit no other."""
 _GRID = 8
 
 
@@ -70,6 +72,7 @@ def fitted(head: Floats, figure: Floats, *, head_size: float, figure_size: float
     # The size of the face by its height and width together; of a head with much more hair a little less.
     ratio = float(np.sqrt(other.height * other.width / (size.height * size.width)))
     ratio *= float(np.clip((figure_size / max(head_size, 1e-3)) ** 0.5, _SMALLEST, 1.0))
+    ratio = float(np.clip(ratio, *(share * other.height / size.height for share in _HEIGHTS)))
     scale *= float(np.clip(ratio, 0.75, 1.25))
 
     def place(points: Floats) -> Floats:

@@ -10,13 +10,22 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.filling import levelled, smooth_fill, textured_fill
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import narrowed, polygon, widened
+from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.raster import components, gaussian, lab
 
-_ALIKE = 27.0
+_ALIKE = 22.0
 """Difference in L*a*b*, lightness counting less, within which two parts may be one thing."""
+
+_MARGIN = 0.035
+"""So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
+_BEARD = 0.1
+"""Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
+_LEVEL = 0.07
+"""A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
+_FADE = 0.12
+"""So far, likewise, the made neck passes over into the real one."""
 
 
 class Cleared(Struct, frozen=True):
@@ -27,23 +36,39 @@ class Cleared(Struct, frozen=True):
     neck: Plane
 
 
-def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points) -> Cleared:
-    """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of `new_face` (468, 2)."""
+def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, cover: Plane) -> Cleared:
+    """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of `new_face` (468, 2).
+
+    Where `cover` (h, w, 0 to 1) will lie on top nothing needs to be more than roughly right.
+    """
     unit = figure.frame.height
     gone = _gone(figure, head)
+    seen = narrowed(cover > 0.97, max(1, round(0.02 * unit)))
     neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
+    # Beard and shadow that skin surrounds below were the old jaw's.
+    reach = _BEARD * unit
+    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & (neck > 0.5) & (skin < 0.6)
+    gone |= between & widened(gone, 1.5 * reach)
     shape = np.maximum(neck, torso)
     body = (figure.alpha > 0.5) & ~gone
-    back_sources = ~widened(figure.alpha > 0.05, max(2, round(0.05 * unit))) & ~gone
-    back_hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
-    ground = textured_fill(image, back_hole, back_sources, smooth_fill(image, back_sources.astype(np.float32)))
-    made_body = _body(image, gone & (shape > 0.02), body, skin, neck, unit)
-    inside = gaussian(shape, max(0.7, 0.008 * unit))[..., None]
+    made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, unit)
+    ground = _ground(figure, image, gone, ~seen)
+    inside = np.maximum(gaussian(shape, max(0.7, 0.008 * unit)), ~gone)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit))
-    edge = np.maximum(edge, gone * np.float32(0.999))
+    edge = np.maximum(np.maximum(edge, gone * np.float32(0.999)), fade)
     result = image + edge[..., None] * (fresh - image)
     return Cleared(result.astype(np.float32), edge, (gaussian(neck, 0.01 * unit) * edge).astype(np.float32))
+
+
+def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
+    """`image` with the background where the head is `gone`."""
+    unit = figure.frame.height
+    sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
+    hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
+    start = smooth_fill(image, sources.astype(np.float32))
+    filled = textured_fill(image, hole, sources, start, hole & needed)
+    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
 def _gone(figure: Portrait, head: Head) -> Mask:
@@ -53,7 +78,7 @@ def _gone(figure: Portrait, head: Head) -> Mask:
     old = person & (head.share > 0.5)
     old |= head.oval > 0.2
     body = person & ~old
-    gone = widened(old, max(3, round(0.065 * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
+    gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     gone |= widened(_stubs(figure, old, body), round(0.03 * unit))
     labels, stats = components(body & ~gone)
     if len(stats) > 1:
@@ -74,7 +99,7 @@ def _stubs(figure: Portrait, old: Mask, body: Mask) -> Mask:
     reach = round(0.07 * unit)
     _, down = figure.frame.coordinates(old.shape)
     sturdy = widened(narrowed(body, reach), reach)
-    labels, stats = components(body & ~sturdy & widened(old, round(0.16 * unit)) & (down < figure.frame.chin + 0.2))
+    labels, stats = components(body & ~sturdy & widened(old, round(0.16 * unit)) & (down < figure.frame.chin + 0.1))
     values = lab(as_rgb(figure.image))
     result = np.zeros_like(old)
     pad = round(0.12 * unit)
@@ -140,22 +165,31 @@ def _torso_shape(figure: Portrait) -> Plane:
     return np.clip(gaussian(area, 0.05 * place.height) * 6 - 2.5, 0, 1)
 
 
-def _body(image: Rgb, hole: Mask, body: Mask, skin: Plane, neck: Plane, unit: float) -> Rgb:
-    """`image` with neck and clothes where `hole` is."""
+def _body(
+    image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, skin: Plane, neck: Plane, unit: float
+) -> tuple[Rgb, Plane]:
+    """`image` with neck and clothes where the head is `gone`, and how far the neck passes over into the real one."""
     bare = narrowed(body & (skin > 0.7), max(1, round(0.012 * unit)))
     clothed = narrowed(body & (skin < 0.2), 1)
+    hole = gone & (shape > 0.02)
+    shown = bool(bare.sum() > 0.008 * unit * unit)
+    fade = np.zeros_like(neck)
     throat = hole & (neck > 0.3)
+    if shown and throat.any():
+        reach = max(2.0, _FADE * unit)
+        fade = np.clip(1 - distance_to(throat) / reach, 0, 1) * np.clip(3 * skin - 0.6, 0, 1) * body
+        fade = (fade * fade * (3 - 2 * fade)).astype(np.float32)
+    wide = throat | (fade > 0)
     rest = hole & ~throat
     known = clothed if clothed.any() else body
-    result = smooth_fill(image, known.astype(np.float32))
-    result = np.where(hole[..., None], result, image)
-    if rest.any():
-        result = textured_fill(result, rest, known, result)
+    start = smooth_fill(image, known.astype(np.float32))
+    result = np.where(hole[..., None], start, image)
+    if (rest & needed).any():
+        result = textured_fill(result, rest, known, result, rest & needed)
     if throat.any():
-        shown = bool(bare.sum() > 0.008 * unit * unit)
-        sources = bare if shown else known
-        result = textured_fill(result, throat, sources, smooth_fill(image, sources.astype(np.float32)))
+        sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else known
+        result = textured_fill(result, wide, sources, smooth_fill(image, sources.astype(np.float32)), wide & needed)
         if shown:
-            beside = body & (skin > 0.5) & ~hole
-            result = levelled(result, throat, beside, max(1.5, 0.012 * unit))
-    return result
+            beside = body & (skin > 0.5) & ~wide
+            result = levelled(result, wide, beside, max(1.5, 0.012 * unit))
+    return result, fade

@@ -1,8 +1,8 @@
 """Cutting a head off: which part of a person is face, ears, hair and what sits on it, and which is neck and clothes.
 
 No model here knows hair from clothes, so colours decide: what is above the eyes is the head's, what is below the jaw
-and
-in the middle of the chest is not, and GrabCut divides the rest. The outline against the background is the matte's.
+and in the middle of the chest is not, and the rest is divided by how much more often each colour occurs in the one than
+in the other. The outline against the background is the matte's.
 """
 
 # Shares of a face's height and steps of L*a*b* stand where they are used.
@@ -10,37 +10,36 @@ in the middle of the chest is not, and GrabCut divides the rest. The outline aga
 
 import numpy as np
 from msgspec import Struct
+from scipy.ndimage import gaussian_filter
 
-from actors.engines.local.arrays import Mask, Plane
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import (
-    BACK,
-    FRONT,
-    PERHAPS_BACK,
-    PERHAPS_FRONT,
-    distance_to,
-    narrowed,
-    polygon,
-    two_parted,
-    widened,
-)
+from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
+from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, OVAL
-from actors.engines.local.raster import components, gaussian, resized, resized_linear
+from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear
 
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
 _JAW_ENDS = 0, 12
+_CELLS = 24
+"""Colours are counted in so many steps of each of lightness and the two of hue."""
+_LAB_START, _LAB_CELLS = np.array([0, 60, 60], np.float32), np.array([0.24, 0.2, 0.2], np.float32)
+_SPREAD, _RARE = 0.8, 2e-5
+_ROUNDS = 3
+_SAME = 14.0
+"""A difference in L*a*b* within which two sides of a border may be one thing."""
 
 
 class Head(Struct, frozen=True):
     """A head's share of its portrait.
 
     `share` (h, w) 0 to 1 divides the person, whatever their matte: 1 is head, 0 is neck, body, hands. `oval` (h, w)
-    is the
-    face. In heights of the face: `top` is how far the head's highest point is from its eyes (negative), `low` the
-    lowest,
-    so well below the chin it has long hair; `size` is the mean of its height to the chin and its width, hair and all.
+    is the face. In heights of the face: `top` is how far the head's highest point is from its eyes (negative), `low`
+    the lowest, so well below the chin it has long hair; `size` is the mean of its height to the chin and its width,
+    hair and all; `severed` is how much of its border beside the face and the jaw has the same colours on either side:
+    hair that goes on, but couldn't be told from what is there.
     """
 
     share: Plane
@@ -48,6 +47,7 @@ class Head(Struct, frozen=True):
     top: float
     low: float
     size: float
+    severed: float
 
 
 def head_of(portrait: Portrait) -> Head:
@@ -63,10 +63,12 @@ def head_of(portrait: Portrait) -> Head:
     oval = polygon(alpha.shape, points[list(OVAL)]) > 0.5
     neck = _neck(alpha.shape, points, place)
     person = alpha > 0.5
-    known = _known(across, down, person, oval, neck, place)
-    front = two_parted(image, known, rounds=3)
+    hair = _hair(image, across, down, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
-    head = _one_piece((front & person & ~neck & (known != BACK)) | ears | oval, oval, down, place)
+    head = _one_piece((hair & ~neck) | ears | oval, oval, down, place)
+    rest = widened(narrowed(person & ~head, 3), 3) & ~head
+    severed = _alike_beside(image, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
+    severed &= down < place.chin + 0.1
     top, low_end = (float(v) for v in np.percentile(down[head], [0.3, 99.7]))
     beside = np.percentile(across[head & (down < place.chin)], [1, 99])
     around = (place.chin - top + 1.25 * float(beside[1] - beside[0])) / 2
@@ -77,7 +79,7 @@ def head_of(portrait: Portrait) -> Head:
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
     full_neck = _neck(portrait.alpha.shape, portrait.face.points, portrait.frame).astype(np.float32)
     share = np.maximum(share * (1 - gaussian(full_neck, max(0.5, 0.008 * portrait.frame.height))), full_oval)
-    return Head(share, full_oval, top, low_end, around)
+    return Head(share, full_oval, top, low_end, around, float(severed.sum()) / place.height)
 
 
 def _neck(shape: tuple[int, ...], points: "Plane", place: Frame) -> Mask:
@@ -90,18 +92,64 @@ def _neck(shape: tuple[int, ...], points: "Plane", place: Frame) -> Mask:
     return (area > 0.5) & (polygon(shape, points[list(OVAL)]) < 0.5)
 
 
-def _known(
-    across: Plane, down: Plane, person: Mask, oval: Mask, neck: Mask, place: Frame
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """What is known before colours are asked."""
+def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, neck: Mask, place: Frame) -> Mask:
+    """Hair and hats: what is above the eyes, and of the rest what has the colours of that more than of the body."""
     aside = np.abs(across)
-    known = np.full(person.shape, PERHAPS_BACK, np.uint8)
-    known[person & (down < place.chin + 0.1) & (aside < 1.0)] = PERHAPS_FRONT
-    known[person & (down < -0.05) & (aside < 0.9)] = FRONT
-    known[~person | neck | oval] = BACK
-    known[(down > place.chin) & (aside < 0.3)] = BACK
-    known[(down > place.chin + 1.7) | ((aside > 1.15) & (down > 0.25)) | (aside > 1.6)] = BACK
-    return known
+    above = person & (down < -0.05) & (aside < 0.9) & ~oval
+    body = neck | oval | ((down > place.chin) & (aside < 0.3))
+    body |= (down > place.chin + 1.8) | ((aside > 1.3) & (down > 0.25)) | (aside > 1.7)
+    # Beside the face there is hair rather than anything else; the further below and aside, the less.
+    doubt = 0.4 + 0.25 * np.clip(down - place.chin + 0.3, 0, 1) + 0.3 * np.clip(aside - 0.9, 0, 1)
+    colours = _cells(image)
+    guide = as_rgb(image)
+    first, second = above & ~widened(oval, 2), body & person
+    found = above
+    for _ in range(_ROUNDS):
+        share = _likeness(colours, first, second) * person
+        share = upsampled_alpha(guide, gaussian(share, 1.0), guide, radius=3, epsilon=1e-3)
+        found = above | (person & ~body & (share > doubt))
+        found &= _within_fall(found, across, down, place)
+        first, second = found & ~widened(oval, 2), person & ~found
+    return found
+
+
+def _alike_beside(image: Rgb8, first: Mask, second: Mask) -> Mask:
+    """The border of `first` with `second` where the two have the same colours, a pixel wide."""
+    values = lab(as_rgb(image))
+    border = first & widened(second, 1.5)
+    means: list[Floats] = []
+    for part in (first, second):
+        weight = part.astype(np.float32)
+        near = np.maximum(gaussian(weight, 2.0), 1e-4)
+        means.append(gaussian(values * weight[..., None], 2.0) / near[..., None])
+    return border & (np.sqrt(((means[0] - means[1]) ** 2).sum(axis=2)) < _SAME)
+
+
+def _within_fall(hair: Mask, across: Plane, down: Plane, place: Frame) -> Mask:
+    """Where hair can be: it hangs from beside the face, and below is hardly broader than there."""
+    beside = across[hair & (down > 0) & (down < place.chin - 0.1)]
+    first, last = np.percentile(beside, [1, 99]) if len(beside) else (0.0, 0.0)
+    spare = 0.08 + 0.2 * np.clip(down - place.chin, 0, 2)
+    fallen = (across > min(float(first), -0.4) - spare) & (across < max(float(last), 0.4) + spare)
+    return fallen | (down < place.chin - 0.1)
+
+
+def _cells(image: Rgb8) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    """The number of each pixel's colour among the `_CELLS` ** 3 that are told apart: (h, w)."""
+    steps = np.clip(((lab(as_rgb(image)) + _LAB_START) * _LAB_CELLS).astype(np.int64), 0, _CELLS - 1)
+    return (steps[..., 0] * _CELLS + steps[..., 1]) * _CELLS + steps[..., 2]
+
+
+def _likeness(colours: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", first: Mask, second: Mask) -> Plane:
+    """How much more often each pixel's colour occurs in `first` than in `second`: (h, w), 0 to 1."""
+
+    def often(where: Mask) -> Floats:
+        counts = np.bincount(colours[where], minlength=_CELLS**3).reshape(_CELLS, _CELLS, _CELLS).astype(np.float32)
+        return np.asarray(gaussian_filter(counts / max(float(counts.sum()), 1), _SPREAD), np.float32)
+
+    one, other = often(first), often(second)
+    share = np.where(one + other > _RARE, one / np.maximum(one + other, 1e-9), 0)
+    return share.ravel()[colours].astype(np.float32)
 
 
 def _one_piece(head: Mask, oval: Mask, down: Plane, place: Frame) -> Mask:

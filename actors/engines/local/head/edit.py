@@ -8,21 +8,24 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
-from actors.engines.local.head.cutting import Head, head_of
+from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, joined, lit, placed
-from actors.engines.local.head.portrait import Portrait, portrait
+from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_outcome, judge_whole
+from actors.engines.local.head.portrait import Portrait, around_head, portrait
+from actors.engines.local.head.shapes import bent
 from actors.engines.local.head.skin import (
     Shifts,
     Skin,
     Tone,
     face_tone,
     limb_skin,
+    limbs,
     neck_skin,
     retoned,
     shifts,
@@ -31,7 +34,7 @@ from actors.engines.local.head.skin import (
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import lab
+from actors.engines.local.raster import lab, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -62,6 +65,9 @@ _SOURCE_EDGE = 2048
 """Long edge in pixels at which the source is looked at: only its head is used."""
 _SPARE = 1.3
 """The head is worked on at this much more than the size it will have."""
+_LARGEST = 1_500_000
+"""The figure's head and shoulders are worked on in at most so many pixels; what stays as it is keeps all of its own."""
+_STRIP = 256
 _FAR = 22
 """A change in lightness that shadows and highlights of the old skin show through."""
 _SOFT = 1.6
@@ -111,41 +117,56 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     person, figure = the_person(photo, "source", runtimes), the_person(canvas, "reference", runtimes)
     judge_together(person, figure)
     step("Cutting out the head")
-    scale = min(1.0, _SPARE * frame(figure.face.points).height / frame(person.face.points).height)
+    reduce = _reduction(canvas, figure)
+    scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
     ours = portrait(photo, person.face, person.pose, person.found, scale=scale, effort=effort, runtimes=runtimes)
     head = head_of(ours)
+    judge_cut(head, "source")
     step("Looking at the figure")
-    theirs = portrait(canvas, figure.face, figure.pose, figure.found, scale=1.0, effort=effort, runtimes=runtimes)
+    theirs = portrait(canvas, figure.face, figure.pose, figure.found, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
+    judge_cut(old_head, "reference")
     step("Fitting the head")
     fit = fitted(ours.face.solid, theirs.face.solid, head_size=head.size, figure_size=old_head.size)
     fresh = placed(ours, head, fit, theirs.alpha.shape)
+    judge_whole(fresh)
+    judge_hidden(theirs, old_head, fresh)
     step("Matching the skin")
-    image = as_rgb(theirs.image)
-    values = lab(image)
+    seen = as_rgb(theirs.image)
+    values = lab(seen)
     tone = face_tone(values, theirs.face.points)
     strength = _STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(face_tone(lab(as_rgb(ours.image)), ours.face.points), tone, strength)
-    skin = neck_skin(image, values, tone, theirs.alpha, theirs.frame, old_head.share)
-    body = _in_tone(image, values, skin, tone, change)
+    skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share)
+    body = _in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
     if config.preserve_details is False:
-        colours = as_sharp_as(colours, fresh, image, theirs.frame)
+        colours = as_sharp_as(colours, fresh, seen, theirs.frame)
     step("Taking the old head away")
-    bare = cleared(theirs, old_head, body, skin.share, fit.aim)
+    bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
     step("Putting the head on")
     throat = np.maximum(skin.share, bare.neck)
     part = joined(colours, fresh, bare.image, throat)
     whole = _limbs_in_tone(canvas, figure, tone, change)
+    image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
+    size = theirs.box.width, theirs.box.height
+    aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
+    judge_outcome(image, aim + np.array([theirs.box.left, theirs.box.top], np.float32), runtimes)
     return Swap(
-        image=_inserted(theirs, whole, part),
+        image=image,
         box=theirs.box,
-        aim=fit.aim,
-        head=fresh.alpha,
-        made=bare.made,
-        throat=throat,
-        warnings=_warnings(ours, fit.scale, head, change),
+        aim=aim,
+        head=resized_linear(fresh.alpha, *size),
+        made=resized_linear(bare.made, *size),
+        throat=resized_linear(throat, *size),
+        warnings=_warnings(ours, fit.scale / reduce, fresh.cut, change),
     )
+
+
+def _reduction(canvas: Picture, figure: Person) -> float:
+    """How much smaller the figure is worked on, so that memory has a bound whatever the canvas."""
+    box = around_head(canvas, figure.face)
+    return min(1.0, float(np.sqrt(_LARGEST / (box.width * box.height))))
 
 
 def _in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
@@ -156,32 +177,69 @@ def _in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) ->
     return np.where(skin.share[..., None] > 0, moved, image)
 
 
-def _limbs_in_tone(canvas: Picture, figure: Person, tone: Tone, change: Shifts) -> Rgb:
+def _limbs_in_tone(canvas: Picture, figure: Person, tone: Tone, change: Shifts) -> Rgb8:
     """The whole canvas with the skin of arms and legs in the new tone."""
-    image = as_rgb(canvas.image)
-    if figure.pose is None:
+    image = canvas.image
+    if figure.pose is None or not np.abs(change.body).max() > _SEEN:
         return image
-    values = lab(image)
-    return _in_tone(image, values, limb_skin(image, values, tone, canvas.alpha, figure.pose), tone, change)
-
-
-def _inserted(theirs: Portrait, whole: Rgb, part: Rgb) -> Rgb8:
-    """`whole` with `part` in its place, wherever that is another than it was."""
-    box = theirs.box
-    here = slice(box.top, box.bottom), slice(box.left, box.right)
-    changed: Plane = np.abs(part - as_rgb(theirs.image)).max(axis=2)
-    share = np.clip(changed * 255 - 0.5, 0, 1)[..., None]
-    result = as_rgb8(whole)
-    result[here] = as_rgb8(part * share + whole[here] * (1 - share))
+    where = limbs(figure.pose, canvas.alpha)
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    if not len(rows):
+        return image
+    air = max(8, max(where.shape) // 50)
+    here = (
+        slice(max(0, int(rows[0]) - air), int(rows[-1]) + air),
+        slice(max(0, int(columns[0]) - air), int(columns[-1]) + air),
+    )
+    part = as_rgb(np.ascontiguousarray(image[here]))
+    values = lab(part)
+    skin = limb_skin(part, values, tone, where[here], figure.pose)
+    result = image.copy()
+    result[here] = as_rgb8(_in_tone(part, values, skin, tone, change))
     return result
 
 
-def _warnings(ours: Portrait, scale: float, head: Head, change: Shifts) -> list[str]:
+def _inserted(theirs: Portrait, whole: Rgb8, part: Rgb, fresh: Plane) -> Rgb8:
+    """`whole` with `part` in its place, wherever that is another than it was.
+
+    Where it isn't `fresh` (h, w, 0 to 1), only its difference is taken over: the canvas may be finer than the part.
+    """
+    box = theirs.box
+    here = slice(box.top, box.bottom), slice(box.left, box.right)
+    seen = as_rgb(theirs.image)
+    changed: Plane = np.abs(part - seen).max(axis=2)
+    share = np.clip(changed * 255 - 0.5, 0, 1)
+    result = whole.copy()
+    if share.shape == (box.height, box.width):
+        result[here] = as_rgb8(whole[here] / np.float32(255) * (1 - share[..., None]) + part * share[..., None])
+        return result
+    difference = part - seen
+    for top in range(0, box.height, _STRIP):
+        rows = slice(top, min(top + _STRIP, box.height))
+        there = slice(box.top + rows.start, box.top + rows.stop), here[1]
+        places = _places(rows, box, share.shape)
+        weight = bent(share, places, smooth=False, edge=True)[..., None]
+        new = bent(fresh, places, smooth=False, edge=True)[..., None]
+        old = as_rgb(whole[there])
+        toned = old + bent(difference, places, smooth=False)
+        made = bent(part, places, smooth=True)
+        result[there] = as_rgb8(old + weight * (toned + new * (made - toned) - old))
+    return result
+
+
+def _places(rows: slice, box: Box, shape: tuple[int, ...]) -> Floats:
+    """Where the pixels of these rows of `box` lie in its reduced picture of this `shape`: (h, w, 2), x and y."""
+    y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * np.float32(shape[0] / box.height) - 0.5
+    x = (np.arange(box.width, dtype=np.float32) + 0.5) * np.float32(shape[1] / box.width) - 0.5
+    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
+
+
+def _warnings(ours: Portrait, scale: float, cut: float, change: Shifts) -> list[str]:
     told: list[str] = []
     if scale * ours.scale > _SOFT:
         told.append("The head in the source photo is much smaller than the figure's, so it looks soft.")
-    if ours.box.top == 0 and bool((ours.alpha[0] * head.share[0] > 0.5).any()):
-        told.append("The top of the head is cut off in the source photo.")
+    if cut > 0.1:
+        told.append("A part of the head is cut off in the source photo.")
     if abs(float(change.body[0])) > _FAR:
         told.append("Head and figure have very different skin tones, so the figure's skin may look uneven.")
     return told

@@ -49,32 +49,46 @@ def smooth_fill(image: Floats, known: Plane) -> Floats:
     return result
 
 
-def levelled(filled: Rgb, hole: Mask, beside: Mask, reach: float) -> Rgb:
+def levelled(filled: Rgb, hole: Mask, beside: Mask, reach: float, limit: float = 1.0) -> Rgb:
     """`filled` (h, w, 3) with the inside of `hole` brought to the level of what lies `beside` it: no step at that seam.
 
-    The difference between means within `reach` pixels on either side is spread smoothly over the hole.
+    The difference between means within `reach` pixels on either side is spread smoothly over the hole, as far as it is
+    below `limit` (0 to 1): a larger one comes from things that lie there.
     """
-    outer = (beside & widened(hole, 2 * reach)).astype(np.float32)[..., None]
-    inner = (hole & widened(beside, 2 * reach)).astype(np.float32)[..., None]
-    outer_weight, inner_weight = gaussian(outer[..., 0], reach), gaussian(inner[..., 0], reach)
+    height, width = hole.shape
+    reduce = max(1, min(int(reach / 2), height // 16, width // 16))  # such a difference has no detail
+    size = max(1, width // reduce), max(1, height // reduce)
+    reach /= reduce
+
+    def near(side: Mask, other: Mask) -> Plane:
+        small = resized(side.astype(np.float32), *size)
+        return small * widened(resized(other.astype(np.float32), *size) > 0, 2 * reach)
+
+    small = resized(filled, *size)
+    outer, inner = near(beside, hole), near(hole, beside)
+    outer_weight, inner_weight = gaussian(outer, reach), gaussian(inner, reach)
     trust = np.clip(np.minimum(outer_weight, inner_weight) / 0.1, 0, 1)
+    step = gaussian(small * outer[..., None], reach) / np.maximum(outer_weight, 1e-3)[..., None]
+    step -= gaussian(small * inner[..., None], reach) / np.maximum(inner_weight, 1e-3)[..., None]
+    if limit < 1:
+        trust *= np.clip(2 - np.abs(step).max(axis=2) / np.float32(limit), 0, 1)
     if trust.max() < 1:
         return filled
-    step = gaussian(filled * outer, reach) / np.maximum(outer_weight, 1e-3)[..., None]
-    step -= gaussian(filled * inner, reach) / np.maximum(inner_weight, 1e-3)[..., None]
-    result = filled + smooth_fill(step, trust) * hole[..., None]
-    return np.clip(result, 0, 1).astype(np.float32)
+    spread = resized_linear(smooth_fill(step, trust), width, height)
+    return np.clip(filled + spread * hole[..., None], 0, 1).astype(np.float32)
 
 
-def textured_fill(image: Rgb, hole: Mask, sources: Mask, start: Rgb) -> Rgb:
+def textured_fill(image: Rgb, hole: Mask, sources: Mask, start: Rgb, needed: Mask | None = None) -> Rgb:
     """`image` with `hole` filled with the texture of `sources`, beginning from the guess `start`.
 
-    All (h, w[, 3]). Where there are too few sources the guess is the result. Same input, same result.
+    All (h, w[, 3]). Of the hole only what is `needed` gets texture, all of it if that is None. Where there are too few
+    sources the guess is the result. Same input, same result.
     """
+    wanted = hole if needed is None else hole & needed
     result = np.where(hole[..., None], start, image).astype(np.float32)
-    part = _around(hole)
+    part = _around(wanted)
     if part is not None:
-        result[part] = _filled(image[part], hole[part].copy(), sources[part].copy(), result[part])
+        result[part] = _filled(image[part], hole[part].copy(), wanted[part], sources[part].copy(), result[part])
     return result
 
 
@@ -90,7 +104,7 @@ def _around(hole: Mask) -> tuple[slice, slice] | None:
     )
 
 
-def _filled(image: Rgb, hole: Mask, sources: Mask, start: Rgb) -> Rgb:
+def _filled(image: Rgb, hole: Mask, wanted: Mask, sources: Mask, start: Rgb) -> Rgb:
     height, width = hole.shape
     likes: _Likes | None = None
     small = start
@@ -100,7 +114,9 @@ def _filled(image: Rgb, hole: Mask, sources: Mask, start: Rgb) -> Rgb:
         size = max(8, round(width * scale)), max(8, round(height * scale))
         open_ = resized(hole.astype(np.float32), *size) > _MIXED
         free = resized(sources.astype(np.float32), *size) > 1 - _MIXED / 5
-        level = _Level(np.where(open_[..., None], resized_linear(small, *size), resized(start, *size)), open_, free)
+        asked = resized(wanted.astype(np.float32), *size) > 0
+        begun = np.where(open_[..., None], resized_linear(small, *size), resized(start, *size))
+        level = _Level(begun, open_, free, asked)
         small = level.image
         if len(level.places) < _FEW or not len(level.targets):
             continue
@@ -112,7 +128,7 @@ def _filled(image: Rgb, hole: Mask, sources: Mask, start: Rgb) -> Rgb:
         small = level.image
     fine = resized_linear(small, width, height)
     if likes is not None:
-        fine += _detail(image, hole, likes, random)
+        fine += _detail(image, hole, wanted, likes, random)
     edge = np.maximum(gaussian(hole.astype(np.float32), 0.8), hole)[..., None]
     return np.clip(image + edge * (fine - image), 0, 1).astype(np.float32)
 
@@ -134,9 +150,9 @@ def _sides(longest: int) -> list[int]:
 
 
 class _Level:
-    """One size at which the hole is filled; `image` is what there is so far."""
+    """One size at which what is `asked` of the hole is filled; `image` is what there is so far."""
 
-    def __init__(self, image: Rgb, hole: Mask, sources: Mask) -> None:
+    def __init__(self, image: Rgb, hole: Mask, sources: Mask, asked: Mask) -> None:
         self.image = image
         self.hole = hole
         self.shape = hole.shape[0], hole.shape[1]
@@ -146,7 +162,7 @@ class _Level:
         self.places = np.argwhere(narrowed(sources & ~hole, _REACH) & inner)
         self.allowed = np.zeros(hole.shape, np.bool_)
         self.allowed[self.places[:, 0], self.places[:, 1]] = True
-        self.targets = np.argwhere(widened(hole, _REACH - 1) & inner)
+        self.targets = np.argwhere(widened(hole & asked, _REACH - 1) & inner)
         trust = np.power(np.float32(_DECAY), np.minimum(distance_to(~hole), 40)).astype(np.float32)
         self._trust = trust[self.targets[:, 0], self.targets[:, 1]].astype(np.float64)
         say = np.lib.stride_tricks.sliding_window_view(trust, (side, side))
@@ -252,8 +268,8 @@ def _inside(places: Indices, shape: tuple[int, int]) -> Mask:
     return result
 
 
-def _detail(image: Rgb, hole: Mask, likes: _Likes, random: np.random.Generator) -> Rgb:
-    """What is finer than the finest level, copied along with the patches: (h, w, 3) around 0, 0 outside the hole."""
+def _detail(image: Rgb, hole: Mask, wanted: Mask, likes: _Likes, random: np.random.Generator) -> Rgb:
+    """What is finer than the finest level, copied along with the patches: (h, w, 3), 0 where it isn't `wanted`."""
     height, width = hole.shape
     scale = max(height, width) / max(likes.shape)
     if scale <= 1:
@@ -261,7 +277,7 @@ def _detail(image: Rgb, hole: Mask, likes: _Likes, random: np.random.Generator) 
     blurred = resized_linear(resized(image, likes.shape[1], likes.shape[0]), width, height)
     table = np.zeros((*likes.shape, 2), np.float32)
     table[likes.target[:, 0], likes.target[:, 1]] = likes.source - likes.target
-    places = np.argwhere(hole)
+    places = np.argwhere(wanted)
     jitter = random.random(places.shape)
     at = np.minimum(
         ((places + jitter) / [height / likes.shape[0], width / likes.shape[1]]).astype(np.int64),

@@ -11,21 +11,27 @@ from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import bent
+from actors.engines.local.head.shapes import bent, distance_to, widened
 from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.raster import gaussian, lab, rgb, warped
 
 _COLOUR_SIDE = 640
+_FADING = 0.3
+"""Long hair that goes on below the source's border fades out over so many heights of the face."""
 
 
 class Placed(Struct, frozen=True):
-    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w) 0 to 1, and its frame there."""
+    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w) 0 to 1, and its frame there.
+
+    `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
+    """
 
     colours: Rgb
     alpha: Plane
     oval: Plane
     frame: Frame
+    cut: float
 
 
 def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> Placed:
@@ -37,11 +43,20 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
         sigma = 0.38 / fit.scale
         colours, alpha = gaussian(colours, sigma), gaussian(alpha, sigma)
     places = bending(fit, shape)
+    place = frame(fit.aim)
+    alpha = np.clip(bent(alpha, places, smooth=False), 0, 1)
+    outside = bent(np.ones(portrait.alpha.shape, np.float32), places, smooth=False) < 0.5
+    _, down = place.coordinates(shape)
+    # Hair that the border cuts below the chin fades out; higher up there is no help.
+    low = np.clip((down - place.chin) / 0.2, 0, 1)
+    alpha *= 1 - low * np.clip(1 - distance_to(outside) / (_FADING * place.height), 0, 1)
+    cut = (alpha > 0.5) & widened(outside, 1.5) & ~outside & (low == 0)
     return Placed(
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
-        alpha=np.clip(bent(alpha, places, smooth=False), 0, 1),
+        alpha=alpha,
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
-        frame=frame(fit.aim),
+        frame=place,
+        cut=float(cut.sum()) / place.height,
     )
 
 
@@ -84,11 +99,11 @@ def joined(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> Rgb:
 
 def _chin_shadow(head: Placed, throat: Plane, down: Plane) -> Plane:
     place = head.frame
-    near = _fallen(head.oval, place, 0.05, 0.025) * np.float32(0.16)
+    near = _fallen(head.oval, place, 0.05, 0.04) * np.float32(0.14)
     far = _fallen(head.oval, place, 0.13, 0.07) * np.float32(0.22)
     low = np.clip((down - place.chin + 0.4) / 0.25, 0, 1)
     # The neck has a shadow of its own already, and what was made has it from there.
-    return np.clip(near + far, 0, 1) * throat * low * np.float32(0.6) * (1 - head.oval)
+    return np.clip(near + far, 0, 1) * throat * low * np.float32(0.4) * (1 - head.oval)
 
 
 def _fallen(oval: Plane, place: Frame, way: float, blur: float) -> Plane:

@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb8
+from actors.engines.local.arrays import Floats, Mask, Plane, Points
 
 Raster = TypeVar("Raster", bound=NDArray[Any])
 
 _FRACTION_BITS = 4
-_SEED = 20
-BACK, FRONT, PERHAPS_BACK, PERHAPS_FRONT = cv2.GC_BGD, cv2.GC_FGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD
-"""What `two_parted` may be told of a pixel."""
 
 
 def polygon(shape: tuple[int, ...], corners: Points) -> Plane:
@@ -44,33 +41,15 @@ def strokes(shape: tuple[int, ...], lines: Sequence[tuple[Points, Points, float]
     return plane.view(np.bool_)
 
 
-def bent(image: Raster, places: Floats, *, smooth: bool) -> Raster:
+def bent(image: Raster, places: Floats, *, smooth: bool, edge: bool = False) -> Raster:
     """The values of `image` at `places` (h, w, 2), which are x and y in its pixels; bicubic if `smooth`, else bilinear.
 
-    Colours beyond the border are those of the border; planes (h, w) are 0 there.
+    Colours beyond the border are those of the border; planes (h, w) are 0 there, unless `edge` says the same of them.
     """
-    border = cv2.BORDER_REPLICATE if image.ndim == 3 else cv2.BORDER_CONSTANT
+    border = cv2.BORDER_REPLICATE if image.ndim == 3 or edge else cv2.BORDER_CONSTANT
     how = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
     result: Any = cv2.remap(image, places[..., 0], places[..., 1], how, borderMode=border)
     return result
-
-
-def two_parted(image: Rgb8, known: "NDArray[np.uint8]", *, rounds: int) -> Mask:
-    """Where `image` is front, by the colours of what is `known` (h, w: BACK, FRONT, PERHAPS_BACK or PERHAPS_FRONT).
-
-    Source: Rother, Kolmogorov, Blake, "GrabCut" (2004), as OpenCV has it. Same input, same result.
-    """
-    labels = known.copy()
-    if (
-        not ((labels == FRONT) | (labels == PERHAPS_FRONT)).any()
-        or not ((labels == BACK) | (labels == PERHAPS_BACK)).any()
-    ):
-        return (labels == FRONT) | (labels == PERHAPS_FRONT)
-    cv2.setRNGSeed(_SEED)
-    whole = 0, 0, image.shape[1], image.shape[0]  # not looked at: the labels are
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(image), labels, whole, *models, rounds, cv2.GC_INIT_WITH_MASK)
-    return (labels == FRONT) | (labels == PERHAPS_FRONT)
 
 
 def distance_to(mask: Mask) -> Plane:

@@ -15,7 +15,7 @@ from actors.engines.local.head.shapes import narrowed, polygon, strokes, widened
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import components, gaussian, rgb
+from actors.engines.local.raster import components, gaussian, resized, rgb
 
 _LIMBS = (
     (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
@@ -27,6 +27,7 @@ _HEAD_SHARE = 0.35
 _HEAD_LIMIT = np.array([9, 4, 4], np.float32)
 _GREY = 4.0
 """Chroma below which a face is that of a black-and-white photo."""
+_EDGE_UNIT = 160
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 
@@ -101,29 +102,47 @@ def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame
         return Skin(np.zeros_like(alpha), None)
     column = below & (np.abs(across) < 0.75) & (down > place.chin - 0.35) & (down < place.chin + 1.0)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
-    share = _connected(_alike(values, first, tone) * where, first)
-    return Skin(_edged(image, share, place.height), np.median(values[first], axis=0))
+    middle = np.median(values[first], axis=0)
+    likely = np.maximum(_alike(values, first, tone), _shaded(values, middle) * (np.abs(across) < 0.5))
+    share = _connected(likely * where, first)
+    # With the jaw above it, or the shadow's edge there would pass for the skin's.
+    jaw = head * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
+    edged = _edged(image, np.maximum(share, jaw), place.height) * gaussian(below.astype(np.float32), 0.7)
+    return Skin(np.where(column, edged, 0).astype(np.float32), middle)
 
 
-def limb_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane | None, person: Pose) -> Skin:
-    """The skin of arms, hands and legs, as far as they lie where the pose has them."""
-    shoulders = max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
+def limbs(person: Pose, alpha: Plane | None) -> Mask:
+    """Where arms, hands and legs can be, by the pose, on a person whose matte is `alpha`, if that is known."""
+    shoulders = _shoulders(person)
     lines = [
         (person.points[start], person.points[end], 2 * breadth * shoulders)
         for start, end, breadth in _LIMBS
         if min(person.visible[start], person.visible[end]) > 0.4
     ]
-    where = strokes(values.shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
+    shape = person.silhouette.shape
+    return strokes(shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
+
+
+def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose) -> Skin:
+    """The skin of arms, hands and legs, of which `where` says where they can be. All (h, w[, 3]), a part of a picture.
+
+    Of `person` only the breadth of the shoulders counts.
+    """
+    shoulders = _shoulders(person)
     reach = max(1, round(0.015 * shoulders))
     first = narrowed(where & (_distance(values, tone.mean, np.array([26, 9, 9], np.float32)) < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
         return Skin(np.zeros(values.shape[:2], np.float32), None)
-    share = _alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5)
-    share = _connected(share, first)
+    middle = np.median(values[first], axis=0)
+    share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first)
     # What skin surrounds is skin in a shadow or a light.
     around = narrowed(widened(share > 0.5, 0.05 * shoulders), 0.05 * shoulders) & where
     share = np.maximum(share, around)
-    return Skin(_edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
+    return Skin(_edged(image, share, 0.5 * shoulders), middle)
+
+
+def _shoulders(person: Pose) -> float:
+    return max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
 
 
 def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
@@ -135,10 +154,26 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 
 
+def _shaded(values: Floats, mean: Floats) -> Plane:
+    """How much each pixel is like skin of the colour `mean` (3,) in a shadow."""
+    light = _light(values, mean)
+    wanted = np.clip(light, 0.3, 1)[..., None] * mean[1:].astype(np.float32)
+    away = np.sqrt((((values[..., 1:] - wanted) / 6) ** 2).sum(axis=-1))
+    strong = np.hypot(values[..., 1], values[..., 2]) > 0.3 * float(np.hypot(*mean[1:])) + 2
+    return (np.clip(2.2 - away, 0, 1) * ((light > 0.35) & (light < 1.05) & strong)).astype(np.float32)
+
+
+def _light(values: Floats, mean: Floats) -> Plane:
+    """How lit each pixel is, if it is of the colour `mean`: with the light a* and b* change as L* + 16 does."""
+    result: Plane = (values[..., 0] + np.float32(16)) / np.float32(max(float(mean[0]), 5) + 16)
+    return result
+
+
 def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     """Skin of the tone `mean` moved by `shift` where `share` says, its texture scaled with it: (h, w, 3) sRGB."""
     contrast = float(np.clip((mean[0] + shift[0]) / max(mean[0], 5), 0.75, 1.3))
-    moved = values + shift.astype(np.float32)
+    light = np.clip(_light(values, mean), 0, 1)[..., None]  # a shadow has less of the colour
+    moved = values + light * shift.astype(np.float32)
     moved[..., 0] = (values[..., 0] - mean[0]) * np.float32(contrast) + np.float32(mean[0] + shift[0])
     return rgb((values + share[..., None] * (moved - values)).astype(np.float32))
 
@@ -165,8 +200,11 @@ def _connected(share: Plane, core: Mask) -> Plane:
 
 
 def _edged(image: Rgb, share: Plane, unit: float) -> Plane:
-    """`share` with its edge along the picture's own."""
-    radius = max(2, round(0.02 * unit))
-    soft = gaussian(share, max(0.6, 0.006 * unit))
-    edged = upsampled_alpha(image, soft, image, radius=radius, epsilon=4e-4)
-    return np.where(np.isfinite(edged), edged, soft)
+    """`share` with its edge along the picture's own, which is looked for at `_EDGE_UNIT` pixels to the `unit`."""
+    scale = min(1.0, _EDGE_UNIT / unit)
+    size = max(2, round(image.shape[1] * scale)), max(2, round(image.shape[0] * scale))
+    small = resized(gaussian(share, max(0.6, 0.006 * unit)), *size)
+    edged = upsampled_alpha(
+        resized(image, *size), small, image, radius=max(2, round(0.02 * unit * scale)), epsilon=4e-4
+    )
+    return np.where(np.isfinite(edged), edged, share).astype(np.float32)

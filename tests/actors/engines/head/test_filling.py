@@ -70,3 +70,24 @@ def test_levelling_takes_a_step_away() -> None:
     level = levelled(image, hole, ~hole, 2.0)
     assert abs(float(level[28].mean() - level[31].mean())) < 0.01
     assert np.array_equal(level[~hole], image[~hole])
+
+
+def test_a_large_step_comes_from_things_that_lie_there_and_stays() -> None:
+    image = np.full((60, 60, 3), 0.3, np.float32)
+    hole = np.zeros((60, 60), np.bool_)
+    hole[:30] = True
+    image[hole] += 0.4
+    assert np.array_equal(levelled(image, hole, ~hole, 2.0, 0.1), image)
+    assert np.abs(levelled(image, hole, ~hole, 2.0) - image).max() > 0.2
+
+
+def test_only_what_is_needed_gets_texture() -> None:
+    image = _stripes(96, 128)
+    hole = np.zeros((96, 128), np.bool_)
+    hole[30:66, 40:90] = True
+    needed = hole.copy()
+    needed[:, 60:] = False
+    guess = np.full_like(image, 0.5)
+    filled = textured_fill(np.where(hole[..., None], guess, image), hole, ~hole, guess, needed)
+    assert np.abs(filled - image)[needed].mean() < 0.5 * np.abs(guess - image)[needed].mean()
+    assert np.abs(filled[40:56, 76:84] - 0.5).max() < 0.02

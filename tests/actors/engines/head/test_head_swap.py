@@ -9,7 +9,7 @@ from PIL import Image
 
 from actors.engines.local.arrays import as_rgb
 from actors.engines.local.head import edit
-from actors.engines.local.head.edit import PLAN, swap_head
+from actors.engines.local.head.edit import PLAN, swap_head, swapped
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
@@ -65,7 +65,20 @@ def test_it_is_the_sources_face(swap: Swapping, runtimes: Runtimes, source: Path
 def test_the_neck_shows_no_step(swap: Swapping) -> None:
     step = neck_step(swap(ASTRONAUT, HOPPER))
     assert step is not None
-    assert step <= 1.5
+    assert step <= 1
+
+
+def test_a_large_canvas_is_worked_on_smaller_and_keeps_its_own_pixels(
+    swap: Swapping, runtimes: Runtimes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = swap(ASTRONAUT, HOPPER)
+    monkeypatch.setattr(edit, "_LARGEST", 150_000)
+    made, canvas = swapped(opened(ASTRONAUT), opened(HOPPER), HeadSwapConfig(), runtimes, quiet()), opened(HOPPER).image
+    assert made.head.shape == whole.head.shape
+    assert np.abs(made.aim - whole.aim).max() < 0.03 * frame(whole.aim).height
+    assert landmark_error(made, runtimes) <= 0.03
+    assert untouched(made, canvas, changeable(made, canvas)) == 1
+    assert np.abs(made.image.astype(int) - whole.image).mean() < 6
 
 
 def _tones(swap: Swapping, runtimes: Runtimes, strength: float) -> tuple[float, float]:
