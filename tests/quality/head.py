@@ -32,11 +32,21 @@ _LEAST_NECK = 0.02
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
+TARGETS = {
+    "landmarks": (0, 0.03),
+    "to_source": (0, 0.45),
+    "to_figure": (0.6, 2),
+    "untouched": (0.999, 1),
+    "neck_step": (0, 1),
+    "proportion": (0.88, 1.12),
+}
+"""What each measure is to be, from and to."""
+
+
 class Measures(Struct):
     """What is told of a swap.
 
-    Targets: landmarks <= 0.03, to_source < 0.45, to_figure > 0.6, untouched 1, neck_step <= 1, proportion 0.88 to
-    1.12. `neck_step` is None where no neck shows to be compared, `proportion` where no shoulders are found.
+    `neck_step` is None where no neck shows to be compared, `proportion` where no shoulders are found.
     """
 
     landmarks: float
@@ -167,18 +177,3 @@ def measured(
         seconds=seconds,
     )
     return measures, swap.image
-
-
-def pairs() -> Iterator[tuple[str, Path, Path, HeadSwapConfig]]:
-    """Every pair of sample portraits and figures that come with Darkroom: a name, source, reference, configuration."""
-    sources = [SAMPLES / "astronaut.jpg", SAMPLES / "hopper.jpg"]
-    references = {path.stem: path for path in sources}
-    references |= {f"figure {preset}": figure_path(preset) for preset in FIGURE_PRESETS}
-    for source in sources:
-        for name, reference in references.items():
-            if not _same_person(source, reference):
-                yield f"{source.stem} on {name}", source, reference, HeadSwapConfig(size=Size.LARGE)
-
-
-def _same_person(source: Path, reference: Path) -> bool:
-    return source.stem == reference.stem or {source.stem, reference.stem} == {"hopper", "officer"}

@@ -90,14 +90,15 @@ def photo(name: str, background: Path | None) -> Image.Image:
     return canvas
 
 
-def measured(source: Path, reference: Path | None, preset: str | None, runtimes: Runtimes) -> tuple[Measures, Rgb8]:
+def measured(
+    source: Path, reference: Path | None, config: PoseChangeConfig, runtimes: Runtimes
+) -> tuple[Measures, Rgb8]:
     """Make one edit and measure it, also one that its own check would refuse: those have not `match.good`.
 
     Raises:
         EngineError: it was refused before.
     """
     started = time.process_time()
-    config = PoseChangeConfig(size=Size.LARGE, target_pose=preset)
     bending = bend(source, reference, config, _MAX_PIXELS, runtimes, Steps(PLAN, _silent, lambda: False))
     match = judged(bending.picture, bending.wanted, runtimes)
     seconds = time.process_time() - started

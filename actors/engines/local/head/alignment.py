@@ -72,7 +72,8 @@ def fitted(head: Floats, figure: Floats, *, head_size: float, figure_size: float
     # The size of the face by its height and width together; of a head with much more hair a little less.
     ratio = float(np.sqrt(other.height * other.width / (size.height * size.width)))
     ratio *= float(np.clip((figure_size / max(head_size, 1e-3)) ** 0.5, _SMALLEST, 1.0))
-    ratio = float(np.clip(ratio, *(share * other.height / size.height for share in _HEIGHTS)))
+    low, high = (share * other.height / size.height for share in _HEIGHTS)
+    ratio = float(np.clip(ratio, low, high))
     scale *= float(np.clip(ratio, 0.75, 1.25))
 
     def place(points: Floats) -> Floats:

@@ -61,7 +61,7 @@ _STRENGTH = 0.75
 """`blend_strength` when nothing is asked."""
 _SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
-_SOURCE_EDGE = 2048
+SOURCE_EDGE = 2048
 """Long edge in pixels at which the source is looked at: only its head is used."""
 _SPARE = 1.3
 """The head is worked on at this much more than the size it will have."""
@@ -104,7 +104,7 @@ def swap_head(
     step("Opening the photos")
     chosen = reference if reference is not None else figure_path(config.figure_preset)
     edge = LONG_EDGE[config.size or Size.MEDIUM]
-    photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=_SOURCE_EDGE)
+    photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=SOURCE_EDGE)
     canvas = open_picture(chosen, role="reference", max_pixels=max_pixels, long_edge=edge)
     made = swapped(photo, canvas, config, runtimes, step)
     return Made(Outcome(made.image), photo, made.warnings)

@@ -11,6 +11,7 @@ from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box, Effort, refined_matte
+from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
 from actors.engines.local.pictures.opening import Picture
@@ -83,7 +84,7 @@ def portrait(
         coarse = subject(image, runtimes)
         if effort.mirror_all:
             coarse = (coarse + subject_mirrored(image, runtimes)) / 2
-        coarse = of_people(coarse, moved_pose, boxes)
+        coarse = of_people(coarse, moved_pose, boxes, image, people(image, runtimes))
         fine = refined_matte(image, coarse, moved_pose, boxes, effort, _untold)
         alpha = np.where(np.isfinite(fine), fine, coarse)
     return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)

@@ -8,6 +8,7 @@ from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
+from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.spill import without_spill
@@ -69,7 +70,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
-        coarse = of_people(subject(image, runtimes), inside, nobody)
+        coarse = of_people(subject(image, runtimes), inside, nobody, image, people(image, runtimes))
     coarse = _with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):

@@ -1,0 +1,90 @@
+"""Whether a swap can be good, and whether it was: refusals that say what photo would do."""
+
+import numpy as np
+
+from actors.engines.local.arrays import Points, Rgb8
+from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
+
+_SEVERED = 0.3
+"""So much hair, in heights of the face, may end where nothing shows that it ends."""
+_CUT = 0.35
+"""So much of the head's outline, in heights of the face, may be the border of the photo."""
+_HIDDEN = 0.12
+"""So much of the figure's body, in squares of its face's height, may have been under its hair and come to light."""
+_ERROR = 0.03
+"""Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
+
+
+def judge_cut(head: Head, role: str) -> None:
+    """Whether the whole head was cut out of the photo whose `role` ("source", "reference") this is.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: its hair goes on where it can't be told from what is there.
+    """
+    if head.severed > _SEVERED:
+        raise _refused(
+            role,
+            f"The hair in the {role} photo can't be told from the skin or the clothes beside it, so the head can't be "
+            "cut out cleanly. Please send a photo with shorter or tied-back hair, or one whose colour stands out.",
+        )
+
+
+def judge_whole(head: Placed) -> None:
+    """Whether the source shows all of the head that will be seen.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: its border cuts the head off.
+    """
+    if head.cut > _CUT:
+        raise _refused(
+            "source",
+            "The head is cut off by the border of the source photo. Please send one that shows the whole head, with "
+            "some space above the hair.",
+        )
+
+
+def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
+    """Whether enough is known of the body that the figure's own hair hid.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light.
+    """
+    _, down = figure.frame.coordinates(figure.alpha.shape)
+    hair = (old.share > 0.5) & (figure.alpha > 0.5) & (down > figure.frame.chin + 0.1)  # noqa: PLR2004 - at least half
+    hidden = float((hair & (fresh.alpha < 0.5)).sum()) / figure.frame.height**2  # noqa: PLR2004
+    if hidden > _HIDDEN:
+        raise _refused(
+            "reference",
+            "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
+            "a figure with short or tied-back hair, or a head with hair as long.",
+        )
+
+
+def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:
+    """Whether the face in `image` is seen where its landmarks were to go, `aim` (468, 2).
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: it isn't.
+    """
+    corners = np.concatenate([aim.min(axis=0), aim.max(axis=0)])
+    eyes = np.stack([aim[list(RIGHT_EYE)].mean(axis=0), aim[list(LEFT_EYE)].mean(axis=0)])
+    found = landmarks(image, Detection(1.0, corners, eyes), runtimes)
+    error = float(np.hypot(*(found.points - aim).T).mean() / max(float(np.hypot(*(eyes[1] - eyes[0]))), 1.0))
+    if error > _ERROR:
+        raise EngineError(
+            FailureCode.POSE_EXTRACTION_FAILED,
+            "The head could not be fitted to the figure well enough. Please send a portrait that looks straight into "
+            "the camera, with the face evenly lit and nothing before it.",
+            details={"image": "source", "error": round(error, 3), "limit": _ERROR},
+        )
+
+
+def _refused(role: str, message: str) -> EngineError:
+    return EngineError(FailureCode.POSE_EXTRACTION_FAILED, message, details={"image": role})

@@ -1,0 +1,122 @@
+"""What can't become a good picture is refused, with words that say what photo would do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from actors.engines.local.arrays import Points, Rgb8
+from actors.engines.local.head.cutting import Head, head_of
+from actors.engines.local.head.edit import swap_head
+from actors.engines.local.head.faces import the_person
+from actors.engines.local.head.frame import Frame, frame
+from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_outcome, judge_whole
+from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.perception.landmarks import FaceLandmarks
+from actors.engines.local.perception.matte import Box
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.seam import EngineError
+from schema.models.edits import HeadSwapConfig
+from schema.models.problems import FailureCode
+from tests.actors.engines.head.conftest import ASTRONAUT, HOPPER, MAX_PIXELS, Swapping, opened, quiet
+from tests.quality.head import face_points
+
+HAIR = (120, 60, 20)
+CLOTHES = (40, 70, 140)
+
+
+@pytest.fixture(scope="session")
+def face(runtimes: Runtimes) -> FaceLandmarks:
+    return the_person(opened(ASTRONAUT), "source", runtimes).face
+
+
+def _drawn(face: FaceLandmarks, hair_to: float, clothes: tuple[int, int, int] = CLOTHES) -> Portrait:
+    """A bust around `face`, its hair hanging beside it down to `hair_to` (heights of the face below the eyes)."""
+    place = frame(face.points)
+    moved = FaceLandmarks(face.points + (np.array([300, 260], np.float32) - place.centre), face.depth, face.certainty)
+    place = frame(moved.points)
+    image, alpha = Image.new("RGB", (600, 620), (200, 200, 200)), Image.new("L", (600, 620))
+    colours, shape = ImageDraw.Draw(image), ImageDraw.Draw(alpha)
+
+    def paint(left: float, top: float, right: float, bottom: float, colour: tuple[int, int, int]) -> None:
+        corners = [tuple(float(v) for v in place.place(x, y)) for x, y in ((left, top), (right, bottom))]
+        colours.rectangle([*corners[0], *corners[1]], fill=colour)
+        shape.rectangle([*corners[0], *corners[1]], fill=255)
+
+    paint(-1.2, 1.0, 1.2, 3.4, clothes)
+    paint(-0.25, 0.4, 0.25, 1.1, (215, 160, 130))
+    paint(-0.65, -0.8, 0.65, -0.1, HAIR)
+    for side in (-1, 1):
+        paint(min(side * 0.4, side * 0.65), -0.2, max(side * 0.4, side * 0.65), hair_to, HAIR)
+    colours.polygon([tuple(map(float, point)) for point in moved.points[list(_OVAL)]], fill=(215, 160, 130))
+    noise = np.random.default_rng(1).normal(0, 4, (620, 600, 3))
+    pixels = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+    box = Box(0, 0, 600, 620)
+    return Portrait(pixels, np.asarray(alpha, np.float32) / 255, moved, None, place, box, 1.0)
+
+
+_OVAL = (10, 297, 284, 389, 454, 361, 397, 379, 400, 152, 176, 150, 172, 132, 234, 162, 54, 67)
+
+
+@pytest.mark.parametrize("hair_to", [0.3, 1.0, 1.8])
+def test_long_hair_belongs_to_the_head_and_clothes_do_not(face: FaceLandmarks, hair_to: float) -> None:
+    person = _drawn(face, hair_to)
+    head = head_of(person)
+    assert head.low == pytest.approx(max(hair_to, person.frame.chin), abs=0.15)
+    x, y = (int(v) for v in person.frame.place(0.5, 0.9))
+    assert (head.share[y, x] > 0.5) == (hair_to > 0.9)
+    x, y = (int(v) for v in person.frame.place(0.95, 1.4))
+    assert head.share[y, x] < 0.5
+    judge_cut(head, "source")
+
+
+def test_hair_that_goes_on_where_it_cannot_be_told_is_refused(face: FaceLandmarks) -> None:
+    head = head_of(_drawn(face, 1.0))
+    assert head.severed < 0.1
+    cut = Head(head.share, head.oval, head.top, head.low, head.size, severed=0.6)
+    with pytest.raises(EngineError, match="shorter or tied-back hair") as caught:
+        judge_cut(cut, "reference")
+    assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
+    assert caught.value.details["image"] == "reference"
+
+
+def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
+    return Placed(np.zeros((*alpha.shape, 3), np.float32), alpha, np.zeros_like(alpha), place, cut)
+
+
+def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
+    short, long = _drawn(face, 0.3), _drawn(face, 1.8)
+    bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
+    judge_hidden(short, head_of(short), bald)
+    with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
+        judge_hidden(long, head_of(long), bald)
+    assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
+    hairy: Head = head_of(long)
+    judge_hidden(long, hairy, _placed(long.frame, hairy.share.astype(np.float32)))
+
+
+def test_a_head_cut_off_by_the_border_is_refused(runtimes: Runtimes, tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    with Image.open(ASTRONAUT) as file:
+        file.convert("RGB").crop((100, 45, 400, 400)).save(path)  # through the hair
+    with pytest.raises(EngineError, match="cut off by the border") as caught:
+        swap_head(path, HOPPER, HeadSwapConfig(), MAX_PIXELS, runtimes, quiet())
+    assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
+    assert caught.value.details["image"] == "source"
+
+
+def test_a_head_that_touches_the_border_is_not(face: FaceLandmarks) -> None:
+    judge_whole(_placed(frame(face.points), np.zeros((8, 8), np.float32), cut=0.2))
+
+
+def test_an_outcome_that_missed_its_aim_is_not_delivered(swap: Swapping, runtimes: Runtimes) -> None:
+    image: Rgb8 = swap(ASTRONAUT, HOPPER).image
+    aim: Points = face_points(image, runtimes)
+    judge_outcome(image, aim, runtimes)
+    eyes = float(np.hypot(*(aim[263] - aim[33])))
+    with pytest.raises(EngineError, match="straight into the camera") as caught:
+        judge_outcome(image, aim + np.array([0.1 * eyes, 0], np.float32), runtimes)
+    assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
+    assert caught.value.details["error"] > caught.value.details["limit"]

@@ -1,0 +1,58 @@
+"""Contact sheets: what went in and what came out, row by row, to look at."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from PIL import Image, ImageDraw, ImageFont
+
+from actors.engines.local.arrays import Rgb8
+
+_SIDE, _GAP, _LINES = 240, 8, 3
+_FONT_SIZE = 13
+_COLUMNS = 2
+"""So many edits beside each other."""
+
+
+class Tile(Struct, frozen=True):
+    """One edit: its pictures (h, w, 3), None where there is none, what is said of it, and whether that is good."""
+
+    pictures: tuple[Rgb8 | None, ...]
+    lines: tuple[str, ...]
+    good: bool
+
+
+def write_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
+    """A JPEG with all `tiles`; those that aren't good have a red frame."""
+    font = ImageFont.load_default(_FONT_SIZE)
+    across = max(len(tile.pictures) for tile in tiles)
+    width = across * (_SIDE + _GAP) + _GAP
+    height = _SIDE + _LINES * (_FONT_SIZE + 4) + 2 * _GAP
+    rows = -(-len(tiles) // _COLUMNS)
+    head = 2 * _GAP + _FONT_SIZE + 4
+    sheet = Image.new("RGB", (width * min(_COLUMNS, len(tiles)), head + rows * height), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((_GAP, _GAP), title, "black", font)
+    for number, tile in enumerate(tiles):
+        left, top = (number % _COLUMNS) * width, head + (number // _COLUMNS) * height
+        if not tile.good:
+            draw.rectangle((left + 1, top + 1, left + width - 2, top + height - 2), outline="red", width=2)
+        for column, picture in enumerate(tile.pictures):
+            if picture is not None:
+                _paste(sheet, picture, left + _GAP + column * (_SIDE + _GAP), top + _GAP)
+        for line, text in enumerate(tile.lines[:_LINES]):
+            place = left + _GAP, top + _GAP + _SIDE + 2 + line * (_FONT_SIZE + 4)
+            draw.text(place, _fitting(text, width - 2 * _GAP, font), "black", font)
+    sheet.save(path, quality=82)
+
+
+def _paste(sheet: Image.Image, picture: Rgb8, left: int, top: int) -> None:
+    image = Image.fromarray(picture)
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
+
+
+def _fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    while font.getlength(text) > width:
+        text = text[:-2].rstrip("…") + "…"
+    return text
