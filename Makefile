@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench lint format lock install install-dev clean
+.PHONY: help up test demo bench quality lint format lock install install-dev clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: install ## One edit of each available mode from sample photos, into demo/
 
 bench: install-dev ## Measure speed, side by side with the limits (see docs/performance.md)
 	$(BIN)/python -m tests.bench
+
+quality: install-dev ## How good the edits are, in numbers and pictures; PAIRS=dir judges your own (see docs/quality.md)
+	$(BIN)/python -m tests.quality $(PAIRS)
 
 lint: install-dev ## Formatting, style, types, import rules, Dockerfile, YAML
 	$(BIN)/ruff format --check .

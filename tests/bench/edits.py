@@ -39,7 +39,7 @@ HUGE = (5160, 7740)
 EDITS: tuple[tuple[Mode, AnyConfig, Path | None], ...] = (
     (Mode.BACKGROUND_CHANGE, BackgroundChangeConfig(), CHINA),
     (Mode.HEAD_SWAP, HeadSwapConfig(), None),
-    (Mode.POSE_CHANGE, PoseChangeConfig(target_pose="arms_raised"), None),
+    (Mode.POSE_CHANGE, PoseChangeConfig(target_pose="hands_on_hips"), None),
 )
 """What is measured: mode, configuration, reference."""
 

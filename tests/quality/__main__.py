@@ -1,9 +1,9 @@
 """`make quality`: every edit over the sample pairs, or over your own, in numbers and pictures.
 
-`python -m tests.quality [DIRECTORY]` judges the samples, or the pairs that `manifest.json` in DIRECTORY lists: a list of
-`{"mode", "source", "reference", "config", "expected": "done" or a code, "alpha"}`, paths relative to it, all but the
-first two optional. It writes `quality.json` and a contact sheet per mode, and exits with 1 if an edit ended otherwise
-than expected or missed a target.
+`python -m tests.quality [DIRECTORY]` judges the samples, or the pairs that `manifest.json` in DIRECTORY lists: each an
+object with `mode`, `source`, and if wanted `reference`, `config`, `expected` ("done" or a code), `alpha` (the true
+matte, as a picture) and `name`; paths begin in DIRECTORY. It writes `quality.json` and a contact sheet per mode, and
+exits with 1 if an edit ended otherwise than expected or missed a target.
 """
 
 import argparse
@@ -41,7 +41,9 @@ class Row(Struct, frozen=True):
 
 def main() -> int:
     """Judge, write, and say how it went; the exit code."""
-    parser = argparse.ArgumentParser(prog="make quality", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="make quality", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("pairs", nargs="?", type=Path, help="a directory with pictures and a manifest.json")
     parser.add_argument("--out", type=Path, help=f"where to write; {DOCUMENTS.name} in docs, or ./{OWN} for own pairs")
     arguments = parser.parse_args()

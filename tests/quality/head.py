@@ -6,7 +6,6 @@ are taken for the same person. It is used here and in tests only.
 
 import importlib.util
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Points, Rgb8, as_rgb
 from actors.engines.local.head.edit import PLAN, Swap, swapped
-from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.shapes import widened
 from actors.engines.local.perception.faces import faces
@@ -25,7 +23,7 @@ from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
-from schema.models.edits import FIGURE_PRESETS, HeadSwapConfig, Size
+from schema.models.edits import HeadSwapConfig
 
 _LEAST_NECK = 0.02
 """In squares of the face's height."""
@@ -36,7 +34,7 @@ TARGETS = {
     "landmarks": (0, 0.03),
     "to_source": (0, 0.45),
     "to_figure": (0.6, 2),
-    "untouched": (0.999, 1),
+    "untouched": (0.99, 1),
     "neck_step": (0, 1),
     "proportion": (0.88, 1.12),
 }
@@ -109,7 +107,8 @@ def changeable(swap: Swap, canvas: Rgb8) -> Mask:
     values = lab(as_rgb(canvas))
     chroma = np.hypot(values[..., 1], values[..., 2])
     hue = np.degrees(np.arctan2(values[..., 2], values[..., 1]))
-    skin = (chroma > 5) & (hue > 5) & (hue < 95)
+    # Dark skin has little chroma.
+    skin = (chroma > np.clip(values[..., 0] / 7, 1.5, 5)) & (hue > 5) & (hue < 95)
     return widened(mask, 3) | widened(skin, 3)
 
 

@@ -15,18 +15,26 @@ from actors.engines.local.posing.edit import PLAN, bend
 from actors.engines.local.raster import components, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
-from schema.models.edits import POSE_PRESETS, PoseChangeConfig, Size
+from schema.models.edits import POSE_PRESETS, PoseChangeConfig
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SIZE = (1024, 1536)
 _MAX_PIXELS = 40_000_000
 _FAR = 12.0
 """L*a*b* units from every colour the person had: such a pixel isn't theirs."""
-_ON_A_PHOTO = ("arms_raised", "football", "standing_arms_out")
+_ON_A_PHOTO = ("arms_raised", "standing_arms_out")
 """These are changed in front of a photo, the others in front of a plain wall."""
+_CHANGED = {
+    "arms_raised": ("standing_front", "hands_on_hips", "cheering", "one_arm_raised"),
+    "dancing": ("arms_raised", "waving", "pointing", "side_step"),
+    "standing_arms_out": ("standing_front", "hands_on_hips", "walking", "arms_raised"),
+}
+"""Who is changed into which presets."""
+_UNSUITABLE = ("hand_on_head", "kicking", "referee", "stop")
+"""A hand at the head, a leg towards the camera, a head turned away, arms towards the camera."""
 
 
-class Pair(Struct, frozen=True):
+class Trial(Struct, frozen=True):
     """One edit to try: `source` and `reference` are names for `photo`; one of `reference` and `preset` is None."""
 
     name: str
@@ -34,6 +42,7 @@ class Pair(Struct, frozen=True):
     background: Path | None
     reference: str | None
     preset: str | None
+    unsuitable: bool = False
 
     def write(self, directory: Path) -> tuple[Path, Path | None]:
         """Make the pictures of the source and the reference as files in `directory`."""
@@ -57,18 +66,17 @@ class Measures(Struct, frozen=True):
     seconds: float
 
 
-def pairs() -> Iterator[Pair]:
-    """The sample people that can be changed, in every preset and in each other's pose, and some that are refused."""
-    changed = ("arms_raised", "dancing", "football", "standing_arms_out")
-    for name in changed:
+def trials() -> Iterator[Trial]:
+    """The sample people that can be changed, in some presets and in each other's pose, and some that are refused."""
+    for name, presets in _CHANGED.items():
         background = SAMPLES / "background_china.jpg" if name in _ON_A_PHOTO else None
-        for preset in POSE_PRESETS:
-            yield Pair(f"{name}_{preset}", name, background, None, preset)
-        for other in changed:
+        for preset in presets:
+            yield Trial(f"{name} + {preset}", name, background, None, preset)
+        for other in _CHANGED:
             if other != name:
-                yield Pair(f"{name}_like_{other}", name, background, other, None)
-    for name in ("hand_on_head", "kicking", "referee", "stop"):
-        yield Pair(f"{name}_{POSE_PRESETS[0]}", name, None, None, POSE_PRESETS[0])
+                yield Trial(f"{name} + {other}", name, background, other, None)
+    for name in _UNSUITABLE:
+        yield Trial(f"{name} + {POSE_PRESETS[0]}", name, None, None, POSE_PRESETS[0], unsuitable=True)
 
 
 def photo(name: str, background: Path | None) -> Image.Image:

@@ -8,7 +8,6 @@ from PIL import Image
 
 from schema.models.edits import (
     BACKGROUND_PRESETS,
-    FIGURE_PRESETS,
     POSE_PRESETS,
     BackgroundChangeConfig,
     BackgroundType,
@@ -20,12 +19,10 @@ from schema.models.edits import (
 from schema.models.problems import FailureCode
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FLOWER, HOPPER, SAMPLES
 from tests.quality import matte, pose
-from tests.quality.pairs import Pair
+from tests.quality.pairs import DONE, Pair
 
 _LONG_HAIR, _FACE_PAINT = SAMPLES / "portrait_long_hair.jpg", SAMPLES / "portrait_face_paint.jpg"
 _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("standing", "arms_out", "arms_up"))
-_FIGURE = {"astronaut": ASTRONAUT, "officer": HOPPER}
-"""Who is on the figures that come with Darkroom: nobody gets their own head."""
 
 
 def sample_pairs(scratch: Path) -> list[Pair]:
@@ -50,16 +47,28 @@ def _backgrounds(scratch: Path) -> Iterator[Pair]:
 
 
 def _heads() -> Iterator[Pair]:
-    sources = (ASTRONAUT, HOPPER, _LONG_HAIR, _FACE_PAINT)
-    for source in sources:
-        for preset in FIGURE_PRESETS:
-            if _FIGURE[preset] != source:
-                config = HeadSwapConfig(figure_preset=preset)
-                yield Pair(f"{source.stem} + figure {preset}", Mode.HEAD_SWAP, source, None, config)
-        for reference in (_LONG_HAIR, _FACE_PAINT, _MAN):
-            if reference != source:
-                name = f"{source.stem} + {reference.stem}"
-                yield Pair(name, Mode.HEAD_SWAP, source, reference, HeadSwapConfig())
+    made = (
+        (ASTRONAUT, "officer"),
+        (ASTRONAUT, _MAN),
+        (HOPPER, "astronaut"),
+        (HOPPER, _FACE_PAINT),
+        (HOPPER, _MAN),
+        (_FACE_PAINT, "officer"),
+    )
+    refused = (
+        (ASTRONAUT, _FACE_PAINT),  # held up by 15 degrees more
+        (_FACE_PAINT, "astronaut"),
+        (ASTRONAUT, _LONG_HAIR),  # whose hair hides the shoulders
+        (_FACE_PAINT, _LONG_HAIR),
+        (_LONG_HAIR, "officer"),  # the photo's border cuts the hair
+    )
+    for pairs, expected in ((made, DONE), (refused, FailureCode.POSE_EXTRACTION_FAILED.value)):
+        for source, figure in pairs:
+            if isinstance(figure, str):
+                name, reference, config = f"{source.stem} + {figure}", None, HeadSwapConfig(figure_preset=figure)
+            else:
+                name, reference, config = f"{source.stem} + {figure.stem}", figure, HeadSwapConfig()
+            yield Pair(name, Mode.HEAD_SWAP, source, reference, config, expected)
 
 
 def _poses(scratch: Path) -> Iterator[Pair]:
@@ -68,10 +77,11 @@ def _poses(scratch: Path) -> Iterator[Pair]:
         yield Pair(f"man_standing + {preset}", Mode.POSE_CHANGE, _MAN, None, config)
     for source, reference in ((_MAN, _MAN_ARMS_UP), (_MAN_ARMS_OUT, _MAN), (_MAN_ARMS_UP, _MAN_ARMS_OUT)):
         yield Pair(f"{source.stem} + {reference.stem}", Mode.POSE_CHANGE, source, reference, PoseChangeConfig())
-    for trial in pose.pairs():
+    for trial in pose.trials():
         source, reference = trial.write(scratch)
         config = PoseChangeConfig(target_pose=trial.preset, size=Size.LARGE)
-        yield Pair(trial.name, Mode.POSE_CHANGE, source, reference, config)
+        expected = FailureCode.POSE_EXTRACTION_FAILED.value if trial.unsuitable else DONE
+        yield Pair(trial.name, Mode.POSE_CHANGE, source, reference, config, expected)
 
 
 def _refused(scratch: Path) -> Iterator[Pair]:

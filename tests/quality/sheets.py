@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from actors.engines.local.arrays import Rgb8
 
-_SIDE, _GAP, _LINES = 240, 8, 3
-_FONT_SIZE = 13
-_COLUMNS = 2
+_SIDE, _GAP, _LINES = 168, 6, 4
+_FONT_SIZE = 12
+_COLUMNS = 3
 """So many edits beside each other."""
 
 
@@ -40,10 +40,9 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
         for column, picture in enumerate(tile.pictures):
             if picture is not None:
                 _paste(sheet, picture, left + _GAP + column * (_SIDE + _GAP), top + _GAP)
-        for line, text in enumerate(tile.lines[:_LINES]):
-            place = left + _GAP, top + _GAP + _SIDE + 2 + line * (_FONT_SIZE + 4)
-            draw.text(place, _fitting(text, width - 2 * _GAP, font), "black", font)
-    sheet.save(path, quality=82)
+        for line, text in enumerate(_wrapped(tile.lines, width - 2 * _GAP, font)):
+            draw.text((left + _GAP, top + _GAP + _SIDE + 2 + line * (_FONT_SIZE + 4)), text, "black", font)
+    sheet.save(path, quality=80)
 
 
 def _paste(sheet: Image.Image, picture: Rgb8, left: int, top: int) -> None:
@@ -52,7 +51,16 @@ def _paste(sheet: Image.Image, picture: Rgb8, left: int, top: int) -> None:
     sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
 
 
-def _fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    while font.getlength(text) > width:
-        text = text[:-2].rstrip("…") + "…"
-    return text
+def _wrapped(lines: Sequence[str], width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """`lines`, broken between words where they are wider than `width` pixels; at most _LINES."""
+    result: list[str] = []
+    for line in lines:
+        row = ""
+        for word in line.split():
+            longer = f"{row} {word}".strip()
+            if row and font.getlength(longer) > width:
+                result.append(row)
+                longer = word
+            row = longer
+        result.append(row)
+    return [line for line in result if line][:_LINES]

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 SAMPLES = Path(__file__).parents[3] / "samples"
 ASTRONAUT = SAMPLES / "astronaut.jpg"
 HOPPER = SAMPLES / "hopper.jpg"
-MAN = SAMPLES / "man_arms_out.jpg"
+MAN = SAMPLES / "man_standing.jpg"
 FIGURE = SAMPLES / "figure_arms_out.jpg"
 CHINA = SAMPLES / "background_china.jpg"
 FLOWER = SAMPLES / "background_flower.jpg"

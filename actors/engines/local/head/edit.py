@@ -32,9 +32,10 @@ from actors.engines.local.head.skin import (
     skin_shift,
 )
 from actors.engines.local.perception.matte import Box, Effort
+from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import lab, resized_linear
+from actors.engines.local.raster import lab, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -68,6 +69,7 @@ _SPARE = 1.3
 _LARGEST = 1_500_000
 """The figure's head and shoulders are worked on in at most so many pixels; what stays as it is keeps all of its own."""
 _STRIP = 256
+_SOMEBODY = 0.5
 _FAR = 22
 """A change in lightness that shadows and highlights of the old skin show through."""
 _SOFT = 1.6
@@ -147,7 +149,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Putting the head on")
     throat = np.maximum(skin.share, bare.neck)
     part = joined(colours, fresh, bare.image, throat)
-    whole = _limbs_in_tone(canvas, figure, tone, change)
+    whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
@@ -177,12 +179,19 @@ def _in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) ->
     return np.where(skin.share[..., None] > 0, moved, image)
 
 
-def _limbs_in_tone(canvas: Picture, figure: Person, tone: Tone, change: Shifts) -> Rgb8:
-    """The whole canvas with the skin of arms and legs in the new tone."""
+def _limbs_in_tone(
+    canvas: Picture, figure: Person, theirs: Portrait, likely: Plane, tone: Tone, change: Shifts
+) -> Rgb8:
+    """The whole canvas with the skin of arms and legs in the new tone.
+
+    `likely` (h, w) is where somebody is at all: what is as brown as skin behind them stays as it is.
+    """
     image = canvas.image
     if figure.pose is None or not np.abs(change.body).max() > _SEEN:
         return image
-    where = limbs(figure.pose, canvas.alpha)
+    where = limbs(figure.pose, canvas.alpha) & (likely > _SOMEBODY)
+    near = theirs.box
+    where[near.top : near.bottom, near.left : near.right] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
     rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
     if not len(rows):
         return image

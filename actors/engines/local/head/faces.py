@@ -27,7 +27,7 @@ _SIDE_LIMIT = 38.0
 ROLL_LIMIT = 40.0
 _LEAST = {"source": 56, "reference": 36}
 """Height of a face in pixels below which there is too little of it, by the photo's role."""
-_RIVAL = 0.62
+_RIVAL = 0.4
 """A second face this large, relative to the first, makes it unclear who is meant."""
 _SURE, _CERTAIN = 0.7, 0.6
 _HANDS = (15, 16, 17, 18, 19, 20, 21, 22)

@@ -7,6 +7,7 @@ from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
@@ -70,13 +71,18 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
 def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:
     """Whether the face in `image` is seen where its landmarks were to go, `aim` (468, 2).
 
+    It is looked at twice: where it has to be, and where a stranger finds a face; the worse look counts.
+
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: it isn't.
     """
     corners = np.concatenate([aim.min(axis=0), aim.max(axis=0)])
     eyes = np.stack([aim[list(RIGHT_EYE)].mean(axis=0), aim[list(LEFT_EYE)].mean(axis=0)])
-    found = landmarks(image, Detection(1.0, corners, eyes), runtimes)
-    error = float(np.hypot(*(found.points - aim).T).mean() / max(float(np.hypot(*(eyes[1] - eyes[0]))), 1.0))
+    middle = aim.mean(axis=0)
+    seen = [face for face in faces(image, runtimes) if bool(((face.box[:2] < middle) & (middle < face.box[2:])).all())]
+    looks = [landmarks(image, face, runtimes).points for face in (Detection(1.0, corners, eyes), *seen[:1])]
+    apart = max(float(np.hypot(*(eyes[1] - eyes[0]))), 1.0)
+    error = max(float(np.hypot(*(points - aim).T).mean()) for points in looks) / apart
     if error > _ERROR:
         raise EngineError(
             FailureCode.POSE_EXTRACTION_FAILED,

@@ -24,6 +24,8 @@ _NEAR, _CLOSE = 0.045, 0.012
 """What is nearer than this share of the person's height is clothes and hair; beside something that goes, this near."""
 _LARGE = 0.25
 """A part as large as this share of the silhouette isn't something that a person holds."""
+_MISTAKEN = 0.5
+"""With so much that has to go, relative to the silhouette, the network took something else for the subject."""
 _FIRST_JOINT = 11
 """Key points from here on are the body's, the ones before the face's."""
 _DOUBTFUL = 0.72
@@ -56,7 +58,8 @@ def of_people(
         return alpha * resized_linear(_kept_parts(small, None, anchors), width, height)
     anchors += [point * scale for point in person.others]
     silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
-    keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors)
+    seen = None if likely is None else np.clip(resized(likely, *size), 0, 1)
+    keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors, seen)
     joints = [point * scale for point in person.points[_FIRST_JOINT:][person.visible[_FIRST_JOINT:] > 0.5]]
     # Well inside the silhouette a doubt is a dark coat or a shadow, not a hole.
     solid = gaussian((shrunk(silhouette > 0.85, 4) & (small > 0.2)).astype(np.float32), 1.5)
@@ -65,7 +68,7 @@ def of_people(
     if likeness is not None:
         # The silhouette is a rough guess: where it alone speaks for a person, colours mustn't speak for the background.
         trusted = np.clip(1.25 - gaussian(likeness, 5.0), 0, 1)
-        missing *= trusted if likely is None else np.maximum(trusted, np.clip(resized(likely, *size), 0, 1))
+        missing *= trusted if seen is None else np.maximum(trusted, seen)
         lost, found = _by_colour(likeness, np.maximum(small * keep, solid), silhouette, joints)
         keep, missing = keep * lost, np.maximum(missing * lost, found)
     added = np.maximum(solid, missing)
@@ -158,7 +161,7 @@ def _kept_parts(alpha: Plane, silhouette: Plane | None, anchors: Sequence[Points
     return gaussian(grown(keep[labels], 4).astype(np.float32), 1.0)
 
 
-def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points]) -> Plane:
+def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points], likely: Plane | None) -> Plane:
     """Weights that drop what hangs together with the person in the matte, but is away from the silhouette."""
     body = silhouette > 0.3
     if not body.any():
@@ -174,6 +177,10 @@ def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points
     drop[0] = False
     if not drop.any():
         return np.ones_like(alpha)
+    if float(areas[drop].sum()) > _MISTAKEN * float(body.sum()):
+        # Something behind them stood out more than the person: only who knows persons can tell the edge.
+        known = silhouette if likely is None else (2 * silhouette + likely) / 3
+        return np.clip((known - 0.45) / 0.2, 0, 1)
     gone: Mask = grown(drop[labels], max(2, round(_NEAR * tall))) & ~grown(body, max(1, round(_CLOSE * tall)))
     return 1 - gaussian(gone.astype(np.float32), 1.0)
 
