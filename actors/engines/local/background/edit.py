@@ -164,7 +164,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
-    several = sum(face.score > _SURE_FACE for face in found) > 1
+    several = sum(face.score > _SURE_FACE for face in found) > 1 or (person is not None and len(person.others) > 0)
     return _Cut(colours, alpha, person, ["More than one person was found; all were kept."] if several else [])
 
 

@@ -65,6 +65,7 @@ _CERTAIN = 0.5
 _TRACE = 0.02
 """Less alpha than this nobody sees."""
 
+_SEVERAL = "More than one person was found; the most prominent one was changed."
 _NOBODY = (
     "No person was found in the {role} image. Please send a photo that shows one person from head to feet, "
     "clearly and not too small."
@@ -133,7 +134,8 @@ def bend(
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background
-    return Bending(photo, as_rgb8(result), target.joints, cut.warnings)
+    warnings = [*cut.warnings, _SEVERAL] if len(person.others) else cut.warnings
+    return Bending(photo, as_rgb8(result), target.joints, warnings)
 
 
 def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None:

@@ -187,3 +187,14 @@ def test_an_edit_that_is_not_wanted_any_more_ends(runtimes: Runtimes) -> None:
     steps = Steps(PLAN, lambda percent, _: told.append(percent), iter([False, True]).__next__)
     with pytest.raises(StoppedError):
         change_pose(RAISED, None, PoseChangeConfig(size=Size.SMALL), MAX_PIXELS, runtimes, steps)
+
+
+def test_somebody_else_in_the_photo_is_told(runtimes: Runtimes, tmp_path: Path) -> None:
+    with Image.open(SAMPLES / "man_standing.jpg") as first, Image.open(SAMPLES / "man_arms_out.jpg") as second:
+        farther = second.reduce(2)
+        both = Image.new("RGB", (first.width + farther.width, first.height), "grey")
+        both.paste(first, (0, 0))
+        both.paste(farther, (first.width, first.height - farther.height))
+    both.save(tmp_path / "two.png")
+    warnings = changed(runtimes, tmp_path / "two.png", target_pose="standing_front").warnings
+    assert any(warning.startswith("More than one person was found") for warning in warnings)
