@@ -36,7 +36,7 @@ from service.files.receiving import receive
 from service.refusals import Refused
 from tests.actors.engines.conftest import MAX_PIXELS, Edited, MakeRequest, edited
 from tests.actors.engines.hostile import Fate, Hostile, hostile_images
-from tests.actors.engines.hostile_bytes import saved, tiff
+from tests.actors.engines.hostile.writing import saved, tiff
 from tests.actors.engines.scenes import ASTRONAUT, FIGURE, cut_out, loaded
 
 EVERYTHING = os.environ.get("DARKROOM_HOSTILE") == "all"

@@ -14,7 +14,7 @@ from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
-from tests.actors.engines.hostile_bytes import (
+from tests.actors.engines.hostile.writing import (
     png,
     png_chunks,
     png_header,

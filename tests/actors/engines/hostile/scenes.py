@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.actors.engines.hostile_bytes import saved
+from tests.actors.engines.hostile.writing import saved
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, FLOWER, HOPPER, cut_out, loaded, on_background
 
 Random = random.Random
