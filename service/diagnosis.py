@@ -8,12 +8,13 @@ from typing import cast
 
 import asyncpg
 from msgspec import Struct
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from service.accounts.store import unbalanced_users
 from service.database import UNAVAILABLE, Connection, connect, load_queries
 from service.files.storage import Storage, StorageError
 from service.migrations import SchemaError, check_schema
+from service.pooling import shares_sessions, without_statements
 from service.queue import REDIS_AWAY, Queue
 from service.settings import Settings
 from service.tasks.workers import living_workers
@@ -67,7 +68,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
 
 async def _database(settings: Settings) -> AsyncGenerator[Finding]:
     try:
-        connection = await connect(settings)
+        connection = await connect(without_statements(settings))
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
         yield wrong("database", "PostgreSQL refuses the user or password", "Correct DATABASE_URL.")
     except asyncpg.InvalidCatalogNameError:
@@ -80,41 +81,54 @@ async def _database(settings: Settings) -> AsyncGenerator[Finding]:
         )
     else:
         try:
-            yield ok("database", f"PostgreSQL {await connection.fetchval('SHOW server_version')} answers")
-            yield await _pooler(connection, settings)
-            yield await _clock(connection)
-            try:
-                await check_schema(connection)
-            except SchemaError as error:
-                yield wrong("schema", str(error), "Run: darkroom migrate")
-            else:
-                yield ok("schema", "up to date")
-                for look in (_workers, _waiting, _stuck, _undispatched, _ledger, _refunds, _ownerless):
-                    yield await look(connection)
-                async for finding in _storage(connection, settings):
-                    yield finding
+            async for finding in _inside(connection, settings):
+                yield finding
+        except asyncpg.InsufficientPrivilegeError:
+            yield wrong(
+                "schema",
+                "this user of PostgreSQL may not read Darkroom's tables",
+                "Put the user that runs `darkroom migrate` into DATABASE_URL, or GRANT this one its rights.",
+            )
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
+            yield wrong(
+                "schema",
+                "a part that a migration made is gone",
+                "Somebody dropped it by hand. Restore the database from a backup.",
+            )
+        except UNAVAILABLE as error:
+            yield wrong("database", f"PostgreSQL stopped answering ({type(error).__name__})", "Read its log.")
         finally:
             await connection.close()
 
 
-async def _pooler(connection: Connection, settings: Settings) -> Finding:
-    """Behind a transaction pooler two statements may run on two servers' sessions."""
-    how = "a transaction pooler is expected" if settings.through_pooler else "a direct connection is expected"
+async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
+    yield ok("database", f"PostgreSQL {await connection.fetchval('SHOW server_version')} answers")
+    yield await _pooler(settings)
+    yield await _clock(connection)
     try:
-        sessions = {await connection.fetchval("SELECT pg_backend_pid()") for _ in range(3)}
-        if not settings.through_pooler:
-            # A pooler in transaction mode forgets prepared statements, or mixes them up between clients.
-            statement = await connection.prepare("SELECT 1")
-            await statement.fetchval()
-    except asyncpg.PostgresError:
+        await check_schema(connection)
+    except SchemaError as error:
+        yield wrong("schema", str(error), "Run: darkroom migrate")
+        return
+    yield ok("schema", "up to date")
+    for look in (_workers, _waiting, _stuck, _undispatched, _ledger, _charges, _refunds, _ownerless):
+        yield await look(connection)
+    async for finding in _storage(connection, settings):
+        yield finding
+
+
+async def _pooler(settings: Settings) -> Finding:
+    """Behind a transaction pooler two statements may run on two servers' sessions."""
+    pooled = await shares_sessions(settings)
+    if pooled and not settings.through_pooler:
         return wrong(
             "pooler",
-            f"{how}, but prepared statements get lost",
-            "Set DATABASE_POOLER=transaction (Supabase: port 6543).",
+            "a transaction pooler stands before PostgreSQL, and a direct connection is expected",
+            "Set DATABASE_POOLER=transaction (Supabase: port 6543); otherwise prepared statements get lost.",
         )
-    if len(sessions) > 1 and not settings.through_pooler:
-        return wrong("pooler", f"{how}, but the session changes", "Set DATABASE_POOLER=transaction.")
-    return ok("pooler", how)
+    if not pooled and settings.through_pooler:
+        return ok("pooler", "none seen, though one is expected: statements are parsed each time")
+    return ok("pooler", "a transaction pooler, as expected" if pooled else "a direct connection, as expected")
 
 
 async def _clock(connection: Connection) -> Finding:
@@ -174,6 +188,16 @@ async def _ledger(connection: Connection) -> Finding:
     )
 
 
+async def _charges(connection: Connection) -> Finding:
+    return _named(
+        "charges",
+        await QUERIES["miscounted_tasks"].column(connection, limit=SHOWN),
+        none="every task says what the ledger says",
+        some="tasks whose ledger entries differ from what they say they took or gave back",
+        remedy="Something changed tasks or the ledger directly. Grant what is missing: darkroom user grant.",
+    )
+
+
 async def _refunds(connection: Connection) -> Finding:
     return _named(
         "refunds",
@@ -229,18 +253,32 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
     else:
         yield ok("redis", "answers")
         yield await _eviction(queue)
-        yield ok("queue", f"{await queue.length()} messages wait")
+        yield await _queue(queue)
     finally:
         await queue.close()
+
+
+async def _queue(queue: Queue) -> Finding:
+    try:
+        return ok("queue", f"{await queue.length()} messages wait")
+    except ResponseError as error:
+        why = "this user may not" if isinstance(error, NoPermissionError) else "something else lies under its name"
+        return wrong(
+            "queue",
+            f"the queue can't be read: {why}",
+            "Give Darkroom a database of Redis, and a user for it, that may do everything there.",
+        )
+    except REDIS_AWAY as error:
+        return wrong("queue", f"Redis stopped answering ({type(error).__name__})", "Read its log.")
 
 
 async def _eviction(queue: Queue) -> Finding:
     """A Redis that evicts throws waiting messages away when it is full; they are found again, but late."""
     try:
         configured = cast("dict[str, str]", await queue.redis.config_get("maxmemory-policy"))
-    except (ResponseError, NoPermissionError):
+    except ResponseError:
         return unknown("eviction", "Redis doesn't tell its maxmemory-policy; it should be noeviction")
-    except RedisError as error:
+    except REDIS_AWAY as error:
         return unknown("eviction", f"Redis stopped answering ({type(error).__name__})")
     policy = configured.get("maxmemory-policy")
     if policy is None:

@@ -63,8 +63,9 @@ class BackgroundType(StrEnum):
     REMOVE = "remove"
 
 
-FileId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z", description="The id of an uploaded file.")]
-PresetName = Annotated[str, Meta(pattern=r"\A[a-z0-9_]{1,40}\Z")]
+# Read by Python and, in the documents, by JavaScript: that knows no \A and \Z, and Python's $ passes a line break.
+FileId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", description="The id of an uploaded file.")]
+PresetName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}(?!\n)$")]
 
 
 class EditConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

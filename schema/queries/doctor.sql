@@ -32,6 +32,19 @@ SELECT task_id
  WHERE status IN ('failed', 'cancelled') AND credits_refunded < credits_consumed
  LIMIT :limit
 
+-- name: miscounted_tasks
+-- A task that came from elsewhere has no entries here, and none are missed.
+SELECT task_id
+  FROM tasks
+  JOIN (SELECT task_id,
+               -coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
+               coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
+          FROM credit_ledger
+         WHERE task_id IS NOT NULL
+         GROUP BY task_id) AS entries USING (task_id)
+ WHERE charged <> credits_consumed OR refunded <> credits_refunded
+ LIMIT :limit
+
 -- name: sample_of_files
 -- The newest files and a random part of the rest.
 (SELECT file_id, blob_key FROM files ORDER BY uploaded_at DESC LIMIT :limit)

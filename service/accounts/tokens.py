@@ -27,5 +27,6 @@ def subject_of(token: str, secret_keys: tuple[str, ...]) -> str | None:
         except jwt.InvalidTokenError:
             continue
         subject = claims["sub"]
-        return subject if isinstance(subject, str) else None
+        # PyJWT takes "1800000000" and True for times as well; RFC 7519 knows numbers alone.
+        return subject if isinstance(subject, str) and type(claims["exp"]) in {int, float} else None
     return None

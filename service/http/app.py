@@ -9,12 +9,14 @@ from typing import Any
 import structlog
 from litestar import Litestar, Request, Router, get
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
+from litestar.routes import HTTPRoute
 from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType]
+from litestar.types import Message, Scope
 
 from schema.models.edits import available_modes
 from service.http.context import RequestContext
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> "Application":
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[_allow_every_method],
         cors_config=_cors(settings),
         openapi_config=_openapi(),
         request_max_body_size=LARGEST_JSON_BODY,
@@ -80,6 +83,17 @@ def _api(settings: Settings) -> Router:
     return Router(
         path="/api/v1", route_handlers=[private, FileController, modes_route(available_modes(settings.engines))]
     )
+
+
+async def _allow_every_method(message: Message, scope: Scope) -> None:
+    """Litestar's answer to OPTIONS knows only the method that was registered first at a path."""
+    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    routes = [route for route in scope["litestar_app"].routes if route.path_format == scope.get("path_template")]
+    if "Allow" in headers and routes:
+        methods = {method for route in routes if isinstance(route, HTTPRoute) for method in route.methods}
+        headers["Allow"] = ", ".join(sorted(methods))
 
 
 def _services(state: State) -> Services:

@@ -9,6 +9,7 @@ import uvicorn
 
 from service.database import connect
 from service.http.app import Application, create_app
+from service.http.heads import BoundedHttp
 from service.migrations import check_schema
 from service.settings import Settings
 
@@ -55,6 +56,7 @@ def serve(settings: Settings, *, host: str, port: int, fd: int | None) -> None:
         port=port,
         log_config=None,
         access_log=False,
+        http=BoundedHttp,
         server_header=False,
         timeout_graceful_shutdown=FINISH_WITHIN,
         lifespan="on",

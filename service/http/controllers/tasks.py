@@ -39,10 +39,10 @@ REPLAY = {
 }
 
 Status = Annotated[
-    str | None, QueryParameter(description="pending, processing, done, failed, cancelled; `all` means no filter.")
+    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*TaskStatus, "all", None]})
 ]
 ModeFilter = Annotated[
-    str | None, QueryParameter(description="HEAD_SWAP, BACKGROUND_CHANGE, POSE_CHANGE; `all` means no filter.")
+    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*Mode, "all", None]})
 ]
 Page = Annotated[int, QueryParameter(ge=1, description="page x page_size goes up to 10,000; beyond, use the cursor.")]
 PageSize = Annotated[int, QueryParameter(ge=1, le=100)]
@@ -52,6 +52,7 @@ Key = Annotated[
     HeaderParameter(
         name="Idempotency-Key",
         description="1 to 255 visible ASCII characters. For 24 hours the same key and body give the same task.",
+        schema_extra={"pattern": f"^{VISIBLE_ASCII.pattern}$"},
     ),
 ]
 Prefer = Annotated[

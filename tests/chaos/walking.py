@@ -1,0 +1,64 @@
+"""What a walk along the document needs besides the document: photos that are some, ids that are somebody's.
+
+Loaded by schemathesis itself, as the module that SCHEMATHESIS_HOOKS names; see test_schema_walk.py.
+"""
+
+import os
+import re
+from itertools import count, cycle
+from typing import Any
+
+import msgspec
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+from schemathesis.transport.serialization import Binary
+
+from tests.service.http.pictures import jpeg, png_that_says
+
+INVENTED = 3
+"""One of so many valid cases stays as it was made up."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the walker's user owns: a file for new tasks; files with their signed queries; tasks of every status."""
+
+    source: str
+    files: dict[str, dict[str, str]]
+    tasks: list[str]
+
+
+WAITS = re.compile("[1-5]?[0-9]|60")
+
+known = msgspec.json.decode(os.environ["SCHEMA_WALK_KNOWN"], type=Known)
+tasks, files, cases = cycle(known.tasks), cycle(known.files), count()
+
+schemathesis.openapi.format("binary", st.sampled_from([Binary(jpeg()), Binary(png_that_says(64, 64)), Binary(b"x")]))
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]) -> None:
+    """Put something real into most cases that are meant to be valid."""
+    if case.meta is None:
+        return
+    meant_to_be_valid = case.meta.generation.mode is GenerationMode.POSITIVE
+    path, body = case.path_parameters, case.body
+    if WAITS.fullmatch(str(case.query.get("wait"))):
+        # Nobody works here: a waiting task would be waited for all that time.
+        if meant_to_be_valid:
+            case.query["wait"] = "0"
+        else:
+            path["task_id"] = "task_of_nobody"
+    if isinstance(body, dict) and not isinstance(body.get("purpose", ""), str):
+        # A form knows text alone, and what isn't would arrive as some: let it be wrong in a way that a form can be.
+        body["purpose"] = "x" * 1000
+    if not meant_to_be_valid or next(cases) % INVENTED == 0:
+        return
+    if "task_id" in path:
+        path["task_id"] = next(tasks)
+    if "file_id" in path:
+        path["file_id"] = next(files)
+        if case.query:
+            case.query.update(known.files[path["file_id"]])
+    if isinstance(body, dict) and "source_image" in body:
+        body |= {"source_image": known.source, "reference_image": None, "config": {}, "webhook_url": None}
