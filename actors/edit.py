@@ -14,7 +14,7 @@ from actors.engines.seam import Artifact, EditRequest, Engine, EngineError, Fini
 from actors.results import new_files, store_artifacts, stored_result
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
-from schema.models.tasks import TaskFailure, TaskRecord
+from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
 from service.database import UNAVAILABLE, Pool
 from service.files import store as files
 from service.files.storage import BlobNotFound, Storage, StorageError
@@ -45,6 +45,13 @@ class Limits(Struct, frozen=True):
     max_attempts: int
     max_pixels: int
     shutdown_grace: float = SHUTDOWN_GRACE
+
+
+class Saved(Struct, frozen=True):
+    """What an attempt leads to: its blobs are stored, its rows are still to be written."""
+
+    made: list[NewFile]
+    result: StoredResult
 
 
 class Editor:
@@ -124,7 +131,20 @@ class Editor:
                 await _stopped(pending)
             await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
 
-    async def _attempt(self, claim: Claim, engine: Engine, workspace: Path) -> tuple[list[Artifact], Finished]:
+    async def _attempt(self, claim: Claim, engine: Engine, workspace: Path) -> Saved:
+        """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown."""
+        artifacts, finished = await self._make(claim, engine, workspace)
+        made = await new_files(claim.task, artifacts)
+        if not await self._with_database(lambda: self._expect(made)):
+            raise _database_gone()
+        try:
+            await store_artifacts(self._storage, artifacts, made)
+        except StorageError as error:
+            log.warning("result not saved", task_id=claim.task_id, error=str(error))
+            raise EngineError(FailureCode.RESULT_SAVE_FAILED, NOT_SAVED, transient=True) from error
+        return Saved(made, stored_result(artifacts, made, finished))
+
+    async def _make(self, claim: Claim, engine: Engine, workspace: Path) -> tuple[list[Artifact], Finished]:
         request = await self._request(claim.task, workspace)
         artifacts: list[Artifact] = []
         events = engine.run(request)
@@ -206,10 +226,9 @@ class Editor:
         await self._stopping.wait()
         await asyncio.sleep(self._limits.shutdown_grace)
 
-    async def _settle(self, claim: Claim, attempt: "asyncio.Task[tuple[list[Artifact], Finished]]") -> None:
+    async def _settle(self, claim: Claim, attempt: "asyncio.Task[Saved]") -> None:
         try:
-            artifacts, finished = attempt.result()
-            await self._complete(claim, artifacts, finished)
+            await self._complete(claim, attempt.result())
         except EngineError as error:
             await self._settle_error(claim, error)
         except StorageError as error:
@@ -227,20 +246,10 @@ class Editor:
         else:
             await self._fail(claim, failure)
 
-    async def _complete(self, claim: Claim, artifacts: list[Artifact], finished: Finished) -> None:
-        made = await new_files(claim.task, artifacts)
-        if not await self._with_database(lambda: self._expect(made)):
-            return
-        try:
-            await store_artifacts(self._storage, artifacts, made)
-        except StorageError as error:
-            log.warning("result not saved", task_id=claim.task_id, error=str(error))
-            await self._try_again_or_fail(claim, RESULT_NOT_SAVED)
-            return
-        result = stored_result(artifacts, made, finished)
-        task = await self._with_database(lambda: lifecycle.complete_task(self._pool, claim, result, made))
+    async def _complete(self, claim: Claim, saved: Saved) -> None:
+        task = await self._with_database(lambda: lifecycle.complete_task(self._pool, claim, saved.result, saved.made))
         if task is None:
-            await self._throw_away(claim, made)
+            await self._throw_away(claim, saved.made)
             return
         log.info("task finished", task_id=task.task_id, status=task.status, seconds=task.processing_time)
         await self._dispatcher.tell_ended(task.task_id)
@@ -329,5 +338,5 @@ def _timed_out(seconds: float) -> TaskFailure:
 STORAGE_AWAY = TaskFailure(
     FailureCode.PROCESSING_FAILED, "The photo couldn't be read from the storage. Try again later."
 )
-RESULT_NOT_SAVED = TaskFailure(FailureCode.RESULT_SAVE_FAILED, "The picture couldn't be saved. Try again later.")
+NOT_SAVED = "The picture couldn't be saved. Try again later."
 UNEXPECTED = TaskFailure(FailureCode.PROCESSING_FAILED, "Something went wrong while editing. Try again later.")

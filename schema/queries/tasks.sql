@@ -182,7 +182,7 @@ RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesc
 -- Locked in one order, so that two processes that mark the same tasks don't wait for each other.
 WITH waiting AS (
     SELECT tasks.task_id
-      FROM unnest(:task_ids::text[], :message_nos::integer[]) AS sent (task_id, message_no)
+      FROM unnest(:task_ids::text[], :message_nos::text[]::integer[]) AS sent (task_id, message_no)
       JOIN tasks USING (task_id, message_no)
      WHERE tasks.status = 'pending'
      ORDER BY tasks.task_id
@@ -217,7 +217,7 @@ SELECT task_id, message_no
 -- name: mark_lost_messages
 WITH waiting AS (
     SELECT tasks.task_id
-      FROM unnest(:task_ids::text[], :message_nos::integer[]) AS lost (task_id, message_no)
+      FROM unnest(:task_ids::text[], :message_nos::text[]::integer[]) AS lost (task_id, message_no)
       JOIN tasks USING (task_id, message_no)
      WHERE tasks.status = 'pending'
      ORDER BY tasks.task_id

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg
 import structlog
@@ -17,6 +18,11 @@ from service.files.receiving import receive
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused
+
+PUT_WITHIN = 10.0
+"""Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""
+SLOWEST_PUT = 250_000
+"""Bytes a second."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +67,7 @@ class FileService:
             )
             async with self._pool.acquire() as connection:
                 await store.expect_blobs(connection, [new.blob_key])
-            await self._storage.put(new.blob_key, received.path, facts.content_type)
+            await self._put(new, received.path)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 record = await store.add_file(connection, new)
@@ -70,6 +76,17 @@ class FileService:
             raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.") from None
         log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
         return record
+
+    async def _put(self, new: NewFile, path: Path) -> None:
+        """Put an upload into the storage, whose own patience is longer than a client's.
+
+        What is written after all, when nobody waits any more, was noted before, and is removed by the sweep.
+        """
+        try:
+            async with asyncio.timeout(PUT_WITHIN + new.size / SLOWEST_PUT):
+                await self._storage.put(new.blob_key, path, new.content_type)
+        except TimeoutError as error:
+            raise StorageError(f"{self._storage.name} takes too long to store an upload", transient=True) from error
 
     async def find(self, file_id: str, *, user_id: str | None) -> FileRecord:
         """A file: this user's, or anybody's for whoever brought a valid signature (None).

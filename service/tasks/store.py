@@ -238,8 +238,9 @@ async def mark_lost_messages(connection: Connection, announcements: Sequence[Ann
     return await QUERIES["mark_lost_messages"].column(connection, **_columns(announcements))
 
 
-def _columns(announcements: Sequence[Announcement]) -> dict[str, list[str] | list[int]]:
-    return {"task_ids": [one[0] for one in announcements], "message_nos": [one[1] for one in announcements]}
+def _columns(announcements: Sequence[Announcement]) -> dict[str, list[str]]:
+    """Numbers as text: other arrays asyncpg looks up first, which through a pooler leaves `jit` off in a session."""
+    return {"task_ids": [one[0] for one in announcements], "message_nos": [str(one[1]) for one in announcements]}
 
 
 async def update_progress(

@@ -2,16 +2,13 @@
 
 import os
 import secrets
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from service.files.storage import Storage
+from tests.s3 import s3_server
 
 OpenBucket = Callable[..., Storage]
 
@@ -19,42 +16,8 @@ OpenBucket = Callable[..., Storage]
 @pytest.fixture(scope="session")
 def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The AWS_* variables of a running server that has a bucket `photos`."""
-    data = tmp_path_factory.mktemp("s3")
-    (data / "photos").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    options = {
-        "AWS_ACCESS_KEY_ID": "tester",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16),
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_REGION": "us-east-1",
-    }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "nanio", "serve", "--data-dir", data, "--host", "127.0.0.1", "--port", str(port),
-         "--log-level", "error", "--no-access-log"],
-        env={**os.environ, "NANIO_ACCESS_KEY": "tester", "NANIO_SECRET_KEY": options["AWS_SECRET_ACCESS_KEY"]},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_for(port, server)
-        yield options
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    pytest.fail("the S3 server didn't start")
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server.options
 
 
 @pytest.fixture
