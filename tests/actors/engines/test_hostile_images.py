@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import psutil
@@ -278,7 +279,8 @@ async def test_the_engine_survives_what_opens(engine: LocalEngine, tmp_path: Pat
     assert faults == []
     assert ends["made"] >= len(todo) / 5, ends
     part = len(memory) // 3
-    assert max(memory[-part:]) <= max(memory[:part]) + GROWTH, [size >> 20 for size in memory]
+    # Medians: a single large picture is given back with the next edit, what leaks stays.
+    assert median(memory[-part:]) <= median(memory[:part]) + GROWTH, [size >> 20 for size in memory]
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -1,0 +1,14 @@
+"""`darkroom up` with its own command line, whose children are those of darkroom.py."""
+
+import sys
+from functools import partial
+from unittest.mock import patch
+
+from service.cli.up import up
+from service.embedded.commands import Commands
+from service.embedded.stack import Plan
+
+if __name__ == "__main__":
+    commands = Commands(program=(sys.executable, "-m", "tests.chaos.darkroom"))
+    with patch("service.embedded.stack.Plan", partial(Plan, commands=commands)):
+        up()
