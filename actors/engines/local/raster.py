@@ -38,12 +38,6 @@ def resized_linear(image: Raster, width: int, height: int) -> Raster:
     return result
 
 
-def resized_nearest(image: Raster, width: int, height: int) -> Raster:
-    """`image` at another size, each pixel a copy of the nearest."""
-    result: Any = cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST)
-    return result
-
-
 def gaussian(image: Floats, sigma: float) -> Floats:
     """`image` blurred by a Gaussian of `sigma` pixels.
 
