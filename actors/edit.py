@@ -325,7 +325,7 @@ def _image_gone(name: str) -> EngineError:
 
 
 def _database_gone() -> EngineError:
-    return EngineError(UNEXPECTED.code, UNEXPECTED.message, transient=True)
+    return EngineError(FailureCode.PROCESSING_FAILED, UNEXPECTED.message, transient=True)
 
 
 def _timed_out(seconds: float) -> TaskFailure:

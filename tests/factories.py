@@ -105,6 +105,7 @@ async def add_task(
     if status is TaskStatus.FAILED:
         row |= {"error": TaskFailureFactory.build()}
     row |= columns
+    row.setdefault("queued_at", row["created_at"])
     row |= {name: to_builtins(row[name]) for name in JSON_COLUMNS if name in row}
     places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
     statement = f"INSERT INTO tasks ({', '.join(row)}) VALUES ({places}) RETURNING *"  # noqa: S608 - column names only

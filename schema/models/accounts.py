@@ -27,6 +27,8 @@ class UserRecord(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     last_login: datetime | None
+    legacy_fingerprint: bytes | None
+    is_placeholder: bool
 
 
 class Account(Struct, frozen=True):

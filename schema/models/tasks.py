@@ -51,18 +51,30 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
 class TaskFailure(Struct, frozen=True):
     """Why a task failed: the code for programs, the message for the person, who learns what to do about it."""
 
-    code: FailureCode
+    code: Annotated[
+        str, Meta(description=f"One of {', '.join(FailureCode)}. Tasks of the system before this one keep theirs.")
+    ]
     message: str
     details: dict[str, Any] | None = None
 
 
-class StoredResult(Struct, frozen=True):
+class LegacyPictures(Struct, frozen=True):
+    """Where the system before this one serves a result's pictures: paths or URLs, as it wrote them."""
+
+    output_image: str | None
+    thumbnail: str | None
+    comparison_image: str | None
+
+
+class StoredResult(Struct, frozen=True, omit_defaults=True):
     """What the table keeps of an edit's outcome: ids of files, from which each answer makes fresh signed URLs."""
 
-    output_file_id: str
+    output_file_id: str | None
     thumbnail_file_id: str | None
     comparison_file_id: str | None
     metadata: dict[str, Any]
+    legacy: LegacyPictures | None = None
+    """Only of imported tasks. It is shown where there is no file."""
 
 
 class TaskRecord(Struct, frozen=True):
@@ -99,6 +111,11 @@ class TaskRecord(Struct, frozen=True):
     lease_token: int
     lease_expires_at: datetime | None
     worker_id: str | None
+    legacy_fingerprint: bytes | None
+    legacy_expires_at: datetime | None
+    elsewhere: bool
+    taken_over_at: datetime | None
+    queued_at: datetime
 
 
 class TaskResult(Struct, frozen=True):
@@ -107,7 +124,7 @@ class TaskResult(Struct, frozen=True):
     output_image: str
     thumbnail: str | None
     comparison_image: str | None
-    output_file_id: str
+    output_file_id: Annotated[str | None, Meta(description="Null while the system before this one has the file.")]
     metadata: dict[str, Any]
 
 

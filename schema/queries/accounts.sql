@@ -79,9 +79,22 @@ RETURNING key_id
 
 -- name: delete_user
 -- Files, tasks, keys go with the user; the ledger stays without the person (ON DELETE SET NULL), and reasons typed by
--- people go too.
+-- people go too. What was imported leaves its ids behind, so that no later import brings it back; what an import could
+-- not read goes.
 WITH entries AS (
     UPDATE credit_ledger SET reason = NULL WHERE user_id = :user_id
+), tombstones AS (
+    INSERT INTO legacy_tombstones (kind, record_id)
+    SELECT 'task', task_id FROM tasks WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL
+     UNION ALL
+    SELECT 'user', user_id FROM users WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL
+    ON CONFLICT DO NOTHING
+), quarantine AS (
+    DELETE FROM legacy_quarantine WHERE kind = 'user' AND record_id = :user_id
+), remarks AS (
+    DELETE FROM legacy_remarks
+     WHERE (kind = 'user' AND record_id = :user_id)
+        OR (kind = 'task' AND record_id IN (SELECT task_id FROM tasks WHERE user_id = :user_id))
 )
 DELETE FROM users WHERE user_id = :user_id
 RETURNING user_id

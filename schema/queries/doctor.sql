@@ -15,12 +15,12 @@ SELECT task_id
 -- How long the first of those that may run now has been waiting, in seconds.
 SELECT coalesce(extract(epoch FROM now() - min(greatest(updated_at, not_before))), 0)::double precision
   FROM tasks
- WHERE status = 'pending' AND (not_before IS NULL OR not_before <= now())
+ WHERE status = 'pending' AND NOT elsewhere AND (not_before IS NULL OR not_before <= now())
 
 -- name: undispatched_too_long
 SELECT count(*)
   FROM tasks
- WHERE status = 'pending' AND dispatched_at IS NULL
+ WHERE status = 'pending' AND NOT elsewhere AND dispatched_at IS NULL
    AND greatest(updated_at, not_before) < now() - interval '30 seconds'
 
 -- name: ownerless_tasks
@@ -33,7 +33,7 @@ SELECT task_id
  LIMIT :limit
 
 -- name: miscounted_tasks
--- A task that came from elsewhere has no entries here, and none are missed.
+-- A task that was imported was charged where it came from; one that ended there has no entries here at all.
 SELECT task_id
   FROM tasks
   JOIN (SELECT task_id,
@@ -42,7 +42,7 @@ SELECT task_id
           FROM credit_ledger
          WHERE task_id IS NOT NULL
          GROUP BY task_id) AS entries USING (task_id)
- WHERE charged <> credits_consumed OR refunded <> credits_refunded
+ WHERE (charged <> credits_consumed AND (charged <> 0 OR legacy_fingerprint IS NULL)) OR refunded <> credits_refunded
  LIMIT :limit
 
 -- name: sample_of_files

@@ -18,8 +18,8 @@ VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :
 RETURNING *
 
 -- name: get_file
--- For whoever brings a signed URL.
-SELECT * FROM files WHERE file_id = :file_id
+-- For whoever brings a signed URL. Several owners' rows of one id are on one blob.
+SELECT * FROM files WHERE file_id = :file_id LIMIT 1
 
 -- name: get_users_file
 SELECT * FROM files WHERE file_id = :file_id AND user_id = :user_id
@@ -31,10 +31,11 @@ SELECT file_id FROM files WHERE file_id = :file_id AND user_id = :user_id FOR UP
 -- name: file_is_in_use
 SELECT EXISTS (
     SELECT FROM tasks
-     WHERE (source_image = :file_id OR reference_image = :file_id) AND status IN ('pending', 'processing'))
+     WHERE (source_image = :file_id OR reference_image = :file_id)
+       AND user_id = :user_id AND status IN ('pending', 'processing'))
 
 -- name: delete_file
-DELETE FROM files WHERE file_id = :file_id
+DELETE FROM files WHERE file_id = :file_id AND user_id = :user_id
 
 -- name: delete_results
 -- A task's result files, but for those that are another task's input. First the lock, then the look: see lock_file.

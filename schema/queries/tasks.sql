@@ -35,9 +35,9 @@ WITH kept AS (
     RETURNING current_credits
 ), task AS (
     INSERT INTO tasks (task_id, user_id, mode, priority, line, source_image, reference_image, config, webhook_url,
-                       credits_consumed, retry_of, created_at, updated_at)
+                       credits_consumed, retry_of, created_at, updated_at, queued_at)
     SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url,
-           :price, :retry_of, coalesce(:now, now()), coalesce(:now, now())
+           :price, :retry_of, coalesce(:now, now()), coalesce(:now, now()), coalesce(:now, now())
       FROM charged
     RETURNING *
 ), entry AS (
@@ -124,15 +124,15 @@ SELECT set_config('idle_in_transaction_session_timeout', '5s', true),
 -- claim is oldest, the first in that user's own line. `waiting` hops from user to user along idx_tasks_waiting, so that
 -- a user with a thousand waiting tasks costs one step. Fewest first already puts a user at the cap behind all below it.
 WITH RECURSIVE waiting AS (
-    (SELECT user_id FROM tasks WHERE status = 'pending' ORDER BY user_id LIMIT 1)
+    (SELECT user_id FROM tasks WHERE status = 'pending' AND NOT elsewhere ORDER BY user_id LIMIT 1)
     UNION ALL
     SELECT (SELECT user_id FROM tasks
-             WHERE status = 'pending' AND user_id > waiting.user_id
+             WHERE status = 'pending' AND NOT elsewhere AND user_id > waiting.user_id
              ORDER BY user_id LIMIT 1)
       FROM waiting
      WHERE waiting.user_id IS NOT NULL
 ), running AS (
-    SELECT user_id, count(*) AS tasks FROM tasks WHERE status = 'processing' GROUP BY user_id
+    SELECT user_id, count(*) AS tasks FROM tasks WHERE status = 'processing' AND NOT elsewhere GROUP BY user_id
 ), next AS (
     SELECT first.task_id, waiting.user_id
       FROM waiting
@@ -141,10 +141,10 @@ WITH RECURSIVE waiting AS (
      CROSS JOIN LATERAL (
         SELECT task_id
           FROM tasks
-         WHERE user_id = waiting.user_id AND status = 'pending'
+         WHERE user_id = waiting.user_id AND status = 'pending' AND NOT elsewhere
            AND mode = ANY (:modes::text[])
            AND (not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()))
-         ORDER BY line, created_at, task_id
+         ORDER BY line, queued_at, task_id
          LIMIT 1
            FOR UPDATE SKIP LOCKED) AS first
      ORDER BY coalesce(running.tasks, 0), claim_turns.last_claimed_at NULLS FIRST, waiting.user_id
@@ -174,7 +174,7 @@ RETURNING tasks.*
 -- on its own: whoever waits for this row's lock must not hold others' (mark_dispatched locks many).
 UPDATE tasks
    SET dispatched_at = NULL, message_no = message_no + 1
- WHERE task_id = :task_id AND status = 'pending'
+ WHERE task_id = :task_id AND status = 'pending' AND NOT elsewhere
 RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()) AS due
 
 -- name: mark_dispatched
@@ -184,7 +184,7 @@ WITH waiting AS (
     SELECT tasks.task_id
       FROM unnest(:task_ids::text[], :message_nos::text[]::integer[]) AS sent (task_id, message_no)
       JOIN tasks USING (task_id, message_no)
-     WHERE tasks.status = 'pending'
+     WHERE tasks.status = 'pending' AND NOT tasks.elsewhere
      ORDER BY tasks.task_id
        FOR NO KEY UPDATE OF tasks
 )
@@ -198,7 +198,7 @@ RETURNING tasks.task_id
 -- Marked and due, in pages. A task that was created a moment ago is left to whoever created it.
 SELECT task_id, message_no, created_at
   FROM tasks
- WHERE status = 'pending' AND dispatched_at IS NULL
+ WHERE status = 'pending' AND NOT elsewhere AND dispatched_at IS NULL
    AND updated_at <= coalesce(:now, now()) - :grace::interval
    AND (not_before IS NULL OR not_before <= coalesce(:now, now()))
    AND (:after_created_at::timestamptz IS NULL OR (created_at, task_id) > (:after_created_at, :after_task_id))
@@ -209,7 +209,7 @@ SELECT task_id, message_no, created_at
 -- Waiting tasks whose message was sent a while ago, in pages: whether the message is still there is for Redis to tell.
 SELECT task_id, message_no
   FROM tasks
- WHERE status = 'pending' AND task_id > :after
+ WHERE status = 'pending' AND NOT elsewhere AND task_id > :after
    AND dispatched_at <= coalesce(:now, now()) - :age::interval
  ORDER BY task_id
  LIMIT :limit
@@ -219,7 +219,7 @@ WITH waiting AS (
     SELECT tasks.task_id
       FROM unnest(:task_ids::text[], :message_nos::text[]::integer[]) AS lost (task_id, message_no)
       JOIN tasks USING (task_id, message_no)
-     WHERE tasks.status = 'pending'
+     WHERE tasks.status = 'pending' AND NOT tasks.elsewhere
      ORDER BY tasks.task_id
        FOR NO KEY UPDATE OF tasks
 )
@@ -282,6 +282,7 @@ UPDATE tasks
 RETURNING *
 
 -- name: cancel_task
+-- What the old system's workers have, they would finish all the same.
 UPDATE tasks
    SET status = 'cancelled',
        current_step = NULL,
@@ -289,7 +290,7 @@ UPDATE tasks
        lease_expires_at = NULL,
        cancelled_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
- WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing')
+ WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing') AND NOT elsewhere
 RETURNING *
 
 -- name: requeue_task
@@ -314,16 +315,24 @@ RETURNING *
 -- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
 SELECT task_id, lease_token, attempts
   FROM tasks
- WHERE status = 'processing' AND lease_expires_at < coalesce(:now, now())
+ WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
    AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
  ORDER BY lease_expires_at
  LIMIT :limit
    FOR UPDATE SKIP LOCKED
 
 -- name: delete_task
-DELETE FROM tasks
- WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
-RETURNING task_id
+-- An imported one leaves its id behind, so that no later import brings it back.
+WITH gone AS (
+    DELETE FROM tasks
+     WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
+    RETURNING task_id, legacy_fingerprint
+), tombstone AS (
+    INSERT INTO legacy_tombstones (kind, record_id)
+    SELECT 'task', task_id FROM gone WHERE legacy_fingerprint IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT task_id FROM gone
 
 -- name: expired_tasks
 SELECT task_id, user_id

@@ -124,11 +124,11 @@ class FileService:
             # With the row locked no task can begin to use it, and one that has just begun is seen by the next look.
             if not is_id(file_id) or not await store.lock_file(connection, user_id, file_id):
                 raise not_found(file_id)
-            if await store.file_is_in_use(connection, file_id):
+            if await store.file_is_in_use(connection, user_id, file_id):
                 raise Refused(
                     ProblemCode.FILE_IN_USE, "A task that hasn't ended uses this file. Cancel it, or wait for its end."
                 )
-            await store.delete_file(connection, file_id)
+            await store.delete_file(connection, user_id, file_id)
 
 
 def not_found(file_id: str) -> Refused:
@@ -166,6 +166,6 @@ async def sweep_uploads(pool: Pool, *, retention: timedelta, limit: int) -> int:
     for file in expired:
         async with pool.acquire() as connection, connection.transaction():
             locked = await store.lock_file(connection, file.user_id, file.file_id)
-            if locked and not await store.file_is_in_use(connection, file.file_id):
-                await store.delete_file(connection, file.file_id)
+            if locked and not await store.file_is_in_use(connection, file.user_id, file.file_id):
+                await store.delete_file(connection, file.user_id, file.file_id)
     return len(expired)

@@ -72,12 +72,13 @@ async def lock_file(connection: Connection, user_id: str, file_id: str) -> bool:
     return await QUERIES["lock_file"].value(connection, user_id=user_id, file_id=file_id) is not None
 
 
-async def file_is_in_use(connection: Connection, file_id: str) -> bool:
-    return await QUERIES["file_is_in_use"].value(connection, file_id=file_id)
+async def file_is_in_use(connection: Connection, user_id: str, file_id: str) -> bool:
+    """Whether an unfinished task of this user needs it."""
+    return await QUERIES["file_is_in_use"].value(connection, user_id=user_id, file_id=file_id)
 
 
-async def delete_file(connection: Connection, file_id: str) -> None:
-    await QUERIES["delete_file"].run(connection, file_id=file_id)
+async def delete_file(connection: Connection, user_id: str, file_id: str) -> None:
+    await QUERIES["delete_file"].run(connection, user_id=user_id, file_id=file_id)
 
 
 async def delete_results(connection: Connection, task_id: str) -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schema.models.files import FileRecord, UploadedFile
-from schema.models.tasks import HistoricTask, StoredResult, Task, TaskRecord, TaskResult
+from schema.models.tasks import HistoricTask, LegacyPictures, StoredResult, Task, TaskRecord, TaskResult
 from service.files.service import blob_key_of
 from service.files.urls import FileUrls
+
+NO_PICTURES = LegacyPictures(None, None, None)
 
 
 class Presenter:
@@ -48,10 +50,11 @@ class Presenter:
         }
 
     def _result(self, stored: StoredResult) -> TaskResult:
+        legacy = stored.legacy or NO_PICTURES
         return TaskResult(
-            output_image=self._made_url(stored.output_file_id) or "",
-            thumbnail=self._made_url(stored.thumbnail_file_id),
-            comparison_image=self._made_url(stored.comparison_file_id),
+            output_image=self._made_url(stored.output_file_id) or legacy.output_image or "",
+            thumbnail=self._made_url(stored.thumbnail_file_id) or legacy.thumbnail,
+            comparison_image=self._made_url(stored.comparison_file_id) or legacy.comparison_image,
             output_file_id=stored.output_file_id,
             metadata=stored.metadata,
         )

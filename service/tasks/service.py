@@ -104,10 +104,7 @@ class TaskService:
                 if task is None:
                     raise not_found(task_id)
                 if task.status is not TaskStatus.CANCELLED:
-                    raise Refused(
-                        ProblemCode.TASK_NOT_CANCELLABLE,
-                        f"The task is {task.status} already; there is nothing to cancel.",
-                    )
+                    raise _not_cancellable(task)
                 return task
         await self._dispatcher.withdraw(task)
         return task
@@ -129,6 +126,14 @@ class TaskService:
                 )
             else:
                 raise not_found(task_id)
+
+
+def _not_cancellable(task: TaskRecord) -> Refused:
+    if task.elsewhere:
+        detail = "The system before this one still works on the task; it can't be cancelled here."
+    else:
+        detail = f"The task is {task.status} already; there is nothing to cancel."
+    return Refused(ProblemCode.TASK_NOT_CANCELLABLE, detail)
 
 
 def not_found(task_id: str) -> Refused:

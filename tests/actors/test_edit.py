@@ -372,13 +372,13 @@ async def test_a_missing_image_is_final(
     record = await files.get_users_file(connection, user_id, file_id or "")
     assert record is not None
     if what == "row":
-        await files.delete_file(connection, record.file_id)
+        await files.delete_file(connection, user_id, record.file_id)
     else:
         await storage.delete(record.blob_key)
     await new_editor(picture(), FINISHED).take(task.task_id)
     failed = await lives.get(pool, task.task_id)
     assert failed.error is not None
-    assert failed.error.code is FailureCode.IMAGE_NOT_FOUND
+    assert failed.error.code == FailureCode.IMAGE_NOT_FOUND
     assert gone in failed.error.message
     await lives.assert_balanced(pool)
 
@@ -408,7 +408,7 @@ async def test_a_result_that_can_not_be_saved_fails_after_its_attempts(
         assert (seen.attempts, seen.status) == (attempt, status)
         away.rename(directory)
     assert seen.error is not None
-    assert seen.error.code is FailureCode.RESULT_SAVE_FAILED
+    assert seen.error.code == FailureCode.RESULT_SAVE_FAILED
     # What was perhaps written is removed when it is due.
     assert await connection.fetchval("SELECT count(*) FROM blob_removals WHERE due_at > now()") == 2
     await lives.assert_balanced(pool)
@@ -421,7 +421,7 @@ async def test_an_edit_without_its_picture_is_no_edit(
     await new_editor(*script, max_attempts=1).take(task.task_id)
     failed = await lives.get(pool, task.task_id)
     assert failed.error is not None
-    assert failed.error.code is FailureCode.ENGINE_RESPONSE_ERROR
+    assert failed.error.code == FailureCode.ENGINE_RESPONSE_ERROR
     await lives.assert_balanced(pool)
 
 
@@ -433,7 +433,7 @@ async def test_what_nobody_foresaw_is_settled_at_once_and_told_without_details(
     await new_editor(error, max_attempts=1).take(task.task_id)
     failed = await lives.get(pool, task.task_id)
     assert failed.error is not None
-    assert failed.error.code is FailureCode.PROCESSING_FAILED
+    assert failed.error.code == FailureCode.PROCESSING_FAILED
     assert "secret" not in failed.error.message
     await lives.assert_balanced(pool)
 

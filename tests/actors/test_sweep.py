@@ -228,7 +228,7 @@ async def test_a_blob_that_a_file_refers_to_stays(
     assert first is not None
     second = await add_file(connection, user_id, blob_key=first.blob_key)
     for file_id, left in ((first.file_id, 1), (second.file_id, 0)):
-        await files.delete_file(connection, file_id)
+        await files.delete_file(connection, user_id, file_id)
         await new_sweep().clean()
         assert stored(directory) == left
 

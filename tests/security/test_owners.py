@@ -17,8 +17,6 @@ BY_FENCE = {"update_progress", "renew_lease", "holds_claim", "complete_task", "f
 INSIDE = {
     "mark_undispatched": "the dispatcher's",
     "get_file": "for whoever brings a signed URL",
-    "file_is_in_use": "behind lock_file, which asks for the owner",
-    "delete_file": "behind lock_file, which asks for the owner",
     "delete_results": "behind delete_task, which asks for the owner",
 }
 

@@ -288,6 +288,6 @@ async def test_a_lost_lease_without_attempts_left_ends_the_task(
     assert ended.task_id == task.task_id
     assert ended.status is FAILED
     assert ended.error is not None
-    assert ended.error.code is FailureCode.ATTEMPTS_EXHAUSTED
+    assert ended.error.code == FailureCode.ATTEMPTS_EXHAUSTED
     assert await lives.balance(pool, user_id) == lives.CREDITS
     await lives.assert_balanced(pool)
