@@ -67,6 +67,7 @@ class Editor:
         worker_id: str,
         modes: frozenset[Mode],
         limits: Limits,
+        workspaces: Path,
     ) -> None:
         self._pool = pool
         self._storage = storage
@@ -74,6 +75,7 @@ class Editor:
         self._worker_id = worker_id
         self._modes = modes
         self._limits = limits
+        self._workspaces = workspaces
         self._idle: asyncio.Queue[Engine] = asyncio.Queue()
         for engine in engines:
             self._idle.put_nowait(engine)
@@ -106,8 +108,7 @@ class Editor:
     async def _perform(self, claim: Claim, engine: Engine) -> None:
         task = claim.task
         log.info("task started", task_id=task.task_id, mode=task.mode, attempt=task.attempts)
-        workspace = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="darkroom-"))
-        attempt = asyncio.create_task(self._attempt(claim, engine, workspace))
+        attempt = asyncio.create_task(self._attempt(claim, engine))
         lost = asyncio.create_task(self._watch(claim))
         stop = asyncio.create_task(self._stop_after_grace())
         try:
@@ -129,10 +130,16 @@ class Editor:
         finally:
             for pending in (attempt, lost, stop):
                 await _stopped(pending)
+
+    async def _attempt(self, claim: Claim, engine: Engine) -> Saved:
+        """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown."""
+        workspace = Path(tempfile.mkdtemp(dir=self._workspaces))
+        try:
+            return await self._saved(claim, engine, workspace)
+        finally:
             await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
 
-    async def _attempt(self, claim: Claim, engine: Engine, workspace: Path) -> Saved:
-        """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown."""
+    async def _saved(self, claim: Claim, engine: Engine, workspace: Path) -> Saved:
         artifacts, finished = await self._make(claim, engine, workspace)
         made = await new_files(claim.task, artifacts)
         if not await self._with_database(lambda: self._expect(made)):

@@ -4,7 +4,9 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ from service.queue import REDIS_AWAY, Queue
 from service.settings import Settings
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
+from service.workspaces import own_directory
 
 T = TypeVar("T")
 
@@ -39,6 +42,7 @@ class Runtime(Middleware):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._worker_id = f"{platform.node()}:{os.getpid()}:{token_hex(4)}"
+        self._directory = ExitStack()
         self._pool: Pool | None = None
         self._queue = Queue(settings.redis_url)
         self._engines: list[Engine] = []
@@ -101,6 +105,12 @@ class Runtime(Middleware):
             raise MiddlewareError(f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}") from None
         return pool
 
+    def _open_directory(self) -> Path:
+        try:
+            return self._directory.enter_context(own_directory())
+        except OSError as error:
+            raise MiddlewareError(f"The temporary directory (TMPDIR) can't be used: {error.strerror}") from None
+
     async def _open_storage(self) -> Storage:
         try:
             storage = Storage.open(self._settings.storage_url, self._settings.storage_options)
@@ -129,6 +139,7 @@ class Runtime(Middleware):
                 max_attempts=settings.task_max_attempts,
                 max_pixels=settings.max_image_pixels,
             ),
+            workspaces=self._open_directory(),
         )
         rules = Rules(
             slots=settings.worker_slots,
@@ -165,6 +176,7 @@ class Runtime(Middleware):
                 log.debug("worker not signed off", error=type(error).__name__)
             self._pool.terminate()
         await self._queue.close()
+        self._directory.close()
 
 
 async def _warm_up(engine: Engine) -> None:

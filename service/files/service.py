@@ -35,11 +35,14 @@ def blob_key_of(file_id: str) -> str:
 class FileService:
     """Files and their blobs, kept in step: a row is written after its blob, a blob removed after its row."""
 
-    def __init__(self, pool: Pool, storage: Storage, *, max_bytes: int, max_pixels: int) -> None:
+    def __init__(
+        self, pool: Pool, storage: Storage, *, max_bytes: int, max_pixels: int, directory: Path | None = None
+    ) -> None:
         self._pool = pool
         self._storage = storage
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._directory = directory
 
     async def upload(self, user_id: str, chunks: AsyncIterator[bytes], content_type: str) -> FileRecord:
         """Receive a multipart form, judge its image by content, and keep it.
@@ -49,7 +52,7 @@ class FileService:
                 was erased meanwhile; nothing is kept then.
             StorageError: The storage is away.
         """
-        async with receive(chunks, content_type, max_bytes=self._max_bytes) as received:
+        async with receive(chunks, content_type, max_bytes=self._max_bytes, directory=self._directory) as received:
             facts = await asyncio.to_thread(judge, received.path, max_pixels=self._max_pixels)
             file_id = new_id("file")
             new = NewFile(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 from msgspec import Struct
@@ -22,6 +23,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
 from service.tasks.waiting import Waiters
+from service.workspaces import own_directory
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +48,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
     Raises:
         SchemaError: The database's schema is older than this version.
+        OSError: No temporary directory can be written to.
     """
+    with own_directory() as uploads:
+        async with _open_services(settings, uploads) as services:
+            yield services
+
+
+@asynccontextmanager
+async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Services]:
     pool = await open_pool(settings, min_size=min(2, settings.database_pool_size))
     async with pool.acquire() as connection:
         await check_schema(connection)
@@ -62,7 +72,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         storage=storage,
         urls=urls,
         gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
-        files=FileService(pool, storage, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_image_pixels),
+        files=FileService(
+            pool,
+            storage,
+            max_bytes=settings.max_upload_bytes,
+            max_pixels=settings.max_image_pixels,
+            directory=uploads,
+        ),
         present=Presenter(urls),
         tasks=TaskService(
             pool,

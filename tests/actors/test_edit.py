@@ -61,7 +61,15 @@ async def dispatcher(pool: Pool, queue: Queue) -> AsyncGenerator[Dispatcher]:
 
 
 @pytest.fixture
-def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher) -> NewEditor:
+def workspaces(tmp_path: Path) -> Path:
+    """Where edits have their files."""
+    directory = tmp_path / "workspaces"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher, workspaces: Path) -> NewEditor:
     """An editor with one engine, which follows this script."""
 
     def make(*script: Step, engine: FakeEngine | None = None, at: Pool = pool, **limits: Any) -> Editor:
@@ -73,6 +81,7 @@ def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher) -> NewEdito
             worker_id="worker",
             modes=lives.EVERY_MODE,
             limits=structs.replace(LIMITS, **limits),
+            workspaces=workspaces,
         )
 
     return make
@@ -286,16 +295,18 @@ async def test_an_edit_that_takes_too_long_is_stopped_for_good(
 
 
 async def test_a_cancel_frees_the_slot_within_a_second(
-    pool: Pool, user_id: str, task: TaskRecord, new_editor: NewEditor
+    pool: Pool, user_id: str, task: TaskRecord, new_editor: NewEditor, workspaces: Path
 ) -> None:
     engine = FakeEngine(stuck)
     async with taking(new_editor(engine=engine), task) as running:
         await until_running(engine)
+        assert engine.requests[0].source.is_relative_to(workspaces)
         await lives.cancel(pool, user_id, task.task_id)
         cancelled = time.monotonic()
         await asyncio.wait_for(asyncio.shield(running), lives.PATIENCE)
         assert time.monotonic() - cancelled < 1
     assert engine.running == 0
+    assert list(workspaces.iterdir()) == []
     assert (await lives.get(pool, task.task_id)).status is TaskStatus.CANCELLED
     await lives.assert_balanced(pool)
 
@@ -439,10 +450,19 @@ async def test_what_nobody_foresaw_is_settled_at_once_and_told_without_details(
 
 
 async def test_the_same_message_twice_leads_to_one_outcome(
-    pool: Pool, task: TaskRecord, storage: Storage, dispatcher: Dispatcher
+    pool: Pool, task: TaskRecord, storage: Storage, dispatcher: Dispatcher, workspaces: Path
 ) -> None:
     engines = [FakeEngine(picture(), FINISHED), FakeEngine(picture(), FINISHED)]
-    editor = Editor(pool, storage, dispatcher, list(engines), worker_id="worker", modes=lives.EVERY_MODE, limits=LIMITS)
+    editor = Editor(
+        pool,
+        storage,
+        dispatcher,
+        list(engines),
+        worker_id="worker",
+        modes=lives.EVERY_MODE,
+        limits=LIMITS,
+        workspaces=workspaces,
+    )
     await asyncio.gather(*(editor.take(task.task_id) for _ in range(3)))
     assert sum(len(engine.requests) for engine in engines) == 1
     assert (await lives.get(pool, task.task_id)).attempts == 1
@@ -544,3 +564,14 @@ async def test_progress_that_can_not_be_told_stops_nothing(
         await new_editor(*script, picture(), FINISHED, at=fragile).take(task.task_id)
         await fragile.close()
     assert (await lives.get(pool, task.task_id)).status is TaskStatus.DONE
+
+
+async def test_without_room_for_its_files_an_edit_is_tried_again(
+    pool: Pool, task: TaskRecord, new_editor: NewEditor, workspaces: Path
+) -> None:
+    """The lease doesn't have to run out for it."""
+    workspaces.rmdir()
+    await new_editor(picture(), FINISHED).take(task.task_id)
+    waiting = await lives.get(pool, task.task_id)
+    assert (waiting.status, waiting.attempts) == (TaskStatus.PENDING, 1)
+    assert waiting.not_before is not None

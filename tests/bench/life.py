@@ -95,7 +95,7 @@ async def pickups(settings: Settings) -> list[float]:
     return [row["waited"].total_seconds() * 1000 for row in rows]
 
 
-async def through(settings: Settings, user: NewUser, file_id: str) -> None:
+async def through(settings: Settings, user: NewUser, file_id: str, workspaces: Path) -> None:
     """Claim, download, store and settle, with an engine that does nothing, in one process."""
     pool = await open_pool(settings)
     queue = Queue(settings.redis_url)
@@ -117,6 +117,7 @@ async def through(settings: Settings, user: NewUser, file_id: str) -> None:
         worker_id="bench",
         modes=frozenset(Mode),
         limits=Limits(timeout_seconds=60, max_attempts=3, max_pixels=40_000_000),
+        workspaces=workspaces,
     )
     numbers = iter(range(1, THROUGH + 1))
 
@@ -152,7 +153,7 @@ def run() -> None:
         user = asyncio.run(make_user(settings))
         file_id = one_after_another(settings, user)
         print(f"commit to claim, idle worker              {percentiles(asyncio.run(pickups(settings)))}")
-        asyncio.run(through(settings, user, file_id))
+        asyncio.run(through(settings, user, file_id, Path(directory)))
 
 
 if __name__ == "__main__":

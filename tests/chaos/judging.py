@@ -73,6 +73,11 @@ async def unpaid(connection: Connection, customers: list[Customer]) -> list[str]
     ]
 
 
+def left_behind(temporary: Path) -> list[str]:
+    """Customers' photos in temporary files, when nobody works on any."""
+    return [f"left behind: {path}" for path in temporary.rglob("*") if path.is_file()]
+
+
 def defects(log: Path) -> list[str]:
     """What the processes themselves held for impossible: errors with a traceback in their log."""
     found: Counter[str] = Counter()

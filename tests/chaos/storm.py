@@ -29,7 +29,7 @@ from service.database import UNAVAILABLE, connect
 from service.settings import Settings
 from tests.chaos.customers import JSON, Customer
 from tests.chaos.invariants import broken
-from tests.chaos.judging import CREDITS, defects, judge, unpaid
+from tests.chaos.judging import CREDITS, defects, judge, left_behind, unpaid
 from tests.chaos.killing import kill_again_and_again
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,6 @@ class Report(Struct, kw_only=True):
     attempts: Counter[int]
     looks: int
     calm_seconds: float
-    workspaces_left: int
     wrong: list[str]
 
     def lines(self) -> list[str]:
@@ -70,7 +69,6 @@ class Report(Struct, kw_only=True):
             f"answers: {dict(self.answers)}",
             f"ends: {dict(self.ends)}, attempts: {dict(sorted(self.attempts.items()))}",
             f"invariants looked at {self.looks} times meanwhile; calm {self.calm_seconds:.0f} s after the last blow",
-            f"workspaces that killed workers left: {self.workspaces_left}",
             *(f"WRONG: {what}" for what in self.wrong),
         ]
 
@@ -193,8 +191,7 @@ async def rage(weather: Weather, directory: Path, up: psutil.Process) -> Report:
         attempts=Counter(int(task["attempts"]) for task in every),
         looks=watch.looks,
         calm_seconds=calm_seconds,
-        workspaces_left=len(list((directory / "tmp").glob("darkroom-*"))),
-        wrong=wrong + defects(directory / "up.log"),
+        wrong=wrong + left_behind(directory / "tmp") + defects(directory / "up.log"),
     )
 
 
