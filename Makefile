@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench quality lint audit format lock install install-dev clean
+.PHONY: help up test demo bench quality legacy-sample lint audit format lock install install-dev clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
 	@exec $(BIN)/darkroom up --demo-user
@@ -25,6 +25,11 @@ bench: install-dev ## Measure speed, side by side with the limits (see docs/perf
 
 quality: install-dev ## How good the edits are, in numbers and pictures; PAIRS=dir judges your own (see docs/quality.md)
 	$(BIN)/python -m tests.quality $(PAIRS)
+
+N := 100000
+SEED := 1
+legacy-sample: install-dev ## Made-up data of the system before, N=100000 tasks; served until Ctrl-C, or written into REDIS=redis://...
+	@$(if $(REDIS),$(BIN)/python -m tests.legacy.sample --redis-url $(REDIS),exec $(BIN)/python -m tests.legacy.serve_sample) --tasks $(N) --seed $(SEED)
 
 lint: install-dev ## Formatting, style, types, import rules, Dockerfile, YAML
 	$(BIN)/ruff format --check .
