@@ -64,6 +64,7 @@ class StoredResultFactory(MsgspecFactory[StoredResult]):
     output_file_id = file_id
     thumbnail_file_id = file_id
     comparison_file_id = None
+    legacy = None
 
     @classmethod
     def metadata(cls) -> dict[str, Any]:
