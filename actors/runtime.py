@@ -26,7 +26,7 @@ from service.database import UNAVAILABLE, Pool, open_pool
 from service.files.storage import Storage, StorageError
 from service.migrations import SchemaError, check_schema
 from service.queue import REDIS_AWAY, Queue
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
 from service.workspaces import own_directory
@@ -108,8 +108,8 @@ class Runtime(Middleware):
     def _open_directory(self) -> Path:
         try:
             return self._directory.enter_context(own_directory())
-        except OSError as error:
-            raise MiddlewareError(f"The temporary directory (TMPDIR) can't be used: {error.strerror}") from None
+        except SettingsError as error:
+            raise MiddlewareError(str(error)) from None
 
     async def _open_storage(self) -> Storage:
         try:

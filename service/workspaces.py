@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from service.settings import SettingsError
+
 PREFIX = "darkroom-process-"
 
 log = structlog.get_logger(__name__)
@@ -23,10 +25,13 @@ def own_directory() -> Generator[Path]:
     """A directory in the system's temporary one (TMPDIR), for this process alone; it goes with the context.
 
     Raises:
-        OSError: No temporary directory can be written to.
+        SettingsError: No temporary directory can be written to.
     """
-    remove_abandoned()
-    path, descriptor = _made()
+    try:
+        remove_abandoned()
+        path, descriptor = _made()
+    except OSError as error:
+        raise SettingsError(f"TMPDIR: no temporary directory can be written to: {error.strerror}") from None
     try:
         yield path
     finally:

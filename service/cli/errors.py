@@ -26,6 +26,8 @@ def explain(error: Exception) -> str:
         return "PostgreSQL refuses the user or password in DATABASE_URL."
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return "There is no such database as DATABASE_URL names."
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return "PostgreSQL (DATABASE_URL) has no connection left for us: see max_connections, or a limit of the user's."
     if isinstance(error, asyncpg.UndefinedTableError):
         return "The database's schema isn't there yet. Run: darkroom migrate"
     if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):

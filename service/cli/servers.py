@@ -1,6 +1,7 @@
 """`darkroom api`, `darkroom worker`, `darkroom migrate`: one process kind each."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import click
@@ -21,7 +22,20 @@ def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
     settings = settings_for(data_dir)
     settings.require_secret()
     set_up_logs(settings.log_format)
-    serve(settings, host=host, port=port, fd=fd)
+    with _listener(host, port, fd) as listener:
+        serve(settings, listener)
+
+
+def _listener(host: str, port: int, fd: int | None) -> socket.socket:
+    from service.embedded.errors import EmbeddedError  # noqa: PLC0415
+    from service.embedded.listener import listen  # noqa: PLC0415
+
+    try:
+        return listen(host, port) if fd is None else socket.socket(fileno=fd)
+    except EmbeddedError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"--fd {fd} is no socket: {error.strerror}") from None
 
 
 @click.command()

@@ -38,18 +38,10 @@ log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> "Application":
-    """The whole HTTP face as one ASGI application; it connects when its lifespan begins."""
-
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncGenerator[None]:
-        async with open_services(settings) as services:
-            app.state["services"] = services
-            yield
-
+    """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
     app = Litestar(
         route_handlers=[_api(settings), livez, readyz, openapi_document, _docs_assets()],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
-        lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
         cors_config=_cors(settings),
@@ -57,15 +49,27 @@ def create_app(settings: Settings) -> "Application":
         request_max_body_size=LARGEST_JSON_BODY,
         logging_config=None,
     )
-    return Application(app)
+    return Application(app, settings)
 
 
 class Application(RequestContext):
     """What the server runs. `let_waiters_go` is for a shutdown: whoever waits for a task's end is answered at once."""
 
-    def __init__(self, app: Litestar) -> None:
+    def __init__(self, app: Litestar, settings: Settings) -> None:
         super().__init__(app)
         self.litestar = app
+        self._settings = settings
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """Connected to everything. Not ASGI's lifespan: what stands in the way of it is raised as it is, to be told.
+
+        Raises:
+            See `open_services`.
+        """
+        async with open_services(self._settings) as services, self.litestar.lifespan():
+            self.litestar.state["services"] = services
+            yield
 
     def let_waiters_go(self) -> None:
         services: Services | None = self.litestar.state.get("services")

@@ -1,20 +1,22 @@
-"""The API's process: uvicorn on a port or on a socket that was handed down."""
+"""The API's process: uvicorn on a socket that was handed down."""
 
 import asyncio
 import signal
 import socket
 from types import FrameType
 
+import structlog
 import uvicorn
 
-from service.database import connect
 from service.http.app import Application, create_app
 from service.http.heads import BoundedHttp
-from service.migrations import check_schema
 from service.settings import Settings
 
 FINISH_WITHIN = 8
 """Seconds that running requests get after SIGTERM; the process has ended within 10."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -29,44 +31,34 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def _obeyed(_: int, __: FrameType | None) -> None:
-    """The process ends with 0: it did what it was asked to."""
-
-
-async def _check(settings: Settings) -> None:
-    connection = await connect(settings)
-    try:
-        await check_schema(connection)
-    finally:
-        await connection.close()
-
-
-def serve(settings: Settings, *, host: str, port: int, fd: int | None) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; nobody is answered before everything that is needed is there.
 
     Raises:
         SchemaError: The database's schema is older than this version.
-        OSError: The database can't be reached, or the port is taken.
+        See also `open_services`.
     """
-    asyncio.run(_check(settings))
     application = create_app(settings)
     config = uvicorn.Config(
         application,  # pyright: ignore[reportArgumentType] - Litestar and uvicorn each have their own ASGI types
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         http=BoundedHttp,
         server_header=False,
         timeout_graceful_shutdown=FINISH_WITHIN,
-        lifespan="on",
+        lifespan="off",
     )
     server = Server(config, application)
-    # uvicorn raises the signal once more when everything is closed; by then it has been obeyed.
-    signal.signal(signal.SIGTERM, _obeyed)
-    signal.signal(signal.SIGINT, _obeyed)
-    if fd is None:
-        server.run()
-        return
-    with socket.socket(fileno=fd) as listener:
-        server.run(sockets=[listener])
+    # Heard from here on: uvicorn, which listens to signals only while it serves, then begins by ending. It raises the
+    # signal once more when everything is closed; by then it has been obeyed.
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    signal.signal(signal.SIGINT, server.handle_exit)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(server, application, listener))
+
+
+async def _serve(server: Server, application: Application, listener: socket.socket) -> None:
+    async with application.opened():
+        host, port = listener.getsockname()[:2]
+        log.info("listening", host=host, port=port)
+        await server.serve(sockets=[listener])

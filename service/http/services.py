@@ -48,7 +48,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
     Raises:
         SchemaError: The database's schema is older than this version.
-        OSError: No temporary directory can be written to.
+        OSError, asyncpg's errors: The database can't be reached or refuses us.
+        StorageError: STORAGE_URL can't be used.
+        SettingsError: No temporary directory can be written to.
     """
     with own_directory() as uploads:
         async with _open_services(settings, uploads) as services:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.settings import SettingsError
 from service.workspaces import PREFIX, own_directory, remove_abandoned
 
 HOLD = """
@@ -98,5 +99,5 @@ def test_only_our_users_directories_are_touched(temporary: Path) -> None:
 
 def test_without_any_place_to_write_it_says_so(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(temporary / "gone"))
-    with pytest.raises(OSError, match="No such file"), own_directory():
+    with pytest.raises(SettingsError, match=r"TMPDIR: .*: No such file"), own_directory():
         pytest.fail("there is no such directory")
