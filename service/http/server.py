@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 
 from service.http.app import Application, create_app
-from service.http.heads import BoundedHttp
+from service.http.bounds import BoundedHttp
 from service.settings import Settings
 
 FINISH_WITHIN = 8
@@ -25,6 +25,14 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, application: Application) -> None:
         super().__init__(config)
         self._application = application
+
+    async def on_tick(self, counter: int) -> bool:
+        # Ten times a second. Looking once a second at every connection costs less than a timer for every request.
+        if counter % 10 == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedHttp):
+                    connection.give_up_if_overdue()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._application.let_waiters_go()

@@ -46,10 +46,15 @@ class Api(Struct, frozen=True):
 
 @contextmanager
 def serving(
-    settings: Settings, log: Path, extra: Mapping[str, str] | None = None, *, modes: Iterable[Mode] = Mode
+    settings: Settings,
+    log: Path,
+    extra: Mapping[str, str] | None = None,
+    *,
+    modes: Iterable[Mode] = Mode,
+    before: str = "",
 ) -> Generator[Api]:
-    """The API in a process of its own, as `darkroom api` starts it."""
-    program = PROGRAM.format(modes=[mode.value for mode in modes])
+    """The API in a process of its own, as `darkroom api` starts it; `before` is Python that it runs first."""
+    program = before + PROGRAM.format(modes=[mode.value for mode in modes])
     port = free_port()
     with log.open("ab") as log_file:
         process = subprocess.Popen(
