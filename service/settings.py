@@ -16,6 +16,7 @@ from schema.models.edits import Mode
 DEFAULT_DATA_DIR = Path(".darkroom")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 MIN_SECRET_LENGTH = 16
+LONGEST_PREFIX = 100
 POOLER_PORT = 6543
 """Where Supabase and its like listen with a transaction pooler."""
 
@@ -72,6 +73,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     task_retention_days: int = 0
     upload_retention_days: int = 0
     webhook_allow_private: bool = False
+    legacy_redis_url: str | None = None
+    """Where the system before this one keeps its data; set, tasks that weren't imported yet are read there."""
+    legacy_prefix: str = "formy:"
     engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, "local"))
 
     def __repr__(self) -> str:
@@ -137,6 +141,8 @@ _SECRET_KEY_TAKES = (
     f"It takes one or several random keys separated by commas, each of at least {MIN_SECRET_LENGTH} characters; "
     "`openssl rand -hex 32` makes one."
 )
+REDIS_URL_TAKES = "redis://user:password@host:port/number, or rediss:// for TLS"
+_DATABASE = re.compile(r"/?[0-9]*")
 _HOST = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -195,7 +201,8 @@ class _Reader:
         """Everything, judged; files are kept in the directory `files` unless STORAGE_URL says otherwise."""
         values: dict[str, Any] = {
             "database_url": self._database_url(),
-            "redis_url": self._redis_url(),
+            "redis_url": self._redis_url("REDIS_URL") or DEFAULT_REDIS_URL,
+            "legacy_redis_url": self._redis_url("LEGACY_REDIS_URL"),
             "storage_url": self._storage_url() or files.absolute().as_uri(),
             "storage_options": self._storage_options(),
             "secret_keys": self._secret_keys(),
@@ -207,6 +214,8 @@ class _Reader:
             "engines": self._engines(),
             "webhook_allow_private": self._choice("WEBHOOK_ALLOW_PRIVATE", ("true", "false")) == "true",
         }
+        if prefix := self._legacy_prefix():
+            values["legacy_prefix"] = prefix
         for name, (least, most) in NUMBERS.items():
             number = self._number(name, least, most)
             if number is not None:
@@ -265,14 +274,17 @@ class _Reader:
             raise self._wrong("DATABASE_URL", takes) from None
         return self._text("DATABASE_URL")
 
-    def _redis_url(self) -> str:
-        takes = "redis://user:password@host:port/number, or rediss:// for TLS"
-        url = self._url("REDIS_URL", ("redis", "rediss"), takes)
-        if url is None:
-            return DEFAULT_REDIS_URL
-        if not re.fullmatch(r"/?[0-9]*", url.path) or not _is_one_host(url) or url.fragment:
-            raise self._wrong("REDIS_URL", takes)
-        return self._text("REDIS_URL")
+    def _redis_url(self, name: str) -> str | None:
+        text = self._text(name)
+        if text and not is_redis_url(text):
+            raise self._wrong(name, REDIS_URL_TAKES)
+        return text or None
+
+    def _legacy_prefix(self) -> str | None:
+        text = self._text("LEGACY_PREFIX")
+        if len(text) > LONGEST_PREFIX or not text.isprintable():
+            raise self._wrong("LEGACY_PREFIX", f"what the old keys begin with, such as formy: (up to {LONGEST_PREFIX})")
+        return text or None
 
     def _storage_url(self) -> str:
         takes = "file:///directory or s3://bucket/prefix"
@@ -315,6 +327,17 @@ class _Reader:
     def _engines(self) -> dict[Mode, str]:
         every = self._choice("ENGINE", ENGINES) or ENGINES[0]
         return {mode: self._choice(f"ENGINE_{mode}", ENGINES) or every for mode in Mode}
+
+
+def is_redis_url(text: str) -> bool:
+    """Whether this is the URL of a Redis."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    # urlsplit drops line breaks and lets the rest pass: what was judged would not be what is used.
+    plain = text.isprintable() and " " not in text and not url.fragment
+    return plain and url.scheme in {"redis", "rediss"} and _is_one_host(url) and bool(_DATABASE.fullmatch(url.path))
 
 
 def _is_one_host(url: SplitResult) -> bool:

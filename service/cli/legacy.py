@@ -1,0 +1,153 @@
+"""`darkroom legacy`: the data of the system before this one moves over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+from redis.exceptions import AuthenticationError, RedisError
+
+from service.cli.options import data_dir_option, print_json, settings_for
+from service.cli.progress import Bar
+from service.database import Connection, connect
+from service.legacy.moving import Wishes, import_everything, verify_everything
+from service.legacy.report import ReportFile
+from service.legacy.source import LegacyRedis
+from service.legacy.telling import Everybody, Told
+from service.legacy.values import UnknownZone, zone_of
+from service.migrations import check_schema
+from service.settings import REDIS_URL_TAKES, Settings, is_redis_url
+
+Work = Callable[[Connection, LegacyRedis, Told], Awaitable[dict[str, Any]]]
+
+
+def _zone(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    try:
+        return name if name is None else (zone_of(name), name)[1]
+    except UnknownZone as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _redis_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    if url is not None and not is_redis_url(url):
+        raise click.BadParameter(f"takes {REDIS_URL_TAKES}")
+    return url
+
+
+redis_url_option = click.option(
+    "--redis-url", callback=_redis_url, help="The old system's Redis.  [default: LEGACY_REDIS_URL]"
+)
+prefix_option = click.option("--prefix", help="What its keys begin with.  [default: LEGACY_PREFIX, or formy:]")
+timezone_option = click.option(
+    "--timezone",
+    callback=_zone,
+    help="The zone of the old server's clock, such as Asia/Shanghai.  [default: the last import's, or UTC]",
+)
+report_option = click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write everything that was found to this JSON file.",
+)
+
+
+@click.group()
+def legacy() -> None:
+    """Move the data of the system before this one over: import it, as often as you like, and compare."""
+
+
+@legacy.command("import")
+@redis_url_option
+@prefix_option
+@timezone_option
+@click.option("--dry-run", is_flag=True, help="Tell what would happen, and change nothing.")
+@click.option(
+    "--take-over", is_flag=True, help="The old workers are stopped: waiting and interrupted tasks are run here."
+)
+@click.option(
+    "--files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The old system's folder of uploads and results: bring them along.",
+)
+@report_option
+@data_dir_option
+def import_(
+    redis_url: str | None,
+    prefix: str | None,
+    timezone: str | None,
+    dry_run: bool,
+    take_over: bool,
+    files: Path | None,
+    report: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Bring users and tasks from the old Redis into PostgreSQL.
+
+    Nothing is written to the old Redis. It may be interrupted and repeated: a second run changes nothing but what has
+    changed there. Unfinished tasks are only read here until --take-over.
+    """
+    settings = settings_for(data_dir)
+    old_prefix = prefix or settings.legacy_prefix
+    wishes = Wishes(prefix=old_prefix, timezone=timezone, take_over=take_over, dry_run=dry_run, files=files)
+
+    async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
+        return await import_everything(connection, source, wishes, told)
+
+    print_json(_run(settings, redis_url, old_prefix, report, work))
+
+
+@legacy.command()
+@redis_url_option
+@prefix_option
+@timezone_option
+@report_option
+@data_dir_option
+def verify(
+    redis_url: str | None, prefix: str | None, timezone: str | None, report: Path | None, data_dir: Path | None
+) -> None:
+    """Compare the old Redis and PostgreSQL, record by record, in both directions. Exit 1 if anything differs.
+
+    What was done here since the import is no difference, nor are records in quarantine that are as they were.
+    """
+    settings = settings_for(data_dir)
+
+    async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
+        return await verify_everything(connection, source, timezone, told)
+
+    summary = _run(settings, redis_url, prefix or settings.legacy_prefix, report, work)
+    print_json(summary)
+    if not summary["equal"]:
+        raise click.ClickException(f"{summary['differences']} differences; the first are listed above")
+
+
+def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | None, work: Work) -> dict[str, Any]:
+    """Do the work with a bar and a report, on a connection of its own to either side."""
+    url = redis_url or settings.legacy_redis_url
+    if url is None:
+        raise click.UsageError("name the old system's Redis with --redis-url, or set LEGACY_REDIS_URL")
+
+    async def run(told: Told) -> dict[str, Any]:
+        source = LegacyRedis(url, prefix)
+        connection = await connect(settings)
+        try:
+            await check_schema(connection)
+            return await work(connection, source, told)
+        finally:
+            await connection.close()
+            await asyncio.to_thread(source.close)
+
+    with ExitStack() as stack:
+        bar = stack.enter_context(Bar())
+        file = stack.enter_context(ReportFile(report)) if report else None
+        try:
+            summary = asyncio.run(run(Everybody(bar, file) if file else bar))
+        except AuthenticationError:
+            raise click.ClickException("The old Redis refuses the user or password.") from None
+        except RedisError as error:
+            raise click.ClickException(
+                f"The old Redis can't be read: {type(error).__name__}. What was imported stays; run it again."
+            ) from None
+        if file is not None:
+            file.finish(summary)
+    return summary

@@ -1,0 +1,126 @@
+"""Whether what came of a record is what the record says, but for what was done here since."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import Struct
+
+from schema.models.tasks import StoredResult, TaskFailure
+from service.legacy.records import Task, User
+
+CHANGED: Final = "it has changed in the old system since it was imported"
+NEVER: Final = "it was not imported from the old Redis yet"
+MADE_HERE: Final = "there is another one of this id, made here"
+
+_OF_TASKS: Final = ("user_id", "mode", "source_image", "reference_image", "config", "credits_consumed")
+"""What nothing that is done here changes."""
+_UNTIL_TAKEN_OVER: Final = ("status", "progress", "current_step", "error", "updated_at", "ended_at")
+_OF_USERS: Final = (
+    "username",
+    "avatar",
+    "password_hash",
+    "has_password",
+    "is_active",
+    "signup_bonus_granted",
+    "current_plan_id",
+    "plan_renew_at",
+    "last_login",
+)
+
+
+class TaskHere(Struct, frozen=True):
+    """What came of a task."""
+
+    task_id: str
+    user_id: str | None
+    status: str
+    mode: str
+    progress: int
+    current_step: str | None
+    source_image: str
+    reference_image: str | None
+    config: dict[str, Any]
+    result: StoredResult | None
+    error: TaskFailure | None
+    credits_consumed: int
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    fingerprint: bytes | None
+    taken_over: bool
+
+
+class UserHere(Struct, frozen=True):
+    """What came of an account; `opening` is the balance it was brought along with, `ledger` the sum of all entries."""
+
+    user_id: str
+    email: str | None
+    username: str | None
+    avatar: str | None
+    password_hash: str | None
+    has_password: bool
+    is_active: bool
+    signup_bonus_granted: bool
+    current_plan_id: str | None
+    plan_renew_at: datetime | None
+    current_credits: int
+    total_credits_used: int
+    created_at: datetime
+    last_login: datetime | None
+    fingerprint: bytes | None
+    opening: int
+    ledger: int
+    used: bool
+
+
+def compare_task(there: Task, here: TaskHere) -> list[str]:
+    """What differs, in words; empty when nothing does."""
+    if stale := _stale(there.fingerprint, here.fingerprint):
+        return [stale]
+    differing = _differing(there, here, _OF_TASKS)
+    if there.created_at is not None and there.created_at != here.created_at:
+        differing.append("created_at")
+    if not here.taken_over:
+        timed = there.created_at is not None
+        names = _UNTIL_TAKEN_OVER if timed else [one for one in _UNTIL_TAKEN_OVER if not one.endswith("_at")]
+        differing += _differing(there, here, names)
+        if _pictures(there.result) != _pictures(here.result):
+            differing.append("result")
+    return [f"{name} differs" for name in differing]
+
+
+def compare_user(there: User, here: UserHere, *, without_email: bool) -> list[str]:
+    """What differs, in words. `without_email`: it was remarked that somebody else has it."""
+    if stale := _stale(there.fingerprint, here.fingerprint):
+        return [stale]
+    differing = _differing(there, here, _OF_USERS)
+    if there.email != here.email and not (without_email and here.email is None):
+        differing.append("email")
+    if there.created_at is not None and there.created_at != here.created_at:
+        differing.append("created_at")
+    if there.current_credits != here.opening:
+        differing.append("the balance brought along")
+    if not here.used and there.total_credits_used != here.total_credits_used:
+        differing.append("total_credits_used")
+    words = [f"{name} differs" for name in differing]
+    if here.ledger != here.current_credits:
+        words.append("the balance here is not the sum of its ledger")
+    return words
+
+
+def _stale(there: bytes, here: bytes | None) -> str | None:
+    if here == there:
+        return None
+    if here is None:
+        return MADE_HERE
+    return CHANGED if here else NEVER
+
+
+def _differing(there: Struct, here: Struct, names: Iterable[str]) -> list[str]:
+    return [name for name in names if getattr(there, name) != getattr(here, name)]
+
+
+def _pictures(result: StoredResult | None) -> tuple[Any, Any] | None:
+    """What the old system knew of a result; that its pictures are files here by now is no difference."""
+    return None if result is None else (result.legacy, result.metadata)

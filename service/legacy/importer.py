@@ -1,0 +1,205 @@
+"""Users and tasks out of the old Redis into PostgreSQL: batch by batch, again and again, until the switch is made.
+
+Every batch is one transaction of its own and changes nothing when it is done again, so an import may be interrupted at
+any point and repeated at any time.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import asyncpg
+from msgspec import Struct, field, structs
+
+from service.database import Connection
+from service.legacy import store
+from service.legacy.planning import Outcome, Plan, Remark, plan
+from service.legacy.records import RawTask, Task, Unreadable, User
+from service.legacy.rows import row_of
+from service.legacy.source import LegacyRedis
+from service.legacy.tasks import Zone, read_task
+from service.legacy.telling import Finding, Told
+from service.legacy.users import read_user
+
+T = TypeVar("T")
+
+REMEMBERED_USERS = 200_000
+
+
+class Tally(Struct):
+    """What became of the records of one kind."""
+
+    seen: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    by_status: Counter[str] = field(default_factory=Counter[str])
+    """Of tasks: how many have each status in the old system, as far as they can be read."""
+    credits: int = 0
+    """Of users: the sum of their balances there. Of tasks: of what they cost."""
+    remarked: int = 0
+
+
+class Importer:
+    """One import's run. With `dry_run` it does everything but write, and tells the same."""
+
+    def __init__(
+        self, connection: Connection, source: LegacyRedis, zone: Zone, told: Told, *, dry_run: bool = False
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._zone = zone
+        self._told = told
+        self._dry_run = dry_run
+        self._now = datetime.now(UTC)
+        self._with_account: set[str] = set()
+        """Users that tasks can refer to: looked up once."""
+        self.users = Tally()
+        self.tasks = Tally()
+        self.placeholders = 0
+        self.opened = 0
+        """How many more unfinished tasks of somebody's the old system's workers have, by what was put."""
+
+    async def import_users(self) -> None:
+        """Every account, with its balance as the ledger's opening entry."""
+        self._told.phase("users", None)
+        async for users in ahead(self._source.users()):
+            await self._put_users([read_user(raw, self._zone) for raw in users])
+
+    async def import_tasks(self) -> None:
+        """Every task. Unfinished ones are marked as the old system's, and only read here."""
+        self._told.phase("tasks", max(self._source.size() - 2 * self.users.seen, 0))
+        async for tasks, expiries in ahead(self._read_tasks()):
+            await self._put_tasks(tasks, expiries)
+
+    def _read_tasks(self) -> Iterator[tuple[list[Task | Unreadable], dict[str, datetime | None]]]:
+        for raws in self._source.tasks():
+            yield [read_task(raw, self._zone) for raw in raws], {raw.task_id: _expiry(raw) for raw in raws}
+
+    async def _put_users(self, records: list[User | Unreadable]) -> None:
+        async with self._connection.transaction():
+            await store.relax(self._connection)
+            ids = [record.user_id for record in records if isinstance(record, User)]
+            kept = await store.kept_verdicts(self._connection, "user", _ids(records))
+            decided = plan(records, await store.known_users(self._connection, ids), kept)
+            decided.put.sort(key=lambda user: user.user_id)
+            await self._without_others_emails(decided)
+            if not self._dry_run:
+                await store.put_users(self._connection, decided.put)
+                await self._keep_verdicts("user", decided, [user.user_id for user in decided.put])
+        self._count(self.users, "user", records, decided)
+        self.users.credits += sum(record.current_credits for record in records if isinstance(record, User))
+        self._with_account.update(user.user_id for user in decided.put)
+        self._told.advance(len(records))
+
+    async def _without_others_emails(self, decided: Plan[User]) -> None:
+        """An email belongs to one account: who comes later has to do without."""
+        taken = await store.taken_emails(self._connection, decided.put)
+        if not taken:
+            return
+        decided.remarks = [remark for remark in decided.remarks if remark.record_id not in taken]
+        decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
+        decided.remarks += [
+            Remark(user.user_id, user.remarks, conflict=False, fingerprint=user.fingerprint)
+            for user in decided.put
+            if user.user_id in taken
+        ]
+
+    async def _put_tasks(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> None:
+        try:
+            decided = await self._put_batch(records, expiries)
+        except asyncpg.UniqueViolationError:
+            # Another import was faster with one of these: by now it is known.
+            decided = await self._put_batch(records, expiries)
+        self._count(self.tasks, "task", records, decided)
+        for record in records:
+            if isinstance(record, Task):
+                self.tasks.by_status[record.status] += 1
+                self.tasks.credits += record.credits_consumed
+        self._told.advance(len(records))
+
+    async def _put_batch(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> Plan[Task]:
+        async with self._connection.transaction():
+            await store.relax(self._connection)
+            ids = [record.task_id for record in records if isinstance(record, Task)]
+            known = await store.known_tasks(self._connection, ids)
+            kept = await store.kept_verdicts(self._connection, "task", _ids(records))
+            decided = plan(records, known, kept)
+            await self._place_users(decided)
+            decided.put.sort(key=lambda task: task.task_id)
+            if not self._dry_run:
+                rows = [row_of(task, expiries[task.task_id], now=self._now) for task in decided.put]
+                await store.add_tasks(self._connection, [row for row in rows if row[0] not in known])
+                await store.update_tasks(self._connection, [row for row in rows if row[0] in known])
+                await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
+        for task in decided.put:
+            open_before = task.task_id in known and known[task.task_id].open
+            self.opened += (task.user_id is not None and not task.status.ended) - open_before
+        return decided
+
+    async def _place_users(self, decided: Plan[Task]) -> None:
+        """Tasks of users that nobody knows get an account that a later import fills; of erased ones they stay away."""
+        strangers = {task.user_id for task in decided.put if task.user_id} - self._with_account
+        if not strangers:
+            return
+        unknown = await store.unknown_users(self._connection, sorted(strangers))
+        erased = {user_id for user_id, gone in unknown.items() if gone}
+        for task in decided.put:
+            if task.user_id in erased:
+                decided.outcomes[task.task_id] = Outcome.GONE
+        decided.put = [task for task in decided.put if task.user_id not in erased]
+        placed = sorted(unknown.keys() - erased)
+        if placed and not self._dry_run:
+            await store.place_users(self._connection, placed)
+        self.placeholders += len(placed)
+        if len(self._with_account) > REMEMBERED_USERS and not self._dry_run:
+            self._with_account.clear()
+        self._with_account |= strangers - erased
+
+    async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[Task], put: Sequence[str]) -> None:
+        """What was found about records; what was found about those that are fine by now goes."""
+        if put:
+            await store.release_from_quarantine(self._connection, kind, put)
+            await store.drop_remarks(self._connection, kind, put)
+        if decided.quarantine:
+            await store.put_in_quarantine(self._connection, kind, decided.quarantine)
+        if decided.remarks:
+            await store.put_remarks(self._connection, kind, decided.remarks)
+
+    def _count(
+        self, tally: Tally, kind: str, records: Sequence[User | Task | Unreadable], decided: Plan[User] | Plan[Task]
+    ) -> None:
+        tally.seen += len(decided.outcomes)
+        tally.outcomes.update(decided.outcomes.values())
+        tally.remarked += sum(not remark.conflict for remark in decided.remarks)
+        for record in records:
+            if isinstance(record, Unreadable):
+                self._told.find(Finding(kind, record.record_id, Outcome.QUARANTINED, (record.reason,)))
+        for remark in decided.remarks:
+            what = Outcome.CONFLICT if remark.conflict else "remark"
+            self._told.find(Finding(kind, remark.record_id, what, remark.reasons))
+
+
+def without_email(user: User) -> User:
+    """An account whose email somebody else has."""
+    remarks = (*user.remarks, "its email is another account's here and was left out")
+    return structs.replace(user, email=None, remarks=remarks)
+
+
+def _expiry(raw: RawTask) -> datetime | None:
+    return None if raw.time_to_live is None else datetime.now(UTC) + raw.time_to_live
+
+
+def _ids(records: Sequence[User | Task | Unreadable]) -> list[str]:
+    return [record.record_id for record in records if isinstance(record, Unreadable)]
+
+
+async def ahead(batches: Iterator[T]) -> AsyncGenerator[T]:
+    """Batches from a thread, one read ahead while the one before is worked on."""
+    reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
+    try:
+        while (batch := await reading) is not None:
+            reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
+            yield batch
+    finally:
+        reading.cancel()

@@ -1,0 +1,100 @@
+"""`darkroom legacy import`, from its begin to its end."""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from service.database import Connection
+from service.legacy import store
+from service.legacy.importer import Importer, Tally
+from service.legacy.source import LegacyRedis
+from service.legacy.takeover import look_at_queue, take_over
+from service.legacy.tasks import Zone
+from service.legacy.telling import Told
+from service.legacy.values import zone_of
+from service.legacy.verifier import Verifier
+
+DEFAULT_ZONE = "UTC"
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What was asked of an import."""
+
+    prefix: str
+    timezone: str | None = None
+    take_over: bool = False
+    dry_run: bool = False
+    files: Path | None = None
+
+
+async def zone_for(connection: Connection, name: str | None) -> Zone:
+    """The zone of the old server's clock: as asked, as the last import took it, or UTC.
+
+    Raises:
+        UnknownZone: There is none of this name.
+    """
+    if name is None:
+        last = await store.last_import(connection)
+        name = DEFAULT_ZONE if last is None else last.timezone
+    return Zone(name, zone_of(name))
+
+
+async def import_everything(connection: Connection, source: LegacyRedis, wishes: Wishes, told: Told) -> dict[str, Any]:
+    """Users, tasks, files and the queue; a summary of what was done, or of what would be with `dry_run`.
+
+    Raises:
+        UnknownZone: There is no such time zone.
+    """
+    zone = await zone_for(connection, wishes.timezone)
+    import_id = None
+    if not wishes.dry_run:
+        import_id = await store.begin_import(
+            connection, prefix=wishes.prefix, timezone=zone.name, take_over=wishes.take_over
+        )
+    importer = Importer(connection, source, zone, told, dry_run=wishes.dry_run)
+    await importer.import_users()
+    await importer.import_tasks()
+    queue = await look_at_queue(connection, source, told, order=wishes.take_over, dry_run=wishes.dry_run)
+    left = await store.open_tasks(connection)
+    if wishes.dry_run:
+        left = structs.replace(left, owned=left.owned + importer.opened)
+    taken_over = 0
+    if wishes.take_over:
+        taken_over = left.owned if wishes.dry_run else await take_over(connection, told)
+        left = structs.replace(left, owned=left.owned - taken_over)
+    summary: dict[str, Any] = {
+        "dry_run": wishes.dry_run,
+        "timezone": zone.name,
+        "users": _told(importer.users) | {"placeholders": importer.placeholders},
+        "tasks": _told(importer.tasks) | {"by_status": dict(importer.tasks.by_status)},
+        "queue": queue,
+        "taken_over": taken_over,
+        "left_with_the_old_system": left,
+    }
+    if import_id is not None:
+        summary["waiting_without_photo"] = await store.waiting_without_photo(connection)
+        async with connection.transaction():
+            await store.settle(connection)
+            await store.finish_import(connection, import_id, summary)
+    return summary
+
+
+async def verify_everything(
+    connection: Connection, source: LegacyRedis, timezone: str | None, told: Told
+) -> dict[str, Any]:
+    """Compare; see `Verifier.compare`.
+
+    Raises:
+        UnknownZone: There is no such time zone.
+    """
+    return await Verifier(connection, source, await zone_for(connection, timezone), told).compare()
+
+
+def _told(tally: Tally) -> dict[str, Any]:
+    return {
+        "seen": tally.seen,
+        **{outcome: tally.outcomes[outcome] for outcome in sorted(tally.outcomes)},
+        "remarked": tally.remarked,
+        "credits": tally.credits,
+    }

@@ -1,0 +1,115 @@
+"""Records of the system before this one: as its Redis holds them, and what they become here."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schema.models.edits import Mode
+from schema.models.tasks import StoredResult, TaskFailure, TaskStatus
+from service.legacy.values import fingerprint
+
+Fields = dict[bytes, bytes]
+"""A hash's fields, or a user's copies under their keys."""
+
+LONGEST_RECORD_ID = 200
+"""An index holds no very long ones: what is longer is cut, and told apart by a digest."""
+
+
+class RawTask(Struct, frozen=True):
+    """A task's hash. `wrong_type` names what else lies under its key; `fields` then hold its dump."""
+
+    task_id: str
+    fields: Fields
+    time_to_live: timedelta | None = None
+    wrong_type: str | None = None
+
+
+class RawUser(Struct, frozen=True):
+    """A user's copies, by their keys: one under the id, one under each email that names the user.
+
+    A copy that is `nameless` tells nobody's id; its key stands for one.
+    """
+
+    user_id: str
+    copies: Fields
+    nameless: bool = False
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What a task's hash becomes. `remarks` tell what was read otherwise than it stands there, field by field."""
+
+    task_id: str
+    user_id: str | None
+    status: TaskStatus
+    mode: Mode
+    progress: int
+    current_step: str | None
+    source_image: str
+    reference_image: str | None
+    config: dict[str, Any]
+    result: StoredResult | None
+    error: TaskFailure | None
+    credits_consumed: int
+    created_at: datetime | None
+    """None where nothing in the record tells a time; an import then takes its own."""
+    updated_at: datetime | None
+    ended_at: datetime | None
+    fingerprint: bytes
+    remarks: tuple[str, ...]
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """What a user's copies become."""
+
+    user_id: str
+    email: str | None
+    username: str | None
+    avatar: str | None
+    password_hash: str | None
+    has_password: bool
+    is_active: bool
+    signup_bonus_granted: bool
+    current_plan_id: str | None
+    plan_renew_at: datetime | None
+    current_credits: int
+    total_credits_used: int
+    created_at: datetime | None
+    last_login: datetime | None
+    fingerprint: bytes
+    remarks: tuple[str, ...]
+
+
+class Unreadable(Struct, frozen=True):
+    """A record that can't become a row, and why."""
+
+    record_id: str
+    reason: str
+    fields: Fields
+    fingerprint: bytes
+
+
+def whole(fields: Fields) -> dict[str, Any]:
+    """A record's fields as JSON that PostgreSQL can keep, nothing left out: text, or base64 of what isn't."""
+    return {_shown(name): _kept(value) for name, value in fields.items()}
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace").replace("\0", "\\0")
+
+
+def _kept(value: bytes) -> Any:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return {"base64": msgspec.to_builtins(value)} if "\0" in text else text
+
+
+def unreadable(record_id: str, reason: str, fields: Fields) -> Unreadable:
+    """A record for the quarantine."""
+    mark = fingerprint(fields)
+    if len(record_id) > LONGEST_RECORD_ID:
+        record_id = f"{record_id[:LONGEST_RECORD_ID]}~{fingerprint({record_id.encode(): b''}).hex()}"
+    return Unreadable(record_id, reason, fields, mark)

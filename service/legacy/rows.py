@@ -1,0 +1,93 @@
+"""A task from the old system as a row of `tasks`, each column as the text that PostgreSQL reads."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from schema.models.tasks import TaskStatus
+from service.legacy.records import Task
+
+COLUMNS: Final = (
+    "task_id",
+    "user_id",
+    "status",
+    "mode",
+    "progress",
+    "current_step",
+    "source_image",
+    "reference_image",
+    "config",
+    "result",
+    "error",
+    "credits_consumed",
+    "credits_refunded",
+    "created_at",
+    "updated_at",
+    "queued_at",
+    "started_at",
+    "completed_at",
+    "failed_at",
+    "cancelled_at",
+    "elsewhere",
+    "legacy_fingerprint",
+    "legacy_expires_at",
+)
+
+Row = tuple[str | None, ...]
+"""In the order of COLUMNS."""
+
+_ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+
+
+def row_of(task: Task, expires_at: datetime | None, *, now: datetime) -> Row:
+    """A task's row. `now` stands where the record tells no time; `expires_at` is when the old Redis forgets it.
+
+    The old system doesn't record when a worker took a task: `started_at` of an ended one is its `created_at`, so that
+    its `processing_time` is what its user waited. Nor does it record refunds: failed and cancelled count as refunded.
+    """
+    status = task.status
+    created_at = (task.created_at or now).isoformat()
+    ended_at = (task.ended_at or task.created_at or now).isoformat() if status.ended else None
+    refunded = status is TaskStatus.FAILED or status is TaskStatus.CANCELLED
+    return (
+        task.task_id,
+        task.user_id,
+        status.value,
+        task.mode.value,
+        str(task.progress),
+        task.current_step,
+        task.source_image,
+        task.reference_image,
+        _json(task.config),
+        None if task.result is None else _json(task.result),
+        None if task.error is None else _json(task.error),
+        str(task.credits_consumed),
+        str(task.credits_consumed) if refunded else "0",
+        created_at,
+        created_at if task.updated_at is None else task.updated_at.isoformat(),
+        created_at,
+        None if ended_at is None else min(created_at, ended_at),
+        ended_at if status is TaskStatus.DONE else None,
+        ended_at if status is TaskStatus.FAILED else None,
+        ended_at if status is TaskStatus.CANCELLED else None,
+        "false" if status.ended else "true",
+        f"\\x{task.fingerprint.hex()}",
+        None if expires_at is None else expires_at.isoformat(),
+    )
+
+
+def line_of(row: Row) -> str:
+    """A row as a line of COPY's text format."""
+    return "\t".join(["\\N" if value is None else _escaped(value) for value in row]) + "\n"
+
+
+def _escaped(value: str) -> str:
+    for character, escape in _ESCAPES:
+        if character in value:
+            value = value.replace(character, escape)
+    return value
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

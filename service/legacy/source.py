@@ -1,0 +1,184 @@
+"""The Redis of the system before this one: read in batches, and never written to."""
+
+import re
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any, Final, TypeVar, cast
+
+import redis
+
+from service.legacy.records import RawTask, RawUser
+from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
+
+T = TypeVar("T")
+
+BATCH: Final = 1000
+SILENCE: Final = 30.0
+"""Seconds without an answer after which the connection counts as lost."""
+
+_GLOB: Final = re.compile(rb"([\\*?\[\]^])")
+
+
+class LegacyRedis:
+    """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
+
+    def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE)
+        self._data_key = f"{prefix}task:data:".encode()
+        self._queue_key = f"{prefix}task:queue"
+        self._processing_key = f"{prefix}task:processing"
+        self._batch = batch
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def size(self) -> int:
+        """How many keys there are, of whatever kind."""
+        return self._redis.dbsize()
+
+    def tasks(self) -> Generator[list[RawTask]]:
+        """Every task's hash, in batches. SCAN may bring one twice."""
+        for keys in self._keys(self._data_key):
+            yield self._tasks(keys)
+
+    def get_tasks(self, task_ids: Sequence[str]) -> list[RawTask]:
+        """These tasks' hashes, as far as they are there."""
+        return self._tasks([self._data_key + task_id.encode() for task_id in task_ids])
+
+    def _tasks(self, keys: Sequence[bytes]) -> list[RawTask]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hgetall(key)
+            pipeline.pttl(key)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        found: list[RawTask] = []
+        for key, fields, milliseconds in zip(keys, answers[::2], answers[1::2], strict=True):
+            task_id = _shown(key[len(self._data_key) :])
+            if isinstance(fields, redis.ResponseError):
+                found += self._something_else(key, task_id, fields)
+            elif fields:  # empty: it has expired since the scan
+                lives = timedelta(milliseconds=milliseconds) if milliseconds >= 0 else None
+                found.append(RawTask(task_id, fields, lives))
+        return found
+
+    def _something_else(self, key: bytes, task_id: str, error: redis.ResponseError) -> list[RawTask]:
+        """What isn't a hash is kept as Redis dumps it: RESTORE brings it back, whatever it is."""
+        if not str(error).startswith("WRONGTYPE"):
+            raise error
+        kind = cast("bytes", self._redis.type(key)).decode()
+        dump = self._redis.dump(key)
+        return [] if dump is None else [RawTask(task_id, {b"dump": dump}, None, kind)]
+
+    def users(self) -> Generator[list[RawUser]]:
+        """Every user with all copies, in batches.
+
+        Who has a copy under the id is found by it; the others, and copies under emails that the one under the id
+        doesn't name, are few and are remembered.
+        """
+        strays, orphans = self._strays()
+        without_id = set(strays)
+        for keys in self._keys(BY_ID):
+            users = [self._gather(key, copy, strays) for key, copy in self._values(keys)]
+            emails = {name for _, names in users for name in names}
+            copies = dict(self._values(sorted(emails)))
+            orphans -= copies.keys()
+            without_id -= {user.user_id for user, _ in users}
+            yield [
+                RawUser(user.user_id, user.copies | {name: copies[name] for name in names if name in copies})
+                for user, names in users
+            ]
+        for user_ids in _batches(sorted(without_id), self._batch):
+            yield [RawUser(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
+        for keys in _batches(sorted(orphans), self._batch):
+            yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
+
+    def _gather(self, key: bytes, copy: bytes, strays: dict[str, list[bytes]]) -> tuple[RawUser, list[bytes]]:
+        user_id = _shown(key[len(BY_ID) :])
+        names = strays.get(user_id, [])
+        if email := email_in(copy):
+            names = [*names, BY_EMAIL + email.encode(errors="replace")]
+        return RawUser(user_id, {key: copy}), names
+
+    def _strays(self) -> tuple[dict[str, list[bytes]], set[bytes]]:
+        """Keys by email that the copy under the id doesn't lead to, by the user they name; and those that name none."""
+        strays: defaultdict[str, list[bytes]] = defaultdict(list)
+        orphans: set[bytes] = set()
+        for keys in self._keys(BY_EMAIL):
+            copies = self._values(keys)
+            named = [(key, named_by(copy)) for key, copy in copies]
+            orphans.update(key for key, user_id in named if user_id is None)
+            by_id = dict(self._values([BY_ID + user_id.encode(errors="replace") for _, user_id in named if user_id]))
+            for key, user_id in named:
+                if user_id is None:
+                    continue
+                copy = by_id.get(BY_ID + user_id.encode(errors="replace"))
+                email = None if copy is None else email_in(copy)
+                if email is None or BY_EMAIL + email.encode(errors="replace") != key:
+                    strays[user_id].append(key)
+        return strays, orphans
+
+    def _values(self, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """Keys and their strings, as far as there are some; what isn't a string comes as Redis dumps it."""
+        if not keys:
+            return []
+        values = dict(zip(keys, cast("list[bytes | None]", self._redis.mget(keys)), strict=True))
+        if empty := [key for key, value in values.items() if value is None]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in empty:
+                pipeline.dump(key)
+            values |= dict(zip(empty, pipeline.execute(), strict=True))
+        return [(key, value) for key, value in values.items() if value is not None]
+
+    def queue(self) -> Generator[list[tuple[int, str]]]:
+        """The waiting ids with their places, in batches, the last place first: who reads on sees earlier places."""
+        end = self._redis.llen(self._queue_key)
+        while end > 0:
+            start = max(end - self._batch, 0)
+            ids = cast("list[bytes]", self._redis.lrange(self._queue_key, start, end - 1))
+            yield [(start + place, _shown(one)) for place, one in enumerate(ids)][::-1]
+            end = start
+
+    def processing(self) -> Generator[list[str]]:
+        """The ids that the old workers were at, in batches."""
+        members = cast("Iterable[bytes]", self._redis.sscan_iter(self._processing_key, count=self._batch))
+        for batch in _batches(members, self._batch):
+            yield [_shown(member) for member in batch]
+
+    def missing(self, task_ids: Sequence[str]) -> list[str]:
+        """Those of these tasks that aren't there (any more)."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for task_id in task_ids:
+            pipeline.exists(self._data_key + task_id.encode())
+        found = cast("list[int]", pipeline.execute())
+        return [task_id for task_id, there in zip(task_ids, found, strict=True) if not there]
+
+    def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
+        """Those of these users, by id and email, that have no copy under either."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for user_id, email in users:
+            pipeline.exists(BY_ID + user_id.encode(), BY_EMAIL + (email or "").encode())
+        found = cast("list[int]", pipeline.execute())
+        return [user_id for (user_id, _), there in zip(users, found, strict=True) if not there]
+
+    def _keys(self, start: bytes) -> Generator[list[bytes]]:
+        """Keys that begin so, in batches."""
+        pattern = _GLOB.sub(rb"\\\1", start) + b"*"
+        cursor = 0
+        while True:
+            cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=self._batch))
+            if keys:
+                yield keys
+            if cursor == 0:
+                return
+
+
+def _shown(name: bytes) -> str:
+    return name.decode(errors="backslashreplace").replace("\0", "\\0")
+
+
+def _batches(values: Iterable[T], size: int) -> Generator[list[T]]:
+    remaining = iter(values)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -1,0 +1,254 @@
+"""A typed function per statement of `schema/queries/legacy.sql`. They take a connection and open no transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from service.database import Connection, load_queries
+from service.legacy.comparing import TaskHere, UserHere
+from service.legacy.planning import Kept, Known, Remark
+from service.legacy.records import Unreadable, User, whole
+from service.legacy.rows import COLUMNS, Row, line_of
+
+QUERIES = load_queries("legacy")
+
+
+class Import(Struct, frozen=True):
+    """An import that was begun."""
+
+    import_id: int
+    prefix: str
+    timezone: str
+    take_over: bool
+    started_at: datetime
+    finished_at: datetime | None
+
+
+async def begin_import(connection: Connection, *, prefix: str, timezone: str, take_over: bool) -> int:
+    return await QUERIES["begin_import"].value(connection, prefix=prefix, timezone=timezone, take_over=take_over)
+
+
+async def finish_import(connection: Connection, import_id: int, summary: Any) -> None:
+    await QUERIES["finish_import"].run(connection, import_id=import_id, summary=msgspec.to_builtins(summary))
+
+
+async def last_import(connection: Connection) -> Import | None:
+    return await QUERIES["last_import"].row(connection, Import)
+
+
+async def known_tasks(connection: Connection, task_ids: Sequence[str]) -> dict[str, Known]:
+    rows = await QUERIES["known_tasks"].rows(connection, Known, record_ids=task_ids)
+    return {known.record_id: known for known in rows}
+
+
+async def known_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, Known]:
+    rows = await QUERIES["known_users"].rows(connection, Known, record_ids=user_ids)
+    return {known.record_id: known for known in rows}
+
+
+async def kept_verdicts(connection: Connection, kind: str, record_ids: Sequence[str]) -> list[Kept]:
+    return await QUERIES["kept_verdicts"].rows(connection, Kept, kind=kind, record_ids=record_ids)
+
+
+async def unknown_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, bool]:
+    """Those without an account, and whether they were erased here."""
+    return dict(await QUERIES["unknown_users"].rows(connection, tuple[str, bool], user_ids=user_ids))
+
+
+async def taken_emails(connection: Connection, users: Sequence[User]) -> frozenset[str]:
+    """The ids of those whose email is somebody else's here, or of somebody before them in the list."""
+    named = [(user.user_id, user.email) for user in users if user.email is not None]
+    column = QUERIES["taken_emails"].column
+    return frozenset(await column(connection, user_ids=[one[0] for one in named], emails=[one[1] for one in named]))
+
+
+async def place_users(connection: Connection, user_ids: Sequence[str]) -> None:
+    await QUERIES["place_users"].run(connection, user_ids=user_ids)
+
+
+async def put_users(connection: Connection, users: Sequence[User]) -> None:
+    """Write accounts and their opening entries; balances stay the sums of their ledgers."""
+    columns = {name: [_text(getattr(user, name)) for user in users] for name in _USER_COLUMNS}
+    columns["legacy_fingerprint"] = [user.fingerprint.hex() for user in users]
+    written = set(await QUERIES["put_users"].column(connection, **columns))
+    credits_ = {user.user_id: str(user.current_credits) for user in users if user.user_id in written}
+    await QUERIES["put_openings"].run(connection, user_ids=list(credits_), credits=list(credits_.values()))
+
+
+async def add_tasks(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write new tasks with COPY.
+
+    Raises:
+        asyncpg.UniqueViolationError: Somebody else wrote one of them a moment ago.
+    """
+    if rows:
+        lines = BytesIO("".join(map(line_of, rows)).encode())
+        # As text: binary wants to know the columns' types first, for which asyncpg prepares a named statement.
+        await connection.copy_to_table("tasks", source=lines, columns=COLUMNS, format="text")
+
+
+async def update_tasks(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write what has changed in the old system."""
+    if rows:
+        columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+        await QUERIES["update_tasks"].run(connection, **columns)
+
+
+async def put_in_quarantine(connection: Connection, kind: str, records: Sequence[Unreadable]) -> None:
+    await QUERIES["put_in_quarantine"].run(
+        connection,
+        kind=kind,
+        record_ids=[record.record_id for record in records],
+        reasons=[record.reason for record in records],
+        fields=[_json(whole(record.fields)) for record in records],
+        fingerprints=[record.fingerprint.hex() for record in records],
+    )
+
+
+async def release_from_quarantine(connection: Connection, kind: str, record_ids: Sequence[str]) -> None:
+    await QUERIES["release_from_quarantine"].run(connection, kind=kind, record_ids=record_ids)
+
+
+async def put_remarks(connection: Connection, kind: str, remarks: Sequence[Remark]) -> None:
+    await QUERIES["put_remarks"].run(
+        connection,
+        kind=kind,
+        record_ids=[remark.record_id for remark in remarks],
+        reasons=["\n".join(remark.reasons) for remark in remarks],
+        conflicts=[_text(remark.conflict) for remark in remarks],
+        fingerprints=[remark.fingerprint.hex() for remark in remarks],
+    )
+
+
+async def drop_remarks(connection: Connection, kind: str, record_ids: Sequence[str]) -> None:
+    await QUERIES["drop_remarks"].run(connection, kind=kind, record_ids=record_ids)
+
+
+async def oldest_open_task(connection: Connection) -> datetime | None:
+    return await QUERIES["oldest_open_task"].value(connection)
+
+
+async def order_queue(connection: Connection, queued: Sequence[tuple[int, str]], *, oldest: datetime) -> None:
+    await QUERIES["order_queue"].run(
+        connection,
+        oldest=oldest,
+        task_ids=[task_id for _, task_id in queued],
+        places=[str(place) for place, _ in queued],
+    )
+
+
+async def put_first(connection: Connection, task_ids: Sequence[str]) -> None:
+    await QUERIES["put_first"].run(connection, task_ids=task_ids)
+
+
+async def queued_without_data(connection: Connection, task_ids: Iterable[str]) -> list[str]:
+    return await QUERIES["queued_without_data"].column(connection, task_ids=list(task_ids))
+
+
+async def take_over(connection: Connection, limit: int) -> list[str]:
+    """The tasks that live here from now on, of those that the old system's workers had."""
+    return await QUERIES["take_over"].column(connection, limit=limit)
+
+
+class OpenTasks(Struct, frozen=True):
+    """How many unfinished tasks the old system's workers have."""
+
+    owned: int
+    nobodys: int
+
+
+async def open_tasks(connection: Connection) -> OpenTasks:
+    counted = await QUERIES["open_tasks"].row(connection, OpenTasks)
+    assert counted is not None  # noqa: S101 - counting answers a row
+    return counted
+
+
+async def waiting_without_photo(connection: Connection) -> int:
+    return await QUERIES["waiting_without_photo"].value(connection)
+
+
+async def imported_tasks(connection: Connection, task_ids: Sequence[str]) -> list[TaskHere]:
+    return await QUERIES["imported_tasks"].rows(connection, TaskHere, task_ids=task_ids)
+
+
+async def imported_users(connection: Connection, user_ids: Sequence[str]) -> list[UserHere]:
+    return await QUERIES["imported_users"].rows(connection, UserHere, user_ids=user_ids)
+
+
+async def erased(connection: Connection, kind: str, record_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these records that were deleted here."""
+    return frozenset(await QUERIES["erased"].column(connection, kind=kind, record_ids=record_ids))
+
+
+async def brought_tasks(connection: Connection, after: str, limit: int) -> list[str]:
+    """Imported tasks that the old Redis wasn't to forget yet, by id."""
+    return await QUERIES["brought_tasks"].column(connection, after=after, limit=limit)
+
+
+async def brought_users(connection: Connection, after: str, limit: int) -> list[tuple[str, str | None]]:
+    """Imported accounts and their emails, by id."""
+    return await QUERIES["brought_users"].rows(connection, tuple[str, str | None], after=after, limit=limit)
+
+
+class Brought(Struct, frozen=True):
+    """Imported tasks with one status, and what they cost together."""
+
+    status: str
+    tasks: int
+    credits: int
+
+
+async def brought_by_status(connection: Connection) -> list[Brought]:
+    return await QUERIES["brought_by_status"].rows(connection, Brought)
+
+
+async def brought_credits(connection: Connection) -> int:
+    """The sum of the balances that accounts were brought along with."""
+    return await QUERIES["brought_credits"].value(connection)
+
+
+async def relax(connection: Connection) -> None:
+    """This transaction's commit doesn't wait for the disk: what a crash takes, the next run imports again."""
+    await QUERIES["relax"].run(connection)
+
+
+async def settle(connection: Connection) -> None:
+    """This transaction's commit waits for the disk, and so for all before it."""
+    await QUERIES["settle"].run(connection)
+
+
+_USER_COLUMNS = (
+    "user_id",
+    "email",
+    "username",
+    "avatar",
+    "password_hash",
+    "has_password",
+    "is_active",
+    "signup_bonus_granted",
+    "current_plan_id",
+    "plan_renew_at",
+    "current_credits",
+    "total_credits_used",
+    "created_at",
+    "last_login",
+)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _text(value: Any) -> str | None:
+    """A column's value as PostgreSQL reads it. Arrays of text are all that asyncpg encodes without a look-up."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) else _json(value)

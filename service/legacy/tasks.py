@@ -1,0 +1,241 @@
+"""A task's hash in the old Redis becomes a task of ours: every field but its status may be missing or malformed."""
+
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from schema.identifiers import is_id
+from schema.models.edits import REFERENCE_FIELDS, Mode
+from schema.models.problems import FailureCode
+from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
+from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
+from service.legacy.values import (
+    MOST,
+    fingerprint,
+    integer_of,
+    json_of,
+    object_of,
+    text_of,
+    time_in_id,
+    time_of,
+)
+
+LONGEST_USER_ID: Final = 50
+STATUSES: Final = {status.value.encode(): status for status in TaskStatus}
+MODES: Final = {mode.value: mode for mode in Mode}
+PICTURES: Final = ("output_image", "thumbnail", "comparison_image")
+ENDS: Final = {
+    TaskStatus.DONE: (b"completed_at", b"updated_at"),
+    TaskStatus.FAILED: (b"failed_at", b"completed_at", b"updated_at"),
+    TaskStatus.CANCELLED: (b"cancelled_at", b"updated_at"),
+}
+"""Where the time of an end is told, the best first."""
+
+NO_MESSAGE: Final = "The edit failed."
+
+
+class Zone(Struct, frozen=True):
+    """The time zone of the old server's clock, and its name."""
+
+    name: str
+    info: tzinfo
+
+
+class _Unfit(Exception):  # noqa: N818 - a verdict
+    """Why a hash can't become a task."""
+
+
+def read_task(raw: RawTask, zone: Zone) -> Task | Unreadable:
+    """A task, with remarks on what was read otherwise than it stands there; or why it can't be one."""
+    try:
+        return _read(raw, zone)
+    except _Unfit as reason:
+        return unreadable(raw.task_id, str(reason), raw.fields)
+
+
+def _read(raw: RawTask, zone: Zone) -> Task:
+    if raw.wrong_type is not None:
+        raise _Unfit(f"under its key lies a {raw.wrong_type}, not a hash")
+    if not is_id(raw.task_id):
+        raise _Unfit("its id is not one")
+    fields = raw.fields
+    status = STATUSES.get(fields.get(b"status", b"").strip().lower())
+    if status is None:
+        raise _Unfit("its status is missing or unknown")
+    data = _data(fields)
+    mode = MODES.get(str(data.get("mode")))
+    if mode is None:
+        raise _Unfit("its mode is missing or unknown")
+    source = data.get("source_image")
+    if not isinstance(source, str) or not is_id(source):
+        raise _Unfit("its source image is missing or not the id of a file")
+    config = object_of(data.get("config") or {})
+    if config is None:
+        raise _Unfit("its config is not an object")
+    user_id = data.get("user_id")
+    if user_id is not None and (not isinstance(user_id, str) or not is_user_id(user_id)):
+        raise _Unfit("its user's id is not one")
+    reading = _Reading(fields, zone)
+    updated_at = reading.time(b"updated_at")
+    created_at = reading.time(b"created_at") or time_in_id(raw.task_id, zone.info) or updated_at
+    task = Task(
+        task_id=raw.task_id,
+        user_id=user_id,
+        status=status,
+        mode=mode,
+        progress=reading.progress(status),
+        current_step=reading.text(b"current_step"),
+        source_image=source,
+        reference_image=reading.reference(mode, data, config),
+        config=config,
+        result=reading.result(),
+        error=reading.error(),
+        credits_consumed=reading.credits(data.get("credits_consumed")),
+        created_at=created_at,
+        updated_at=updated_at or created_at,
+        ended_at=reading.end(status) or (created_at if status.ended else None),
+        fingerprint=fingerprint(fields, zone.name),
+        remarks=(),
+    )
+    if created_at is None:
+        reading.remark("nothing tells when it was created; the import's time stands for it")
+    return msgspec.structs.replace(task, remarks=tuple(reading.remarks)) if reading.remarks else task
+
+
+def _data(fields: Fields) -> dict[str, Any]:
+    if b"data" not in fields:
+        raise _Unfit("it has no data")
+    try:
+        data = object_of(json_of(fields[b"data"]))
+    except ValueError as error:
+        raise _Unfit(f"its data can't be read: {error}") from None
+    if data is None:
+        raise _Unfit("its data is not an object")
+    return data
+
+
+def is_user_id(text: str) -> bool:
+    """Whether the old system can have given this as a user's id."""
+    return 0 < len(text) <= LONGEST_USER_ID and text.isprintable() and text.strip() == text
+
+
+class _Reading:
+    """Reads one hash's fields, and remarks on what it had to leave out."""
+
+    def __init__(self, fields: Fields, zone: Zone) -> None:
+        self._fields = fields
+        self._zone = zone
+        self.remarks: list[str] = []
+
+    def remark(self, words: str) -> None:
+        self.remarks.append(words)
+
+    def text(self, name: bytes) -> str | None:
+        value = self._fields.get(name)
+        if not value:
+            return None
+        text = text_of(value)
+        if text is None:
+            self.remark(f"{name.decode()} is not text and was left out")
+        return text
+
+    def time(self, name: bytes) -> datetime | None:
+        value = self._fields.get(name)
+        if not value:
+            return None
+        moment = time_of(value.decode(errors="replace"), self._zone.info)
+        if moment is None:
+            self.remark(f"{name.decode()} is not a time and was left out")
+        return moment
+
+    def end(self, status: TaskStatus) -> datetime | None:
+        """When the task ended. The old system's late writes leave ends behind in tasks that it runs again."""
+        if not status.ended:
+            if left := [name.decode() for name in (b"completed_at", b"failed_at") if self._fields.get(name)]:
+                self.remark(f"it is {status} and has {' and '.join(left)}, left out here")
+            return None
+        for name in ENDS[status]:
+            if moment := self.time(name):
+                return moment
+        return None
+
+    def progress(self, status: TaskStatus) -> int:
+        value = self._fields.get(b"progress")
+        if not value:
+            return 100 if status is TaskStatus.DONE else 0
+        number = integer_of(text_of(value))
+        if number is None or not 0 <= number <= 100:  # noqa: PLR2004 - per cent
+            self.remark("progress is not a number from 0 to 100")
+        return min(max(number or 0, 0), 100)
+
+    def credits(self, value: Any) -> int:
+        number = 0 if value is None else integer_of(value)
+        if number is None or not 0 <= number <= MOST:
+            self.remark("credits_consumed is not a number of credits; 0 stands for it")
+            return 0
+        return number
+
+    def reference(self, mode: Mode, data: dict[str, Any], config: dict[str, Any]) -> str | None:
+        """The reference image, beside `config` or in it under any of its names."""
+        value = data.get("reference_image")
+        for name in REFERENCE_FIELDS[mode]:
+            value = value or config.get(name)
+        if not value:
+            return None
+        if isinstance(value, str) and is_id(value):
+            return value
+        self.remark("its reference image is not the id of a file and was left out")
+        return None
+
+    def json(self, name: bytes) -> Any:
+        """A field's JSON; the text itself where it isn't JSON."""
+        value = self._fields.get(name)
+        if not value:
+            return None
+        try:
+            return json_of(value)
+        except ValueError:
+            return self.text(name)
+
+    def result(self) -> StoredResult | None:
+        value = self.json(b"result")
+        if value is None:
+            return None
+        result = object_of(value)
+        if result is None:
+            self.remark("result is not an object and was left out")
+            return None
+        metadata = object_of(result.get("metadata") or {})
+        if metadata is None:
+            metadata = {"metadata": result["metadata"]}
+        further = {name: value for name, value in result.items() if not _is_picture(name, value) and name != "metadata"}
+        output, thumbnail, comparison = [_path(result.get(name)) for name in PICTURES]
+        return StoredResult(None, None, None, further | metadata, LegacyPictures(output, thumbnail, comparison))
+
+    def error(self) -> TaskFailure | None:
+        value = self.json(b"error")
+        if value is None:
+            return None
+        error = object_of(value)
+        if error is None:
+            self.remark("error is not an object; it was kept as text")
+            return TaskFailure(FailureCode.PROCESSING_FAILED, value if isinstance(value, str) else NO_MESSAGE)
+        code, message, details = error.get("code"), error.get("message"), error.get("details")
+        further = {name: error[name] for name in error if name not in {"code", "message", "details"}}
+        if details is not None:
+            further |= details if isinstance(details, dict) else {"details": details}
+        return TaskFailure(
+            code if isinstance(code, str) and code else FailureCode.PROCESSING_FAILED,
+            message if isinstance(message, str) and message else NO_MESSAGE,
+            further or None,
+        )
+
+
+def _is_picture(name: str, value: Any) -> bool:
+    return name in PICTURES and (value is None or isinstance(value, str))
+
+
+def _path(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

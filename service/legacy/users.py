@@ -1,0 +1,152 @@
+"""A user's copies in the old Redis become one account of ours. They may disagree."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from service.legacy.records import RawUser, Unreadable, User, unreadable
+from service.legacy.tasks import Zone, is_user_id
+from service.legacy.values import MOST, fingerprint, integer_of, json_of, object_of, time_of, truth_of
+
+BY_ID: Final = b"user:id:"
+BY_EMAIL: Final = b"user:email:"
+
+_NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
+    """An account, with remarks on what was read otherwise than it stands there; or why it can't be one.
+
+    Where the copies disagree, the one with more `total_credits_used` counts, then the one with the later `last_login`,
+    then the one under the id.
+    """
+    if raw.nameless:
+        return unreadable(raw.user_id, "it names no user, or can't be read", raw.copies)
+    if not is_user_id(raw.user_id):
+        return unreadable(raw.user_id, "its id is not one", raw.copies)
+    remarks: list[str] = []
+    readable: list[tuple[bytes, dict[str, Any]]] = []
+    for key in sorted(raw.copies, reverse=True):  # the one under the id first
+        try:
+            copy = object_of(json_of(raw.copies[key]))
+        except ValueError:
+            copy = None
+        if copy is None:
+            remarks.append(f"the copy under its {_kind(key)} can't be read")
+        elif copy.get("user_id") and copy["user_id"] != raw.user_id:
+            remarks.append(f"the copy under its {_kind(key)} names another user")
+        else:
+            readable.append((key, copy))
+    if not readable:
+        return unreadable(raw.user_id, "; ".join(remarks) or "it has no copy", raw.copies)
+    best = max(readable, key=lambda candidate: _rank(candidate[1], zone))
+    if differing := sorted(
+        {name for _, copy in readable for name in best[1] | copy if copy.get(name) != best[1].get(name)}
+    ):
+        remarks.append(f"its copies disagree in {', '.join(differing)}; the one under its {_kind(best[0])} counts")
+    return _Reading(best[1], zone, remarks).user(raw)
+
+
+def named_by(copy: bytes) -> str | None:
+    """The id of the user that a copy names, if it can be read."""
+    try:
+        user_id = (object_of(json_of(copy)) or {}).get("user_id")
+    except ValueError:
+        return None
+    return user_id if isinstance(user_id, str) and user_id else None
+
+
+def email_in(copy: bytes) -> str | None:
+    """The email in a copy, as keys spell it, if it can be read."""
+    try:
+        email = (object_of(json_of(copy)) or {}).get("email")
+    except ValueError:
+        return None
+    return email if isinstance(email, str) and email else None
+
+
+def _kind(key: bytes) -> str:
+    return "id" if key.startswith(BY_ID) else "email"
+
+
+def _rank(copy: dict[str, Any], zone: Zone) -> tuple[int, datetime]:
+    used = integer_of(copy.get("total_credits_used")) or 0
+    login = copy.get("last_login")
+    return used, (time_of(login, zone.info) if isinstance(login, str) else None) or _NEVER
+
+
+class _Reading:
+    """Reads one copy, and remarks on what it had to leave out."""
+
+    def __init__(self, copy: dict[str, Any], zone: Zone, remarks: list[str]) -> None:
+        self._copy = copy
+        self._zone = zone
+        self._remarks = remarks
+
+    def user(self, raw: RawUser) -> User:
+        user = User(
+            user_id=raw.user_id,
+            email=self._email(raw),
+            username=self._text("username"),
+            avatar=self._text("avatar"),
+            password_hash=self._text("password_hash"),
+            has_password=self._truth("has_password", default=bool(self._copy.get("password_hash"))),
+            is_active=self._truth("is_active", default=True),
+            signup_bonus_granted=self._truth("signup_bonus_granted", default=False),
+            current_plan_id=self._text("current_plan_id"),
+            plan_renew_at=self._time("plan_renew_at"),
+            current_credits=self._credits("current_credits"),
+            total_credits_used=self._credits("total_credits_used"),
+            created_at=self._time("created_at"),
+            last_login=self._time("last_login"),
+            fingerprint=fingerprint(raw.copies, self._zone.name),
+            remarks=(),
+        )
+        return msgspec.structs.replace(user, remarks=tuple(self._remarks))
+
+    def _email(self, raw: RawUser) -> str | None:
+        """Its email, unless the copy under that email is another user's: then that user has it."""
+        email = (self._text("email") or "").strip()
+        key = BY_EMAIL + email.encode()
+        if key in raw.copies and named_by(raw.copies[key]) not in {None, raw.user_id}:
+            self._remarks.append("its email is another user's and was left out")
+            return None
+        return email or None
+
+    def _text(self, name: str) -> str | None:
+        value = self._copy.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            return value
+        self._remarks.append(f"{name} is not text and was left out")
+        return None
+
+    def _truth(self, name: str, *, default: bool) -> bool:
+        value = self._copy.get(name)
+        if value is None:
+            return default
+        truth = truth_of(value)
+        if truth is None:
+            self._remarks.append(f"{name} is neither true nor false; {str(default).lower()} stands for it")
+            return default
+        return truth
+
+    def _time(self, name: str) -> datetime | None:
+        text = self._text(name)
+        moment = None if text is None else time_of(text, self._zone.info)
+        if text is not None and moment is None:
+            self._remarks.append(f"{name} is not a time and was left out")
+        return moment
+
+    def _credits(self, name: str) -> int:
+        value = self._copy.get(name)
+        number = 0 if value is None or value == "" else integer_of(value)
+        if number is None or number > MOST:
+            self._remarks.append(f"{name} is not a number of credits; 0 stands for it")
+            return 0
+        if number < 0:
+            self._remarks.append(f"{name} is negative ({number}); 0 stands for it")
+            return 0
+        return number

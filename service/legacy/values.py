@@ -1,0 +1,124 @@
+"""Text of the old system into values. What can't be read is None, never a guess; the caller remarks on it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+MOST: Final = 2**31 - 1
+"""What an integer column holds."""
+MOST_DIGITS: Final = 19
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_SECONDS = re.compile(r"[a-z]+_([0-9]{10})_", re.ASCII)
+_DAY = re.compile(r"[a-z]+_([0-9]{8})_", re.ASCII)
+
+
+class UnknownZone(Exception):  # noqa: N818 - an answer to who named it
+    """There is no such time zone."""
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of an IANA name such as `Asia/Shanghai`.
+
+    Raises:
+        UnknownZone: There is none of this name.
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UnknownZone(f"there is no time zone {name!r}; it takes a name such as UTC or Asia/Shanghai") from error
+
+
+def fingerprint(fields: Mapping[bytes, bytes], zone: str = "") -> bytes:
+    """16 bytes that differ when a record, or the zone its times are read in, differs (BLAKE2b)."""
+    return hashlib.blake2b(msgspec.msgpack.encode((zone, sorted(fields.items()))), digest_size=16).digest()
+
+
+def text_of(value: bytes | None) -> str | None:
+    """Text that PostgreSQL can hold; None for what isn't, and for empty text."""
+    if not value:
+        return None
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def json_of(value: bytes) -> Any:
+    """JSON that PostgreSQL can hold, strings in it that are JSON objects themselves not looked into.
+
+    Raises:
+        ValueError: It isn't JSON, isn't UTF-8, or has characters or numbers that jsonb can't hold.
+    """
+    if b"\\u0000" in value and _NUL.search(value):
+        raise ValueError("it has a NUL character")
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ValueError("it isn't valid JSON") from None
+
+
+def object_of(value: Any) -> dict[str, Any] | None:
+    """A JSON object, also one that was encoded twice; None for anything else."""
+    if isinstance(value, dict):
+        return value  # pyright: ignore[reportUnknownVariableType] - JSON's
+    if isinstance(value, str):
+        try:
+            value = json_of(value.encode())
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] - JSON's
+
+
+def integer_of(value: Any) -> int | None:
+    """A whole number, also as text (`"12"`, `12.0`)."""
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < MOST_DIGITS:
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    return None
+
+
+def truth_of(value: Any) -> bool | None:
+    """True or false, also as 0, 1 or text."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+
+
+def time_of(text: str, zone: tzinfo) -> datetime | None:
+    """An ISO 8601 time in UTC; without a zone of its own it is one of `zone`."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+            if zone is UTC:
+                return moment
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def time_in_id(record_id: str, zone: tzinfo) -> datetime | None:
+    """When an id was made: `task_1764915114_a1b2c3` tells the second, `task_20251117_xyz789` the day."""
+    try:
+        if match := _SECONDS.match(record_id):
+            return datetime.fromtimestamp(int(match[1]), UTC)
+        if match := _DAY.match(record_id):
+            return datetime.combine(date.fromisoformat(match[1]), time(), zone).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None

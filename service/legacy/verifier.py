@@ -1,0 +1,153 @@
+"""`darkroom legacy verify`: the old Redis and PostgreSQL, record by record, in both directions. Changes nothing."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from service.database import Connection
+from service.legacy import store
+from service.legacy.comparing import compare_task, compare_user
+from service.legacy.importer import ahead
+from service.legacy.planning import id_of
+from service.legacy.records import Task, Unreadable, User
+from service.legacy.source import LegacyRedis
+from service.legacy.tasks import Zone, read_task
+from service.legacy.telling import Finding, Told
+from service.legacy.users import read_user
+
+PAGE = 2000
+LISTED = 1000
+"""How many differences the answer lists; a report has all."""
+
+MISSING_HERE = "it is missing here"
+MISSING_THERE = "it was imported, and the old system doesn't have it any more"
+NOT_QUARANTINED = "it can't be read, and is not in quarantine as it is now"
+
+
+class Verifier:
+    """One comparison's run."""
+
+    def __init__(self, connection: Connection, source: LegacyRedis, zone: Zone, told: Told) -> None:
+        self._connection = connection
+        self._source = source
+        self._zone = zone
+        self._told = told
+        self._there: Counter[str] = Counter()
+        self._by_status: Counter[str] = Counter()
+        self._credits: Counter[str] = Counter()
+        self._listed: list[Finding] = []
+        self._differences = 0
+
+    async def compare(self) -> dict[str, Any]:
+        """Everything; a summary, with the first differences. It is `equal` when there is none."""
+        self._told.phase("users", None)
+        async for raws in ahead(self._source.users()):
+            await self._users([read_user(raw, self._zone) for raw in raws])
+        self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
+        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in self._source.tasks()):
+            await self._tasks(records)
+        await self._the_other_way()
+        by_status = await store.brought_by_status(self._connection)
+        return {
+            "equal": self._differences == 0,
+            "differences": self._differences,
+            "timezone": self._zone.name,
+            "old_system": {
+                **self._there,
+                "by_status": dict(self._by_status),
+                "credits": self._credits["balances"],
+                "credits_consumed": self._credits["consumed"],
+            },
+            "here": {
+                "by_status": {one.status: one.tasks for one in by_status},
+                "credits": await store.brought_credits(self._connection),
+                "credits_consumed": sum(one.credits for one in by_status),
+            },
+            "list": self._listed,
+        }
+
+    async def _users(self, records: Sequence[User | Unreadable]) -> None:
+        ids = [record.user_id for record in records if isinstance(record, User)]
+        here = {user.user_id: user for user in await store.imported_users(self._connection, ids)}
+        kept = await self._kept("user", [id_of(record) for record in records])
+        missing = [user_id for user_id in ids if user_id not in here]
+        erased = await store.erased(self._connection, "user", missing) if missing else frozenset[str]()
+        for record in records:
+            if isinstance(record, Unreadable):
+                self._unreadable("user", record, kept)
+            elif record.user_id in here:
+                verdicts = kept.get(record.user_id, {})
+                known = record.fingerprint in verdicts.values()
+                words = compare_user(record, here[record.user_id], without_email=known)
+                self._differ("user", record.user_id, [] if verdicts.get("conflict") == record.fingerprint else words)
+            elif record.user_id not in erased:
+                self._differ("user", record.user_id, [MISSING_HERE])
+            if isinstance(record, User):
+                self._credits["balances"] += record.current_credits
+        self._there["users"] += len(records)
+        self._told.advance(len(records))
+
+    async def _tasks(self, records: Sequence[Task | Unreadable]) -> None:
+        ids = [record.task_id for record in records if isinstance(record, Task)]
+        here = {task.task_id: task for task in await store.imported_tasks(self._connection, ids)}
+        kept = await self._kept("task", [id_of(record) for record in records])
+        missing = [record for record in records if isinstance(record, Task) and record.task_id not in here]
+        erased = await self._erased(missing) if missing else frozenset[str]()
+        for record in records:
+            if isinstance(record, Unreadable):
+                self._unreadable("task", record, kept)
+                continue
+            self._by_status[record.status] += 1
+            self._credits["consumed"] += record.credits_consumed
+            if record.task_id in here:
+                words = compare_task(record, here[record.task_id])
+                if words and kept.get(record.task_id, {}).get("conflict") != record.fingerprint:
+                    self._differ("task", record.task_id, words)
+            elif record.task_id not in erased:
+                self._differ("task", record.task_id, [MISSING_HERE])
+        self._there["tasks"] += len(records)
+        self._told.advance(len(records))
+
+    async def _erased(self, missing: Sequence[Task]) -> frozenset[str]:
+        """Those of these tasks that were deleted here, themselves or with their user."""
+        tasks = await store.erased(self._connection, "task", [task.task_id for task in missing])
+        users = await store.erased(self._connection, "user", [task.user_id for task in missing if task.user_id])
+        return tasks | {task.task_id for task in missing if task.user_id in users}
+
+    async def _kept(self, kind: str, record_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
+        """What imports found about these records: verdicts, and the fingerprints they were found with."""
+        verdicts: dict[str, dict[str, bytes]] = {}
+        for kept in await store.kept_verdicts(self._connection, kind, record_ids):
+            verdicts.setdefault(kept.record_id, {})[kept.verdict] = kept.fingerprint
+        return verdicts
+
+    def _unreadable(self, kind: str, record: Unreadable, kept: dict[str, dict[str, bytes]]) -> None:
+        self._there["unreadable"] += 1
+        if kept.get(record.record_id, {}).get("quarantine") != record.fingerprint:
+            self._differ(kind, record.record_id, [NOT_QUARANTINED])
+
+    async def _the_other_way(self) -> None:
+        """What was imported and isn't there any more, though the old Redis wasn't to forget it yet."""
+        self._told.phase("back", None)
+        after = ""
+        while page := await store.brought_tasks(self._connection, after, PAGE):
+            after = page[-1]
+            for task_id in await asyncio.to_thread(self._source.missing, page):
+                self._differ("task", task_id, [MISSING_THERE])
+            self._told.advance(len(page))
+        after = ""
+        while users := await store.brought_users(self._connection, after, PAGE):
+            after = users[-1][0]
+            for user_id in await asyncio.to_thread(self._source.missing_users, users):
+                self._differ("user", user_id, [MISSING_THERE])
+            self._told.advance(len(users))
+
+    def _differ(self, kind: str, record_id: str, words: Sequence[str]) -> None:
+        if not words:
+            return
+        finding = Finding(kind, record_id, "difference", tuple(words))
+        self._differences += 1
+        if len(self._listed) < LISTED:
+            self._listed.append(finding)
+        self._told.find(finding)
