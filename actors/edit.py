@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from actors.engines.seam import Artifact, EditRequest, Engine, EngineError, Finished, Progress
 from actors.results import new_files, store_artifacts, stored_result
-from schema.models.edits import Mode
+from schema.models.edits import AnyConfig, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
 from service.database import UNAVAILABLE, Pool
 from service.files import store as files
 from service.files.storage import BlobNotFound, Storage, StorageError
 from service.files.store import NewFile
+from service.refusals import Refused
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import RENEWAL, Claim
@@ -194,7 +195,7 @@ class Editor:
             mode=task.mode,
             source=source,
             reference=paths["reference"],
-            config=stored_config(task.mode, task.config),
+            config=_config(task),
             workspace=made,
             max_pixels=self._limits.max_pixels,
         )
@@ -325,6 +326,14 @@ async def _stopped(running: "asyncio.Task[object] | asyncio.Task[None]") -> None
     await asyncio.wait({running})
     if not running.cancelled() and running.exception() is not None:
         log.debug("stopped while failing", error=type(running.exception()).__name__)
+
+
+def _config(task: TaskRecord) -> AnyConfig:
+    """What was asked for. A task from the system before this one may ask for what never was judged here."""
+    try:
+        return stored_config(task.mode, task.config)
+    except Refused as refused:
+        raise EngineError(FailureCode.INVALID_CONFIG, f"{refused.field}: {refused.message}.") from None
 
 
 def _image_gone(name: str) -> EngineError:

@@ -307,3 +307,11 @@ SELECT status, count(*) AS tasks, sum(credits_consumed)::bigint AS credits
 SELECT coalesce(sum(amount), 0)::bigint
   FROM credit_ledger JOIN users USING (user_id)
  WHERE kind = 'opening' AND legacy_fingerprint IS NOT NULL
+
+-- name: legacy_standing
+-- Whether a task of the old system was deleted here, and in which zone its times are read.
+SELECT EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'task' AND record_id = :task_id) AS gone,
+       coalesce((SELECT timezone FROM legacy_imports ORDER BY import_id DESC LIMIT 1), 'UTC') AS timezone
+
+-- name: bury_task
+INSERT INTO legacy_tombstones (kind, record_id) VALUES ('task', :task_id) ON CONFLICT DO NOTHING

@@ -16,6 +16,7 @@ from service.files.urls import FileUrls
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.http.presenting import Presenter
+from service.legacy.readthrough import LegacyReader
 from service.migrations import check_schema
 from service.queue import Queue
 from service.settings import Settings
@@ -68,6 +69,9 @@ async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Se
     urls = FileUrls(settings.require_secret(), settings.public_url, storage)
     dispatcher = Dispatcher(pool, queue)
     waiters = Waiters(pool, queue)
+    older = None
+    if settings.legacy_redis_url is not None:
+        older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
     services = Services(
         pool=pool,
         queue=queue,
@@ -91,6 +95,7 @@ async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Se
                 max_pending=settings.max_pending_per_user,
                 allow_private_webhooks=settings.webhook_allow_private,
             ),
+            older,
         ),
         waiters=waiters,
     )
@@ -101,5 +106,7 @@ async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Se
     finally:
         await waiters.close()
         await dispatcher.close()
+        if older is not None:
+            await older.close()
         await queue.close()
         await pool.close()

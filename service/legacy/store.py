@@ -211,6 +211,24 @@ async def brought_credits(connection: Connection) -> int:
     return await QUERIES["brought_credits"].value(connection)
 
 
+class Standing(Struct, frozen=True):
+    """How a task of the old system that isn't in the table stands here."""
+
+    gone: bool
+    timezone: str
+
+
+async def legacy_standing(connection: Connection, task_id: str) -> Standing:
+    standing = await QUERIES["legacy_standing"].row(connection, Standing, task_id=task_id)
+    assert standing is not None  # noqa: S101 - the statement always answers one row
+    return standing
+
+
+async def bury_task(connection: Connection, task_id: str) -> None:
+    """No import will bring this task, and nobody reads it any more."""
+    await QUERIES["bury_task"].run(connection, task_id=task_id)
+
+
 async def relax(connection: Connection) -> None:
     """This transaction's commit doesn't wait for the disk: what a crash takes, the next run imports again."""
     await QUERIES["relax"].run(connection)

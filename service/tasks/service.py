@@ -1,5 +1,7 @@
 """The task service: what the HTTP face may do with tasks. The worker's half is in lifecycle.py."""
 
+import asyncio
+
 from schema.identifiers import is_id
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
@@ -10,19 +12,26 @@ from service.refusals import Refused
 from service.tasks import history, store, submission
 from service.tasks.dispatch import Dispatcher
 from service.tasks.history import PageRequest
+from service.tasks.older import OlderAway, OlderTasks
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, Submitted
 from service.tasks.waiting import Waiters
+
+LOOK_ELSEWHERE_EVERY = 1.0
+"""Seconds between two looks at a task that somebody waits for and that the older system works on."""
 
 
 class TaskService:
     """Database first, queue second: Redis is told only what is committed, and need not be there."""
 
-    def __init__(self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, rules: Rules) -> None:
+    def __init__(
+        self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, rules: Rules, older: OlderTasks | None = None
+    ) -> None:
         self._pool = pool
         self._dispatcher = dispatcher
         self._waiters = waiters
         self._rules = rules
+        self._older = older
 
     async def create_task(self, user_id: str, new: NewTask, idempotency: IdempotencyKey | None) -> Submitted:
         """Charge and write a task, then announce it.
@@ -52,18 +61,36 @@ class TaskService:
         return submitted
 
     async def get_task(self, user_id: str, task_id: str) -> TaskRecord:
-        """One task of this user.
+        """One task of this user. What the older system still has, or still works on, is read there.
 
         Raises:
-            Refused: TASK_NOT_FOUND, another user's task included.
+            Refused: TASK_NOT_FOUND, another user's task included; SERVICE_UNAVAILABLE when only the older system could
+                tell, and doesn't answer.
         """
         task = None
         if is_id(task_id):
             async with self._pool.acquire() as connection:
                 task = await store.get_task_by_id(connection, user_id, task_id)
+            if task is None or task.elsewhere:
+                task = await self._older_task(user_id, task_id, task)
         if task is None:
             raise not_found(task_id)
         return task
+
+    async def _older_task(self, user_id: str, task_id: str, imported: TaskRecord | None = None) -> TaskRecord | None:
+        """The task as it is in the older system now; what was `imported` of it where that can't be had."""
+        if self._older is None:
+            return imported
+        try:
+            return await self._older.get_task(user_id, task_id) or imported
+        except OlderAway:
+            if imported is not None:
+                return imported
+            raise Refused(
+                ProblemCode.SERVICE_UNAVAILABLE,
+                "The task may be one that hasn't moved here yet, and can't be read at the moment. Try again soon.",
+                retry_after=1,
+            ) from None
 
     async def wait_for_end(self, task: TaskRecord, seconds: float) -> TaskRecord:
         """The task once it has ended, or as it is after this many seconds (or when the process shuts down).
@@ -73,8 +100,16 @@ class TaskService:
         """
         if task.status.ended or seconds <= 0 or task.user_id is None:
             return task
-        await self._waiters.wait(task.task_id, seconds)
-        return await self.get_task(task.user_id, task.task_id)
+        user_id = task.user_id
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            # Nobody tells when a task ends elsewhere: it is looked at now and then.
+            left = deadline - loop.time()
+            await self._waiters.wait(task.task_id, min(left, LOOK_ELSEWHERE_EVERY) if task.elsewhere else left)
+            task = await self.get_task(user_id, task.task_id)
+            if not task.elsewhere or self._waiters.stopping or loop.time() >= deadline:
+                return task
 
     async def get_task_list(self, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
         """One page of a user's tasks, newest first; see `history.get_task_list`."""
@@ -94,19 +129,22 @@ class TaskService:
         """
         if not is_id(task_id):
             raise not_found(task_id)
+        kept = None
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 task = await store.cancel_task(connection, user_id, task_id)
                 if task is not None:
                     await ledger.refund(connection, task, "the task was cancelled")
             if task is None:
-                task = await store.get_task_by_id(connection, user_id, task_id)
-                if task is None:
-                    raise not_found(task_id)
-                if task.status is not TaskStatus.CANCELLED:
-                    raise _not_cancellable(task)
-                return task
-        await self._dispatcher.withdraw(task)
+                kept = await store.get_task_by_id(connection, user_id, task_id)
+        if task is not None:
+            await self._dispatcher.withdraw(task)
+            return task
+        task = kept or await self._older_task(user_id, task_id)
+        if task is None:
+            raise not_found(task_id)
+        if task.status is not TaskStatus.CANCELLED:
+            raise _not_cancellable(task)
         return task
 
     async def delete_task(self, user_id: str, task_id: str) -> None:
@@ -120,12 +158,17 @@ class TaskService:
         async with self._pool.acquire() as connection, connection.transaction():
             if await store.delete_task(connection, user_id, task_id):
                 await files.delete_results(connection, task_id)
-            elif await store.get_task_by_id(connection, user_id, task_id):
-                raise Refused(
-                    ProblemCode.TASK_NOT_FINISHED, "The task has not ended yet. Cancel it first, or wait for its end."
-                )
-            else:
-                raise not_found(task_id)
+                return
+            task = await store.get_task_by_id(connection, user_id, task_id)
+        older = None if task is not None else await self._older_task(user_id, task_id)
+        if older is not None and self._older is not None and older.status.ended:
+            await self._older.forget(task_id)
+        elif task is None and older is None:
+            raise not_found(task_id)
+        else:
+            raise Refused(
+                ProblemCode.TASK_NOT_FINISHED, "The task has not ended yet. Cancel it first, or wait for its end."
+            )
 
 
 def _not_cancellable(task: TaskRecord) -> Refused:

@@ -60,9 +60,13 @@ def parse_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
 
 
 def stored_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
-    """The configuration of a task that is in the table already; keys that no mode knows are ignored."""
+    """The configuration of a task that is in the table already; keys that no mode knows are ignored.
+
+    Raises:
+        Refused: INVALID_REQUEST naming the field. Only tasks that came from elsewhere can have such a configuration.
+    """
     known = CONFIG_TYPES[mode].__struct_fields__
-    return msgspec.convert({name: config[name] for name in known if name in config}, CONFIG_TYPES[mode])
+    return parse_config(mode, {name: config[name] for name in known if name in config})
 
 
 def the_reference(new: NewTask, config: AnyConfig) -> str | None:

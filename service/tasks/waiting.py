@@ -31,6 +31,11 @@ class Waiters:
         """Begin to listen and to look."""
         self._loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._stopping
+
     def stop(self) -> None:
         """Let everybody go at once, with the state so far: the process shuts down."""
         self._stopping = True

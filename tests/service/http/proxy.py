@@ -13,7 +13,7 @@ CHUNK = 65_536
 
 
 class Proxy:
-    """Passes TCP on to a server. Shut, it breaks every connection and refuses new ones."""
+    """Passes TCP on to a server. Shut, it breaks connections and refuses new ones; silent, it passes nothing on."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -26,6 +26,7 @@ class Proxy:
         self._pumps: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._port = 0
+        self._speaks = asyncio.Event()
         self._thread.start()
         self.let_through()
         user = parts.netloc.rpartition("@")[0]
@@ -34,7 +35,11 @@ class Proxy:
     def shut(self) -> None:
         self._do(self._shut())
 
+    def fall_silent(self) -> None:
+        self._loop.call_soon_threadsafe(self._speaks.clear)
+
     def let_through(self) -> None:
+        self._loop.call_soon_threadsafe(self._speaks.set)
         if self._listener is None:
             self._do(self._listen())
 
@@ -80,7 +85,7 @@ class Proxy:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
             self._open.add(there_writer)
             try:
-                await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+                await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
             finally:
                 self._open.discard(there_writer)
                 there_writer.transport.abort()
@@ -89,14 +94,14 @@ class Proxy:
             writer.transport.abort()
             self._pumps.discard(task)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    # Either side's end is the end of both.
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                await self._speaks.wait()
+                writer.write(data)
+                await writer.drain()
+        # Either side's end is the end of both.
+        writer.transport.abort()
 
 
 @contextmanager
