@@ -50,6 +50,11 @@ class Migration(Struct, frozen=True):
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
     @property
+    def statements(self) -> list[str]:
+        """One by one. Not for files that make functions in PL/pgSQL, whose lines end like statements."""
+        return [statement for statement in self.sql.split(";\n") if statement.strip()]
+
+    @property
     def in_transaction(self) -> bool:
         """False for what PostgreSQL refuses inside one, such as CREATE INDEX CONCURRENTLY."""
         return not any(line.strip() == NO_TRANSACTION for line in self.sql.splitlines())
@@ -88,12 +93,7 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
                 else:
                     await connection.execute(DROP_SNAPSHOT)
                     await _run_outside(settings, migration)
-                await connection.execute(
-                    "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-                    migration.version,
-                    migration.name,
-                    migration.checksum,
-                )
+                await enter(connection, migration)
                 applied.append(migration.name)
         return applied
     finally:
@@ -102,21 +102,22 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
 
 @asynccontextmanager
 async def _locked(connection: asyncpg.Connection) -> "AsyncGenerator[Mapping[int, str]]":
-    async with _transaction_with_lock(connection):
-        journal = await _journal(connection)
+    async with transaction_with_lock(connection):
+        journal = await read_journal(connection)
         if journal is None:
             if await connection.fetchval(FOREIGN_TABLES):
                 raise SchemaError(
                     "This database has tables `users` or `tasks` that Darkroom did not make, so nothing was changed. "
-                    "Use an empty database. (Taking such tables over, --adopt, isn't in this version.)"
+                    "Use an empty database; or, if they are the existing system's, have them taken over with all their "
+                    "rows: darkroom migrate --adopt"
                 )
             await connection.execute(CREATE_JOURNAL)
         yield journal or {}
 
 
 @asynccontextmanager
-async def _transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenerator[None]":
-    """A transaction that holds the lock.
+async def transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenerator[None]":
+    """A transaction that holds the lock on migrating, which one process has at a time.
 
     Whoever doesn't get it asks again later, in a new transaction: waiting inside a statement would hold a snapshot, and
     CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot to go, for ever.
@@ -136,22 +137,41 @@ async def _transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenera
     await transaction.commit()
 
 
+async def enter(connection: Connection, migration: Migration) -> None:
+    """Write into the journal that a migration was applied."""
+    await connection.execute(
+        "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+        migration.version,
+        migration.name,
+        migration.checksum,
+    )
+
+
 async def _run_outside(settings: Settings, migration: Migration) -> None:
     """On a second connection, statement by statement, while the first one holds the lock (and no snapshot)."""
     connection = await connect(settings)
     try:
-        for statement in migration.sql.split(";\n"):
-            if statement.strip():
-                await connection.execute(statement)
+        for statement in migration.statements:
+            await connection.execute(statement)
     finally:
         await connection.close()
 
 
-async def _journal(connection: Connection) -> dict[int, str] | None:
-    """Version to checksum of what was applied; None where Darkroom has never been."""
+async def read_journal(connection: Connection) -> dict[int, str] | None:
+    """Version to checksum of what was applied; None where Darkroom has never been.
+
+    Raises:
+        SchemaError: The journal is another program's.
+    """
     if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
         return None
-    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    try:
+        rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    except asyncpg.UndefinedColumnError:
+        raise SchemaError(
+            "This database has a table `schema_migrations` that another program made, so nothing was changed. "
+            "Rename it, or give Darkroom a schema of its own with search_path in DATABASE_URL."
+        ) from None
     return {row["version"]: row["checksum"] for row in rows}
 
 
@@ -171,7 +191,7 @@ async def check_schema(connection: Connection) -> None:
     Raises:
         SchemaError: Something is missing; the message names the command that brings it.
     """
-    journal = await _journal(connection) or {}
+    journal = await read_journal(connection) or {}
     missing = [migration.name for migration in all_migrations() if migration.version not in journal]
     if missing:
         raise SchemaError(f"The database's schema lacks {', '.join(missing)}. Run: darkroom migrate")

@@ -50,12 +50,20 @@ def worker(data_dir: Path | None) -> None:
 
 
 @click.command()
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Take over the existing system's `users` and `tasks` tables, in place and with their rows. Back up first.",
+)
 @data_dir_option
-def migrate(data_dir: Path | None) -> None:
+def migrate(data_dir: Path | None, adopt: bool) -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
+    from service.legacy.adoption import adopt as take_over  # noqa: PLC0415
     from service.migrations import migrate as run  # noqa: PLC0415
 
-    applied = asyncio.run(run(settings_for(data_dir)))
-    for name in applied:
+    settings = settings_for(data_dir)
+    for line in asyncio.run(take_over(settings)) if adopt else []:
+        click.echo(line)
+    for name in asyncio.run(run(settings)):
         click.echo(f"applied {name}")
     click.echo("The schema is up to date.")

@@ -1,0 +1,28 @@
+"""A database in which Darkroom has never been."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from service.database import Connection, connect
+from service.settings import Settings
+from tests.conftest import SECRET_KEY
+
+
+@pytest.fixture
+def theirs(empty_database: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings for a database without anything."""
+    return Settings(
+        database_url=empty_database,
+        redis_url=redis_url,
+        storage_url=(tmp_path / "files").as_uri(),
+        secret_keys=(SECRET_KEY,),
+    )
+
+
+@pytest.fixture
+async def db(theirs: Settings) -> AsyncGenerator[Connection]:
+    connection = await connect(theirs)
+    yield connection
+    await connection.close()
