@@ -27,6 +27,11 @@ class BoundedHttp(HttpToolsProtocol):
     """When the peer must have sent what is awaited; None while it is our turn, or nobody's: an idle connection's
     time-out is uvicorn's."""
 
+    @property
+    def has_begun_head(self) -> bool:
+        """Whether a part of a request's head has come, or something that may become one."""
+        return self._idle_bytes > 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._due = self.loop.time() + HEAD_WITHIN
@@ -75,7 +80,7 @@ class BoundedHttp(HttpToolsProtocol):
         if running is not None and not running.more_body:
             # What comes now belongs to a next request, which is looked at when this one is answered.
             return
-        if self._idle_bytes or (running is not None and not running.response_started):
+        if self.has_begun_head or (running is not None and not running.response_started):
             # Not to a connection on which nothing was asked: a browser that opened it early would show this.
             self.transport.write(TOO_SLOW)
         self.transport.close()

@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 
 from service.http.app import Application, create_app
-from service.http.bounds import BoundedHttp
+from service.http.leaving import LeavingHttp
 from service.settings import Settings
 
 FINISH_WITHIN = 8
@@ -30,9 +30,13 @@ class Server(uvicorn.Server):
         # Ten times a second. Looking once a second at every connection costs less than a timer for every request.
         if counter % 10 == 0:
             for connection in list(self.server_state.connections):
-                if isinstance(connection, BoundedHttp):
+                if isinstance(connection, LeavingHttp):
                     connection.give_up_if_overdue()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        LeavingHttp.leaving = True
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._application.let_waiters_go()
@@ -51,7 +55,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         application,  # pyright: ignore[reportArgumentType] - Litestar and uvicorn each have their own ASGI types
         log_config=None,
         access_log=False,
-        http=BoundedHttp,
+        http=LeavingHttp,
         server_header=False,
         timeout_graceful_shutdown=FINISH_WITHIN,
         lifespan="off",

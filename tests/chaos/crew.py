@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from tests.running import environment
 
 GATE = "TEST_GATE"
 ROOT = Path(__file__).parents[2]
-PROGRAM = "from tests.chaos.crew import work; work()"
+QUICK = ("-c", "from tests.chaos.crew import work; work()")
+STORM = ("-m", "tests.chaos.darkroom", "worker")
+"""Python's arguments for a worker with the engine of this module, or with the storm's, whose edits take a while."""
 
 
 class Quick(FakeEngine):
@@ -53,6 +55,7 @@ def quick_worker(
     extra: Mapping[str, str] | None = None,
     *,
     gate: Path | None = None,
+    program: Sequence[str] = QUICK,
 ) -> Generator[subprocess.Popen[bytes]]:
     """A worker in a process of its own that takes messages already."""
     reading, writing = os.pipe()
@@ -60,7 +63,7 @@ def quick_worker(
     told = {"DARKROOM_READY_FD": str(writing), **({GATE: str(gate)} if gate else {}), **(extra or {})}
     with log.open("ab") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, *program],
             env=environment(settings, told),
             cwd=ROOT,
             pass_fds=[writing],
