@@ -20,6 +20,7 @@ class FileRecord(Struct, frozen=True):
     width: int
     height: int
     uploaded_at: datetime
+    brought: bool
 
 
 class UploadedFile(Struct, frozen=True):

@@ -88,6 +88,10 @@ WITH entries AS (
     SELECT 'task', task_id FROM tasks WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL
      UNION ALL
     SELECT 'user', user_id FROM users WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL
+     UNION ALL
+    SELECT 'file', file_id
+      FROM tasks CROSS JOIN LATERAL unnest(ARRAY[source_image, reference_image]) AS input (file_id)
+     WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL AND file_id IS NOT NULL
     ON CONFLICT DO NOTHING
 ), quarantine AS (
     DELETE FROM legacy_quarantine WHERE kind = 'user' AND record_id = :user_id

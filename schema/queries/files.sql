@@ -35,7 +35,15 @@ SELECT EXISTS (
        AND user_id = :user_id AND status IN ('pending', 'processing'))
 
 -- name: delete_file
-DELETE FROM files WHERE file_id = :file_id AND user_id = :user_id
+-- What came from the old system's folder leaves its id behind, so that no later import brings it back.
+WITH gone AS (
+    DELETE FROM files WHERE file_id = :file_id AND user_id = :user_id RETURNING file_id, user_id, brought
+)
+INSERT INTO legacy_tombstones (kind, record_id)
+SELECT 'file', file_id || '/' || user_id FROM gone WHERE brought
+ UNION ALL
+SELECT 'file', file_id FROM gone WHERE brought
+ON CONFLICT DO NOTHING
 
 -- name: delete_results
 -- A task's result files, but for those that are another task's input. First the lock, then the look: see lock_file.

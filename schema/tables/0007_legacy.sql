@@ -45,6 +45,8 @@ $$;
 -- operators'.
 ALTER TABLE files DROP CONSTRAINT files_pkey;
 CREATE UNIQUE INDEX idx_files_owner ON files (file_id, user_id) NULLS NOT DISTINCT;
+-- Whether it came from the old system's folder: once deleted here, a later import leaves it there.
+ALTER TABLE files ADD COLUMN brought boolean NOT NULL DEFAULT false;
 
 -- Every import that was begun; the last one's prefix and time zone are what is compared and read by.
 CREATE TABLE legacy_imports (
@@ -82,9 +84,10 @@ CREATE TABLE legacy_remarks (
     PRIMARY KEY (kind, record_id)
 );
 
--- Imported records that were deleted here: a later import doesn't bring them back.
+-- Imported records that were deleted here: a later import doesn't bring them back. A file has one for the owner who
+-- deleted it, `file_id/user_id`, and one for all, `file_id`: it never becomes the operators'.
 CREATE TABLE legacy_tombstones (
-    kind      text NOT NULL CHECK (kind IN ('user', 'task')),
+    kind      text NOT NULL CHECK (kind IN ('user', 'task', 'file')),
     record_id text NOT NULL,
     gone_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (kind, record_id)

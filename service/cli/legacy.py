@@ -12,6 +12,8 @@ from redis.exceptions import AuthenticationError, RedisError
 from service.cli.options import data_dir_option, print_json, settings_for
 from service.cli.progress import Bar
 from service.database import Connection, connect
+from service.files.storage import Storage
+from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.report import ReportFile
 from service.legacy.source import LegacyRedis
@@ -89,7 +91,11 @@ def import_(
     """
     settings = settings_for(data_dir)
     old_prefix = prefix or settings.legacy_prefix
-    wishes = Wishes(prefix=old_prefix, timezone=timezone, take_over=take_over, dry_run=dry_run, files=files)
+    bringing = None
+    if files is not None:
+        storage = Storage.open(settings.storage_url, settings.storage_options)
+        bringing = Bringing(files, storage, settings.max_image_pixels)
+    wishes = Wishes(prefix=old_prefix, timezone=timezone, take_over=take_over, dry_run=dry_run, files=bringing)
 
     async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
         return await import_everything(connection, source, wishes, told)

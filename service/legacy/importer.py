@@ -72,6 +72,11 @@ class Importer:
         async for tasks, expiries in ahead(self._read_tasks()):
             await self._put_tasks(tasks, expiries)
 
+    async def readable_tasks(self) -> AsyncGenerator[list[Task]]:
+        """What the old Redis has, for a dry run that looks further; read once more."""
+        async for records, _ in ahead(self._read_tasks()):
+            yield [record for record in records if isinstance(record, Task)]
+
     def _read_tasks(self) -> Iterator[tuple[list[Task | Unreadable], dict[str, datetime | None]]]:
         for raws in self._source.tasks():
             yield [read_task(raw, self._zone) for raw in raws], {raw.task_id: _expiry(raw) for raw in raws}

@@ -1,12 +1,12 @@
 """`darkroom legacy import`, from its begin to its end."""
 
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
 from service.database import Connection
 from service.legacy import store
+from service.legacy.files import Bringing, FilesImport
 from service.legacy.importer import Importer, Tally
 from service.legacy.source import LegacyRedis
 from service.legacy.takeover import look_at_queue, take_over
@@ -25,7 +25,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     take_over: bool = False
     dry_run: bool = False
-    files: Path | None = None
+    files: Bringing | None = None
 
 
 async def zone_for(connection: Connection, name: str | None) -> Zone:
@@ -55,6 +55,12 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
     importer = Importer(connection, source, zone, told, dry_run=wishes.dry_run)
     await importer.import_users()
     await importer.import_tasks()
+    brought = None
+    if wishes.files is not None:
+        files = FilesImport(connection, wishes.files, told, dry_run=wishes.dry_run)
+        await files.uploads()
+        await files.results(importer.readable_tasks() if wishes.dry_run else None)
+        brought = dict(files.outcomes)
     queue = await look_at_queue(connection, source, told, order=wishes.take_over, dry_run=wishes.dry_run)
     left = await store.open_tasks(connection)
     if wishes.dry_run:
@@ -68,6 +74,7 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         "timezone": zone.name,
         "users": _told(importer.users) | {"placeholders": importer.placeholders},
         "tasks": _told(importer.tasks) | {"by_status": dict(importer.tasks.by_status)},
+        "files": brought,
         "queue": queue,
         "taken_over": taken_over,
         "left_with_the_old_system": left,

@@ -1,0 +1,232 @@
+"""Uploads and results of the old system become files here: old ids keep working, `/results/...` becomes signed URLs."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+
+from schema.identifiers import new_id
+from schema.models.tasks import LegacyPictures
+from service.database import Connection
+from service.files import store as files
+from service.files.judging import UnacceptableImage, judge
+from service.files.service import blob_key_of
+from service.files.storage import Storage
+from service.files.store import NewFile
+from service.legacy import store
+from service.legacy.folder import Folder, is_upload
+from service.legacy.importer import ahead
+from service.legacy.planning import Remark
+from service.legacy.records import Task
+from service.legacy.telling import Finding, Told
+from service.legacy.values import fingerprint
+
+BATCH: Final = 200
+AT_ONCE: Final = 8
+"""Files that are stored at the same time."""
+
+KINDS: Final = {"output": "output_image", "thumbnail": "thumbnail", "comparison": "comparison_image"}
+"""What a result's picture is here, and how the old system calls it."""
+
+NOT_THERE: Final = "a result's picture is not in the folder; its old address is kept"
+
+
+class Bringing(Struct, frozen=True):
+    """From where to where, and what is accepted."""
+
+    directory: Path
+    storage: Storage
+    max_pixels: int
+
+
+class FilesImport:
+    """Brings files along, batch by batch; what is here already is left alone, so it may be repeated."""
+
+    def __init__(self, connection: Connection, bringing: Bringing, told: Told, *, dry_run: bool = False) -> None:
+        self._connection = connection
+        self._folder = Folder(bringing.directory)
+        self._storage = bringing.storage
+        self._max_pixels = bringing.max_pixels
+        self._told = told
+        self._dry_run = dry_run
+        self.outcomes = Counter({"uploads": 0, "results": 0, "unchanged": 0, "refused": 0})
+
+    async def uploads(self) -> None:
+        """Every upload, once for each user whose tasks have it; for the operators if nobody's have."""
+        self._told.phase("uploads", None)
+        found = self._folder.files()
+        async for batch in ahead(iter(lambda: list(islice(found, BATCH)), [])):
+            await self._upload_batch(dict(batch))
+            self._told.advance(len(batch))
+
+    async def _upload_batch(self, paths: dict[str, Path]) -> None:
+        owners = await store.users_of_files(self._connection, list(paths))
+        marks = [f"{file_id}/{user_id}" for file_id, users in owners.items() for user_id in users]
+        rows = await store.rows_of_files(self._connection, list(paths), [*paths, *marks])
+        wanted: dict[str, list[str | None]] = {}
+        for file_id in paths:
+            here = rows.get(file_id, {})
+            users: list[str | None] = [one for one in owners.get(file_id, ()) if one not in here]
+            if not owners.get(file_id) and is_upload(file_id) and not here:
+                users = [None]
+            if users:
+                wanted[file_id] = users
+            elif here:
+                self.outcomes["unchanged"] += 1
+        fresh = {file_id for file_id in wanted if False in rows.get(file_id, {}).values()}
+        made = await self._make({one: paths[one] for one in wanted if one not in fresh}, wanted)
+        if self._dry_run:
+            self.outcomes["uploads"] += len(made) + len(fresh)
+            return
+        async with self._connection.transaction():
+            for new in made:
+                await store.add_brought_file(self._connection, new)
+            await files.keep_blobs(self._connection, [new.blob_key for new in made])
+            there = {new.file_id for new in made} | fresh
+            shared = [(one, user) for one, users in wanted.items() if one in there for user in users if user]
+            await store.share_files(self._connection, shared)
+            await store.leave_to_owners(self._connection, list(there))
+        self.outcomes["uploads"] += len(there)
+
+    async def _make(self, paths: dict[str, Path], owners: dict[str, list[str | None]]) -> list[NewFile]:
+        """Judge and store uploads; those that are pictures, with their first owner."""
+        judged = await self._judge_all(list(paths.values()))
+        made = [
+            structs.replace(judged[path], file_id=one, user_id=owners[one][0], blob_key=blob_key_of(one))
+            for one, path in paths.items()
+            if path in judged
+        ]
+        await self._store_all([(new, paths[new.file_id]) for new in made])
+        return made
+
+    async def results(self, planned: AsyncIterator[list[Task]] | None = None) -> None:
+        """The pictures of every done task that the old system still serves; in a dry run, also of `planned` ones."""
+        self._told.phase("results", None)
+        after = ""
+        while page := await store.results_elsewhere(self._connection, after, BATCH):
+            after = page[-1].task_id
+            await self._result_batch(page)
+            self._told.advance(len(page))
+        if planned is not None:
+            async for tasks in planned:
+                await self._result_batch(await self._not_here_yet(tasks))
+                self._told.advance(len(tasks))
+
+    async def _not_here_yet(self, tasks: Sequence[Task]) -> list[store.ResultElsewhere]:
+        known = await store.known_tasks(self._connection, [task.task_id for task in tasks])
+        return [
+            store.ResultElsewhere(task.task_id, task.user_id, task.result.legacy)
+            for task in tasks
+            if task.task_id not in known and task.status == "done" and task.result and task.result.legacy
+        ]
+
+    async def _result_batch(self, tasks: Sequence[store.ResultElsewhere]) -> None:
+        found = {task.task_id: await asyncio.to_thread(self._pictures_of, task.pictures) for task in tasks}
+        judged = await self._judge_all([path for paths in found.values() for path in paths.values()])
+        for task in tasks:
+            made = {
+                kind: _of_task(judged[path], task, kind) for kind, path in found[task.task_id].items() if path in judged
+            }
+            if "output" not in made:
+                continue
+            await self._store_all([(new, found[task.task_id][kind]) for kind, new in made.items()])
+            self.outcomes["results"] += 1
+            if not self._dry_run:
+                await self._bring(task, made)
+
+    def _pictures_of(self, pictures: LegacyPictures) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for kind, name in KINDS.items():
+            address: str | None = getattr(pictures, name)
+            if address is None:
+                continue
+            path = self._folder.find(address)
+            if path is None:
+                self._report(address, NOT_THERE)
+            else:
+                found[kind] = path
+        return found
+
+    async def _bring(self, task: store.ResultElsewhere, made: dict[str, NewFile]) -> None:
+        async with self._connection.transaction():
+            file_ids = {f"{kind}_file_id": new.file_id for kind, new in made.items()}
+            if await store.bring_result(self._connection, task, file_ids):
+                for new in made.values():
+                    await store.add_brought_file(self._connection, new)
+                await files.keep_blobs(self._connection, [new.blob_key for new in made.values()])
+
+    async def _judge_all(self, paths: Sequence[Path]) -> dict[Path, NewFile]:
+        """What files are, of those that are pictures; the others are reported."""
+        judged: dict[Path, NewFile] = {}
+        for path in paths:
+            try:
+                judged[path] = await asyncio.to_thread(_judge, path, self._max_pixels)
+            except UnacceptableImage as error:
+                await self._refuse(path, error.message)
+            except OSError as error:
+                await self._refuse(path, f"it can't be read: {error.strerror}")
+        return judged
+
+    async def _store_all(self, made: Sequence[tuple[NewFile, Path]]) -> None:
+        """Blobs first, rows later: what is never recorded is removed by the sweep."""
+        if self._dry_run or not made:
+            return
+        await files.expect_blobs(self._connection, [new.blob_key for new, _ in made])
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def put(new: NewFile, path: Path) -> None:
+            async with free:
+                await self._storage.put(new.blob_key, path, new.content_type)
+
+        async with asyncio.TaskGroup() as group:
+            for new, path in made:
+                group.create_task(put(new, path))
+
+    async def _refuse(self, path: Path, reason: str) -> None:
+        name = self._folder.name_of(path)
+        self.outcomes["refused"] += 1
+        self._report(name, reason)
+        if not self._dry_run:
+            mark = fingerprint({name.encode(): reason.encode()})
+            remark = Remark(name[:200], (reason,), conflict=False, fingerprint=mark)
+            await store.put_remarks(self._connection, "file", [remark])
+
+    def _report(self, name: str, reason: str) -> None:
+        self._told.find(Finding("file", name, "remark", (reason,)))
+
+
+def _judge(path: Path, max_pixels: int) -> NewFile:
+    """What a file will be here; whose and under which id is the caller's to say."""
+    facts = judge(path, max_pixels=max_pixels)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return NewFile(
+        file_id="",
+        user_id=None,
+        task_id=None,
+        purpose=None,
+        filename=path.name,
+        blob_key="",
+        sha256=sha256,
+        content_type=facts.content_type,
+        size=path.stat().st_size,
+        width=facts.width,
+        height=facts.height,
+    )
+
+
+def _of_task(judged: NewFile, task: store.ResultElsewhere, kind: str) -> NewFile:
+    file_id = new_id("file")
+    return structs.replace(
+        judged,
+        file_id=file_id,
+        user_id=task.user_id,
+        task_id=task.task_id,
+        purpose=kind,
+        blob_key=blob_key_of(file_id),
+    )
