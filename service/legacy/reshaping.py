@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+import asyncpg
+
 from service.database import Connection
-from service.legacy.obstacles import kept_references
+from service.legacy.obstacles import kept_references, refuse
 from service.legacy.theirs import KNOWN, QUERIES, Column, Constraint, TableFacts, Theirs, quoted
 
 _FOREIGN_KEY: Final = "f"
@@ -153,6 +155,9 @@ async def _alter(connection: Connection, table: str, parts: list[str]) -> None:
         await connection.execute(f"ALTER TABLE {table} {', '.join(parts)}")
 
 
+_DANGLES: Final = "refers to rows that would go into quarantine: mend those rows, or drop the constraint"
+
+
 async def give_back(connection: Connection, theirs: Theirs) -> list[str]:
     """Make the foreign keys to the tables again, their columns text where the ids have become text; a line for each."""
     ours = set(theirs.table_ids)
@@ -168,8 +173,10 @@ async def give_back(connection: Connection, theirs: Theirs) -> list[str]:
         await _alter(connection, table, parts)
     lines: list[str] = []
     for reference in kept_references(theirs):
-        await connection.execute(
-            f"ALTER TABLE {reference.table_name} ADD CONSTRAINT {quoted(reference.name)} {reference.definition}"
-        )
+        statement = f"ALTER TABLE {reference.table_name} ADD CONSTRAINT {quoted(reference.name)} {reference.definition}"
+        try:
+            await connection.execute(statement)
+        except asyncpg.ForeignKeyViolationError:
+            refuse([f"{reference.name} of {reference.table_name} {_DANGLES}"])
         lines.append(f"kept {reference.name} of {reference.table_name}")
     return lines

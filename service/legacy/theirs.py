@@ -90,7 +90,8 @@ class Column(Struct, frozen=True):
     number: int
     name: str
     type: str
-    usual_collation: bool
+    plain: bool
+    """Of the usual collation, and without a precision or a length."""
     not_null: bool
     has_default: bool
     identity: bool
@@ -110,11 +111,13 @@ class Column(Struct, frozen=True):
         if kind is Kind.TEXT:
             if self.type in _NEVER_TEXT or self.type.endswith("[]"):
                 raise ValueError(self.type)
-            using = None if self.type == "text" and self.usual_collation else "{}::text"
+            using = None if self.type == "text" else "{}::text"
         elif self.type in _READABLE[kind]:
             using = _READABLE[kind][self.type]
         else:
             raise ValueError(self.type)
+        if not self.plain and kind in {Kind.TEXT, Kind.TIME}:
+            using = using or "{}"
         return using and using.format(quoted(self.name))
 
 
