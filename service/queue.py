@@ -16,9 +16,13 @@ REDIS_AWAY = (RedisError, OSError, TimeoutError)
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
 
-# Dramatiq's layout on Redis: the list `dramatiq:Q` holds ids, the hash `dramatiq:Q.msgs` their messages.
+# Dramatiq's layout on Redis: the list `dramatiq:Q` holds ids, the hash `dramatiq:Q.msgs` their messages, and the set
+# `dramatiq:__acks__.W.Q` the ids that worker W has; the workers are in a sorted set.
 QUEUE_KEY = f"dramatiq:{EDITS}"
 MESSAGES_KEY = f"dramatiq:{EDITS}.msgs"
+WORKERS_KEY = "dramatiq:__heartbeats__"
+HELD_KEY = ("dramatiq:__acks__.", f".{EDITS}")
+"""What comes before and after the worker."""
 
 # A message that is still there is not sent twice.
 SEND = """
@@ -43,6 +47,30 @@ for i = 1, #ARGV do
     end
 end
 return removed
+"""
+
+# A message is reachable when its id waits in the list, or is with a worker that somebody will find dead one day. An
+# evicting Redis may drop one of those keys and keep the messages' hash. As long as the counts agree, nothing else is
+# looked at.
+DROP_UNREACHABLE = """
+local known, held = {}, 0
+for _, worker in ipairs(redis.call('zrange', KEYS[3], 0, -1)) do
+    local key = ARGV[1] .. worker .. ARGV[2]
+    for _, id in ipairs(redis.call('smembers', key)) do
+        if redis.call('hexists', KEYS[2], id) == 1 then
+            known[id], held = true, held + 1
+        else
+            redis.call('srem', key, id)
+        end
+    end
+end
+if redis.call('hlen', KEYS[2]) <= redis.call('llen', KEYS[1]) + held then return 0 end
+for _, id in ipairs(redis.call('lrange', KEYS[1], 0, -1)) do known[id] = true end
+local dropped = 0
+for _, id in ipairs(redis.call('hkeys', KEYS[2])) do
+    if not known[id] then dropped = dropped + redis.call('hdel', KEYS[2], id) end
+end
+return dropped
 """
 
 
@@ -72,6 +100,7 @@ class Queue:
         )
         self._send = self.redis.register_script(SEND)
         self._withdraw = self.redis.register_script(WITHDRAW)
+        self._drop_unreachable = self.redis.register_script(DROP_UNREACHABLE)
 
     async def send(self, announcements: Iterable[tuple[str, int]]) -> None:
         """Put one message per (task, message number) into the queue, and wake idle workers."""
@@ -84,6 +113,10 @@ class Queue:
         """Take messages out of the queue unless a worker has them already; how many were taken."""
         identities = [message_id(*announcement) for announcement in announcements]
         return int(await self._withdraw(keys=[QUEUE_KEY, MESSAGES_KEY], args=identities))
+
+    async def drop_unreachable(self) -> int:
+        """Forget messages that no worker would ever get: they count as missing then. How many there were."""
+        return int(await self._drop_unreachable(keys=[QUEUE_KEY, MESSAGES_KEY, WORKERS_KEY], args=HELD_KEY))
 
     async def missing(self, announcements: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Which of these messages Redis doesn't have any more, neither waiting nor with a worker."""

@@ -18,7 +18,7 @@ from service.accounts import credits as ledger
 from service.accounts import store as accounts
 from service.accounts import users
 from service.database import Connection, Pool, convert
-from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue
+from service.queue import HELD_KEY, MESSAGES_KEY, QUEUE_KEY, WORKERS_KEY, Queue
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import Submission
@@ -171,7 +171,10 @@ async def messages(queue: Queue) -> list[str]:
 
 async def held_by_a_worker(queue: Queue) -> None:
     """Take the next message out of the queue, as a fetch does."""
-    assert await queue.redis.lpop(QUEUE_KEY)
+    identity = cast("bytes | None", await queue.redis.lpop(QUEUE_KEY))
+    assert identity
+    await queue.redis.zadd(WORKERS_KEY, {"worker": time.time() * 1000})
+    await queue.redis.sadd("worker".join(HELD_KEY), identity)
 
 
 @asynccontextmanager

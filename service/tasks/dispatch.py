@@ -128,6 +128,8 @@ async def sweep_lost_messages(
     pool: Pool, queue: Queue, *, age: timedelta, limit: int, now: datetime | None = None
 ) -> int:
     """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many."""
+    if dropped := await queue.drop_unreachable():
+        log.warning("redis has lost its list of messages, or a worker's", messages=dropped)
     lost = 0
     after = ""
     while True:

@@ -12,7 +12,7 @@ from schema.messages import ENDED_CHANNEL, WAKE_CHANNEL, message_id
 from schema.models.edits import Mode
 from schema.models.tasks import NewTask, TaskRecord
 from service.database import Connection, Pool
-from service.queue import MESSAGES_KEY, Queue
+from service.queue import HELD_KEY, MESSAGES_KEY, QUEUE_KEY, WORKERS_KEY, Queue
 from service.tasks import dispatch, lifecycle
 from service.tasks.dispatch import BATCH, Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.service import TaskService
@@ -194,6 +194,52 @@ async def test_messages_that_redis_lost_are_found_and_sent_again(
     assert set(await lives.messages(queue)) == {message_id(kept.task_id, 0)} | {
         message_id(task.task_id, 1) for task in tasks
     }
+
+
+def keys_of(worker: str) -> str:
+    return worker.join(HELD_KEY)
+
+
+@pytest.mark.parametrize(
+    "evicted",
+    [
+        [QUEUE_KEY],
+        [MESSAGES_KEY],
+        [keys_of("worker")],
+        [WORKERS_KEY],
+        [QUEUE_KEY, keys_of("worker")],
+        [QUEUE_KEY, WORKERS_KEY],
+        [MESSAGES_KEY, keys_of("worker")],
+        [MESSAGES_KEY, WORKERS_KEY],
+    ],
+    ids=str,
+)
+async def test_whichever_of_its_keys_redis_evicts_every_task_has_a_message_again(
+    pool: Pool, connection: Connection, queue: Queue, dispatcher: Dispatcher, user_id: str, evicted: list[str]
+) -> None:
+    """A few of them are with a worker, and one was stored just now."""
+    tasks = [await lives.create(connection, user_id) for _ in range(5)]
+    await dispatcher.send([announcement(task) for task in tasks])
+    for _ in range(2):
+        await lives.held_by_a_worker(queue)
+    await queue.redis.delete(*evicted)
+    tasks.append(await lives.create(connection, user_id))
+    await dispatcher.send([announcement(tasks[-1])])
+    now = tasks[-1].created_at + LATER
+    await sweep_lost_messages(pool, queue, age=timedelta(seconds=10), limit=2, now=now)
+    await sweep_undispatched(pool, dispatcher, grace=timedelta(0), limit=2, now=now)
+    # With a worker, or waiting for one, and there to be read.
+    workers = cast("list[bytes]", await queue.redis.zrange(WORKERS_KEY, 0, -1))
+    held = [await queue.redis.smembers(keys_of(worker.decode())) for worker in workers]
+    reachable = {one for ids in held for one in ids} | set(await queue.redis.lrange(QUEUE_KEY, 0, -1))
+    readable = set(cast("list[bytes]", await queue.redis.hkeys(MESSAGES_KEY)))
+    for task in tasks:
+        current = await lives.get(pool, task.task_id)
+        assert current.dispatched_at is not None
+        assert message_id(*announcement(current)).encode() in reachable & readable
+    # And once all is well, nothing is sent again and again.
+    assert await queue.drop_unreachable() == 0
+    assert await sweep_lost_messages(pool, queue, age=timedelta(seconds=10), limit=2, now=now) == 0
 
 
 async def test_a_message_that_was_just_sent_is_not_looked_for(
