@@ -107,7 +107,9 @@ ALTER TABLE tasks
     ADD COLUMN lease_expires_at timestamptz,
     ADD COLUMN worker_id text;
 
--- Every USING sees the row as it was before this statement.
+-- Every USING sees the row as it was before this statement; the new processing_time, as it is after it.
+ALTER TABLE tasks RENAME COLUMN processing_time TO darkroom_adoption_seconds;
+
 ALTER TABLE tasks
     ALTER COLUMN user_id TYPE text USING nullif(user_id, ''),
     ALTER COLUMN progress TYPE smallint
@@ -126,17 +128,16 @@ ALTER TABLE tasks
                    ELSE least(coalesce(completed_at, failed_at, cancelled_at),
                               coalesce(started_at,
                                        coalesce(completed_at, failed_at, cancelled_at)
-                                       - CASE WHEN processing_time BETWEEN 0 AND 100000000
-                                              THEN make_interval(secs => processing_time::double precision) END,
+                                       - CASE WHEN darkroom_adoption_seconds BETWEEN 0 AND 100000000
+                                              THEN make_interval(secs => darkroom_adoption_seconds::double precision) END,
                                        created_at)) END,
-    ALTER COLUMN lease_expires_at TYPE timestamptz USING CASE WHEN status = 'processing' THEN now() END;
-
-ALTER TABLE tasks DROP COLUMN processing_time;
-
-ALTER TABLE tasks
+    ALTER COLUMN lease_expires_at TYPE timestamptz USING CASE WHEN status = 'processing' THEN now() END,
     ADD COLUMN processing_time double precision GENERATED ALWAYS AS (
         CAST(extract(epoch FROM coalesce(completed_at, failed_at, cancelled_at) - started_at) AS double precision)
-    ) STORED,
+    ) STORED;
+
+ALTER TABLE tasks
+    DROP COLUMN darkroom_adoption_seconds,
     ALTER COLUMN status SET DEFAULT 'pending',
     ALTER COLUMN status SET NOT NULL,
     ALTER COLUMN mode SET NOT NULL,

@@ -11,7 +11,7 @@ from service.accounts.store import unbalanced_users
 from service.database import Connection
 from service.diagnosis import Health, examine
 from service.legacy.adoption import adopt
-from service.migrations import migrate
+from service.migrations import Migration, all_migrations, migrate
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape
 from tests.legacy.old_tables import OldTables, make_old_tables
@@ -101,3 +101,14 @@ async def test_the_records_name_every_column_of_ours(
         "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0", table
     )
     assert {column[0] for column in columns} == set(record.__struct_fields__)
+
+
+async def test_what_runs_outside_of_transactions_is_left_to_migrate(theirs: Settings, db: Connection) -> None:
+    await make_old_tables(db, OldTables())
+    outside = Migration(
+        9001, "9001_outside.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY later ON tasks (worker_id);\n"
+    )
+    after = Migration(9002, "9002_after.sql", "CREATE TABLE after_it (id integer)")
+    wanted = [*all_migrations(), outside, after]
+    await adopt(theirs, wanted)
+    assert await migrate(theirs, wanted) == [outside.name, after.name]
