@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from schema.models.tasks import StoredResult, TaskFailure
@@ -85,7 +87,7 @@ def compare_task(there: Task, here: TaskHere) -> list[str]:
         timed = there.created_at is not None
         names = _UNTIL_TAKEN_OVER if timed else [one for one in _UNTIL_TAKEN_OVER if not one.endswith("_at")]
         differing += _differing(there, here, names)
-        if _pictures(there.result) != _pictures(here.result):
+        if not _same(_pictures(there.result), _pictures(here.result)):
             differing.append("result")
     return [f"{name} differs" for name in differing]
 
@@ -118,7 +120,22 @@ def _stale(there: bytes, here: bytes | None) -> str | None:
 
 
 def _differing(there: Struct, here: Struct, names: Iterable[str]) -> list[str]:
-    return [name for name in names if getattr(there, name) != getattr(here, name)]
+    return [name for name in names if not _same(getattr(there, name), getattr(here, name))]
+
+
+def _same(there: Any, here: Any) -> bool:
+    return there == here or _kept(msgspec.to_builtins(there)) == _kept(msgspec.to_builtins(here))
+
+
+def _kept(value: Any) -> Any:
+    """JSON as PostgreSQL keeps it: 1e300 is a one with 300 noughts, which no float is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(Decimal(repr(value)))
+    if isinstance(value, list | tuple):
+        return [_kept(one) for one in value]  # pyright: ignore[reportUnknownVariableType] - JSON's
+    if isinstance(value, dict):
+        return {name: _kept(one) for name, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 def _pictures(result: StoredResult | None) -> tuple[Any, Any] | None:

@@ -96,7 +96,8 @@ def whole(fields: Fields) -> dict[str, Any]:
 
 
 def _shown(name: bytes) -> str:
-    return name.decode(errors="backslashreplace").replace("\0", "\\0")
+    """Backslashes are doubled, so that no two names become one."""
+    return name.replace(b"\\", rb"\\").decode(errors="backslashreplace").replace("\0", r"\0")
 
 
 def _kept(value: bytes) -> Any:

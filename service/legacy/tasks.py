@@ -61,7 +61,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     if not is_id(raw.task_id):
         raise _Unfit("its id is not one")
     fields = raw.fields
-    status = STATUSES.get(fields.get(b"status", b"").strip().lower())
+    status = STATUSES.get(fields.get(b"status", b""))
     if status is None:
         raise _Unfit("its status is missing or unknown")
     data = _data(fields)
@@ -74,9 +74,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     config = object_of(data.get("config") or {})
     if config is None:
         raise _Unfit("its config is not an object")
-    user_id = data.get("user_id")
-    if user_id is not None and (not isinstance(user_id, str) or not is_user_id(user_id)):
-        raise _Unfit("its user's id is not one")
+    user_id = _owner(data)
     reading = _Reading(fields, zone)
     updated_at = reading.time(b"updated_at")
     created_at = reading.time(b"created_at") or time_in_id(raw.task_id, zone.info) or updated_at
@@ -99,6 +97,8 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         fingerprint=fingerprint(fields, zone.name),
         remarks=(),
     )
+    if fields.get(b"task_id", task.task_id.encode()) != task.task_id.encode():
+        reading.remark("its hash says another id than its key, which counts")
     if created_at is None:
         reading.remark("nothing tells when it was created; the import's time stands for it")
     return msgspec.structs.replace(task, remarks=tuple(reading.remarks)) if reading.remarks else task
@@ -116,6 +116,15 @@ def _data(fields: Fields) -> dict[str, Any]:
     return data
 
 
+def _owner(data: dict[str, Any]) -> str | None:
+    user_id = data.get("user_id")
+    if user_id is None or user_id == "":
+        return None
+    if not isinstance(user_id, str) or not is_user_id(user_id):
+        raise _Unfit("its user's id is not one")
+    return user_id
+
+
 def is_user_id(text: str) -> bool:
     """Whether the old system can have given this as a user's id."""
     return 0 < len(text) <= LONGEST_USER_ID and text.isprintable() and text.strip() == text
@@ -130,7 +139,8 @@ class _Reading:
         self.remarks: list[str] = []
 
     def remark(self, words: str) -> None:
-        self.remarks.append(words)
+        if words not in self.remarks:  # an end looks at times that were looked at before
+            self.remarks.append(words)
 
     def text(self, name: bytes) -> str | None:
         value = self._fields.get(name)

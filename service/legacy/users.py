@@ -12,6 +12,9 @@ from service.legacy.values import MOST, fingerprint, integer_of, json_of, object
 BY_ID: Final = b"user:id:"
 BY_EMAIL: Final = b"user:email:"
 
+LONGEST_EMAIL: Final = 320
+"""RFC 3696; and an index holds no very long ones."""
+
 _NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -108,6 +111,9 @@ class _Reading:
     def _email(self, raw: RawUser) -> str | None:
         """Its email, unless the copy under that email is another user's: then that user has it."""
         email = (self._text("email") or "").strip()
+        if len(email) > LONGEST_EMAIL:
+            self._remarks.append("email is too long for one and was left out")
+            return None
         key = BY_EMAIL + email.encode()
         if key in raw.copies and named_by(raw.copies[key]) not in {None, raw.user_id}:
             self._remarks.append("its email is another user's and was left out")

@@ -1,13 +1,16 @@
-"""A database in which Darkroom has never been."""
+"""A database in which Darkroom has never been; and a Redis of the old system."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
 
 from service.database import Connection, connect
 from service.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, url_of_database
+from tests.service.legacy.moves import Old
+
+OLD_DATABASE = 3
 
 
 @pytest.fixture
@@ -26,3 +29,11 @@ async def db(theirs: Settings) -> AsyncGenerator[Connection]:
     connection = await connect(theirs)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def old(redis_url: str) -> Generator[Old]:
+    """The old system's Redis, without anything: a database of its own on the tests' server."""
+    opened = Old(url_of_database(redis_url, str(OLD_DATABASE)))
+    yield opened
+    opened.close()
