@@ -22,7 +22,7 @@ class TaskStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing can happen to the task any more."""
-        return self in {TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED}
+        return self is not TaskStatus.PENDING and self is not TaskStatus.PROCESSING
 
 
 class Priority(StrEnum):

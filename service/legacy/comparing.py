@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ MADE_HERE: Final = "there is another one of this id, made here"
 _OF_TASKS: Final = ("user_id", "mode", "source_image", "reference_image", "config", "credits_consumed")
 """What nothing that is done here changes."""
 _UNTIL_TAKEN_OVER: Final = ("status", "progress", "current_step", "error", "updated_at", "ended_at")
+_OF_ALL: Final = attrgetter(*_OF_TASKS, "created_at", *_UNTIL_TAKEN_OVER)
 _OF_USERS: Final = (
     "username",
     "avatar",
@@ -80,6 +82,8 @@ def compare_task(there: Task, here: TaskHere) -> list[str]:
     """What differs, in words; empty when nothing does."""
     if stale := _stale(there.fingerprint, here.fingerprint):
         return [stale]
+    if _OF_ALL(there) == _OF_ALL(here) and _pictures(there.result) == _pictures(here.result):
+        return []
     differing = _differing(there, here, _OF_TASKS)
     if there.created_at is not None and there.created_at != here.created_at:
         differing.append("created_at")

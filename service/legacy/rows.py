@@ -30,13 +30,14 @@ COLUMNS: Final = (
     "failed_at",
     "cancelled_at",
     "elsewhere",
-    "legacy_fingerprint",
     "legacy_expires_at",
+    "legacy_fingerprint",
 )
 
 Row = tuple[str | None, ...]
 """In the order of COLUMNS."""
 
+_ENCODER: Final = msgspec.json.Encoder()
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 
 
@@ -47,14 +48,17 @@ def row_of(task: Task, expires_at: datetime | None, *, now: datetime) -> Row:
     its `processing_time` is what its user waited. Nor does it record refunds: failed and cancelled count as refunded.
     """
     status = task.status
-    created_at = (task.created_at or now).isoformat()
-    ended_at = (task.ended_at or task.created_at or now).isoformat() if status.ended else None
+    created, ended = task.created_at or now, None
+    if status.ended:
+        ended = task.ended_at or created
+    created_at = _time(created)
+    ended_at = None if ended is None else _time(ended)
     refunded = status is TaskStatus.FAILED or status is TaskStatus.CANCELLED
     return (
         task.task_id,
         task.user_id,
-        status.value,
-        task.mode.value,
+        status,
+        task.mode,
         str(task.progress),
         task.current_step,
         task.source_image,
@@ -65,29 +69,37 @@ def row_of(task: Task, expires_at: datetime | None, *, now: datetime) -> Row:
         str(task.credits_consumed),
         str(task.credits_consumed) if refunded else "0",
         created_at,
-        created_at if task.updated_at is None else task.updated_at.isoformat(),
+        created_at if task.updated_at is None else _time(task.updated_at),
         created_at,
-        None if ended_at is None else min(created_at, ended_at),
+        ended_at if ended is None or ended < created else created_at,
         ended_at if status is TaskStatus.DONE else None,
         ended_at if status is TaskStatus.FAILED else None,
         ended_at if status is TaskStatus.CANCELLED else None,
-        "false" if status.ended else "true",
+        "true" if ended_at is None else "false",
+        None if expires_at is None else _time(expires_at),
         f"\\x{task.fingerprint.hex()}",
-        None if expires_at is None else expires_at.isoformat(),
     )
 
 
 def line_of(row: Row) -> str:
-    """A row as a line of COPY's text format."""
-    return "\t".join(["\\N" if value is None else _escaped(value) for value in row]) + "\n"
+    """A row as a line of COPY's text format, in which nothing stands for null: no column of ours is ever empty text."""
+    values, fingerprint = row[:-1], row[-1]
+    line = "\t".join([value or "" for value in values])
+    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(values):
+        line = "\t".join([_escaped(value or "") for value in values])
+    return f"{line}\t\\{fingerprint}\n"
 
 
 def _escaped(value: str) -> str:
     for character, escape in _ESCAPES:
-        if character in value:
-            value = value.replace(character, escape)
+        value = value.replace(character, escape)
     return value
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _ENCODER.encode(value).decode()
+
+
+def _time(moment: datetime) -> str:
+    """As RFC 3339; msgspec takes a tenth of what isoformat() takes."""
+    return _ENCODER.encode(moment)[1:-1].decode()

@@ -25,7 +25,7 @@ class LegacyRedis:
     """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
 
     def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE)
+        self._redis = redis.Redis.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2)
         self._data_key = f"{prefix}task:data:".encode()
         self._queue_key = f"{prefix}task:queue"
         self._processing_key = f"{prefix}task:processing"
@@ -43,16 +43,8 @@ class LegacyRedis:
         for keys in self._keys(self._data_key):
             yield self._tasks(keys)
 
-    def get_tasks(self, task_ids: Sequence[str]) -> list[RawTask]:
-        """These tasks' hashes, as far as they are there."""
-        return self._tasks([self._data_key + task_id.encode() for task_id in task_ids])
-
     def _tasks(self, keys: Sequence[bytes]) -> list[RawTask]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hgetall(key)
-            pipeline.pttl(key)
-        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        answers = self._ask([(command, key) for key in keys for command in ("HGETALL", "PTTL")])
         found: list[RawTask] = []
         for key, fields, milliseconds in zip(keys, answers[::2], answers[1::2], strict=True):
             task_id = _shown(key[len(self._data_key) :])
@@ -60,8 +52,22 @@ class LegacyRedis:
                 found += self._something_else(key, task_id, fields)
             elif fields:  # empty: it has expired since the scan
                 lives = timedelta(milliseconds=milliseconds) if milliseconds >= 0 else None
-                found.append(RawTask(task_id, fields, lives))
+                found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
+
+    def _ask(self, commands: Sequence[tuple[str, bytes]]) -> list[Any]:
+        """Answers as RESP2 gives them, errors among them: a pipeline without the library's object for each command."""
+        pool = self._redis.connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))
+            return [_answer(connection) for _ in commands]
+        except BaseException:
+            # What still comes would be taken for the answers to the next commands.
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
 
     def _something_else(self, key: bytes, task_id: str, error: redis.ResponseError) -> list[RawTask]:
         """What isn't a hash is kept as Redis dumps it: RESTORE brings it back, whatever it is."""
@@ -148,10 +154,7 @@ class LegacyRedis:
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for task_id in task_ids:
-            pipeline.exists(self._data_key + task_id.encode())
-        found = cast("list[int]", pipeline.execute())
+        found = self._ask([("EXISTS", self._data_key + task_id.encode()) for task_id in task_ids])
         return [task_id for task_id, there in zip(task_ids, found, strict=True) if not there]
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -172,6 +175,13 @@ class LegacyRedis:
                 yield keys
             if cursor == 0:
                 return
+
+
+def _answer(connection: "redis.Connection") -> Any:
+    try:
+        return connection.read_response()  # pyright: ignore[reportUnknownVariableType] - whatever Redis answers
+    except redis.ResponseError as error:
+        return error
 
 
 def _shown(name: bytes) -> str:

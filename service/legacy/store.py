@@ -91,7 +91,7 @@ async def add_tasks(connection: Connection, rows: Sequence[Row]) -> None:
     if rows:
         lines = BytesIO("".join(map(line_of, rows)).encode())
         # As text: binary wants to know the columns' types first, for which asyncpg prepares a named statement.
-        await connection.copy_to_table("tasks", source=lines, columns=COLUMNS, format="text")
+        await connection.copy_to_table("tasks", source=lines, columns=COLUMNS, format="text", null="")
 
 
 async def update_tasks(connection: Connection, rows: Sequence[Row]) -> None:

@@ -13,6 +13,7 @@ from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskS
 from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
 from service.legacy.values import (
     MOST,
+    MOST_DIGITS,
     fingerprint,
     integer_of,
     json_of,
@@ -26,6 +27,7 @@ LONGEST_USER_ID: Final = 50
 STATUSES: Final = {status.value.encode(): status for status in TaskStatus}
 MODES: Final = {mode.value: mode for mode in Mode}
 PICTURES: Final = ("output_image", "thumbnail", "comparison_image")
+OF_RESULTS: Final = frozenset({*PICTURES, "metadata"})
 ENDS: Final = {
     TaskStatus.DONE: (b"completed_at", b"updated_at"),
     TaskStatus.FAILED: (b"failed_at", b"completed_at", b"updated_at"),
@@ -175,7 +177,7 @@ class _Reading:
         value = self._fields.get(b"progress")
         if not value:
             return 100 if status is TaskStatus.DONE else 0
-        number = integer_of(text_of(value))
+        number = int(value) if value.isdigit() and len(value) < MOST_DIGITS else integer_of(text_of(value))
         if number is None or not 0 <= number <= 100:  # noqa: PLR2004 - per cent
             self.remark("progress is not a number from 0 to 100")
         return min(max(number or 0, 0), 100)
@@ -220,9 +222,15 @@ class _Reading:
         metadata = object_of(result.get("metadata") or {})
         if metadata is None:
             metadata = {"metadata": result["metadata"]}
-        further = {name: value for name, value in result.items() if not _is_picture(name, value) and name != "metadata"}
-        output, thumbnail, comparison = [_path(result.get(name)) for name in PICTURES]
-        return StoredResult(None, None, None, further | metadata, LegacyPictures(output, thumbnail, comparison))
+        pictures: list[str | None] = []
+        for name in PICTURES:
+            value = result.get(name) or None
+            pictures.append(value if isinstance(value, str) else None)
+            if value is not None and pictures[-1] is None:
+                metadata = {name: value} | metadata
+        if not result.keys() <= OF_RESULTS:
+            metadata = {name: result[name] for name in result.keys() - OF_RESULTS} | metadata
+        return StoredResult(None, None, None, metadata, LegacyPictures(*pictures))
 
     def error(self) -> TaskFailure | None:
         value = self.json(b"error")
@@ -241,11 +249,3 @@ class _Reading:
             message if isinstance(message, str) and message else NO_MESSAGE,
             further or None,
         )
-
-
-def _is_picture(name: str, value: Any) -> bool:
-    return name in PICTURES and (value is None or isinstance(value, str))
-
-
-def _path(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

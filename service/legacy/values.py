@@ -11,6 +11,7 @@ import msgspec
 
 MOST: Final = 2**31 - 1
 """What an integer column holds."""
+LENGTH_OF_DATE: Final = len("2025-12-05")
 MOST_DIGITS: Final = 19
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
@@ -101,13 +102,14 @@ def truth_of(value: Any) -> bool | None:
 
 def time_of(text: str, zone: tzinfo) -> datetime | None:
     """An ISO 8601 time in UTC; without a zone of its own it is one of `zone`."""
+    if zone is UTC and len(text) > LENGTH_OF_DATE:
+        try:
+            return datetime.fromisoformat(f"{text}+00:00")  # replace() takes five times as long
+        except ValueError:
+            pass  # it has a zone, or isn't a time
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-            if zone is UTC:
-                return moment
-        return moment.astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

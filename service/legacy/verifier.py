@@ -89,23 +89,28 @@ class Verifier:
         self._told.advance(len(records))
 
     async def _tasks(self, records: Sequence[Task | Unreadable]) -> None:
-        ids = [record.task_id for record in records if isinstance(record, Task)]
-        here = {task.task_id: task for task in await store.imported_tasks(self._connection, ids)}
-        kept = await self._kept("task", [id_of(record) for record in records])
-        missing = [record for record in records if isinstance(record, Task) and record.task_id not in here]
+        readable = [record for record in records if isinstance(record, Task)]
+        found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
+        here = {task.task_id: task for task in found}
+        differing = {
+            record.task_id: words
+            for record in readable
+            if record.task_id in here and (words := compare_task(record, here[record.task_id]))
+        }
+        unreadable = [record for record in records if isinstance(record, Unreadable)]
+        asked = [*differing, *(record.record_id for record in unreadable)]
+        kept = await self._kept("task", asked) if asked else {}
+        for record in unreadable:
+            self._unreadable("task", record, kept)
+        missing = [record for record in readable if record.task_id not in here]
         erased = await self._erased(missing) if missing else frozenset[str]()
-        for record in records:
-            if isinstance(record, Unreadable):
-                self._unreadable("task", record, kept)
-                continue
-            self._by_status[record.status] += 1
-            self._credits["consumed"] += record.credits_consumed
-            if record.task_id in here:
-                words = compare_task(record, here[record.task_id])
-                if words and kept.get(record.task_id, {}).get("conflict") != record.fingerprint:
-                    self._differ("task", record.task_id, words)
-            elif record.task_id not in erased:
+        for record in readable:
+            if record.task_id not in here and record.task_id not in erased:
                 self._differ("task", record.task_id, [MISSING_HERE])
+            elif kept.get(record.task_id, {}).get("conflict") != record.fingerprint:
+                self._differ("task", record.task_id, differing.get(record.task_id, ()))
+        self._by_status.update(record.status for record in readable)
+        self._credits["consumed"] += sum(record.credits_consumed for record in readable)
         self._there["tasks"] += len(records)
         self._told.advance(len(records))
 
