@@ -81,6 +81,11 @@ async def adopt(settings: Settings, migrations: list[Migration] | None = None) -
                 return []
             tables = await find_tables(connection)
             return await _take_over(connection, tables, migrations or all_migrations()) if tables else []
+    except asyncpg.DeadlockDetectedError as error:
+        raise SchemaError(
+            "Somebody else's transaction uses these tables, each waited for the other, and nothing was changed. "
+            "Stop what writes to them, and run it again."
+        ) from error
     except UNAVAILABLE:
         raise
     except asyncpg.PostgresError as error:
