@@ -22,7 +22,7 @@ from service.legacy import store
 from service.legacy.folder import Folder, is_upload
 from service.legacy.importer import ahead
 from service.legacy.planning import Remark
-from service.legacy.records import Task
+from service.legacy.records import LONGEST_RECORD_ID, Task
 from service.legacy.telling import Finding, Told
 from service.legacy.values import fingerprint
 
@@ -33,7 +33,7 @@ AT_ONCE: Final = 8
 KINDS: Final = {"output": "output_image", "thumbnail": "thumbnail", "comparison": "comparison_image"}
 """What a result's picture is here, and how the old system calls it."""
 
-NOT_THERE: Final = "a result's picture is not in the folder; its old address is kept"
+NOT_THERE: Final = "its result's picture is not in the folder; the old address is kept"
 
 
 class Bringing(Struct, frozen=True):
@@ -126,50 +126,46 @@ class FilesImport:
         ]
 
     async def _result_batch(self, tasks: Sequence[store.ResultElsewhere]) -> None:
-        found = {task.task_id: await asyncio.to_thread(self._pictures_of, task.pictures) for task in tasks}
-        judged = await self._judge_all([path for paths in found.values() for path in paths.values()])
+        found = await asyncio.to_thread(lambda: {task.task_id: self._pictures_of(task.pictures) for task in tasks})
+        judged = await self._judge_all([path for paths in found.values() for path in paths.values() if path])
+        made: dict[str, list[NewFile]] = {}
+        stored: list[tuple[NewFile, Path]] = []
         for task in tasks:
-            made = {
-                kind: _of_task(judged[path], task, kind) for kind, path in found[task.task_id].items() if path in judged
-            }
-            if "output" not in made:
-                continue
-            await self._store_all([(new, found[task.task_id][kind]) for kind, new in made.items()])
-            self.outcomes["results"] += 1
-            if not self._dry_run:
-                await self._bring(task, made)
+            if found[task.task_id].get("output") is None:
+                self._told.find(Finding("task", task.task_id, "remark", (NOT_THERE,)))
+            there = {kind: path for kind, path in found[task.task_id].items() if path in judged}
+            if "output" in there:
+                new = {kind: _of_task(judged[path], task, kind) for kind, path in there.items() if path}
+                made[task.task_id] = list(new.values())
+                stored += [(file, path) for file, path in zip(new.values(), there.values(), strict=True) if path]
+        await self._store_all(stored)
+        self.outcomes["results"] += len(made)
+        if made and not self._dry_run:
+            async with self._connection.transaction():
+                for task in tasks:
+                    if task.task_id in made:
+                        await self._bring(task, made[task.task_id])
 
-    def _pictures_of(self, pictures: LegacyPictures) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for kind, name in KINDS.items():
-            address: str | None = getattr(pictures, name)
-            if address is None:
-                continue
-            path = self._folder.find(address)
-            if path is None:
-                self._report(address, NOT_THERE)
-            else:
-                found[kind] = path
-        return found
+    def _pictures_of(self, pictures: LegacyPictures) -> dict[str, Path | None]:
+        """Where a result's pictures lie in the folder, by their kind; None for those that don't."""
+        addresses = {kind: getattr(pictures, name) for kind, name in KINDS.items()}
+        return {kind: self._folder.find(address) for kind, address in addresses.items() if address is not None}
 
-    async def _bring(self, task: store.ResultElsewhere, made: dict[str, NewFile]) -> None:
-        async with self._connection.transaction():
-            file_ids = {f"{kind}_file_id": new.file_id for kind, new in made.items()}
-            if await store.bring_result(self._connection, task, file_ids):
-                for new in made.values():
-                    await store.add_brought_file(self._connection, new)
-                await files.keep_blobs(self._connection, [new.blob_key for new in made.values()])
+    async def _bring(self, task: store.ResultElsewhere, made: Sequence[NewFile]) -> None:
+        if await store.bring_result(self._connection, task, {f"{new.purpose}_file_id": new.file_id for new in made}):
+            for new in made:
+                await store.add_brought_file(self._connection, new)
+            await files.keep_blobs(self._connection, [new.blob_key for new in made])
 
     async def _judge_all(self, paths: Sequence[Path]) -> dict[Path, NewFile]:
         """What files are, of those that are pictures; the others are reported."""
-        judged: dict[Path, NewFile] = {}
-        for path in paths:
-            try:
-                judged[path] = await asyncio.to_thread(_judge, path, self._max_pixels)
-            except UnacceptableImage as error:
-                await self._refuse(path, error.message)
-            except OSError as error:
-                await self._refuse(path, f"it can't be read: {error.strerror}")
+        judged, refused = await asyncio.to_thread(_judge_each, paths, self._max_pixels)
+        for path, reason in refused.items():
+            self.outcomes["refused"] += 1
+            self._report(self._folder.name_of(path), reason)
+        if refused and not self._dry_run:
+            remarks = [_remark(self._folder.name_of(path), reason) for path, reason in refused.items()]
+            await store.put_remarks(self._connection, "file", remarks)
         return judged
 
     async def _store_all(self, made: Sequence[tuple[NewFile, Path]]) -> None:
@@ -187,17 +183,27 @@ class FilesImport:
             for new, path in made:
                 group.create_task(put(new, path))
 
-    async def _refuse(self, path: Path, reason: str) -> None:
-        name = self._folder.name_of(path)
-        self.outcomes["refused"] += 1
-        self._report(name, reason)
-        if not self._dry_run:
-            mark = fingerprint({name.encode(): reason.encode()})
-            remark = Remark(name[:200], (reason,), conflict=False, fingerprint=mark)
-            await store.put_remarks(self._connection, "file", [remark])
-
     def _report(self, name: str, reason: str) -> None:
         self._told.find(Finding("file", name, "remark", (reason,)))
+
+
+def _judge_each(paths: Sequence[Path], max_pixels: int) -> tuple[dict[Path, NewFile], dict[Path, str]]:
+    """What files are; and why others are no pictures to be kept."""
+    judged: dict[Path, NewFile] = {}
+    refused: dict[Path, str] = {}
+    for path in paths:
+        try:
+            judged[path] = _judge(path, max_pixels)
+        except UnacceptableImage as error:
+            refused[path] = error.message
+        except OSError as error:
+            refused[path] = f"it can't be read: {error.strerror}"
+    return judged, refused
+
+
+def _remark(name: str, reason: str) -> Remark:
+    mark = fingerprint({name.encode(): reason.encode()})
+    return Remark(name[:LONGEST_RECORD_ID], (reason,), conflict=False, fingerprint=mark)
 
 
 def _judge(path: Path, max_pixels: int) -> NewFile:

@@ -59,6 +59,9 @@ class Importer:
         self.placeholders = 0
         self.opened = 0
         """How many more unfinished tasks of somebody's the old system's workers have, by what was put."""
+        self.opened_nobodys = 0
+        self._emails: dict[str, str] = {}
+        """Of a dry run: who would have which."""
 
     async def import_users(self) -> None:
         """Every account, with its balance as the ledger's opening entry."""
@@ -100,6 +103,10 @@ class Importer:
     async def _without_others_emails(self, decided: Plan[User]) -> None:
         """An email belongs to one account: who comes later has to do without."""
         taken = await store.taken_emails(self._connection, decided.put)
+        if self._dry_run:
+            named = [(user.user_id, user.email.lower()) for user in decided.put if user.email]
+            taken |= {user_id for user_id, email in named if self._emails.get(email, user_id) != user_id}
+            self._emails |= {email: user_id for user_id, email in named if user_id not in taken}
         if not taken:
             return
         decided.remarks = [remark for remark in decided.remarks if remark.record_id not in taken]
@@ -139,7 +146,10 @@ class Importer:
                 await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
         for task in decided.put:
             open_before = task.task_id in known and known[task.task_id].open
-            self.opened += (task.user_id is not None and not task.status.ended) - open_before
+            if task.user_id is None:
+                self.opened_nobodys += (not task.status.ended) - open_before
+            else:
+                self.opened += (not task.status.ended) - open_before
         return decided
 
     async def _place_users(self, decided: Plan[Task]) -> None:

@@ -64,7 +64,7 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
     queue = await look_at_queue(connection, source, told, order=wishes.take_over, dry_run=wishes.dry_run)
     left = await store.open_tasks(connection)
     if wishes.dry_run:
-        left = structs.replace(left, owned=left.owned + importer.opened)
+        left = store.OpenTasks(left.owned + importer.opened, left.nobodys + importer.opened_nobodys)
     taken_over = 0
     if wishes.take_over:
         taken_over = left.owned if wishes.dry_run else await take_over(connection, told)

@@ -62,6 +62,8 @@ class Bring:
         self.storage = Storage.open(settings.storage_url)
         self._connection = connection
         self._source = LegacyRedis(url, "formy:")
+        self.left_there: list[str] = []
+        """Tasks whose pictures weren't found."""
         self._bringing = Bringing(folder, self.storage, 40_000_000)
 
     async def __call__(self, *, dry_run: bool = False) -> tuple[dict[str, int], list[Finding]]:
@@ -69,6 +71,7 @@ class Bring:
         wishes = Wishes(prefix="formy:", files=self._bringing, dry_run=dry_run)
         summary = await import_everything(self._connection, self._source, wishes, found)
         counted = {what: files for what, files in summary["files"].items() if files}
+        self.left_there = [one.record_id for one in found.findings if one.kind == "task"]
         return counted, [one for one in found.findings if one.kind == "file"]
 
     async def without_files(self) -> None:
@@ -199,7 +202,8 @@ async def test_what_is_no_picture_or_missing_is_reported(
     put(old, "aaaaaa", ANN, output="/results/gone.jpg")
     counted, findings = await bring()
     assert counted == {"refused": 1}
-    assert {one.record_id for one in findings} == {f"uploads/{PHOTO}.jpg", "/results/gone.jpg"}
+    assert [one.record_id for one in findings] == [f"uploads/{PHOTO}.jpg"]
+    assert bring.left_there == ["task_1764915114_aaaaaa"]
     assert await connection.fetchval("SELECT count(*) FROM legacy_remarks WHERE kind = 'file'") == 1
     task = await tasks.get_task_by_id(connection, ANN, "task_1764915114_aaaaaa")
     assert task is not None
