@@ -58,7 +58,7 @@ def worker(data_dir: Path | None) -> None:
 @data_dir_option
 def migrate(data_dir: Path | None, adopt: bool) -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
-    from service.legacy.adoption import adopt as take_over  # noqa: PLC0415
+    from service.legacy.adopting.adoption import adopt as take_over  # noqa: PLC0415
     from service.migrations import migrate as run  # noqa: PLC0415
 
     settings = settings_for(data_dir)

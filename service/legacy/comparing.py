@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from operator import attrgetter
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec

@@ -12,11 +12,11 @@ from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
-from service.legacy.adoption import adopt
+from service.legacy.adopting.adoption import adopt
 from service.settings import Settings
 from tests.conftest import url_of_database
 from tests.legacy.old_tables import OldTables, make_old_tables
-from tests.service.legacy.adoption_cases import (
+from tests.service.legacy.adopting.adoption_cases import (
     ADA,
     BOB,
     CASES,

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from service.database import Connection
-from service.legacy.adoption import adopt
+from service.legacy.adopting.adoption import adopt
 from service.migrations import SchemaError, migrate
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape

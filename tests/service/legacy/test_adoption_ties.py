@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from service.database import Connection
-from service.legacy.adoption import adopt
+from service.legacy.adopting.adoption import adopt
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape
 from tests.legacy.old_tables import OldTables, make_old_tables

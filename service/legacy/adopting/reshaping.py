@@ -6,8 +6,8 @@ from typing import Final
 import asyncpg
 
 from service.database import Connection
-from service.legacy.obstacles import kept_references, refuse
-from service.legacy.theirs import KNOWN, QUERIES, Column, Constraint, TableFacts, Theirs, quoted
+from service.legacy.adopting.obstacles import kept_references, refuse
+from service.legacy.adopting.theirs import KNOWN, QUERIES, Column, Constraint, TableFacts, Theirs, quoted
 
 _FOREIGN_KEY: Final = "f"
 _CHECK: Final = "c"

@@ -14,9 +14,9 @@ from msgspec import Struct
 from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Connection, connect
-from service.legacy.obstacles import obstacles, refuse, unfit_tables
-from service.legacy.reshaping import give_back, rename_namesakes, strip
-from service.legacy.theirs import QUERIES, TableFacts, Theirs, find_tables, survey
+from service.legacy.adopting.obstacles import obstacles, refuse, unfit_tables
+from service.legacy.adopting.reshaping import give_back, rename_namesakes, strip
+from service.legacy.adopting.theirs import QUERIES, TableFacts, Theirs, find_tables, survey
 from service.migrations import (
     CREATE_JOURNAL,
     Migration,
