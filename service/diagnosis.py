@@ -64,6 +64,8 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
         yield finding
     async for finding in _redis(settings):
         yield finding
+    if settings.legacy_redis_url is not None:
+        yield await _old_redis(settings.legacy_redis_url)
 
 
 async def _database(settings: Settings) -> AsyncGenerator[Finding]:
@@ -111,7 +113,7 @@ async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[
         yield wrong("schema", str(error), "Run: darkroom migrate")
         return
     yield ok("schema", "up to date")
-    for look in (_workers, _waiting, _stuck, _undispatched, _ledger, _charges, _refunds, _ownerless):
+    for look in (_workers, _waiting, _stuck, _undispatched, _ledger, _charges, _refunds, _ownerless, _old_system):
         yield await look(connection)
     async for finding in _storage(connection, settings):
         yield finding
@@ -212,6 +214,14 @@ async def _ownerless(connection: Connection) -> Finding:
     return ok("ownerless tasks", str(await QUERIES["ownerless_tasks"].value(connection)))
 
 
+async def _old_system(connection: Connection) -> Finding:
+    left = await connection.fetchrow(QUERIES["old_system"].sql)
+    assert left is not None  # noqa: S101 - counting answers a row
+    if not (left["imported"] or left["elsewhere"] or left["quarantined"]):
+        return ok("old system", "nothing came from one")
+    return ok("old system", f"it still has {left['elsewhere']} tasks; {left['quarantined']} records are in quarantine")
+
+
 def _named(check: str, ids: list[str], *, none: str, some: str, remedy: str) -> Finding:
     if not ids:
         return ok(check, none)
@@ -256,6 +266,21 @@ async def _redis(settings: Settings) -> AsyncGenerator[Finding]:
         yield await _queue(queue)
     finally:
         await queue.close()
+
+
+async def _old_redis(url: str) -> Finding:
+    queue = Queue(url)
+    try:
+        await queue.ping()
+    except REDIS_AWAY as error:
+        return wrong(
+            "old redis",
+            f"LEGACY_REDIS_URL can't be used ({type(error).__name__}): tasks that weren't imported can't be read",
+            "Start it or correct the URL; once everything has moved, unset LEGACY_REDIS_URL.",
+        )
+    finally:
+        await queue.close()
+    return ok("old redis", "answers: tasks that weren't imported yet are read there")
 
 
 async def _queue(queue: Queue) -> Finding:

@@ -26,6 +26,12 @@ SELECT count(*)
 -- name: ownerless_tasks
 SELECT count(*) FROM tasks WHERE user_id IS NULL
 
+-- name: old_system
+-- What is left with the system before this one, and what of it couldn't be imported.
+SELECT (SELECT count(*) FROM tasks WHERE elsewhere) AS elsewhere,
+       (SELECT count(*) FROM legacy_quarantine) AS quarantined,
+       EXISTS (SELECT FROM legacy_imports) AS imported
+
 -- name: unrefunded_tasks
 SELECT task_id
   FROM tasks

@@ -16,6 +16,7 @@ from service.queue import QUEUE_KEY
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.chaos.pgbouncer import Bouncer, needs_pgbouncer, pooled
+from tests.factories import add_task
 from tests.lives import PRICE, add_user, create
 from tests.running import free_port, run_command
 
@@ -214,3 +215,19 @@ async def test_every_fault_of_a_server_comes_without_its_secrets(healthy: Settin
                 told = json.loads(done.stdout)
                 assert told["healthy"] is False
                 assert all(one["remedy"] for one in told["findings"] if one["health"] == "wrong")
+
+
+async def test_the_old_system_is_told_of(healthy: Settings, connection: Connection) -> None:
+    assert (await findings(healthy))["old system"].message == "nothing came from one"
+    await add_task(connection, None, legacy_fingerprint=b"", elsewhere=True)
+    seen = await findings(structs.replace(healthy, legacy_redis_url=healthy.redis_url))
+    assert seen["old system"].message == "it still has 1 tasks; 0 records are in quarantine"
+    assert seen["old redis"].health is Health.OK
+    assert not wrong(seen)
+
+
+async def test_an_old_redis_that_is_away_is_wrong(healthy: Settings) -> None:
+    nobody = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
+    seen = await findings(structs.replace(healthy, legacy_redis_url=nobody))
+    assert wrong(seen) == {"old redis"}
+    assert SECRET not in seen["old redis"].message
