@@ -255,18 +255,33 @@ SELECT EXISTS (
      WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token)
 
 -- name: complete_task
--- One outcome per claim: a token older than the row's changes nothing.
-UPDATE tasks
-   SET status = 'done',
-       progress = 100,
-       current_step = NULL,
-       result = :result,
-       error = NULL,
-       lease_expires_at = NULL,
-       completed_at = coalesce(:now, clock_timestamp()),
-       updated_at = coalesce(:now, clock_timestamp())
- WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
-RETURNING *
+-- One outcome per claim: a token older than the row's changes nothing. The files' rows come with it, and their blobs are
+-- no longer noted as to be removed: all of it in one statement, since each more would be a round trip of every task.
+WITH done AS (
+    UPDATE tasks
+       SET status = 'done',
+           progress = 100,
+           current_step = NULL,
+           result = :result,
+           error = NULL,
+           lease_expires_at = NULL,
+           completed_at = coalesce(:now, clock_timestamp()),
+           updated_at = coalesce(:now, clock_timestamp())
+     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+    RETURNING *
+), made AS (
+    INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
+    SELECT new.file_id, done.user_id, done.task_id, new.purpose, new.filename, new.blob_key, new.sha256,
+           new.content_type, new.size, new.width, new.height
+      FROM done
+     CROSS JOIN jsonb_to_recordset(:made) AS new (
+        file_id text, purpose text, filename text, blob_key text, sha256 text, content_type text,
+        size bigint, width integer, height integer)
+    RETURNING blob_key
+), kept AS (
+    DELETE FROM blob_removals USING made WHERE blob_removals.blob_key = made.blob_key
+)
+SELECT * FROM done
 
 -- name: fail_task
 -- The refund is written in the same transaction (accounts.sql, refund_task).

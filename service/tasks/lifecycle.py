@@ -14,8 +14,7 @@ from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
 from service.accounts import credits as ledger
-from service.database import Connection, Pool
-from service.files import store as files
+from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
 from service.tasks import store
 from service.tasks.store import Announcement, Marked
@@ -55,18 +54,29 @@ async def claim(
 ) -> Taken:
     """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
 
-    The message is used up by this. So the task it names is marked first, if it still waits, to be dispatched again;
-    unless it is the one that was claimed the caller announces it, and should the caller die, the sweep does.
+    The message is used up by this. So the task it names, unless it is the one that was claimed, is marked to be
+    dispatched again if it still waits. The caller announces it; should it die before that, the sweep does, which also
+    finds a message that was used up without a mark.
     Without `modes` (a worker that stops) nothing is claimed, and the message goes to somebody else.
     """
     task = None
     async with pool.acquire() as connection:
-        named = await store.mark_undispatched(connection, named_task_id, now=now)
         if modes:
             async with connection.transaction():
                 await store.lock_claims(connection)
                 task = await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
-    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes))
+        if task is None:
+            named = await store.mark_undispatched(connection, named_task_id, now=now)
+            return Taken(claim=None, announce=_again(named, None, modes))
+        if task.task_id == named_task_id:
+            return Taken(claim=Claim(task), announce=None)
+        try:
+            named = await store.mark_undispatched(connection, named_task_id, now=now)
+        except UNAVAILABLE as error:
+            # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
+            log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
+            named = None
+    return Taken(claim=Claim(task), announce=_again(named, task, modes))
 
 
 def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:
@@ -105,13 +115,8 @@ async def complete_task(
     Returns the finished task, or None when the claim is no longer ours (cancelled, or its lease passed on): then
     nothing was written, and the caller throws away what it made.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        task = await store.complete_task(connection, held.task_id, held.lease_token, result, now=now)
-        if task is not None:
-            for new in made:
-                await files.add_file(connection, new)
-            await files.keep_blobs(connection, [new.blob_key for new in made])
-    return task
+    async with pool.acquire() as connection:
+        return await store.complete_task(connection, held.task_id, held.lease_token, result, made, now=now)
 
 
 async def fail_task(pool: Pool, held: Claim, failure: TaskFailure, *, now: datetime | None = None) -> TaskRecord | None:

@@ -9,6 +9,7 @@ from msgspec import Struct, to_builtins
 from schema.models.edits import Mode
 from schema.models.tasks import LINE, Priority, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection, convert, load_queries
+from service.files.store import NewFile
 
 QUERIES = load_queries("tasks")
 
@@ -268,10 +269,22 @@ async def holds_claim(connection: Connection, task_id: str, lease_token: int) ->
 
 
 async def complete_task(
-    connection: Connection, task_id: str, lease_token: int, result: StoredResult, *, now: datetime | None = None
+    connection: Connection,
+    task_id: str,
+    lease_token: int,
+    result: StoredResult,
+    made: Sequence[NewFile],
+    *,
+    now: datetime | None = None,
 ) -> TaskRecord | None:
     return await QUERIES["complete_task"].row(
-        connection, TaskRecord, task_id=task_id, lease_token=lease_token, result=to_builtins(result), now=now
+        connection,
+        TaskRecord,
+        task_id=task_id,
+        lease_token=lease_token,
+        result=to_builtins(result),
+        made=to_builtins(made),
+        now=now,
     )
 
 

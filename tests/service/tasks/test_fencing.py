@@ -114,7 +114,7 @@ async def test_a_token_from_the_future_is_nobodys(pool: Pool, held: Claim) -> No
     """Only the row's own token writes: not an older one, and not one that somebody made up."""
     async with pool.acquire() as connection:
         for token in (held.lease_token - 1, held.lease_token + 1):
-            assert await store.complete_task(connection, held.task_id, token, lives.a_result()) is None
+            assert await store.complete_task(connection, held.task_id, token, lives.a_result(), []) is None
 
 
 async def test_however_many_end_a_task_at_once_it_has_one_outcome_and_one_refund(
