@@ -14,6 +14,10 @@ from service.files.store import NewFile
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
+def _digests(artifacts: list[Artifact]) -> list[tuple[str, int]]:
+    return [_digest(artifact.path) for artifact in artifacts]
+
+
 def _digest(path: Path) -> tuple[str, int]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -22,7 +26,8 @@ def _digest(path: Path) -> tuple[str, int]:
 
 async def new_files(task: TaskRecord, artifacts: list[Artifact]) -> list[NewFile]:
     """What the table will hold of an edit's pictures."""
-    return [await _new_file(task, artifact) for artifact in artifacts]
+    digests = await asyncio.to_thread(_digests, artifacts)
+    return [_new_file(task, artifact, *digest) for artifact, digest in zip(artifacts, digests, strict=True)]
 
 
 async def store_artifacts(storage: Storage, artifacts: list[Artifact], made: list[NewFile]) -> None:
@@ -35,8 +40,7 @@ async def store_artifacts(storage: Storage, artifacts: list[Artifact], made: lis
         await storage.put(new.blob_key, artifact.path, artifact.content_type)
 
 
-async def _new_file(task: TaskRecord, artifact: Artifact) -> NewFile:
-    sha256, size = await asyncio.to_thread(_digest, artifact.path)
+def _new_file(task: TaskRecord, artifact: Artifact, sha256: str, size: int) -> NewFile:
     file_id = new_id("file")
     return NewFile(
         file_id=file_id,

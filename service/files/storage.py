@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -150,18 +151,24 @@ class Storage:
         try:
             with self._translated(key):
                 if self._root is None:
-                    attributes = {"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL}
-                    await self._upload(key, content, attributes)
+                    await obstore.put_async(
+                        self._store,
+                        key,
+                        content,
+                        attributes={"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL},
+                        chunk_size=_PUT_AT_ONCE_S3,
+                        max_concurrency=1,
+                    )
                 else:
-                    await asyncio.to_thread(_make_private_directories, self._root, key)
-                    await self._upload(key, content, None)
-                    await asyncio.to_thread(_make_private_and_durable, self._root, key)
+                    await asyncio.to_thread(self._put_locally, self._root, key, content)
         except BlobNotFound as error:
             raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
 
-    async def _upload(self, key: str, content: Path | bytes, attributes: dict[str, str] | None) -> None:
-        part = _PUT_AT_ONCE_S3 if self._root is None else _PUT_AT_ONCE
-        await obstore.put_async(self._store, key, content, attributes=attributes, chunk_size=part, max_concurrency=1)
+    def _put_locally(self, root: Path, key: str, content: Path | bytes) -> None:
+        """All of it in one thread: each hop to another costs more than a small file."""
+        _make_private_directories(root, key)
+        obstore.put(self._store, key, content, chunk_size=_PUT_AT_ONCE, max_concurrency=1)
+        _make_private_and_durable(root, key)
 
     async def size(self, key: str) -> int:
         """Bytes stored under a key."""
@@ -196,6 +203,10 @@ class Storage:
     async def download(self, key: str, path: Path) -> None:
         """Write a blob to a local file, which isn't left behind half written."""
         try:
+            if self._root is not None:
+                with self._translated(key):
+                    await asyncio.to_thread(shutil.copyfile, self._root / _checked(key), path)
+                return
             with self._translated(key):
                 file = await asyncio.to_thread(path.open, "wb")
             with file:
