@@ -63,6 +63,7 @@ def legacy() -> None:
 @redis_url_option
 @prefix_option
 @timezone_option
+@click.option("--users-only", is_flag=True, help="Only accounts, such as new ones of the old sign-in: quickly.")
 @click.option("--dry-run", is_flag=True, help="Tell what would happen, and change nothing.")
 @click.option(
     "--take-over", is_flag=True, help="The old workers are stopped: waiting and interrupted tasks are run here."
@@ -78,6 +79,7 @@ def import_(
     redis_url: str | None,
     prefix: str | None,
     timezone: str | None,
+    users_only: bool,
     dry_run: bool,
     take_over: bool,
     files: Path | None,
@@ -89,13 +91,22 @@ def import_(
     Nothing is written to the old Redis. It may be interrupted and repeated: a second run changes nothing but what has
     changed there. Unfinished tasks are only read here until --take-over.
     """
+    if users_only and (take_over or files):
+        raise click.UsageError("--users-only goes neither with --take-over nor with --files")
     settings = settings_for(data_dir)
     old_prefix = prefix or settings.legacy_prefix
     bringing = None
     if files is not None:
         storage = Storage.open(settings.storage_url, settings.storage_options)
         bringing = Bringing(files, storage, settings.max_image_pixels)
-    wishes = Wishes(prefix=old_prefix, timezone=timezone, take_over=take_over, dry_run=dry_run, files=bringing)
+    wishes = Wishes(
+        prefix=old_prefix,
+        timezone=timezone,
+        take_over=take_over,
+        users_only=users_only,
+        dry_run=dry_run,
+        files=bringing,
+    )
 
     async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
         return await import_everything(connection, source, wishes, told)

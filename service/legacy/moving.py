@@ -24,6 +24,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     prefix: str
     timezone: str | None = None
     take_over: bool = False
+    users_only: bool = False
     dry_run: bool = False
     files: Bringing | None = None
 
@@ -54,6 +55,20 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         )
     importer = Importer(connection, source, zone, told, dry_run=wishes.dry_run)
     await importer.import_users()
+    summary: dict[str, Any] = {"dry_run": wishes.dry_run, "timezone": zone.name, "users": _told(importer.users)}
+    if not wishes.users_only:
+        summary |= await _all_but_users(connection, source, wishes, importer, told)
+    summary["users"]["placeholders"] = importer.placeholders
+    if import_id is not None:
+        async with connection.transaction():
+            await store.settle(connection)
+            await store.finish_import(connection, import_id, summary)
+    return summary
+
+
+async def _all_but_users(
+    connection: Connection, source: LegacyRedis, wishes: Wishes, importer: Importer, told: Told
+) -> dict[str, Any]:
     await importer.import_tasks()
     brought = None
     if wishes.files is not None:
@@ -62,6 +77,7 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         await files.results(importer.readable_tasks() if wishes.dry_run else None)
         brought = dict(files.outcomes)
     queue = await look_at_queue(connection, source, told, order=wishes.take_over, dry_run=wishes.dry_run)
+    without_photo = None if wishes.dry_run else await store.waiting_without_photo(connection)
     left = await store.open_tasks(connection)
     if wishes.dry_run:
         left = store.OpenTasks(left.owned + importer.opened, left.nobodys + importer.opened_nobodys)
@@ -69,22 +85,14 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
     if wishes.take_over:
         taken_over = left.owned if wishes.dry_run else await take_over(connection, told)
         left = structs.replace(left, owned=left.owned - taken_over)
-    summary: dict[str, Any] = {
-        "dry_run": wishes.dry_run,
-        "timezone": zone.name,
-        "users": _told(importer.users) | {"placeholders": importer.placeholders},
+    return {
         "tasks": _told(importer.tasks) | {"by_status": dict(importer.tasks.by_status)},
         "files": brought,
         "queue": queue,
+        "waiting_without_photo": without_photo,
         "taken_over": taken_over,
         "left_with_the_old_system": left,
     }
-    if import_id is not None:
-        summary["waiting_without_photo"] = await store.waiting_without_photo(connection)
-        async with connection.transaction():
-            await store.settle(connection)
-            await store.finish_import(connection, import_id, summary)
-    return summary
 
 
 async def verify_everything(
