@@ -19,11 +19,12 @@ SELECT task_id AS record_id,
        legacy_fingerprint AS fingerprint,
        taken_over_at IS NOT NULL AND (lease_token > 0 OR status <> 'pending') AS used,
        false AS gone,
-       elsewhere AS open
+       elsewhere AS open,
+       user_id IS NOT NULL AS owned
   FROM tasks
  WHERE task_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, false, true, false
+SELECT record_id, NULL, false, true, false, false
   FROM legacy_tombstones
  WHERE kind = 'task' AND record_id = ANY (:record_ids::text[])
 
@@ -34,11 +35,12 @@ SELECT user_id AS record_id,
        NOT is_placeholder
        AND EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id AND kind <> 'opening') AS used,
        false AS gone,
-       is_placeholder AS open
+       is_placeholder AS open,
+       true AS owned
   FROM users
  WHERE user_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, false, true, false
+SELECT record_id, NULL, false, true, false, false
   FROM legacy_tombstones
  WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
 
@@ -50,15 +52,20 @@ SELECT asked.user_id, legacy_tombstones.record_id IS NOT NULL AS gone
   LEFT JOIN legacy_tombstones ON kind = 'user' AND record_id = asked.user_id
  WHERE users.user_id IS NULL
 
--- name: taken_emails
--- Who can't have the email asked for: somebody else here has it, or somebody before them in the list asks for it.
-SELECT user_id
-  FROM (SELECT asked.user_id,
-               row_number() OVER (PARTITION BY lower(asked.email) ORDER BY place) > 1 AS late,
-               EXISTS (SELECT FROM users
-                        WHERE lower(users.email) = lower(asked.email) AND users.user_id <> asked.user_id) AS taken
-          FROM unnest(:user_ids::text[], :emails::text[]) WITH ORDINALITY AS asked (user_id, email, place)) AS asked
- WHERE late OR taken
+-- name: hold_users
+-- Nobody changes these balances until the transaction ends. A statement of its own: the next one sees them as they are.
+SELECT user_id FROM users WHERE user_id = ANY (:user_ids::text[]) ORDER BY user_id FOR NO KEY UPDATE
+
+-- name: holders_of_emails
+-- The emails asked for, as they are compared, and who else has them here.
+SELECT asked.user_id, lower(asked.email) AS email, users.user_id AS holder
+  FROM unnest(:user_ids::text[], :emails::text[]) WITH ORDINALITY AS asked (user_id, email, place)
+  LEFT JOIN users ON lower(users.email) = lower(asked.email) AND users.user_id <> asked.user_id
+ ORDER BY place
+
+-- name: release_emails
+-- They get others in this transaction; whoever takes one over must not meet it.
+UPDATE users SET email = NULL WHERE user_id = ANY (:user_ids::text[])
 
 -- name: place_users
 INSERT INTO users (user_id, is_placeholder, legacy_fingerprint)
@@ -163,10 +170,10 @@ UPDATE tasks
 
 -- name: kept_verdicts
 -- What was found about these records before: in quarantine, or remarked on.
-SELECT record_id, fingerprint, 'quarantine' AS verdict
+SELECT record_id, fingerprint, 'quarantine' AS verdict, ARRAY[reason] AS reasons
   FROM legacy_quarantine WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, fingerprint, CASE WHEN conflict THEN 'conflict' ELSE 'remark' END
+SELECT record_id, fingerprint, CASE WHEN conflict THEN 'conflict' ELSE 'remark' END, reasons
   FROM legacy_remarks WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
 
 -- name: put_in_quarantine
@@ -194,13 +201,11 @@ ON CONFLICT (kind, record_id) DO UPDATE
 -- name: drop_remarks
 DELETE FROM legacy_remarks WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
 
--- name: oldest_open_task
-SELECT min(created_at) FROM tasks WHERE elsewhere
-
 -- name: order_queue
--- The old queue's order becomes the order of their users' lines, in front of what was created here.
+-- The old queue's order becomes the order of their users' lines, in front of what was created here. A place leads to the
+-- same time whenever it is given: a take-over may be interrupted.
 UPDATE tasks
-   SET queued_at = :oldest::timestamptz + place::bigint * interval '1 microsecond'
+   SET queued_at = to_timestamp(0) + place::bigint * interval '1 microsecond'
   FROM unnest(:task_ids::text[], :places::text[]) AS queued (task_id, place)
  WHERE tasks.task_id = queued.task_id AND elsewhere AND status = 'pending'
 
@@ -217,8 +222,8 @@ SELECT queued.task_id
    AND NOT EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'task' AND record_id = queued.task_id)
 
 -- name: take_over
--- From now on they live here: waiting, without a message, so that the sweep dispatches them. Nobody's stay as they are:
--- nobody could see their result.
+-- From now on they live here: waiting, without a message, so that the sweep dispatches them. What a late write of the old
+-- system's left of an earlier end goes. Nobody's stay as they are: nobody could see their result.
 WITH next AS (
     SELECT task_id FROM tasks WHERE elsewhere AND user_id IS NOT NULL ORDER BY task_id LIMIT :limit FOR UPDATE
 )
@@ -229,6 +234,8 @@ UPDATE tasks
        status = 'pending',
        progress = 0,
        current_step = NULL,
+       result = NULL,
+       error = NULL,
        dispatched_at = NULL,
        message_no = message_no + 1,
        updated_at = now()
@@ -253,8 +260,10 @@ SELECT count(*)
 -- Batches are committed without waiting for the disk; this one waits, and with it all before it.
 SELECT set_config('synchronous_commit', 'on', true), pg_current_xact_id()
 
--- name: relax
-SELECT set_config('synchronous_commit', 'off', true)
+-- name: begin_batch
+-- One batch at a time, whoever else imports: the next statement sees what the one before has done.
+SELECT set_config('synchronous_commit', 'off', true),
+       pg_advisory_xact_lock(hashtextextended('darkroom legacy import', 0))
 
 -- name: imported_tasks
 -- What came of tasks, to be compared with what they are in the old system.

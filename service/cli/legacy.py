@@ -16,7 +16,7 @@ from service.files.storage import Storage
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.report import ReportFile
-from service.legacy.source import LegacyRedis
+from service.legacy.source import LegacyRedis, WrongPrefix
 from service.legacy.telling import Everybody, Told
 from service.legacy.values import UnknownZone, zone_of
 from service.migrations import check_schema
@@ -156,11 +156,16 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
 
     with ExitStack() as stack:
         bar = stack.enter_context(Bar())
-        file = stack.enter_context(ReportFile(report)) if report else None
+        try:
+            file = stack.enter_context(ReportFile(report)) if report else None
+        except OSError as error:
+            raise click.ClickException(f"{report} can't be written: {error.strerror}") from None
         try:
             summary = asyncio.run(run(Everybody(bar, file) if file else bar))
         except AuthenticationError:
             raise click.ClickException("The old Redis refuses the user or password.") from None
+        except WrongPrefix as error:
+            raise click.ClickException(f"{error} Name it with --prefix, or set LEGACY_PREFIX.") from None
         except RedisError as error:
             raise click.ClickException(
                 f"The old Redis can't be read: {type(error).__name__}. What was imported stays; run it again."

@@ -15,7 +15,7 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.planning import Outcome, Plan, Remark, plan
+from service.legacy.planning import Outcome, Plan, Remark, id_of, plan
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import row_of
 from service.legacy.source import LegacyRedis
@@ -26,6 +26,7 @@ from service.legacy.users import read_user
 T = TypeVar("T")
 
 REMEMBERED_USERS = 200_000
+EMAIL_TAKEN = "its email is another account's here and was left out"
 
 
 class Tally(Struct):
@@ -54,20 +55,23 @@ class Importer:
         self._now = datetime.now(UTC)
         self._with_account: set[str] = set()
         """Users that tasks can refer to: looked up once."""
+        self._deferred: list[User] = []
+        """Those whose email somebody else has: by the end of the users it may be free."""
+        self._promised: dict[str, str] = {}
+        """In a dry run: who would have which email by now."""
         self.users = Tally()
         self.tasks = Tally()
         self.placeholders = 0
-        self.opened = 0
-        """How many more unfinished tasks of somebody's the old system's workers have, by what was put."""
-        self.opened_nobodys = 0
-        self._emails: dict[str, str] = {}
-        """Of a dry run: who would have which."""
+        self.opened = Counter[bool]()
+        """How many more unfinished tasks the old system's workers have, by what was put: somebody's, and nobody's."""
 
     async def import_users(self) -> None:
         """Every account, with its balance as the ledger's opening entry."""
         self._told.phase("users", None)
         async for users in ahead(self._source.users()):
             await self._put_users([read_user(raw, self._zone) for raw in users])
+        if self._deferred:
+            await self._put_users(self._deferred, last=True)
 
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
@@ -84,32 +88,48 @@ class Importer:
         for raws in self._source.tasks():
             yield [read_task(raw, self._zone) for raw in raws], {raw.task_id: _expiry(raw) for raw in raws}
 
-    async def _put_users(self, records: list[User | Unreadable]) -> None:
+    async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
         async with self._connection.transaction():
-            await store.relax(self._connection)
-            ids = [record.user_id for record in records if isinstance(record, User)]
+            await store.begin_batch(self._connection)
+            ids = [id_of(record) for record in records]
             kept = await store.kept_verdicts(self._connection, "user", _ids(records))
             decided = plan(records, await store.known_users(self._connection, ids), kept)
+            updated = [user_id for user_id, outcome in decided.outcomes.items() if outcome is Outcome.UPDATED]
+            if updated and not self._dry_run:
+                # Whether one was used, and its balance, stay as they are until it is written.
+                await store.hold_users(self._connection, updated)
+                decided = plan(records, await store.known_users(self._connection, ids), kept)
             decided.put.sort(key=lambda user: user.user_id)
-            await self._without_others_emails(decided)
+            await self._settle_emails(decided, last=last)
             if not self._dry_run:
                 await store.put_users(self._connection, decided.put)
                 await self._keep_verdicts("user", decided, [user.user_id for user in decided.put])
         self._count(self.users, "user", records, decided)
-        self.users.credits += sum(record.current_credits for record in records if isinstance(record, User))
+        self.users.credits += sum(
+            record.current_credits
+            for record in records
+            if isinstance(record, User) and record.user_id in decided.outcomes
+        )
         self._with_account.update(user.user_id for user in decided.put)
-        self._told.advance(len(records))
+        self._told.advance(len(decided.outcomes))
 
-    async def _without_others_emails(self, decided: Plan[User]) -> None:
-        """An email belongs to one account: who comes later has to do without."""
-        taken = await store.taken_emails(self._connection, decided.put)
-        if self._dry_run:
-            named = [(user.user_id, user.email.lower()) for user in decided.put if user.email]
-            taken |= {user_id for user_id, email in named if self._emails.get(email, user_id) != user_id}
-            self._emails |= {email: user_id for user_id, email in named if user_id not in taken}
+    async def _settle_emails(self, decided: Plan[User], *, last: bool) -> None:
+        """An email belongs to one account.
+
+        Who asks for another's is put off until all others have theirs, and then does without. Two that change theirs
+        with each other get them.
+        """
+        taken, released = await self._judge_emails(decided.put, last=last)
+        if released and not self._dry_run:
+            await store.release_emails(self._connection, released)
         if not taken:
             return
         decided.remarks = [remark for remark in decided.remarks if remark.record_id not in taken]
+        if not last:
+            self._deferred += [user for user in decided.put if user.user_id in taken]
+            decided.put = [user for user in decided.put if user.user_id not in taken]
+            decided.outcomes = {one: outcome for one, outcome in decided.outcomes.items() if one not in taken}
+            return
         decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
         decided.remarks += [
             Remark(user.user_id, user.remarks, conflict=False, fingerprint=user.fingerprint)
@@ -117,11 +137,29 @@ class Importer:
             if user.user_id in taken
         ]
 
+    async def _judge_emails(self, users: Sequence[User], *, last: bool) -> tuple[set[str], list[str]]:
+        """Who can't have their email, and whose present emails go to others."""
+        taken: set[str] = set()
+        released: list[str] = []
+        promised = self._promised if self._dry_run else {}
+        moved = self._with_account if self._dry_run else set[str]()
+        if last:
+            moved = moved | {user.user_id for user in users}
+        for user_id, email, holder in await store.holders_of_emails(self._connection, users):
+            if promised.get(email, user_id) != user_id or (holder is not None and holder not in moved):
+                taken.add(user_id)
+                continue
+            promised[email] = user_id
+            if holder is not None:
+                released.append(holder)
+        return taken, released
+
     async def _put_tasks(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> None:
         try:
             decided = await self._put_batch(records, expiries)
-        except asyncpg.UniqueViolationError:
-            # Another import was faster with one of these: by now it is known.
+        except (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError):
+            # One of these was made here a moment ago, or a user was erased: by now it is known.
+            self._with_account.clear()
             decided = await self._put_batch(records, expiries)
         self._count(self.tasks, "task", records, decided)
         for record in records:
@@ -132,31 +170,36 @@ class Importer:
 
     async def _put_batch(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> Plan[Task]:
         async with self._connection.transaction():
-            await store.relax(self._connection)
-            ids = [record.task_id for record in records if isinstance(record, Task)]
-            known = await store.known_tasks(self._connection, ids)
+            await store.begin_batch(self._connection)
+            known = await store.known_tasks(self._connection, [id_of(record) for record in records])
             kept = await store.kept_verdicts(self._connection, "task", _ids(records))
             decided = plan(records, known, kept)
-            await self._place_users(decided)
+            accounts, placed = await self._place_users(decided)
             decided.put.sort(key=lambda task: task.task_id)
             if not self._dry_run:
                 rows = [row_of(task, expiries[task.task_id], now=self._now) for task in decided.put]
                 await store.add_tasks(self._connection, [row for row in rows if row[0] not in known])
                 await store.update_tasks(self._connection, [row for row in rows if row[0] in known])
                 await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
+        self.placeholders += placed
+        if len(self._with_account) > REMEMBERED_USERS and not self._dry_run:
+            self._with_account.clear()
+        self._with_account |= accounts
         for task in decided.put:
-            open_before = task.task_id in known and known[task.task_id].open
-            if task.user_id is None:
-                self.opened_nobodys += (not task.status.ended) - open_before
-            else:
-                self.opened += (not task.status.ended) - open_before
+            if not task.status.ended:
+                self.opened[task.user_id is not None] += 1
+            if task.task_id in known and known[task.task_id].open:
+                self.opened[known[task.task_id].owned] -= 1
         return decided
 
-    async def _place_users(self, decided: Plan[Task]) -> None:
-        """Tasks of users that nobody knows get an account that a later import fills; of erased ones they stay away."""
+    async def _place_users(self, decided: Plan[Task]) -> tuple[set[str], int]:
+        """Tasks of users that nobody knows get an account that a later import fills; of erased ones they stay away.
+
+        Returns the users that were looked up and have accounts, and for how many one was made.
+        """
         strangers = {task.user_id for task in decided.put if task.user_id} - self._with_account
         if not strangers:
-            return
+            return set(), 0
         unknown = await store.unknown_users(self._connection, sorted(strangers))
         erased = {user_id for user_id, gone in unknown.items() if gone}
         for task in decided.put:
@@ -166,10 +209,7 @@ class Importer:
         placed = sorted(unknown.keys() - erased)
         if placed and not self._dry_run:
             await store.place_users(self._connection, placed)
-        self.placeholders += len(placed)
-        if len(self._with_account) > REMEMBERED_USERS and not self._dry_run:
-            self._with_account.clear()
-        self._with_account |= strangers - erased
+        return strangers - erased, len(placed)
 
     async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[Task], put: Sequence[str]) -> None:
         """What was found about records; what was found about those that are fine by now goes."""
@@ -188,7 +228,7 @@ class Importer:
         tally.outcomes.update(decided.outcomes.values())
         tally.remarked += sum(not remark.conflict for remark in decided.remarks)
         for record in records:
-            if isinstance(record, Unreadable):
+            if isinstance(record, Unreadable) and decided.outcomes[record.record_id] is Outcome.QUARANTINED:
                 self._told.find(Finding(kind, record.record_id, Outcome.QUARANTINED, (record.reason,)))
         for remark in decided.remarks:
             what = Outcome.CONFLICT if remark.conflict else "remark"
@@ -197,7 +237,7 @@ class Importer:
 
 def without_email(user: User) -> User:
     """An account whose email somebody else has."""
-    remarks = (*user.remarks, "its email is another account's here and was left out")
+    remarks = (*user.remarks, EMAIL_TAKEN)
     return structs.replace(user, email=None, remarks=remarks)
 
 

@@ -1,5 +1,6 @@
 """`darkroom legacy import`, from its begin to its end."""
 
+import asyncio
 from typing import Any
 
 from msgspec import Struct, structs
@@ -46,6 +47,7 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
 
     Raises:
         UnknownZone: There is no such time zone.
+        WrongPrefix: There are tasks, but none under this prefix. Users, who have none, were imported.
     """
     zone = await zone_for(connection, wishes.timezone)
     import_id = None
@@ -70,6 +72,8 @@ async def _all_but_users(
     connection: Connection, source: LegacyRedis, wishes: Wishes, importer: Importer, told: Told
 ) -> dict[str, Any]:
     await importer.import_tasks()
+    if importer.tasks.seen == 0:
+        await asyncio.to_thread(source.check_prefix)
     brought = None
     if wishes.files is not None:
         files = FilesImport(connection, wishes.files, told, dry_run=wishes.dry_run)
@@ -80,7 +84,7 @@ async def _all_but_users(
     without_photo = None if wishes.dry_run else await store.waiting_without_photo(connection)
     left = await store.open_tasks(connection)
     if wishes.dry_run:
-        left = store.OpenTasks(left.owned + importer.opened, left.nobodys + importer.opened_nobodys)
+        left = store.OpenTasks(left.owned + importer.opened[True], left.nobodys + importer.opened[False])
     taken_over = 0
     if wishes.take_over:
         taken_over = left.owned if wishes.dry_run else await take_over(connection, told)
@@ -102,8 +106,12 @@ async def verify_everything(
 
     Raises:
         UnknownZone: There is no such time zone.
+        WrongPrefix: There are tasks, but none under this prefix.
     """
-    return await Verifier(connection, source, await zone_for(connection, timezone), told).compare()
+    summary = await Verifier(connection, source, await zone_for(connection, timezone), told).compare()
+    if summary["old_system"].get("tasks", 0) == 0:
+        await asyncio.to_thread(source.check_prefix)
+    return summary
 
 
 def _told(tally: Tally) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Known(Struct, frozen=True):
     gone: bool
     open: bool
     """A task that the old system still has; an account of which only the id is known."""
+    owned: bool
+    """Not nobody's."""
 
 
 class Kept(Struct, frozen=True):
@@ -28,6 +30,7 @@ class Kept(Struct, frozen=True):
     record_id: str
     fingerprint: bytes
     verdict: str
+    reasons: tuple[str, ...]
 
 
 class Outcome(StrEnum):
@@ -73,8 +76,9 @@ def plan(records: Iterable[Readable | Unreadable], known: Mapping[str, Known], k
         if record_id in result.outcomes:
             continue
         if isinstance(record, Unreadable):
-            result.outcomes[record_id] = Outcome.QUARANTINED
-            if quarantined.get(record_id) != record.fingerprint:
+            gone = record_id in known and known[record_id].gone
+            result.outcomes[record_id] = Outcome.GONE if gone else Outcome.QUARANTINED
+            if not gone and quarantined.get(record_id) != record.fingerprint:
                 result.quarantine.append(record)
             continue
         outcome = _outcome(record, known.get(record_id))

@@ -18,7 +18,14 @@ BATCH: Final = 1000
 SILENCE: Final = 30.0
 """Seconds without an answer after which the connection counts as lost."""
 
+FOREVER: Final = 1000 * 365 * 86_400_000
+"""Milliseconds that are no time to live: a date that far ahead can't be told."""
+
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
+
+
+class WrongPrefix(Exception):  # noqa: N818 - an answer to who named it
+    """No task's key begins as was said, and other tasks' keys do otherwise."""
 
 
 class LegacyRedis:
@@ -26,6 +33,7 @@ class LegacyRedis:
 
     def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
         self._redis = redis.Redis.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2)
+        self._prefix = prefix
         self._data_key = f"{prefix}task:data:".encode()
         self._queue_key = f"{prefix}task:queue"
         self._processing_key = f"{prefix}task:processing"
@@ -33,6 +41,18 @@ class LegacyRedis:
 
     def close(self) -> None:
         self._redis.close()
+
+    def check_prefix(self) -> None:
+        """For who has looked for tasks in vain.
+
+        Raises:
+            WrongPrefix: There are some under another prefix.
+        """
+        for keys in self._matching(b"*task:data:*"):
+            other = _shown(keys[0].partition(b"task:data:")[0])
+            raise WrongPrefix(
+                f"No task's key begins with {self._prefix!r}, but there are some that begin with {other!r}."
+            )
 
     def size(self) -> int:
         """How many keys there are, of whatever kind."""
@@ -51,7 +71,7 @@ class LegacyRedis:
             if isinstance(fields, redis.ResponseError):
                 found += self._something_else(key, task_id, fields)
             elif fields:  # empty: it has expired since the scan
-                lives = timedelta(milliseconds=milliseconds) if milliseconds >= 0 else None
+                lives = timedelta(milliseconds=milliseconds) if 0 <= milliseconds < FOREVER else None
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
@@ -96,7 +116,8 @@ class LegacyRedis:
                 for user, names in users
             ]
         for user_ids in _batches(sorted(without_id), self._batch):
-            yield [RawUser(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
+            found = [(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
+            yield [RawUser(user_id, copies) for user_id, copies in found if copies]
         for keys in _batches(sorted(orphans), self._batch):
             yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
 
@@ -167,7 +188,9 @@ class LegacyRedis:
 
     def _keys(self, start: bytes) -> Generator[list[bytes]]:
         """Keys that begin so, in batches."""
-        pattern = _GLOB.sub(rb"\\\1", start) + b"*"
+        return self._matching(_GLOB.sub(rb"\\\1", start) + b"*")
+
+    def _matching(self, pattern: bytes) -> Generator[list[bytes]]:
         cursor = 0
         while True:
             cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=self._batch))

@@ -62,11 +62,21 @@ async def unknown_users(connection: Connection, user_ids: Sequence[str]) -> dict
     return dict(await QUERIES["unknown_users"].rows(connection, tuple[str, bool], user_ids=user_ids))
 
 
-async def taken_emails(connection: Connection, users: Sequence[User]) -> frozenset[str]:
-    """The ids of those whose email is somebody else's here, or of somebody before them in the list."""
+async def hold_users(connection: Connection, user_ids: Sequence[str]) -> None:
+    """Nobody changes these balances until the transaction ends."""
+    await QUERIES["hold_users"].run(connection, user_ids=user_ids)
+
+
+async def holders_of_emails(connection: Connection, users: Sequence[User]) -> list[tuple[str, str, str | None]]:
+    """By user with an email: the email as it is compared, and who else has it here."""
     named = [(user.user_id, user.email) for user in users if user.email is not None]
-    column = QUERIES["taken_emails"].column
-    return frozenset(await column(connection, user_ids=[one[0] for one in named], emails=[one[1] for one in named]))
+    asked = {"user_ids": [one[0] for one in named], "emails": [one[1] for one in named]}
+    return await QUERIES["holders_of_emails"].rows(connection, tuple[str, str, str | None], **asked)
+
+
+async def release_emails(connection: Connection, user_ids: Sequence[str]) -> None:
+    """These accounts get other emails in this transaction."""
+    await QUERIES["release_emails"].run(connection, user_ids=user_ids)
 
 
 async def place_users(connection: Connection, user_ids: Sequence[str]) -> None:
@@ -131,14 +141,9 @@ async def drop_remarks(connection: Connection, kind: str, record_ids: Sequence[s
     await QUERIES["drop_remarks"].run(connection, kind=kind, record_ids=record_ids)
 
 
-async def oldest_open_task(connection: Connection) -> datetime | None:
-    return await QUERIES["oldest_open_task"].value(connection)
-
-
-async def order_queue(connection: Connection, queued: Sequence[tuple[int, str]], *, oldest: datetime) -> None:
+async def order_queue(connection: Connection, queued: Sequence[tuple[int, str]]) -> None:
     await QUERIES["order_queue"].run(
         connection,
-        oldest=oldest,
         task_ids=[task_id for _, task_id in queued],
         places=[str(place) for place, _ in queued],
     )
@@ -286,9 +291,9 @@ async def bury_task(connection: Connection, task_id: str) -> None:
     await QUERIES["bury_task"].run(connection, task_id=task_id)
 
 
-async def relax(connection: Connection) -> None:
-    """This transaction's commit doesn't wait for the disk: what a crash takes, the next run imports again."""
-    await QUERIES["relax"].run(connection)
+async def begin_batch(connection: Connection) -> None:
+    """Wait for other imports' batches. The commit won't wait for the disk: what a crash takes, the next run imports."""
+    await QUERIES["begin_batch"].run(connection)
 
 
 async def settle(connection: Connection) -> None:

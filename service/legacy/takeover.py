@@ -13,15 +13,16 @@ from service.legacy.telling import Finding, Told
 from service.legacy.values import fingerprint
 
 BATCH = 1000
-WITHOUT_DATA = "it is in the old queue, and there is no task of this id"
+WITHOUT_DATA = "the old queue, or the set of those being worked on, names it, and there is no task of this id"
 
 
 class Queue(Struct):
-    """The old queue, as it was found."""
+    """The old queue, and the set of those being worked on, as they were found."""
 
     waiting: int = 0
-    without_data: int = 0
     interrupted: int = 0
+    without_data: int = 0
+    """Ids in either that lead to nothing."""
 
 
 async def look_at_queue(
@@ -33,27 +34,29 @@ async def look_at_queue(
     """
     told.phase("queue", None)
     found = Queue()
-    oldest = await store.oldest_open_task(connection) if order and not dry_run else None
-    async for queued in ahead(source.queue()):
-        async with connection.transaction():
-            missing = await asyncio.to_thread(source.missing, sorted({task_id for _, task_id in queued}))
-            lost = await store.queued_without_data(connection, missing)
-            if not dry_run:
-                await store.put_remarks(connection, "queue", [_lost(task_id) for task_id in lost])
-            if oldest is not None:
-                # One place for each: a statement takes any of several.
-                places = {task_id: place for place, task_id in queued}
-                await store.order_queue(connection, [(place, one) for one, place in places.items()], oldest=oldest)
+
+    async def look(task_ids: set[str]) -> None:
+        missing = await asyncio.to_thread(source.missing, sorted(task_ids))
+        lost = sorted(await store.queued_without_data(connection, missing))
+        if lost and not dry_run:
+            await store.put_remarks(connection, "queue", [_lost(task_id) for task_id in lost])
         for task_id in lost:
             told.find(Finding("queue", task_id, "remark", (WITHOUT_DATA,)))
-        found.waiting += len(queued)
         found.without_data += len(lost)
-        told.advance(len(queued))
+        told.advance(len(task_ids))
+
+    async for queued in ahead(source.queue()):
+        # One place for each: a statement takes any of several.
+        places = {task_id: place for place, task_id in queued}
+        await look(set(places))
+        if order and not dry_run:
+            await store.order_queue(connection, [(place, task_id) for task_id, place in places.items()])
+        found.waiting += len(queued)
     async for interrupted in ahead(source.processing()):
+        await look(set(interrupted))
+        if order and not dry_run:
+            await store.put_first(connection, interrupted)
         found.interrupted += len(interrupted)
-        if oldest is not None:
-            async with connection.transaction():
-                await store.put_first(connection, interrupted)
     return found
 
 

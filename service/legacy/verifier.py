@@ -7,9 +7,9 @@ from typing import Any
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.comparing import compare_task, compare_user
-from service.legacy.importer import ahead
-from service.legacy.planning import id_of
+from service.legacy.comparing import compare_ledger, compare_task, compare_user
+from service.legacy.importer import EMAIL_TAKEN, ahead
+from service.legacy.planning import Kept, id_of
 from service.legacy.records import Task, Unreadable, User
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
@@ -23,6 +23,16 @@ LISTED = 1000
 MISSING_HERE = "it is missing here"
 MISSING_THERE = "it was imported, and the old system doesn't have it any more"
 NOT_QUARANTINED = "it can't be read, and is not in quarantine as it is now"
+
+
+Verdicts = dict[tuple[str, str], Kept]
+"""What imports found about records, by id and verdict."""
+
+
+def _is_kept(record: Task | User | Unreadable, kept: Verdicts, verdict: str, reason: str | None = None) -> bool:
+    """Whether an import found this about the record as it is now."""
+    found = kept.get((id_of(record), verdict))
+    return found is not None and found.fingerprint == record.fingerprint and (not reason or reason in found.reasons)
 
 
 class Verifier:
@@ -73,18 +83,19 @@ class Verifier:
         kept = await self._kept("user", [id_of(record) for record in records])
         missing = [user_id for user_id in ids if user_id not in here]
         erased = await store.erased(self._connection, "user", missing) if missing else frozenset[str]()
+        await self._unreadable("user", [record for record in records if isinstance(record, Unreadable)], kept)
         for record in records:
-            if isinstance(record, Unreadable):
-                self._unreadable("user", record, kept)
-            elif record.user_id in here:
-                verdicts = kept.get(record.user_id, {})
-                known = record.fingerprint in verdicts.values()
-                words = compare_user(record, here[record.user_id], without_email=known)
-                self._differ("user", record.user_id, [] if verdicts.get("conflict") == record.fingerprint else words)
+            if not isinstance(record, User):
+                continue
+            self._credits["balances"] += record.current_credits
+            if record.user_id in here:
+                words = compare_ledger(here[record.user_id])
+                if not _is_kept(record, kept, "conflict"):
+                    without_email = _is_kept(record, kept, "remark", EMAIL_TAKEN)
+                    words += compare_user(record, here[record.user_id], without_email=without_email)
+                self._differ("user", record.user_id, words)
             elif record.user_id not in erased:
                 self._differ("user", record.user_id, [MISSING_HERE])
-            if isinstance(record, User):
-                self._credits["balances"] += record.current_credits
         self._there["users"] += len(records)
         self._told.advance(len(records))
 
@@ -100,14 +111,13 @@ class Verifier:
         unreadable = [record for record in records if isinstance(record, Unreadable)]
         asked = [*differing, *(record.record_id for record in unreadable)]
         kept = await self._kept("task", asked) if asked else {}
-        for record in unreadable:
-            self._unreadable("task", record, kept)
+        await self._unreadable("task", unreadable, kept)
         missing = [record for record in readable if record.task_id not in here]
         erased = await self._erased(missing) if missing else frozenset[str]()
         for record in readable:
             if record.task_id not in here and record.task_id not in erased:
                 self._differ("task", record.task_id, [MISSING_HERE])
-            elif kept.get(record.task_id, {}).get("conflict") != record.fingerprint:
+            elif not _is_kept(record, kept, "conflict"):
                 self._differ("task", record.task_id, differing.get(record.task_id, ()))
         self._by_status.update(record.status for record in readable)
         self._credits["consumed"] += sum(record.credits_consumed for record in readable)
@@ -120,17 +130,16 @@ class Verifier:
         users = await store.erased(self._connection, "user", [task.user_id for task in missing if task.user_id])
         return tasks | {task.task_id for task in missing if task.user_id in users}
 
-    async def _kept(self, kind: str, record_ids: Sequence[str]) -> dict[str, dict[str, bytes]]:
-        """What imports found about these records: verdicts, and the fingerprints they were found with."""
-        verdicts: dict[str, dict[str, bytes]] = {}
-        for kept in await store.kept_verdicts(self._connection, kind, record_ids):
-            verdicts.setdefault(kept.record_id, {})[kept.verdict] = kept.fingerprint
-        return verdicts
+    async def _kept(self, kind: str, record_ids: Sequence[str]) -> Verdicts:
+        kept = await store.kept_verdicts(self._connection, kind, record_ids)
+        return {(one.record_id, one.verdict): one for one in kept}
 
-    def _unreadable(self, kind: str, record: Unreadable, kept: dict[str, dict[str, bytes]]) -> None:
-        self._there["unreadable"] += 1
-        if kept.get(record.record_id, {}).get("quarantine") != record.fingerprint:
-            self._differ(kind, record.record_id, [NOT_QUARANTINED])
+    async def _unreadable(self, kind: str, records: Sequence[Unreadable], kept: Verdicts) -> None:
+        self._there["unreadable"] += len(records)
+        if unkept := [record.record_id for record in records if not _is_kept(record, kept, "quarantine")]:
+            erased = await store.erased(self._connection, kind, unkept)
+            for record_id in unkept:
+                self._differ(kind, record_id, () if record_id in erased else [NOT_QUARANTINED])
 
     async def _the_other_way(self) -> None:
         """What was imported and isn't there any more, though the old Redis wasn't to forget it yet."""

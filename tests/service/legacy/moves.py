@@ -1,7 +1,7 @@
 """An old Redis to move from, record by record, and what a move makes of it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import asyncpg
@@ -67,14 +67,21 @@ class Old:
     ) -> str:
         """A task's hash, in the lists where its status belongs. None among `fields` takes one away. Its id."""
         hash_ = task_hash(task_id, user_id, status, data=data, **fields)
-        key = f"{PREFIX}task:data:{task_id}"
-        self.redis.delete(key)
-        self.redis.hset(key, mapping=cast("Any", hash_))
+        self.put(f"{PREFIX}task:data:{task_id}".encode(), hash_)
         if status == "pending" and queued is not False:
             self.redis.rpush(f"{PREFIX}task:queue", task_id)
         if status == "processing" and queued is not False:
             self.redis.sadd(f"{PREFIX}task:processing", task_id)
         return task_id
+
+    def put(self, key: bytes, fields: Mapping[Any, Any]) -> None:
+        """A hash, and nothing that it had before."""
+        self.redis.delete(key)
+        self.redis.hset(key, mapping=dict(fields))  # pyright: ignore[reportArgumentType] - bytes do as well
+
+    def queue(self) -> list[str]:
+        """The waiting ids, the next one first."""
+        return [one.decode() for one in cast("list[bytes]", self.redis.lrange(f"{PREFIX}task:queue", 0, -1))]
 
     def change(self, task_id: str, **fields: str) -> None:
         """Write some fields of a task's hash."""
