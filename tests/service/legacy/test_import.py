@@ -428,8 +428,9 @@ async def test_a_dry_run_tells_what_the_run_then_does_and_changes_nothing(connec
         assert await contents(connection) == before
         done = await move(connection, old, **asked)
         for summary in (tried.summary, done.summary):
-            summary.pop("dry_run")
-        assert tried.summary == {name: done.summary[name] for name in tried.summary}
+            del summary["dry_run"]
+            del summary["waiting_without_photo"]  # it asks the tables
+        assert tried.summary == done.summary
         assert tried.heard.findings == done.heard.findings
         await go_on(connection, old)
 
