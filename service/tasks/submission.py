@@ -46,14 +46,14 @@ def fingerprint(body: object) -> bytes:
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).digest()
 
 
-def parse_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
-    """A mode's configuration, typed.
+def parse_config(mode: Mode, config: dict[str, Any], *, strict: bool = True) -> AnyConfig:
+    """A mode's configuration, typed; unless `strict`, numbers and truths may be text.
 
     Raises:
         Refused: INVALID_REQUEST naming the field.
     """
     try:
-        return msgspec.convert(config, CONFIG_TYPES[mode])
+        return msgspec.convert(config, CONFIG_TYPES[mode], strict=strict)
     except msgspec.ValidationError as error:
         path, words = explain_validation(str(error))
         raise invalid(f"config.{path}" if path else "config", words) from None
@@ -62,11 +62,13 @@ def parse_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
 def stored_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
     """The configuration of a task that is in the table already; keys that no mode knows are ignored.
 
+    The system before this one took numbers as text, and its tasks run here.
+
     Raises:
         Refused: INVALID_REQUEST naming the field. Only tasks that came from elsewhere can have such a configuration.
     """
     known = CONFIG_TYPES[mode].__struct_fields__
-    return parse_config(mode, {name: config[name] for name in known if name in config})
+    return parse_config(mode, {name: config[name] for name in known if name in config}, strict=False)
 
 
 def the_reference(new: NewTask, config: AnyConfig) -> str | None:
