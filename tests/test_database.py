@@ -267,7 +267,7 @@ async def test_processing_then_done(connection: Connection, user_id: str) -> Non
     assert (running.task_id, running.status) == (task.task_id, TaskStatus.PROCESSING)
     assert running.started_at is not None
     assert await store.update_progress(connection, task.task_id, running.lease_token, 50, "half way")
-    done = await store.complete_task(connection, task.task_id, running.lease_token, lives.a_result())
+    done = await store.complete_task(connection, task.task_id, running.lease_token, lives.a_result(), [])
     assert done is not None
     assert (done.status, done.result, done.progress) == (TaskStatus.DONE, lives.a_result(), 100)
     assert done.completed_at is not None
