@@ -189,12 +189,13 @@ ON CONFLICT (kind, record_id) DO UPDATE
 DELETE FROM legacy_quarantine WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
 
 -- name: put_remarks
-INSERT INTO legacy_remarks (kind, record_id, reasons, conflict, fingerprint)
-SELECT :kind, record_id, string_to_array(reasons, E'\n'), conflict::boolean, decode(fingerprint, 'hex')
-  FROM unnest(:record_ids::text[], :reasons::text[], :conflicts::text[], :fingerprints::text[])
-    AS put (record_id, reasons, conflict, fingerprint)
+INSERT INTO legacy_remarks (kind, record_id, reasons, conflict, fields, fingerprint)
+SELECT :kind, record_id, string_to_array(reasons, E'\n'), conflict::boolean, fields::jsonb, decode(fingerprint, 'hex')
+  FROM unnest(:record_ids::text[], :reasons::text[], :conflicts::text[], :fields::text[], :fingerprints::text[])
+    AS put (record_id, reasons, conflict, fields, fingerprint)
 ON CONFLICT (kind, record_id) DO UPDATE
-   SET reasons = excluded.reasons, conflict = excluded.conflict, fingerprint = excluded.fingerprint, remarked_at = now()
+   SET reasons = excluded.reasons, conflict = excluded.conflict, fields = excluded.fields,
+       fingerprint = excluded.fingerprint, remarked_at = now()
  WHERE (legacy_remarks.reasons, legacy_remarks.conflict, legacy_remarks.fingerprint)
        IS DISTINCT FROM (excluded.reasons, excluded.conflict, excluded.fingerprint)
 

@@ -15,7 +15,7 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.planning import Outcome, Plan, Remark, id_of, plan
+from service.legacy.planning import Outcome, Plan, id_of, plan, remark_on
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import row_of
 from service.legacy.source import LegacyRedis
@@ -131,11 +131,7 @@ class Importer:
             decided.outcomes = {one: outcome for one, outcome in decided.outcomes.items() if one not in taken}
             return
         decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
-        decided.remarks += [
-            Remark(user.user_id, user.remarks, conflict=False, fingerprint=user.fingerprint)
-            for user in decided.put
-            if user.user_id in taken
-        ]
+        decided.remarks += [remark_on(user) for user in decided.put if user.user_id in taken]
 
     async def _judge_emails(self, users: Sequence[User], *, last: bool) -> tuple[set[str], list[str]]:
         """Who can't have their email, and whose present emails go to others."""

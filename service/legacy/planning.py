@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
-from service.legacy.records import Task, Unreadable, User
+from service.legacy.records import Fields, Task, Unreadable, User
 
 Readable = TypeVar("Readable", Task, User)
 
@@ -52,6 +52,7 @@ class Remark(Struct, frozen=True):
     reasons: tuple[str, ...]
     conflict: bool
     fingerprint: bytes
+    original: Fields | None = None
 
 
 class Plan(Struct, Generic[Readable]):
@@ -86,12 +87,18 @@ def plan(records: Iterable[Readable | Unreadable], known: Mapping[str, Known], k
         if outcome in {Outcome.IMPORTED, Outcome.UPDATED}:
             result.put.append(record)
             if record.remarks:
-                result.remarks.append(Remark(record_id, record.remarks, conflict=False, fingerprint=record.fingerprint))
+                result.remarks.append(remark_on(record))
         elif outcome is Outcome.CONFLICT:
             made_here = known[record_id].fingerprint is None
             reasons = (MADE_HERE if made_here else USED_HERE,)
             result.remarks.append(Remark(record_id, reasons, conflict=True, fingerprint=record.fingerprint))
     return result
+
+
+def remark_on(record: Task | User) -> Remark:
+    """What is to be known about a record that is read otherwise than it stands there."""
+    record_id = id_of(record)
+    return Remark(record_id, record.remarks, conflict=False, fingerprint=record.fingerprint, original=record.original)
 
 
 def _outcome(record: Task | User, known: Known | None) -> Outcome:

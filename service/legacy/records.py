@@ -58,6 +58,8 @@ class Task(Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     fingerprint: bytes
     remarks: tuple[str, ...]
+    original: Fields | None = None
+    """The record as it stands there, where there are remarks."""
 
 
 class User(Struct, frozen=True, kw_only=True):
@@ -79,6 +81,8 @@ class User(Struct, frozen=True, kw_only=True):
     last_login: datetime | None
     fingerprint: bytes
     remarks: tuple[str, ...]
+    original: Fields | None = None
+    """The copies as they stand there, where there are remarks."""
 
 
 class Unreadable(Struct, frozen=True):

@@ -133,6 +133,7 @@ async def put_remarks(connection: Connection, kind: str, remarks: Sequence[Remar
         record_ids=[remark.record_id for remark in remarks],
         reasons=["\n".join(remark.reasons) for remark in remarks],
         conflicts=[_text(remark.conflict) for remark in remarks],
+        fields=[None if remark.original is None else _json(whole(remark.original)) for remark in remarks],
         fingerprints=[remark.fingerprint.hex() for remark in remarks],
     )
 

@@ -73,11 +73,9 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     source = data.get("source_image")
     if not isinstance(source, str) or not is_id(source):
         raise _Unfit("its source image is missing or not the id of a file")
-    config = object_of(data.get("config") or {})
-    if config is None:
-        raise _Unfit("its config is not an object")
     user_id = _owner(data)
     reading = _Reading(fields, zone)
+    config = reading.config(data)
     updated_at = reading.time(b"updated_at")
     created_at = reading.time(b"created_at") or time_in_id(raw.task_id, zone.info) or updated_at
     task = Task(
@@ -103,7 +101,9 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         reading.remark("its hash says another id than its key, which counts")
     if created_at is None:
         reading.remark("nothing tells when it was created; the import's time stands for it")
-    return msgspec.structs.replace(task, remarks=tuple(reading.remarks)) if reading.remarks else task
+    if not reading.remarks:
+        return task
+    return msgspec.structs.replace(task, remarks=tuple(reading.remarks), original=fields)
 
 
 def _data(fields: Fields) -> dict[str, Any]:
@@ -188,6 +188,12 @@ class _Reading:
             self.remark("credits_consumed is not a number of credits; 0 stands for it")
             return 0
         return number
+
+    def config(self, data: dict[str, Any]) -> dict[str, Any]:
+        config = object_of(data.get("config") or {})
+        if config is None:
+            self.remark("its config is not an object; an empty one stands for it")
+        return config or {}
 
     def reference(self, mode: Mode, data: dict[str, Any], config: dict[str, Any]) -> str | None:
         """The reference image, beside `config` or in it under any of its names."""

@@ -106,7 +106,9 @@ class _Reading:
             fingerprint=fingerprint(raw.copies, self._zone.name),
             remarks=(),
         )
-        return msgspec.structs.replace(user, remarks=tuple(self._remarks))
+        if not self._remarks:
+            return user
+        return msgspec.structs.replace(user, remarks=tuple(self._remarks), original=raw.copies)
 
     def _email(self, raw: RawUser) -> str | None:
         """Its email, unless the copy under that email is another user's: then that user has it."""

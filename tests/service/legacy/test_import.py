@@ -77,6 +77,10 @@ async def test_a_broken_sample_is_here_or_in_quarantine_whole(connection: Connec
     for who, kept in quarantine.items():
         assert kept["fields"] == whole(records[who])
         assert f"quarantined: {kept['reason']}" in imported.heard.of(kept["record_id"])
+    remarks = await connection.fetch("SELECT * FROM legacy_remarks WHERE kind IN ('task', 'user')")
+    assert remarks
+    for remark in remarks:
+        assert remark["fields"] == whole(records[remark["kind"], remark["record_id"]])
 
     judged = sum(expected.broken[kind] for kind, damage in DAMAGE_TO_USERS.items() if damage.fate is Fate.JUDGED)
     assert imported.summary["users"]["imported"] == len(here - placeholders - {("task", r["task_id"]) for r in rows})
