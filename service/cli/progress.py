@@ -14,7 +14,10 @@ LINE_EVERY = 10.0
 
 
 class Bar:
-    """On stderr, with the rate and the time left; what is found is counted, and told at the end of each part."""
+    """On stderr, with the rate and the time left; what is found is counted, and told at the end of each part.
+
+    A part of which nobody knows how long it is has lines instead.
+    """
 
     def __init__(self) -> None:
         self._watched = sys.stderr.isatty()
@@ -37,9 +40,9 @@ class Bar:
         self._end()
         self._name, self._done, self._found = name, 0, 0
         self._began = self._told = time.monotonic()
-        if self._watched:
+        if self._watched and total:
             self._bar = click.progressbar(
-                length=total or 0,
+                length=total,
                 label=f"{name:<10}",
                 show_pos=True,
                 item_show_func=lambda _: f"{self._rate():,.0f}/s",
