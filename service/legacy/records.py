@@ -81,8 +81,8 @@ class User(Struct, frozen=True, kw_only=True):
     last_login: datetime | None
     fingerprint: bytes
     remarks: tuple[str, ...]
-    original: Fields | None = None
-    """The copies as they stand there, where there are remarks."""
+    original: Fields
+    """The copies as they stand there."""
 
 
 class Unreadable(Struct, frozen=True):

@@ -105,10 +105,9 @@ class _Reading:
             last_login=self._time("last_login"),
             fingerprint=fingerprint(raw.copies, self._zone.name),
             remarks=(),
+            original=raw.copies,
         )
-        if not self._remarks:
-            return user
-        return msgspec.structs.replace(user, remarks=tuple(self._remarks), original=raw.copies)
+        return msgspec.structs.replace(user, remarks=tuple(self._remarks))
 
     def _email(self, raw: RawUser) -> str | None:
         """Its email, unless the copy under that email is another user's: then that user has it."""
