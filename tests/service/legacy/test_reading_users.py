@@ -63,6 +63,7 @@ def test_a_whole_user_is_read_as_it_stands_there(zone: Zone) -> None:
         last_login=datetime(2025, 12, 1, 10, tzinfo=zone.info),
         fingerprint=user.fingerprint,
         remarks=(),
+        original=both().copies,
     )
 
 

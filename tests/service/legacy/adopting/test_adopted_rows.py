@@ -7,6 +7,15 @@ from typing import Any, Final
 import asyncpg
 import pytest
 from msgspec import Struct, convert
+
+from schema.models.accounts import UserRecord
+from schema.models.tasks import TaskRecord
+from service.database import Connection, connect
+from service.embedded.servers import EmbeddedServers
+from service.legacy.adopting.adoption import adopt
+from service.settings import Settings
+from tests.conftest import url_of_database
+from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.service.legacy.adopting.adoption_cases import (
     ADA,
     BOB,
@@ -22,15 +31,6 @@ from tests.service.legacy.adopting.adoption_cases import (
     Case,
     after,
 )
-
-from schema.models.accounts import UserRecord
-from schema.models.tasks import TaskRecord
-from service.database import Connection, connect
-from service.embedded.servers import EmbeddedServers
-from service.legacy.adopting.adoption import adopt
-from service.settings import Settings
-from tests.conftest import url_of_database
-from tests.legacy.old_tables import OldTables, make_old_tables
 
 DATABASE: Final = "adopted_rows"
 
