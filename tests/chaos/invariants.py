@@ -20,26 +20,30 @@ RULES = {
           FROM (SELECT entry_id, balance_after, sum(amount) OVER (PARTITION BY user_id ORDER BY entry_id) AS so_far
                   FROM credit_ledger WHERE user_id IS NOT NULL) AS entries
          WHERE balance_after <> so_far""",
-    "task not charged exactly once, with its price": """
+    "task not charged exactly once, with its price, here or where it came from": """
         SELECT task_id
           FROM tasks LEFT JOIN credit_ledger AS entry USING (task_id)
-         GROUP BY task_id, credits_consumed
-        HAVING count(*) FILTER (WHERE kind = 'charge') <> 1
+         GROUP BY tasks.task_id
+        HAVING count(*) FILTER (WHERE kind = 'charge') <> (legacy_fingerprint IS NULL)::integer
             OR sum(amount) FILTER (WHERE kind = 'charge') <> -credits_consumed""",
-    "task refunded without having failed or been cancelled, or the other way round": """
+    "task refunded without having failed or been cancelled here, or the other way round": """
         SELECT task_id
           FROM tasks LEFT JOIN credit_ledger AS entry USING (task_id)
-         GROUP BY task_id, status, credits_consumed, credits_refunded
-        HAVING count(*) FILTER (WHERE kind = 'refund') <> (status IN ('failed', 'cancelled'))::integer
-            OR coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) <> credits_refunded
+         GROUP BY tasks.task_id
+        HAVING count(*) FILTER (WHERE kind = 'refund')
+               <> (status IN ('failed', 'cancelled') AND credits_consumed > 0
+                   AND (legacy_fingerprint IS NULL OR taken_over_at IS NOT NULL))::integer
+            OR sum(amount) FILTER (WHERE kind = 'refund') <> credits_refunded
             OR credits_refunded <> credits_consumed * (status IN ('failed', 'cancelled'))::integer""",
     "task, deleted or not, with more than one charge and one refund of it": """
         SELECT task_id
           FROM credit_ledger
          WHERE task_id IS NOT NULL
          GROUP BY task_id
-        HAVING count(*) FILTER (WHERE kind = 'charge') <> 1 OR count(*) FILTER (WHERE kind = 'refund') > 1
-            OR sum(amount) NOT IN (0, min(amount))""",
+        HAVING count(*) FILTER (WHERE kind = 'refund') > 1
+            OR (task_id NOT IN (SELECT task_id FROM tasks WHERE legacy_fingerprint IS NOT NULL
+                                 UNION ALL SELECT record_id FROM legacy_tombstones WHERE kind = 'task')
+                AND (count(*) FILTER (WHERE kind = 'charge') <> 1 OR sum(amount) NOT IN (0, min(amount))))""",
     "status and end time that don't fit": """
         SELECT task_id
           FROM tasks
@@ -49,16 +53,25 @@ RULES = {
     "outcome that doesn't fit the status": """
         SELECT task_id
           FROM tasks
-         WHERE (status = 'done') <> (result IS NOT NULL)
-            OR (status = 'failed') <> (error IS NOT NULL)
-            OR (status = 'done' AND progress <> 100)""",
-    "lease without processing, or the other way round": """
-        SELECT task_id FROM tasks WHERE (status = 'processing') <> (lease_expires_at IS NOT NULL)""",
+         WHERE (legacy_fingerprint IS NULL OR taken_over_at IS NOT NULL)
+           AND ((status = 'done') <> (result IS NOT NULL)
+                OR (status = 'failed') <> (error IS NOT NULL)
+                OR (status = 'done' AND progress <> 100))""",
+    "lease without processing here, or the other way round": """
+        SELECT task_id
+          FROM tasks
+         WHERE (status = 'processing' AND NOT elsewhere) <> (lease_expires_at IS NOT NULL)""",
+    "work of ours on what the system before this one has": """
+        SELECT task_id
+          FROM tasks
+         WHERE elsewhere AND (status NOT IN ('pending', 'processing') OR legacy_fingerprint IS NULL
+                              OR dispatched_at IS NOT NULL OR lease_token > 0 OR worker_id IS NOT NULL)""",
     "worker or start that a waiting task remembers, or that a running one lacks": """
         SELECT task_id
           FROM tasks
-         WHERE (status = 'pending' AND (started_at IS NOT NULL OR worker_id IS NOT NULL OR progress <> 0))
-            OR (status = 'processing' AND (started_at IS NULL OR worker_id IS NULL OR attempts = 0))""",
+         WHERE NOT elsewhere
+           AND ((status = 'pending' AND (started_at IS NOT NULL OR worker_id IS NOT NULL OR progress <> 0))
+                OR (status = 'processing' AND (started_at IS NULL OR worker_id IS NULL OR attempts = 0)))""",
     "attempts beyond the most there may be": "SELECT task_id FROM tasks WHERE attempts > $1",
     "more attempts than claims": "SELECT task_id FROM tasks WHERE attempts > lease_token",
     "result file without a row": """
@@ -68,7 +81,8 @@ RULES = {
                                     (result ->> 'comparison_file_id')) AS named (file_id)
          WHERE named.file_id IS NOT NULL
            AND NOT EXISTS (SELECT FROM files WHERE files.file_id = named.file_id
-                              AND files.task_id = tasks.task_id AND files.user_id = tasks.user_id)""",
+                              AND files.task_id = tasks.task_id
+                              AND files.user_id IS NOT DISTINCT FROM tasks.user_id)""",
     "result file that its task doesn't name": """
         SELECT file_id
           FROM files JOIN tasks USING (task_id)

@@ -22,8 +22,9 @@ HOLD_NOTHING = (
 WRONGS = {
     "balance below zero": "UPDATE users SET current_credits = -1",
     "ledger entry whose balance isn't the sum up to it": "UPDATE credit_ledger SET balance_after = balance_after + 1",
-    "task not charged exactly once, with its price": "UPDATE tasks SET credits_consumed = credits_consumed + 1",
-    "task refunded without having failed or been cancelled, or the other way round": """
+    "task not charged exactly once, with its price, here or where it came from": """
+        UPDATE tasks SET credits_consumed = credits_consumed + 1""",
+    "task refunded without having failed or been cancelled here, or the other way round": """
         INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id)
         SELECT user_id, 'refund', credits_consumed, 0, task_id FROM tasks WHERE status = 'pending'""",
     "task, deleted or not, with more than one charge and one refund of it": """
@@ -31,8 +32,10 @@ WRONGS = {
         SELECT user_id, kind, amount, balance_after, task_id FROM credit_ledger WHERE kind = 'refund'""",
     "status and end time that don't fit": "UPDATE tasks SET completed_at = now() WHERE status = 'pending'",
     "outcome that doesn't fit the status": "UPDATE tasks SET error = NULL",
-    "lease without processing, or the other way round": """
+    "lease without processing here, or the other way round": """
         UPDATE tasks SET lease_expires_at = now() WHERE status = 'cancelled'""",
+    "work of ours on what the system before this one has": """
+        UPDATE tasks SET elsewhere = true, legacy_fingerprint = 'x', dispatched_at = now() WHERE status = 'pending'""",
     "worker or start that a waiting task remembers, or that a running one lacks": """
         UPDATE tasks SET worker_id = 'somebody' WHERE status = 'pending'""",
     "attempts beyond the most there may be": "UPDATE tasks SET attempts = 4, lease_token = 4",

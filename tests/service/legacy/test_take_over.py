@@ -24,6 +24,7 @@ from service.tasks import store as tasks_store
 from service.tasks.dispatch import Dispatcher, sweep_undispatched
 from tests import lives
 from tests.actors.scripted import FINISHED, FakeEngine, picture
+from tests.chaos import invariants
 from tests.factories import add_file
 from tests.legacy.sample import Sample, generate
 from tests.service.http.serving import API, client_of, problem, serving
@@ -55,11 +56,12 @@ async def claimed(pool: Pool) -> list[str]:
     return order
 
 
-async def unwell(settings: Settings) -> list[str]:
-    """What the doctor finds wrong with the tables."""
+async def unwell(settings: Settings, connection: Connection) -> list[str]:
+    """What the doctor finds wrong with the tables, and what never must be."""
+    broken = await invariants.broken(connection)
     findings = [finding async for finding in examine(settings) if finding.check in EVERYTHING_BUT_WORKERS]
     assert len(findings) == len(EVERYTHING_BUT_WORKERS)
-    return [f"{finding.check}: {finding.message}" for finding in findings if finding.health is not Health.OK]
+    return broken + [f"{one.check}: {one.message}" for one in findings if one.health is not Health.OK]
 
 
 def a_queue(old: Old) -> dict[str, list[str]]:
@@ -103,7 +105,7 @@ async def test_each_users_tasks_run_in_the_order_of_the_old_queue(
     moved = await move(connection, old, take_over=True)
     assert moved.summary["taken_over"] == 12 - (taken_before_the_kill or 0)
     assert moved.summary["left_with_the_old_system"] == {"owned": 0, "nobodys": 1}
-    assert await unwell(settings) == []
+    assert await unwell(settings, connection) == []
     order = await claimed(pool)
     for user_id, ids in expected.items():
         owned = [task_id for task_id in order if (await row(connection, task_id))["user_id"] == user_id]
@@ -138,7 +140,7 @@ async def test_nobody_is_charged_again_and_a_failure_is_refunded_here(
     assert (failed.credits_consumed, failed.credits_refunded) == (PRICE, PRICE)
     user = await account(connection, "usr_1")
     assert (user["current_credits"], user["total_credits_used"]) == (7 + PRICE, 300 - PRICE)
-    assert await unwell(settings) == []
+    assert await unwell(settings, connection) == []
 
 
 async def test_a_worker_makes_what_was_taken_over(
@@ -183,7 +185,7 @@ async def test_a_worker_makes_what_was_taken_over(
     assert done["result"]["output_file_id"] is not None
     assert (failed["status"], failed["error"]["code"]) == (TaskStatus.FAILED, FailureCode.IMAGE_NOT_FOUND)
     assert failed["credits_refunded"] == PRICE
-    assert await unwell(settings) == []
+    assert await unwell(settings, connection) == []
     assert await differences(connection, old) == {}
 
 
@@ -217,7 +219,7 @@ async def test_until_then_they_are_left_alone(
     await sweeping.clean()
     assert await lives.messages(queue) == []
     assert await connection.fetch("SELECT * FROM tasks ORDER BY task_id") == before
-    assert await unwell(settings) == []
+    assert await unwell(settings, connection) == []
     submission = await lives.a_submission(connection, "usr_1", price=0)
     answer = await tasks_store.submit_task(connection, submission, max_pending=1)
     assert answer.task is not None, "those that wait elsewhere are not counted"
@@ -291,4 +293,4 @@ async def test_over_http_every_imported_task_is_there_for_its_owner(
                         problem(await http.delete(url), Code.TASK_NOT_FINISHED, 409)
     assert refused > 20
     assert await differences(connection, old) == {}
-    assert await unwell(settings) == []
+    assert await unwell(settings, connection) == []
