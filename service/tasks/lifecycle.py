@@ -59,24 +59,33 @@ async def claim(
     finds a message that was used up without a mark.
     Without `modes` (a worker that stops) nothing is claimed, and the message goes to somebody else.
     """
-    task = None
     async with pool.acquire() as connection:
-        if modes:
-            async with connection.transaction():
-                await store.lock_claims(connection)
-                task = await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
-        if task is None:
-            named = await store.mark_undispatched(connection, named_task_id, now=now)
-            return Taken(claim=None, announce=_again(named, None, modes))
-        if task.task_id == named_task_id:
+        task = await _next_in_turn(connection, worker_id, modes, now)
+        if task is not None and task.task_id == named_task_id:
             return Taken(claim=Claim(task), announce=None)
         try:
             named = await store.mark_undispatched(connection, named_task_id, now=now)
         except UNAVAILABLE as error:
+            if task is None:
+                raise
             # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
             log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
             named = None
-    return Taken(claim=Claim(task), announce=_again(named, task, modes))
+        if task is None and named is not None and named.due and named.mode in modes:
+            # Passed over, because whoever sent its message was just noting that. By now that is done.
+            task = await _next_in_turn(connection, worker_id, modes, now)
+    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes))
+
+
+async def _next_in_turn(
+    connection: Connection, worker_id: str, modes: frozenset[Mode], now: datetime | None
+) -> TaskRecord | None:
+    """Claim in a transaction of its own; rows that somebody holds locked are passed over."""
+    if not modes:
+        return None
+    async with connection.transaction():
+        await store.lock_claims(connection)
+        return await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
 
 
 def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:

@@ -272,6 +272,20 @@ async def test_a_claim_and_a_batch_of_marks_do_not_wait_for_each_other(
     assert taken.announce == (named.task_id, 1)
 
 
+async def test_a_message_that_is_quicker_than_the_mark_of_its_sending_leads_to_its_task(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """The usual case with idle workers: they are woken before the sender has noted that it sent."""
+    task = await add_task(connection, users[0])
+    async with pool.acquire() as sending, sending.transaction():
+        assert await store.mark_dispatched(sending, [(task.task_id, 0)]) == {task.task_id}
+        claiming = asyncio.create_task(lifecycle.claim(pool, task.task_id, worker_id="worker", modes=lives.EVERY_MODE))
+        await lives.until_blocked(connection)
+    taken = await claiming
+    assert taken.claim is not None
+    assert (taken.claim.task_id, taken.announce) == (task.task_id, None)
+
+
 async def test_a_task_that_is_being_cancelled_holds_nobody_up(
     pool: Pool, connection: Connection, users: list[str]
 ) -> None:
