@@ -98,7 +98,7 @@ ON CONFLICT (user_id) DO UPDATE
        signup_bonus_granted = excluded.signup_bonus_granted,
        current_plan_id = excluded.current_plan_id,
        plan_renew_at = excluded.plan_renew_at,
-       current_credits = users.current_credits + excluded.current_credits
+       current_credits = users.current_credits::bigint + excluded.current_credits
                          - coalesce((SELECT sum(amount) FROM credit_ledger
                                       WHERE credit_ledger.user_id = users.user_id AND kind = 'opening'), 0),
        total_credits_used = excluded.total_credits_used,

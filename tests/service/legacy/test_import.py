@@ -286,6 +286,14 @@ async def test_a_balance_that_changed_there_changes_the_one_opening_entry(connec
     assert await differences(connection, old) == {}
 
 
+async def test_the_largest_balance_that_a_column_holds_can_change(connection: Connection, old: Old) -> None:
+    for credits_ in (2**31 - 1, 2**31 - 2):
+        old.user("usr_1", current_credits=credits_)
+        await move(connection, old)
+        assert await ledger(connection, "usr_1") == [("opening", credits_, credits_)]
+        assert await differences(connection, old) == {}
+
+
 async def test_a_balance_that_changed_on_both_sides_is_a_conflict_that_stays(connection: Connection, old: Old) -> None:
     old.user("usr_1", current_credits=100)
     await move(connection, old)

@@ -245,6 +245,12 @@ TIMES: dict[str, tuple[str, Zone, datetime | None]] = {
     "too early for UTC": ("0001-01-01T00:00:00", SHANGHAI, None),
     "too late for UTC": ("9999-12-31T23:59:59-08:00", UTC_ZONE, None),
     "no time": ("yesterday", UTC_ZONE, None),
+    "a T too many": ("2025-11-17T14:23:05T", UTC_ZONE, None),
+    "a digit too many": ("2025-11-17T14:23:059", UTC_ZONE, None),
+    "half a second's digit": ("20251117T14230", UTC_ZONE, None),
+    "half a minute, half a second": ("2025-11-17T14:2:3.120000", UTC_ZONE, None),
+    "to the minute": ("2025-11-17 14:23", UTC_ZONE, datetime(2025, 11, 17, 14, 23, tzinfo=UTC)),
+    "a day": ("2025-11-17", UTC_ZONE, datetime(2025, 11, 17, tzinfo=UTC)),
     "no such day": ("2025-13-45T99:00:00", UTC_ZONE, None),
 }
 
@@ -379,16 +385,17 @@ async def written(connection: Connection, task: Task) -> list[str]:
     """What differs once the task was written, and once it was written over itself; then it is gone again."""
     transaction = connection.transaction()
     await transaction.start()
-    if task.user_id is not None:
-        await store.place_users(connection, [task.user_id])
-    row = row_of(task, NOW + timedelta(days=1), now=NOW)
-    await store.add_tasks(connection, [row])
-    here = await store.imported_tasks(connection, [task.task_id])
-    words = compare_task(task, here[0])
-    await store.update_tasks(connection, [row])
-    assert await store.imported_tasks(connection, [task.task_id]) == here
-    await transaction.rollback()
-    return words
+    try:
+        if task.user_id is not None:
+            await store.place_users(connection, [task.user_id])
+        row = row_of(task, NOW + timedelta(days=1), now=NOW)
+        await store.add_tasks(connection, [row])
+        here = await store.imported_tasks(connection, [task.task_id])
+        await store.update_tasks(connection, [row])
+        assert await store.imported_tasks(connection, [task.task_id]) == here
+        return compare_task(task, here[0])
+    finally:
+        await transaction.rollback()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

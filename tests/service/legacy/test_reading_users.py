@@ -229,9 +229,11 @@ async def test_whatever_becomes_an_account_can_be_written_and_is_read_back_as_it
         return
     transaction = connection.transaction()
     await transaction.start()
-    await store.put_users(connection, [user])
-    here = await store.imported_users(connection, [ID])
-    assert compare_user(user, here[0], without_email=False) == []
-    await store.put_users(connection, [user])
-    assert await store.imported_users(connection, [ID]) == here
-    await transaction.rollback()
+    try:
+        await store.put_users(connection, [user])
+        here = await store.imported_users(connection, [ID])
+        assert compare_user(user, here[0], without_email=False) == []
+        await store.put_users(connection, [user])
+        assert await store.imported_users(connection, [ID]) == here
+    finally:
+        await transaction.rollback()
