@@ -26,6 +26,8 @@ from service.legacy.users import read_user
 T = TypeVar("T")
 
 REMEMBERED_USERS = 200_000
+ROWS = 10_000
+"""Tasks that are written at once. PostgreSQL takes a third less for each than with a thousand."""
 EMAIL_TAKEN = "its email is another account's here and was left out"
 
 
@@ -85,7 +87,7 @@ class Importer:
             yield [record for record in records if isinstance(record, Task)]
 
     def _read_tasks(self) -> Iterator[tuple[list[Task | Unreadable], dict[str, datetime | None]]]:
-        for raws in self._source.tasks():
+        for raws in joined(self._source.tasks(), ROWS):
             yield [read_task(raw, self._zone) for raw in raws], {raw.task_id: _expiry(raw) for raw in raws}
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
@@ -171,7 +173,8 @@ class Importer:
             kept = await store.kept_verdicts(self._connection, "task", _ids(records))
             decided = plan(records, known, kept)
             accounts, placed = await self._place_users(decided)
-            decided.put.sort(key=lambda task: task.task_id)
+            # Three of the table's indexes begin with the user: neighbours share their pages.
+            decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))
             if not self._dry_run:
                 rows = [row_of(task, expiries[task.task_id], now=self._now) for task in decided.put]
                 await store.add_tasks(self._connection, [row for row in rows if row[0] not in known])
@@ -243,6 +246,18 @@ def _expiry(raw: RawTask) -> datetime | None:
 
 def _ids(records: Sequence[User | Task | Unreadable]) -> list[str]:
     return [record.record_id for record in records if isinstance(record, Unreadable)]
+
+
+def joined(batches: Iterator[list[T]], size: int) -> Iterator[list[T]]:
+    """The same in batches of at least so many, but for the last."""
+    gathered: list[T] = []
+    for batch in batches:
+        gathered += batch
+        if len(gathered) >= size:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered
 
 
 async def ahead(batches: Iterator[T]) -> AsyncGenerator[T]:

@@ -18,6 +18,9 @@ BATCH: Final = 1000
 SILENCE: Final = 30.0
 """Seconds without an answer after which the connection counts as lost."""
 
+EXIST_AT_ONCE: Final = 100
+"""Keys that are asked for in one command: nearly always all of them are there."""
+
 FOREVER: Final = 1000 * 365 * 86_400_000
 """Milliseconds that are no time to live: a date that far ahead can't be told."""
 
@@ -75,7 +78,7 @@ class LegacyRedis:
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
-    def _ask(self, commands: Sequence[tuple[str, bytes]]) -> list[Any]:
+    def _ask(self, commands: Sequence[tuple[str, *tuple[bytes, ...]]]) -> list[Any]:
         """Answers as RESP2 gives them, errors among them: a pipeline without the library's object for each command."""
         pool = self._redis.connection_pool
         connection = pool.get_connection()
@@ -175,8 +178,12 @@ class LegacyRedis:
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
-        found = self._ask([("EXISTS", self._data_key + task_id.encode()) for task_id in task_ids])
-        return [task_id for task_id, there in zip(task_ids, found, strict=True) if not there]
+        groups = list(_batches([self._data_key + task_id.encode() for task_id in task_ids], EXIST_AT_ONCE))
+        found = self._ask([("EXISTS", *group) for group in groups])
+        suspects = [key for group, there in zip(groups, found, strict=True) if there < len(group) for key in group]
+        found = self._ask([("EXISTS", key) for key in suspects])
+        gone = {key for key, there in zip(suspects, found, strict=True) if not there}
+        return [task_id for task_id in task_ids if self._data_key + task_id.encode() in gone] if gone else []
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
         """Those of these users, by id and email, that have no copy under either."""
