@@ -122,7 +122,7 @@ async def test_what_is_wrong_is_said_in_a_line(settings: Settings, old: Old, con
 
 
 def test_somebody_who_watches_sees_a_bar_with_the_rate(settings: Settings, old: Old) -> None:
-    generate(old.redis, Sample(tasks=5000, users=100))
+    generate(old.redis, Sample(tasks=20_000, users=100))
     watching, watched = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "service.cli.main", "legacy", "import", "--redis-url", old.url],
@@ -137,7 +137,7 @@ def test_somebody_who_watches_sees_a_bar_with_the_rate(settings: Settings, old: 
     os.close(watching)
     assert process.returncode == 0, shown
     lines = re.sub(r"\x1b\[\S*?[a-z]", "", shown.decode()).replace("\r\n", "\n").splitlines()
-    bars = [line for line in lines if re.match(r"tasks +\[#+-*\] +\d{3,}/\d{4} .* [\d,]+/s", line)]
+    bars = [line for line in lines if re.match(r"tasks +\[#+-*\] +\d{4,}/\d{5} .* [\d,]+/s", line)]
     assert len(bars) > 3
     assert [line.partition(":")[0] for line in lines if re.search(r": [\d,]+ in [\d.]+ s", line)] == PARTS
 
