@@ -31,10 +31,14 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def _losing_connections() -> Generator[None]:
-    """A time-out is a lost connection too; Dramatiq knows the other kind only."""
+    """Whatever Redis refuses (it is full, read-only after a fail-over, silent) is tried again, as on a lost connection.
+
+    Dramatiq knows only those: an acknowledgement that is refused for another reason would be given up, and its message
+    count as in work for as long as this process lives.
+    """
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except redis.RedisError as error:
         raise ConnectionClosed(error) from None
 
 

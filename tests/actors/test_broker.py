@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from statistics import median
 from typing import cast
+from urllib.parse import urlsplit
 
 import dramatiq
 import pytest
@@ -253,6 +254,36 @@ def test_a_lost_connection_is_made_again(
         sent = time.monotonic()
         send(client, "task_2")
         assert worker.next()[1] - sent < QUICK
+
+
+def test_an_acknowledgement_that_redis_refuses_is_tried_again(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Missing rights stand for whatever passes: a Redis that is full, or read-only while another takes over."""
+    monkeypatch.setattr("dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
+    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.1)
+    client.execute_command("ACL", "LOG", "RESET")
+    client.execute_command("ACL", "SETUSER", "weak", "reset", "on", ">secret", "~*", "&*", "+@all")
+    parts = urlsplit(redis_url)
+    url = parts._replace(netloc=f"weak:secret@{parts.netloc.rpartition('@')[2]}").geturl()
+    refused = threading.Event()
+
+    def refuse(_: str) -> None:
+        client.execute_command("ACL", "SETUSER", "weak", "-@scripting")
+        refused.set()
+
+    try:
+        with taker(url, action=refuse) as worker:
+            send(client, "task_1")
+            assert worker.next()[0] == "task_1"
+            assert refused.wait(PATIENCE)
+            until(lambda: len(cast("list[object]", client.execute_command("ACL", "LOG"))) > 0)
+            assert client.hlen(MESSAGES_KEY) == 1
+            client.execute_command("ACL", "SETUSER", "weak", "+@scripting")
+            until(lambda: client.hlen(MESSAGES_KEY) == 0)
+    finally:
+        client.execute_command("ACL", "DELUSER", "weak")
+        client.execute_command("ACL", "LOG", "RESET")
 
 
 def test_a_redis_that_says_nothing_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ BEFORE, MEANWHILE = 4, 3
 """Tasks created before something happens to Redis (the first of them runs), and while it is down. Otherwise none: a new
 task's message would lead to all the others, one after the other."""
 
-MEMORY = 4 * 2**20
+MEMORY = 16 * 2**20
 
 HASTY = (
     "-c",
