@@ -1,6 +1,7 @@
 """`darkroom legacy`: the data of the system before this one moves over."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,9 @@ from service.legacy.telling import Everybody, Told
 from service.legacy.values import UnknownZone, zone_of
 from service.migrations import check_schema
 from service.settings import REDIS_URL_TAKES, Settings, is_redis_url
+
+SWITCH_EVERY = 0.0005
+"""Seconds."""
 
 Work = Callable[[Connection, LegacyRedis, Told], Awaitable[dict[str, Any]]]
 
@@ -154,6 +158,8 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
             await connection.close()
             await asyncio.to_thread(source.close)
 
+    # A thread reads ahead: by default each answer of PostgreSQL would wait 5 ms for it to let go of the interpreter.
+    sys.setswitchinterval(SWITCH_EVERY)
     with ExitStack() as stack:
         bar = stack.enter_context(Bar())
         try:

@@ -19,8 +19,8 @@ from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
 from service.legacy import store
+from service.legacy.batches import ahead
 from service.legacy.folder import Folder, is_upload
-from service.legacy.importer import ahead
 from service.legacy.planning import Remark
 from service.legacy.records import LONGEST_RECORD_ID, Task
 from service.legacy.telling import Finding, Told

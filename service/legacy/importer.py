@@ -4,17 +4,16 @@ Every batch is one transaction of its own and changes nothing when it is done ag
 any point and repeated at any time.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import asyncpg
 from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import store
+from service.legacy.batches import ROWS, ahead, joined
 from service.legacy.planning import Outcome, Plan, id_of, plan, remark_on
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import row_of
@@ -23,11 +22,7 @@ from service.legacy.tasks import Zone, read_task
 from service.legacy.telling import Finding, Told
 from service.legacy.users import read_user
 
-T = TypeVar("T")
-
 REMEMBERED_USERS = 200_000
-ROWS = 4_000
-"""Tasks that are written at once: PostgreSQL takes less for each than with a thousand."""
 EMAIL_TAKEN = "its email is another account's here and was left out"
 
 
@@ -246,26 +241,3 @@ def _expiry(raw: RawTask) -> datetime | None:
 
 def _ids(records: Sequence[User | Task | Unreadable]) -> list[str]:
     return [record.record_id for record in records if isinstance(record, Unreadable)]
-
-
-def joined(batches: Iterator[list[T]], size: int) -> Iterator[list[T]]:
-    """The same in batches of at least so many, but for the last."""
-    gathered: list[T] = []
-    for batch in batches:
-        gathered += batch
-        if len(gathered) >= size:
-            yield gathered
-            gathered = []
-    if gathered:
-        yield gathered
-
-
-async def ahead(batches: Iterator[T]) -> AsyncGenerator[T]:
-    """Batches from a thread, one read ahead while the one before is worked on."""
-    reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
-    try:
-        while (batch := await reading) is not None:
-            reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
-            yield batch
-    finally:
-        reading.cancel()

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, cast
 import redis
 
 from service.legacy.records import RawTask, RawUser
+from service.legacy.resp import PlainParser
 from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
 
 T = TypeVar("T")
@@ -35,7 +36,10 @@ class LegacyRedis:
     """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
 
     def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2)
+        pool = redis.ConnectionPool.from_url(
+            url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2, parser_class=PlainParser
+        )
+        self._redis = redis.Redis(connection_pool=pool)
         self._prefix = prefix
         self._data_key = f"{prefix}task:data:".encode()
         self._queue_key = f"{prefix}task:queue"
@@ -44,6 +48,7 @@ class LegacyRedis:
 
     def close(self) -> None:
         self._redis.close()
+        self._redis.connection_pool.disconnect()
 
     def check_prefix(self) -> None:
         """For who has looked for tasks in vain.

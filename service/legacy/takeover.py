@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.importer import ahead
+from service.legacy.batches import ahead
 from service.legacy.planning import Remark
 from service.legacy.source import LegacyRedis
 from service.legacy.telling import Finding, Told

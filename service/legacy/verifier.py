@@ -7,8 +7,9 @@ from typing import Any
 
 from service.database import Connection
 from service.legacy import store
+from service.legacy.batches import ROWS, ahead, joined
 from service.legacy.comparing import compare_ledger, compare_task, compare_user
-from service.legacy.importer import EMAIL_TAKEN, ahead
+from service.legacy.importer import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
 from service.legacy.records import Task, Unreadable, User
 from service.legacy.source import LegacyRedis
@@ -55,7 +56,8 @@ class Verifier:
         async for raws in ahead(self._source.users()):
             await self._users([read_user(raw, self._zone) for raw in raws])
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
-        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in self._source.tasks()):
+        batches = joined(self._source.tasks(), ROWS)
+        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in batches):
             await self._tasks(records)
         await self._the_other_way()
         by_status = await store.brought_by_status(self._connection)
