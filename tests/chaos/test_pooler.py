@@ -162,8 +162,12 @@ async def test_whole_lives_leave_nothing_in_a_session(stack: Stack, pool: Pool) 
 
 
 async def test_no_statement_makes_the_driver_ask_for_a_type(database_url: str) -> None:
-    """Looking up a type that it doesn't know, asyncpg turns a setting off, which stays in somebody else's session."""
-    tables = (file.name for file in files("schema").joinpath("queries").iterdir())
+    """Looking up a type that it doesn't know, asyncpg turns a setting off, which stays in somebody else's session.
+
+    An adoption is one transaction, which has its session for itself until the setting is back.
+    """
+    names = {file.name for file in files("schema").joinpath("queries").iterdir()}
+    tables = sorted(names - {"adoption.sql"})
     statements = [one for table in tables for one in load_queries(table.removesuffix(".sql")).values()]
     assert statements
     connection = await asyncpg.connect(database_url)
