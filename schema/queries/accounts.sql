@@ -92,9 +92,14 @@ WITH entries AS (
     SELECT 'file', file_id
       FROM tasks CROSS JOIN LATERAL unnest(ARRAY[source_image, reference_image]) AS input (file_id)
      WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL AND file_id IS NOT NULL
+     UNION ALL
+    SELECT 'task', record_id FROM legacy_quarantine
+     WHERE kind = 'task' AND strpos(fields ->> 'data', '"' || :user_id || '"') > 0
     ON CONFLICT DO NOTHING
 ), quarantine AS (
-    DELETE FROM legacy_quarantine WHERE kind = 'user' AND record_id = :user_id
+    DELETE FROM legacy_quarantine
+     WHERE (kind = 'user' AND record_id = :user_id)
+        OR (kind = 'task' AND strpos(fields ->> 'data', '"' || :user_id || '"') > 0)
 ), remarks AS (
     DELETE FROM legacy_remarks
      WHERE (kind = 'user' AND record_id = :user_id)

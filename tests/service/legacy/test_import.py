@@ -381,6 +381,18 @@ async def test_what_was_deleted_here_is_not_kept_in_quarantine_either(connection
     assert await differences(connection, old) == {}
 
 
+async def test_an_erased_users_unreadable_tasks_go_too(connection: Connection, old: Old) -> None:
+    for user_id in ("usr_1", "usr_12"):
+        old.task(f"task_of_{user_id}", old.user(user_id))
+        old.change(f"task_of_{user_id}", status="?")
+    await move(connection, old)
+    await accounts.erase_user(connection, "usr_1")
+    for _ in range(2):
+        kept = await connection.fetch("SELECT record_id FROM legacy_quarantine")
+        assert [one["record_id"] for one in kept] == ["task_of_usr_12"]
+        await move(connection, old)
+
+
 async def test_an_email_that_two_ask_for_is_the_first_ones(connection: Connection, old: Old) -> None:
     await accounts.create_user(connection, "mine@example.com", credits_=0, user_id="usr_here")
     old.user("usr_1", email="Mine@example.com")
