@@ -1,6 +1,6 @@
 """What an import and a comparison tell while they run: how far they are, and what they find."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -57,6 +57,3 @@ class Everybody:
     def find(self, finding: Finding) -> None:
         for listener in self._listeners:
             listener.find(finding)
-
-
-Summary = dict[str, Any]
