@@ -76,6 +76,10 @@ class Query:
         """The only row as asyncpg gives it, or None."""
         return await connection.fetchrow(self.sql, *self._arguments(values))
 
+    async def records(self, connection: Connection, **values: object) -> list[asyncpg.Record]:
+        """Every row as asyncpg gives it: for very many of them."""
+        return await connection.fetch(self.sql, *self._arguments(values))
+
     async def value(self, connection: Connection, **values: object) -> Any:
         """The first column of the only row, or None."""
         return await connection.fetchval(self.sql, *self._arguments(values))

@@ -267,10 +267,11 @@ SELECT set_config('synchronous_commit', 'off', true),
        pg_advisory_xact_lock(hashtextextended('darkroom legacy import', 0))
 
 -- name: imported_tasks
--- What came of tasks, to be compared with what they are in the old system.
-SELECT task_id, user_id, status, mode, progress, current_step, source_image, reference_image, config, result, error,
-       credits_consumed, created_at, updated_at, coalesce(completed_at, failed_at, cancelled_at) AS ended_at,
-       legacy_fingerprint AS fingerprint, taken_over_at IS NOT NULL AS taken_over
+-- What came of tasks, to be compared with what they are in the old system, in the order of `TaskHere`.
+SELECT task_id, user_id, status, mode, progress, current_step, source_image, reference_image, config, credits_consumed,
+       created_at, updated_at, coalesce(completed_at, failed_at, cancelled_at) AS ended_at,
+       legacy_fingerprint AS fingerprint, taken_over_at IS NOT NULL AS taken_over,
+       coalesce(result::text, 'null') AS result, coalesce(error::text, 'null') AS error
   FROM tasks
  WHERE task_id = ANY (:task_ids::text[])
 

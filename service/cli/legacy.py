@@ -1,6 +1,7 @@
 """`darkroom legacy`: the data of the system before this one moves over."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -25,6 +26,8 @@ from service.settings import REDIS_URL_TAKES, Settings, is_redis_url
 
 SWITCH_EVERY = 0.0005
 """Seconds."""
+COLLECT_EVERY = 1_000_000
+"""Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
 
 Work = Callable[[Connection, LegacyRedis, Told], Awaitable[dict[str, Any]]]
 
@@ -158,6 +161,7 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
             await connection.close()
             await asyncio.to_thread(source.close)
 
+    gc.set_threshold(COLLECT_EVERY)
     # A thread reads ahead: by default each answer of PostgreSQL would wait 5 ms for it to let go of the interpreter.
     sys.setswitchinterval(SWITCH_EVERY)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Batches: read ahead of the work, and large enough for it."""
+"""Batches: read ahead of the work, and as large as it wants them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -6,18 +6,23 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-ROWS: Final = 4_000
-"""Tasks that are written or compared at once: PostgreSQL takes less for each than with a thousand."""
+FIRST: Final = 1_000
+MOST: Final = 20_000
 
 
-def joined(batches: Iterator[list[T]], size: int) -> Iterator[list[T]]:
-    """The same in batches of at least so many, but for the last."""
+def growing(batches: Iterator[list[T]], most: int = MOST) -> Iterator[list[T]]:
+    """The same in batches of FIRST and more, each twice the one before, up to `most`.
+
+    Many rows at once, sorted, cost PostgreSQL less each; but something is to be seen, and to be kept, soon.
+    """
     gathered: list[T] = []
+    size = FIRST
     for batch in batches:
         gathered += batch
         if len(gathered) >= size:
             yield gathered
             gathered = []
+            size = min(2 * size, most)
     if gathered:
         yield gathered
 

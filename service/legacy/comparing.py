@@ -45,14 +45,14 @@ class TaskHere(Struct, frozen=True):
     source_image: str
     reference_image: str | None
     config: dict[str, Any]
-    result: StoredResult | None
-    error: TaskFailure | None
     credits_consumed: int
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
     fingerprint: bytes | None
     taken_over: bool
+    result: StoredResult | None
+    error: TaskFailure | None
 
 
 class UserHere(Struct, frozen=True):

@@ -13,10 +13,10 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.batches import ROWS, ahead, joined
+from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.planning import Outcome, Plan, id_of, plan, remark_on
 from service.legacy.records import RawTask, Task, Unreadable, User
-from service.legacy.rows import row_of
+from service.legacy.rows import TaskRow, task_row
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.telling import Finding, Told
@@ -65,25 +65,33 @@ class Importer:
     async def import_users(self) -> None:
         """Every account, with its balance as the ledger's opening entry."""
         self._told.phase("users", None)
-        async for users in ahead(self._source.users()):
-            await self._put_users([read_user(raw, self._zone) for raw in users])
+        async for users in ahead(growing(self._users(), most=FIRST)):
+            await self._put_users(users)
         if self._deferred:
             await self._put_users(self._deferred, last=True)
 
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
         self._told.phase("tasks", max(self._source.size() - 2 * self.users.seen, 0))
-        async for tasks, expiries in ahead(self._read_tasks()):
-            await self._put_tasks(tasks, expiries)
+        async for tasks in ahead(growing(self._task_rows())):
+            await self._put_tasks(tasks)
 
     async def readable_tasks(self) -> AsyncGenerator[list[Task]]:
         """What the old Redis has, for a dry run that looks further; read once more."""
-        async for records, _ in ahead(self._read_tasks()):
-            yield [record for record in records if isinstance(record, Task)]
+        async for raws in ahead(self._source.tasks()):
+            yield [task for raw in raws if isinstance(task := read_task(raw, self._zone), Task)]
 
-    def _read_tasks(self) -> Iterator[tuple[list[Task | Unreadable], dict[str, datetime | None]]]:
-        for raws in joined(self._source.tasks(), ROWS):
-            yield [read_task(raw, self._zone) for raw in raws], {raw.task_id: _expiry(raw) for raw in raws}
+    def _users(self) -> Iterator[list[User | Unreadable]]:
+        for raws in self._source.users():
+            yield [read_user(raw, self._zone) for raw in raws]
+
+    def _task_rows(self) -> Iterator[list[TaskRow | Unreadable]]:
+        for raws in self._source.tasks():
+            yield [self._task_row(raw) for raw in raws]
+
+    def _task_row(self, raw: RawTask) -> TaskRow | Unreadable:
+        task = read_task(raw, self._zone)
+        return task if isinstance(task, Unreadable) else task_row(task, _expiry(raw), now=self._now)
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
         async with self._connection.transaction():
@@ -147,21 +155,21 @@ class Importer:
                 released.append(holder)
         return taken, released
 
-    async def _put_tasks(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> None:
+    async def _put_tasks(self, records: Sequence[TaskRow | Unreadable]) -> None:
         try:
-            decided = await self._put_batch(records, expiries)
+            decided = await self._put_batch(records)
         except (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError):
             # One of these was made here a moment ago, or a user was erased: by now it is known.
             self._with_account.clear()
-            decided = await self._put_batch(records, expiries)
+            decided = await self._put_batch(records)
         self._count(self.tasks, "task", records, decided)
         for record in records:
-            if isinstance(record, Task):
+            if isinstance(record, TaskRow):
                 self.tasks.by_status[record.status] += 1
                 self.tasks.credits += record.credits_consumed
         self._told.advance(len(records))
 
-    async def _put_batch(self, records: list[Task | Unreadable], expiries: dict[str, datetime | None]) -> Plan[Task]:
+    async def _put_batch(self, records: Sequence[TaskRow | Unreadable]) -> Plan[TaskRow]:
         async with self._connection.transaction():
             await store.begin_batch(self._connection)
             known = await store.known_tasks(self._connection, [id_of(record) for record in records])
@@ -171,9 +179,8 @@ class Importer:
             # Three of the table's indexes begin with the user: neighbours share their pages.
             decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))
             if not self._dry_run:
-                rows = [row_of(task, expiries[task.task_id], now=self._now) for task in decided.put]
-                await store.add_tasks(self._connection, [row for row in rows if row[0] not in known])
-                await store.update_tasks(self._connection, [row for row in rows if row[0] in known])
+                await store.add_tasks(self._connection, [task.row for task in decided.put if task.task_id not in known])
+                await store.update_tasks(self._connection, [task.row for task in decided.put if task.task_id in known])
                 await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
         self.placeholders += placed
         if len(self._with_account) > REMEMBERED_USERS and not self._dry_run:
@@ -186,7 +193,7 @@ class Importer:
                 self.opened[known[task.task_id].owned] -= 1
         return decided
 
-    async def _place_users(self, decided: Plan[Task]) -> tuple[set[str], int]:
+    async def _place_users(self, decided: Plan[TaskRow]) -> tuple[set[str], int]:
         """Tasks of users that nobody knows get an account that a later import fills; of erased ones they stay away.
 
         Returns the users that were looked up and have accounts, and for how many one was made.
@@ -205,7 +212,7 @@ class Importer:
             await store.place_users(self._connection, placed)
         return strangers - erased, len(placed)
 
-    async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[Task], put: Sequence[str]) -> None:
+    async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[TaskRow], put: Sequence[str]) -> None:
         """What was found about records; what was found about those that are fine by now goes."""
         if put:
             await store.release_from_quarantine(self._connection, kind, put)
@@ -216,7 +223,11 @@ class Importer:
             await store.put_remarks(self._connection, kind, decided.remarks)
 
     def _count(
-        self, tally: Tally, kind: str, records: Sequence[User | Task | Unreadable], decided: Plan[User] | Plan[Task]
+        self,
+        tally: Tally,
+        kind: str,
+        records: Sequence[User | TaskRow | Unreadable],
+        decided: Plan[User] | Plan[TaskRow],
     ) -> None:
         tally.seen += len(decided.outcomes)
         tally.outcomes.update(decided.outcomes.values())
@@ -239,5 +250,5 @@ def _expiry(raw: RawTask) -> datetime | None:
     return None if raw.time_to_live is None else datetime.now(UTC) + raw.time_to_live
 
 
-def _ids(records: Sequence[User | Task | Unreadable]) -> list[str]:
+def _ids(records: Sequence[User | TaskRow | Unreadable]) -> list[str]:
     return [record.record_id for record in records if isinstance(record, Unreadable)]

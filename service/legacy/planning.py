@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 from service.legacy.records import Fields, Task, Unreadable, User
+from service.legacy.rows import TaskRow
 
-Readable = TypeVar("Readable", Task, User)
+Readable = TypeVar("Readable", TaskRow, User)
 
 
 class Known(Struct, frozen=True):
@@ -95,13 +96,13 @@ def plan(records: Iterable[Readable | Unreadable], known: Mapping[str, Known], k
     return result
 
 
-def remark_on(record: Task | User) -> Remark:
+def remark_on(record: TaskRow | User) -> Remark:
     """What is to be known about a record that is read otherwise than it stands there."""
     record_id = id_of(record)
     return Remark(record_id, record.remarks, conflict=False, fingerprint=record.fingerprint, original=record.original)
 
 
-def _outcome(record: Task | User, known: Known | None) -> Outcome:
+def _outcome(record: TaskRow | User, known: Known | None) -> Outcome:
     if known is None:
         return Outcome.IMPORTED
     if known.gone:
@@ -113,8 +114,8 @@ def _outcome(record: Task | User, known: Known | None) -> Outcome:
     return Outcome.UPDATED
 
 
-def id_of(record: Task | User | Unreadable) -> str:
+def id_of(record: Task | TaskRow | User | Unreadable) -> str:
     """The id under which a record is known."""
     if isinstance(record, Unreadable):
         return record.record_id
-    return record.task_id if isinstance(record, Task) else record.user_id
+    return record.user_id if isinstance(record, User) else record.task_id

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from schema.models.tasks import TaskStatus
-from service.legacy.records import Task
+from service.legacy.records import Fields, Task
 
 COLUMNS: Final = (
     "task_id",
@@ -37,8 +38,36 @@ COLUMNS: Final = (
 Row = tuple[str | None, ...]
 """In the order of COLUMNS."""
 
+
+class TaskRow(Struct, frozen=True, gc=False):
+    """A task as an import has it at hand, with tens of thousands of others: its row, and what is decided by."""
+
+    task_id: str
+    user_id: str | None
+    status: TaskStatus
+    credits_consumed: int
+    fingerprint: bytes
+    remarks: tuple[str, ...]
+    original: Fields | None
+    row: Row
+
+
 _ENCODER: Final = msgspec.json.Encoder()
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+
+
+def task_row(task: Task, expires_at: datetime | None, *, now: datetime) -> TaskRow:
+    """A task with its row; see `row_of`."""
+    return TaskRow(
+        task.task_id,
+        task.user_id,
+        task.status,
+        task.credits_consumed,
+        task.fingerprint,
+        task.remarks,
+        task.original,
+        row_of(task, expires_at, now=now),
+    )
 
 
 def row_of(task: Task, expires_at: datetime | None, *, now: datetime) -> Row:

@@ -19,11 +19,18 @@ BATCH: Final = 1000
 SILENCE: Final = 30.0
 """Seconds without an answer after which the connection counts as lost."""
 
+RARE: Final = 5
+"""How many batches of keys Redis looks at in one command for kinds of which there are few among many others: its other
+clients wait for about a millisecond."""
+
 EXIST_AT_ONCE: Final = 100
 """Keys that are asked for in one command: nearly always all of them are there."""
 
 FOREVER: Final = 1000 * 365 * 86_400_000
 """Milliseconds that are no time to live: a date that far ahead can't be told."""
+
+_TASK: Final = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
+"""What is asked about a key, packed as Redis takes it: two commands."""
 
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
 
@@ -56,7 +63,7 @@ class LegacyRedis:
         Raises:
             WrongPrefix: There are some under another prefix.
         """
-        for keys in self._matching(b"*task:data:*"):
+        for keys in self._matching(b"*task:data:*", self._batch):
             other = _shown(keys[0].partition(b"task:data:")[0])
             raise WrongPrefix(
                 f"No task's key begins with {self._prefix!r}, but there are some that begin with {other!r}."
@@ -72,7 +79,7 @@ class LegacyRedis:
             yield self._tasks(keys)
 
     def _tasks(self, keys: Sequence[bytes]) -> list[RawTask]:
-        answers = self._ask([(command, key) for key in keys for command in ("HGETALL", "PTTL")])
+        answers = self._ask(b"".join([_TASK % (len(key), key, len(key), key) for key in keys]), 2 * len(keys))
         found: list[RawTask] = []
         for key, fields, milliseconds in zip(keys, answers[::2], answers[1::2], strict=True):
             task_id = _shown(key[len(self._data_key) :])
@@ -83,13 +90,15 @@ class LegacyRedis:
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
-    def _ask(self, commands: Sequence[tuple[str, *tuple[bytes, ...]]]) -> list[Any]:
-        """Answers as RESP2 gives them, errors among them: a pipeline without the library's object for each command."""
+    def _ask(self, commands: bytes, count: int) -> list[Any]:
+        """Answers as RESP2 gives them, errors among them: a pipeline without the library's objects for each command."""
         pool = self._redis.connection_pool
         connection = pool.get_connection()
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
-            return [_answer(connection) for _ in commands]
+            connection.send_packed_command([commands])
+            parser = connection._parser  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it reads many at once
+            assert isinstance(parser, PlainParser)  # noqa: S101 - the pool was told so
+            return parser.read_many(count)
         except BaseException:
             # What still comes would be taken for the answers to the next commands.
             connection.disconnect()
@@ -113,7 +122,7 @@ class LegacyRedis:
         """
         strays, orphans = self._strays()
         without_id = set(strays)
-        for keys in self._keys(BY_ID):
+        for keys in self._keys(BY_ID, rare=True):
             users = [self._gather(key, copy, strays) for key, copy in self._values(keys)]
             emails = {name for _, names in users for name in names}
             copies = dict(self._values(sorted(emails)))
@@ -140,7 +149,7 @@ class LegacyRedis:
         """Keys by email that the copy under the id doesn't lead to, by the user they name; and those that name none."""
         strays: defaultdict[str, list[bytes]] = defaultdict(list)
         orphans: set[bytes] = set()
-        for keys in self._keys(BY_EMAIL):
+        for keys in self._keys(BY_EMAIL, rare=True):
             copies = self._values(keys)
             named = [(key, named_by(copy)) for key, copy in copies]
             orphans.update(key for key, user_id in named if user_id is None)
@@ -184,10 +193,12 @@ class LegacyRedis:
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
         groups = list(_batches([self._data_key + task_id.encode() for task_id in task_ids], EXIST_AT_ONCE))
-        found = self._ask([("EXISTS", *group) for group in groups])
+        pipeline = self._redis.pipeline(transaction=False)
+        for group in groups:
+            pipeline.exists(*group)
+        found = cast("list[int]", pipeline.execute())
         suspects = [key for group, there in zip(groups, found, strict=True) if there < len(group) for key in group]
-        found = self._ask([("EXISTS", key) for key in suspects])
-        gone = {key for key, there in zip(suspects, found, strict=True) if not there}
+        gone = {key for key in suspects if not self._redis.exists(key)}
         return [task_id for task_id in task_ids if self._data_key + task_id.encode() in gone] if gone else []
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -198,25 +209,17 @@ class LegacyRedis:
         found = cast("list[int]", pipeline.execute())
         return [user_id for (user_id, _), there in zip(users, found, strict=True) if not there]
 
-    def _keys(self, start: bytes) -> Generator[list[bytes]]:
+    def _keys(self, start: bytes, *, rare: bool = False) -> Generator[list[bytes]]:
         """Keys that begin so, in batches."""
-        return self._matching(_GLOB.sub(rb"\\\1", start) + b"*")
+        return self._matching(_GLOB.sub(rb"\\\1", start) + b"*", self._batch * (RARE if rare else 1))
 
-    def _matching(self, pattern: bytes) -> Generator[list[bytes]]:
+    def _matching(self, pattern: bytes, look_at: int) -> Generator[list[bytes]]:
         cursor = 0
         while True:
-            cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=self._batch))
-            if keys:
-                yield keys
+            cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=look_at))
+            yield from _batches(keys, self._batch)
             if cursor == 0:
                 return
-
-
-def _answer(connection: "redis.Connection") -> Any:
-    try:
-        return connection.read_response()  # pyright: ignore[reportUnknownVariableType] - whatever Redis answers
-    except redis.ResponseError as error:
-        return error
 
 
 def _shown(name: bytes) -> str:

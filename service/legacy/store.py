@@ -1,15 +1,14 @@
 """A typed function per statement of `schema/queries/legacy.sql`. They take a connection and open no transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime
-from io import BytesIO
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from schema.models.tasks import LegacyPictures
+from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure
 from service.database import Connection, load_queries
 from service.files.store import NewFile
 from service.legacy.comparing import TaskHere, UserHere
@@ -18,6 +17,12 @@ from service.legacy.records import Unreadable, User, whole
 from service.legacy.rows import COLUMNS, Row, line_of
 
 QUERIES = load_queries("legacy")
+
+LINES = 500
+"""Rows that are sent to a COPY at a time."""
+
+_RESULT = msgspec.json.Decoder(StoredResult | None)
+_ERROR = msgspec.json.Decoder(TaskFailure | None)
 
 
 class Import(Struct, frozen=True):
@@ -44,8 +49,8 @@ async def last_import(connection: Connection) -> Import | None:
 
 
 async def known_tasks(connection: Connection, task_ids: Sequence[str]) -> dict[str, Known]:
-    rows = await QUERIES["known_tasks"].rows(connection, Known, record_ids=task_ids)
-    return {known.record_id: known for known in rows}
+    records = await QUERIES["known_tasks"].records(connection, record_ids=task_ids)
+    return {record["record_id"]: Known(*record) for record in records}
 
 
 async def known_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, Known]:
@@ -98,10 +103,14 @@ async def add_tasks(connection: Connection, rows: Sequence[Row]) -> None:
     Raises:
         asyncpg.UniqueViolationError: Somebody else wrote one of them a moment ago.
     """
+
+    async def lines() -> AsyncGenerator[bytes]:
+        for start in range(0, len(rows), LINES):
+            yield "".join(map(line_of, rows[start : start + LINES])).encode()
+
     if rows:
-        lines = BytesIO("".join(map(line_of, rows)).encode())
         # As text: binary wants to know the columns' types first, for which asyncpg prepares a named statement.
-        await connection.copy_to_table("tasks", source=lines, columns=COLUMNS, format="text", null="")
+        await connection.copy_to_table("tasks", source=lines(), columns=COLUMNS, format="text", null="")
 
 
 async def update_tasks(connection: Connection, rows: Sequence[Row]) -> None:
@@ -181,7 +190,8 @@ async def waiting_without_photo(connection: Connection) -> int:
 
 
 async def imported_tasks(connection: Connection, task_ids: Sequence[str]) -> list[TaskHere]:
-    return await QUERIES["imported_tasks"].rows(connection, TaskHere, task_ids=task_ids)
+    records = await QUERIES["imported_tasks"].records(connection, task_ids=task_ids)
+    return [TaskHere(*columns, _RESULT.decode(result), _ERROR.decode(error)) for *columns, result, error in records]
 
 
 async def imported_users(connection: Connection, user_ids: Sequence[str]) -> list[UserHere]:

@@ -61,7 +61,7 @@ def json_of(value: bytes) -> Any:
     Raises:
         ValueError: It isn't JSON, isn't UTF-8, or has characters or numbers that jsonb can't hold.
     """
-    if b"\\u0000" in value and _NUL.search(value):
+    if b"\\" in value and _NUL.search(value):
         raise ValueError("it has a NUL character")
     try:
         return msgspec.json.decode(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.database import Connection
 from service.legacy import store
-from service.legacy.batches import ROWS, ahead, joined
+from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.comparing import compare_ledger, compare_task, compare_user
 from service.legacy.importer import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
@@ -53,11 +53,11 @@ class Verifier:
     async def compare(self) -> dict[str, Any]:
         """Everything; a summary, with the first differences. It is `equal` when there is none."""
         self._told.phase("users", None)
-        async for raws in ahead(self._source.users()):
-            await self._users([read_user(raw, self._zone) for raw in raws])
+        accounts = ([read_user(raw, self._zone) for raw in raws] for raws in self._source.users())
+        async for users in ahead(growing(accounts, most=FIRST)):
+            await self._users(users)
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
-        batches = joined(self._source.tasks(), ROWS)
-        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in batches):
+        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in self._source.tasks()):
             await self._tasks(records)
         await self._the_other_way()
         by_status = await store.brought_by_status(self._connection)
