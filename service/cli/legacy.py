@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,8 +23,6 @@ from service.legacy.values import UnknownZone, zone_of
 from service.migrations import check_schema
 from service.settings import REDIS_URL_TAKES, Settings, is_redis_url
 
-SWITCH_EVERY = 0.0005
-"""Seconds."""
 COLLECT_EVERY = 1_000_000
 """Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
 
@@ -162,8 +159,6 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
             await asyncio.to_thread(source.close)
 
     gc.set_threshold(COLLECT_EVERY)
-    # A thread reads ahead: by default each answer of PostgreSQL would wait 5 ms for it to let go of the interpreter.
-    sys.setswitchinterval(SWITCH_EVERY)
     with ExitStack() as stack:
         bar = stack.enter_context(Bar())
         try:

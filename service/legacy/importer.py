@@ -86,7 +86,7 @@ class Importer:
             yield [read_user(raw, self._zone) for raw in raws]
 
     def _task_rows(self) -> Iterator[list[TaskRow | Unreadable]]:
-        for raws in self._source.tasks():
+        for raws in self._source.tasks(with_expiry=True):
             yield [self._task_row(raw) for raw in raws]
 
     def _task_row(self, raw: RawTask) -> TaskRow | Unreadable:

@@ -23,14 +23,13 @@ RARE: Final = 5
 """How many batches of keys Redis looks at in one command for kinds of which there are few among many others: its other
 clients wait for about a millisecond."""
 
-EXIST_AT_ONCE: Final = 100
-"""Keys that are asked for in one command: nearly always all of them are there."""
-
 FOREVER: Final = 1000 * 365 * 86_400_000
 """Milliseconds that are no time to live: a date that far ahead can't be told."""
 
-_TASK: Final = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
-"""What is asked about a key, packed as Redis takes it: two commands."""
+_HGETALL: Final = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n"
+_PTTL: Final = b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
+_EXISTS: Final = b"*2\r\n$6\r\nEXISTS\r\n$%d\r\n%b\r\n"
+"""Commands about one key, as Redis takes them."""
 
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
 
@@ -73,32 +72,35 @@ class LegacyRedis:
         """How many keys there are, of whatever kind."""
         return self._redis.dbsize()
 
-    def tasks(self) -> Generator[list[RawTask]]:
+    def tasks(self, *, with_expiry: bool = False) -> Generator[list[RawTask]]:
         """Every task's hash, in batches. SCAN may bring one twice."""
         for keys in self._keys(self._data_key):
-            yield self._tasks(keys)
+            left = self._ask(_PTTL, keys) if with_expiry else [-1] * len(keys)
+            yield self._tasks(keys, left)
 
-    def _tasks(self, keys: Sequence[bytes]) -> list[RawTask]:
-        answers = self._ask(b"".join([_TASK % (len(key), key, len(key), key) for key in keys]), 2 * len(keys))
+    def _tasks(self, keys: Sequence[bytes], milliseconds_left: Sequence[int]) -> list[RawTask]:
         found: list[RawTask] = []
-        for key, fields, milliseconds in zip(keys, answers[::2], answers[1::2], strict=True):
+        for key, fields, left in zip(keys, self._ask(_HGETALL, keys), milliseconds_left, strict=True):
             task_id = _shown(key[len(self._data_key) :])
             if isinstance(fields, redis.ResponseError):
                 found += self._something_else(key, task_id, fields)
             elif fields:  # empty: it has expired since the scan
-                lives = timedelta(milliseconds=milliseconds) if 0 <= milliseconds < FOREVER else None
+                lives = timedelta(milliseconds=left) if 0 <= left < FOREVER else None
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
-    def _ask(self, commands: bytes, count: int) -> list[Any]:
-        """Answers as RESP2 gives them, errors among them: a pipeline without the library's objects for each command."""
+    def _ask(self, command: bytes, keys: Sequence[bytes]) -> list[Any]:
+        """One command about each key; answers as RESP2 gives them, errors among them.
+
+        A pipeline without the library's objects for each command.
+        """
         pool = self._redis.connection_pool
         connection = pool.get_connection()
         try:
-            connection.send_packed_command([commands])
-            parser = connection._parser  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it reads many at once
+            connection.send_packed_command([b"".join([command % (len(key), key) for key in keys])])
+            parser: object = connection._parser  # noqa: SLF001 # pyright: ignore - it reads many at once
             assert isinstance(parser, PlainParser)  # noqa: S101 - the pool was told so
-            return parser.read_many(count)
+            return parser.read_many(len(keys))
         except BaseException:
             # What still comes would be taken for the answers to the next commands.
             connection.disconnect()
@@ -192,14 +194,8 @@ class LegacyRedis:
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
-        groups = list(_batches([self._data_key + task_id.encode() for task_id in task_ids], EXIST_AT_ONCE))
-        pipeline = self._redis.pipeline(transaction=False)
-        for group in groups:
-            pipeline.exists(*group)
-        found = cast("list[int]", pipeline.execute())
-        suspects = [key for group, there in zip(groups, found, strict=True) if there < len(group) for key in group]
-        gone = {key for key in suspects if not self._redis.exists(key)}
-        return [task_id for task_id in task_ids if self._data_key + task_id.encode() in gone] if gone else []
+        there = self._ask(_EXISTS, [self._data_key + task_id.encode() for task_id in task_ids])
+        return [task_id for task_id, exists in zip(task_ids, there, strict=True) if not exists]
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
         """Those of these users, by id and email, that have no copy under either."""

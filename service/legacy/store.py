@@ -191,7 +191,8 @@ async def waiting_without_photo(connection: Connection) -> int:
 
 async def imported_tasks(connection: Connection, task_ids: Sequence[str]) -> list[TaskHere]:
     records = await QUERIES["imported_tasks"].records(connection, task_ids=task_ids)
-    return [TaskHere(*columns, _RESULT.decode(result), _ERROR.decode(error)) for *columns, result, error in records]
+    rows = ([*columns, _RESULT.decode(result), _ERROR.decode(error)] for *columns, result, error in records)
+    return [TaskHere(*row) for row in rows]
 
 
 async def imported_users(connection: Connection, user_ids: Sequence[str]) -> list[UserHere]:

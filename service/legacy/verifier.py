@@ -105,22 +105,21 @@ class Verifier:
         readable = [record for record in records if isinstance(record, Task)]
         found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
         here = {task.task_id: task for task in found}
-        differing = {
-            record.task_id: words
+        missing = [record for record in readable if record.task_id not in here]
+        differing = [
+            (record, words)
             for record in readable
             if record.task_id in here and (words := compare_task(record, here[record.task_id]))
-        }
+        ]
         unreadable = [record for record in records if isinstance(record, Unreadable)]
-        asked = [*differing, *(record.record_id for record in unreadable)]
+        asked = [id_of(record) for record in (*unreadable, *(record for record, _ in differing))]
         kept = await self._kept("task", asked) if asked else {}
         await self._unreadable("task", unreadable, kept)
-        missing = [record for record in readable if record.task_id not in here]
         erased = await self._erased(missing) if missing else frozenset[str]()
-        for record in readable:
-            if record.task_id not in here and record.task_id not in erased:
-                self._differ("task", record.task_id, [MISSING_HERE])
-            elif not _is_kept(record, kept, "conflict"):
-                self._differ("task", record.task_id, differing.get(record.task_id, ()))
+        for record in missing:
+            self._differ("task", record.task_id, () if record.task_id in erased else [MISSING_HERE])
+        for record, words in differing:
+            self._differ("task", record.task_id, () if _is_kept(record, kept, "conflict") else words)
         self._by_status.update(record.status for record in readable)
         self._credits["consumed"] += sum(record.credits_consumed for record in readable)
         self._there["tasks"] += len(records)
