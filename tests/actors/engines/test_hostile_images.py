@@ -43,7 +43,7 @@ from tests.actors.engines.scenes import ASTRONAUT, FIGURE, cut_out, loaded
 EVERYTHING = os.environ.get("DARKROOM_HOSTILE") == "all"
 SEED = int(os.environ.get("DARKROOM_SEED", "1"))
 COUNT = 1000
-EDITS = 100
+EDITS = 60
 """Of the images that open, so many edits are made."""
 MAX_BYTES = 3_000_000
 LONG_EDGE = 768
