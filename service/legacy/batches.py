@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 FIRST: Final = 1_000
-MOST: Final = 20_000
+MOST: Final = 10_000
 
 
 def growing(batches: Iterator[list[T]], most: int = MOST) -> Iterator[list[T]]:
