@@ -113,61 +113,9 @@ SELECT asked.task_id
   LEFT JOIN tasks USING (task_id)
  WHERE tasks.status IS NULL OR tasks.status IN ('done', 'failed', 'cancelled')
 
--- name: lock_claims
--- One claim at a time: only then is the user with the fewest tasks running the same for everybody.
--- Whoever freezes while holding it is cut off, so that the others go on.
-SELECT set_config('idle_in_transaction_session_timeout', '5s', true),
-       pg_advisory_xact_lock(hashtextextended('darkroom claims', 0))
-
 -- name: claim_task
--- The waiting task whose turn it is: of the user with the fewest tasks running, among equals of the one whose last
--- claim is oldest, the first in that user's own line. `waiting` hops from user to user along idx_tasks_waiting, so that
--- a user with a thousand waiting tasks costs one step. Fewest first already puts a user at the cap behind all below it.
-WITH RECURSIVE waiting AS (
-    (SELECT user_id FROM tasks WHERE status = 'pending' AND NOT elsewhere ORDER BY user_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT user_id FROM tasks
-             WHERE status = 'pending' AND NOT elsewhere AND user_id > waiting.user_id
-             ORDER BY user_id LIMIT 1)
-      FROM waiting
-     WHERE waiting.user_id IS NOT NULL
-), running AS (
-    SELECT user_id, count(*) AS tasks FROM tasks WHERE status = 'processing' AND NOT elsewhere GROUP BY user_id
-), next AS (
-    SELECT first.task_id, waiting.user_id
-      FROM waiting
-      LEFT JOIN running USING (user_id)
-      LEFT JOIN claim_turns USING (user_id)
-     CROSS JOIN LATERAL (
-        SELECT task_id
-          FROM tasks
-         WHERE user_id = waiting.user_id AND status = 'pending' AND NOT elsewhere
-           AND mode = ANY (:modes::text[])
-           AND (not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()))
-         ORDER BY line, queued_at, task_id
-         LIMIT 1
-           FOR UPDATE SKIP LOCKED) AS first
-     ORDER BY coalesce(running.tasks, 0), claim_turns.last_claimed_at NULLS FIRST, waiting.user_id
-     LIMIT 1
-), turn AS (
-    INSERT INTO claim_turns (user_id, last_claimed_at)
-    SELECT user_id, coalesce(:now, clock_timestamp()) FROM next
-    ON CONFLICT (user_id) DO UPDATE SET last_claimed_at = excluded.last_claimed_at
-)
-UPDATE tasks
-   SET status = 'processing',
-       progress = 0,
-       current_step = NULL,
-       attempts = attempts + 1,
-       lease_token = lease_token + 1,
-       lease_expires_at = coalesce(:now, clock_timestamp()) + :lease::interval,
-       worker_id = :worker_id,
-       not_before = NULL,
-       started_at = coalesce(:now, clock_timestamp()),
-       updated_at = coalesce(:now, clock_timestamp())
-  FROM next
- WHERE tasks.task_id = next.task_id
-RETURNING tasks.*
+-- The waiting task whose turn it is (claim_next_task).
+SELECT * FROM claim_next_task(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
 
 -- name: mark_undispatched
 -- Its message is used up: as long as it waits, it is to be dispatched again, under a new message's number. A statement

@@ -80,12 +80,10 @@ async def claim(
 async def _next_in_turn(
     connection: Connection, worker_id: str, modes: frozenset[Mode], now: datetime | None
 ) -> TaskRecord | None:
-    """Claim in a transaction of its own; rows that somebody holds locked are passed over."""
+    """Claim; rows that somebody holds locked are passed over."""
     if not modes:
         return None
-    async with connection.transaction():
-        await store.lock_claims(connection)
-        return await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
+    return await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
 
 
 def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:

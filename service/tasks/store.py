@@ -168,14 +168,10 @@ async def ended_tasks(connection: Connection, task_ids: Sequence[str]) -> list[s
     return await QUERIES["ended_tasks"].column(connection, task_ids=task_ids)
 
 
-async def lock_claims(connection: Connection) -> None:
-    await QUERIES["lock_claims"].run(connection)
-
-
 async def claim_task(
     connection: Connection, *, worker_id: str, modes: Iterable[Mode], lease: timedelta, now: datetime | None = None
 ) -> TaskRecord | None:
-    """The fairest waiting task, now processing. The caller's transaction holds `lock_claims`."""
+    """The fairest waiting task, now processing. One claim at a time, whoever else claims."""
     return await QUERIES["claim_task"].row(
         connection, TaskRecord, worker_id=worker_id, modes=list(modes), lease=lease, now=now
     )
