@@ -40,7 +40,7 @@ Row = tuple[str | None, ...]
 
 
 class TaskRow(Struct, frozen=True, gc=False):
-    """A task as an import has it at hand, with tens of thousands of others: its row, and what is decided by."""
+    """A task as an import has it at hand, with thousands of others: its row, and what is decided by."""
 
     task_id: str
     user_id: str | None

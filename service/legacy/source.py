@@ -31,6 +31,7 @@ _PTTL: Final = b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
 _EXISTS: Final = b"*2\r\n$6\r\nEXISTS\r\n$%d\r\n%b\r\n"
 """Commands about one key, as Redis takes them."""
 
+_WRONG_TYPE: Final = "WRONGTYPE"
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
 
 
@@ -83,16 +84,16 @@ class LegacyRedis:
         for key, fields, left in zip(keys, self._ask(_HGETALL, keys), milliseconds_left, strict=True):
             task_id = _shown(key[len(self._data_key) :])
             if isinstance(fields, redis.ResponseError):
-                found += self._something_else(key, task_id, fields)
+                found += self._something_else(key, task_id)
             elif fields:  # empty: it has expired since the scan
                 lives = timedelta(milliseconds=left) if 0 <= left < FOREVER else None
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
     def _ask(self, command: bytes, keys: Sequence[bytes]) -> list[Any]:
-        """One command about each key; answers as RESP2 gives them, errors among them.
+        """One command about each key, in a pipeline without the library's objects for each.
 
-        A pipeline without the library's objects for each command.
+        Answers as RESP2 gives them; that a key holds something else is one, any other error is raised.
         """
         pool = self._redis.connection_pool
         connection = pool.get_connection()
@@ -100,18 +101,20 @@ class LegacyRedis:
             connection.send_packed_command([b"".join([command % (len(key), key) for key in keys])])
             parser: object = connection._parser  # noqa: SLF001 # pyright: ignore - it reads many at once
             assert isinstance(parser, PlainParser)  # noqa: S101 - the pool was told so
-            return parser.read_many(len(keys))
+            answers = parser.read_many(len(keys))
         except BaseException:
             # What still comes would be taken for the answers to the next commands.
             connection.disconnect()
             raise
         finally:
             pool.release(connection)
+        for answer in answers:
+            if isinstance(answer, redis.RedisError) and not str(answer).startswith(_WRONG_TYPE):
+                raise answer
+        return answers
 
-    def _something_else(self, key: bytes, task_id: str, error: redis.ResponseError) -> list[RawTask]:
+    def _something_else(self, key: bytes, task_id: str) -> list[RawTask]:
         """What isn't a hash is kept as Redis dumps it: RESTORE brings it back, whatever it is."""
-        if not str(error).startswith("WRONGTYPE"):
-            raise error
         kind = cast("bytes", self._redis.type(key)).decode()
         dump = self._redis.dump(key)
         return [] if dump is None else [RawTask(task_id, {b"dump": dump}, None, kind)]
