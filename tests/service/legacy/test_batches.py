@@ -1,0 +1,36 @@
+"""Batches that an import reads ahead."""
+
+from collections.abc import Generator
+from itertools import count, islice
+
+import pytest
+
+from service.legacy.batches import FIRST, MOST, ahead, growing
+
+
+def test_they_begin_small_and_double_up_to_a_bound() -> None:
+    numbers = count()
+    hundreds = [list(islice(numbers, 100)) for _ in range(400)]
+    batches = list(growing(iter(hundreds)))
+    assert [len(batch) for batch in batches] == [FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, MOST, MOST, 5 * FIRST]
+    assert [number for batch in batches for number in batch] == list(range(40_000))
+
+
+def test_a_bound_of_their_own_holds() -> None:
+    assert [len(batch) for batch in growing(iter([[0] * 700] * 5), most=FIRST)] == [1400, 1400, 700]
+
+
+def test_nothing_is_no_batch() -> None:
+    assert list(growing(iter([]))) == []
+
+
+async def test_what_fails_while_it_is_read_ahead_fails_in_its_turn() -> None:
+    def reading() -> Generator[int]:
+        yield 1
+        yield 2
+        raise ValueError("torn")
+
+    batches = ahead(reading())
+    assert [await anext(batches), await anext(batches)] == [1, 2]
+    with pytest.raises(ValueError, match="torn"):
+        await anext(batches)
