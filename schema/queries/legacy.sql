@@ -14,7 +14,8 @@ SELECT import_id, prefix, timezone, take_over, started_at, finished_at
  LIMIT 1
 
 -- name: known_tasks
--- Used: it was taken over, and then claimed or cancelled here. Gone: it was imported once, and deleted here.
+-- In the order of `Known`. Used: it was taken over, and then claimed or cancelled here. Gone: it was imported once, and
+-- deleted here.
 SELECT task_id AS record_id,
        legacy_fingerprint AS fingerprint,
        taken_over_at IS NOT NULL AND (lease_token > 0 OR status <> 'pending') AS used,

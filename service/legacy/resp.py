@@ -8,7 +8,7 @@ import select
 from typing import Any, Final
 
 import redis
-from redis._parsers.base import BaseParser  # pyright: ignore[reportPrivateImportUsage]
+from redis._parsers.base import BaseParser  # pyright: ignore[reportPrivateImportUsage] - it has no public name
 
 READ_AT_ONCE: Final = 1 << 18
 """Bytes."""
@@ -56,9 +56,8 @@ class PlainParser(BaseParser):
         """
         answers: list[Any] = []
         while len(answers) < count:
-            # What follows the last line's end is no line yet.
             lines = self._arrived[self._at :].split(_LINE_END)
-            taken = _take_plain(lines, len(lines) - 1, count, answers)
+            taken = _take_plain(lines, count, answers)
             self._arrived, self._at = _LINE_END.join(lines[taken:]), 0
             if len(answers) < count:
                 # It hasn't arrived whole, or is none of the plain ones.
@@ -114,13 +113,14 @@ class PlainParser(BaseParser):
         self._arrived, self._at = b"".join(chunks), 0
 
 
-def _take_plain(lines: list[bytes], end: int, count: int, answers: list[Any]) -> int:
-    """Take answers that are numbers or lists of bytes without line breaks, as far as they are there whole.
+def _take_plain(lines: list[bytes], count: int, answers: list[Any]) -> int:
+    """Append answers that are numbers or lists of bytes without line breaks, up to `count`, as far as they are whole.
 
     Returns how many of the lines were taken. A value that has a line break is more than one line: what stands before it
     then isn't its length.
     """
     at = 0
+    end = len(lines) - 1  # what follows the last line's end is no line yet
     while at < end and len(answers) < count:
         head = lines[at]
         if head[:1] == b":":

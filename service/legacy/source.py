@@ -99,8 +99,8 @@ class LegacyRedis:
         connection = pool.get_connection()
         try:
             connection.send_packed_command([b"".join([command % (len(key), key) for key in keys])])
-            parser: object = connection._parser  # noqa: SLF001 # pyright: ignore - it reads many at once
-            assert isinstance(parser, PlainParser)  # noqa: S101 - the pool was told so
+            # The parser that the pool was told to take; the library's own way to it reads one answer at a time.
+            parser = cast("PlainParser", connection._parser)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
             answers = parser.read_many(len(keys))
         except BaseException:
             # What still comes would be taken for the answers to the next commands.
