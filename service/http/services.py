@@ -15,9 +15,9 @@ from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
-from service.http.presenting import Presenter
 from service.legacy.readthrough import LegacyReader
 from service.migrations import check_schema
+from service.presenting import Presenter
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher

@@ -13,9 +13,9 @@ from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
 from service.http.context import add_header
-from service.http.presenting import Presenter
 from service.http.problems import JSON_BODY_HANDLERS, problem_specs
 from service.http.services import Services
+from service.presenting import Presenter
 from service.refusals import invalid
 from service.tasks.history import PageRequest
 from service.tasks.service import TaskService
