@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from schema.models.problems import ProblemCode as Code
 from service.files.storage import Storage
-from service.files.urls import FILES_PATH, BadSignature, FileUrls, Signer, expiry
+from service.files.urls import FILES_PATH, FileUrls
+from service.signing import BadSignature, Signer, expiry
 from tests.service.http.conftest import SECRET_KEYS
 from tests.service.http.serving import API, PHOTO, Api, User, client_of, problem
 

@@ -19,11 +19,11 @@ from litestar.response import Stream
 from schema.models.files import FileRecord, UploadedFile
 from schema.models.problems import ProblemCode as Code
 from service.files.service import FileService
-from service.files.urls import BadSignature
 from service.http.gate import authenticated
 from service.http.problems import problem_specs
 from service.http.services import Services
 from service.refusals import Refused
+from service.signing import BadSignature
 
 UserRequest = Request[str, Any, Any]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from schema.models.problems import ProblemCode
 from service.files import urls as urls_module
 from service.files.storage import Storage
-from service.files.urls import BadSignature, FileUrls, Signer, expiry
+from service.files.urls import FileUrls
+from service.signing import BadSignature, Signer, expiry
 
 KEYS = ("a-secret-key-of-ours", "an-older-secret-key")
 NOW = datetime(2026, 3, 1, 12, 20, 5, tzinfo=UTC)

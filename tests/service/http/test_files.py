@@ -9,7 +9,7 @@ import pytest
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
 from service.database import Connection
-from service.files.urls import Signer
+from service.signing import Signer
 from tests.factories import add_task
 from tests.service.http.conftest import SECRET_KEYS, NewUser
 from tests.service.http.pictures import picture
