@@ -2,20 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import structlog
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.routes import HTTPRoute
-from litestar.static_files import create_static_files_router  # pyright: ignore[reportUnknownVariableType]
 from litestar.types import Message, Scope
 
 from schema.models.edits import available_modes
@@ -26,13 +19,12 @@ from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
 from service.http.controllers.tasks import TaskController
 from service.http.gate import authenticated
+from service.http.openapi.document import docs_assets, openapi_config, openapi_document
 from service.http.problems import EXCEPTION_HANDLERS
 from service.http.services import Services, open_services
 from service.settings import Settings
 
-VERSION = "1.0.0"
 LARGEST_JSON_BODY = 1_000_000
-DOCS_ASSETS = "/docs-assets"
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +32,12 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
     app = Litestar(
-        route_handlers=[_api(settings), livez, readyz, openapi_document, _docs_assets()],
+        route_handlers=[_api(settings), livez, readyz, openapi_document, docs_assets()],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
         cors_config=_cors(settings),
-        openapi_config=_openapi(),
+        openapi_config=openapi_config(),
         request_max_body_size=LARGEST_JSON_BODY,
         logging_config=None,
     )
@@ -122,46 +114,3 @@ def _cors(settings: Settings) -> CORSConfig | None:
             "X-Request-Id",
         ],
     )
-
-
-def _openapi() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Darkroom",
-        version=VERSION,
-        summary="Edits photos of people as asynchronous tasks",
-        license=License(name="MIT", identifier="MIT"),
-        path="/docs",
-        security=[{"bearer": []}],
-        components=Components(
-            security_schemes={
-                "bearer": SecurityScheme(
-                    type="http", scheme="bearer", description="An API key (dk_...) or an HS256 JWT with sub and exp."
-                )
-            }
-        ),
-        use_handler_docstrings=True,
-        render_plugins=[
-            SwaggerRenderPlugin(
-                path="/",
-                js_url=f"{DOCS_ASSETS}/swagger-ui-bundle.js",
-                css_url=f"{DOCS_ASSETS}/swagger-ui.css",
-                standalone_preset_js_url=f"{DOCS_ASSETS}/swagger-ui-standalone-preset.js",
-                favicon="",
-            ),
-        ],
-    )
-
-
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-def openapi_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """What can be asked of this service, for programs."""
-    return request.app.openapi_schema.to_schema()
-
-
-def _docs_assets() -> Router:
-    """Swagger UI from its package, so that /docs works without any other host."""
-    package = find_spec("swagger_ui")
-    assert package is not None  # noqa: S101 - one of our dependencies
-    assert package.origin is not None  # noqa: S101 - and no namespace
-    folder = Path(package.origin).parent / "static"
-    return create_static_files_router(path=DOCS_ASSETS, directories=[folder], include_in_schema=False)

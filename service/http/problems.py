@@ -8,8 +8,6 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from msgspec import UNSET
 
 from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
@@ -25,7 +23,6 @@ RETRY_AFTER = 2
 
 NO_BODY = "'data'"
 """Litestar's words for a body that is empty."""
-
 
 log = structlog.get_logger(__name__)
 
@@ -162,65 +159,3 @@ JSON_BODY_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any]
     RecursionError: _too_deep,
 }
 """For routes that take JSON: what decoding it raises besides the framework's own exceptions."""
-
-
-EVERYWHERE = (
-    ProblemCode.UNAUTHORIZED,
-    ProblemCode.RATE_LIMITED,
-    ProblemCode.INTERNAL_ERROR,
-    ProblemCode.SERVICE_UNAVAILABLE,
-)
-"""What any route of a user's may answer."""
-
-
-class _NamedExample(Example):
-    """An example whose id is the key it stands under, and nothing else: inside it OpenAPI knows no such field."""
-
-    @property
-    def _exclude_fields(self) -> set[str]:
-        return {"id"}
-
-
-def problem_specs(*codes: ProblemCode) -> dict[int, ResponseSpec]:
-    """What a route may answer besides success, for OpenAPI: one response a status, one example a code."""
-    by_status: dict[int, list[ProblemCode]] = {}
-    for code in (*codes, *EVERYWHERE):
-        by_status.setdefault(STATUS[code], []).append(code)
-    return {
-        status: ResponseSpec(
-            Problem,
-            generate_examples=False,
-            description=", ".join(group),
-            media_type=MEDIA_TYPE,
-            examples=[_NamedExample(id=code.value, summary=code.value, value=_example(code)) for code in group],
-        )
-        for status, group in by_status.items()
-    }
-
-
-EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
-    ProblemCode.INVALID_REQUEST: (
-        "config.edge_blur: Expected `float` <= 10.0",
-        {"errors": [{"field": "config.edge_blur", "message": "Expected `float` <= 10.0"}]},
-    ),
-    ProblemCode.INSUFFICIENT_CREDITS: (
-        "This edit costs 36 credits and you have 20.",
-        {"required": 36, "current": 20, "deficit": 16},
-    ),
-    ProblemCode.UNAUTHORIZED: ("Send an API key or a token: Authorization: Bearer dk_...", {}),
-}
-
-
-def _example(code: ProblemCode) -> dict[str, Any]:
-    detail, extra = EXAMPLES.get(code, ("A sentence that tells a person what to do.", {}))
-    status = STATUS[code]
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": "/api/v1/tasks",
-        "code": code.value,
-        "request_id": "9f86d081884c7d65",
-        **extra,
-    }

@@ -10,7 +10,7 @@ from schema.models.accounts import Account, LedgerPage
 from schema.models.problems import ProblemCode as Code
 from service.accounts.credits import get_ledger
 from service.accounts.users import get_account
-from service.http.problems import problem_specs
+from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 
 UserRequest = Request[str, Any, Any]

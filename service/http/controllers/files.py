@@ -20,7 +20,7 @@ from schema.models.files import FileRecord, UploadedFile
 from schema.models.problems import ProblemCode as Code
 from service.files.service import FileService
 from service.http.gate import authenticated
-from service.http.problems import problem_specs
+from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 from service.refusals import Refused
 from service.signing import BadSignature

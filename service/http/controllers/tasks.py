@@ -13,7 +13,8 @@ from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
 from service.http.context import add_header
-from service.http.problems import JSON_BODY_HANDLERS, problem_specs
+from service.http.openapi.answers import problem_specs
+from service.http.problems import JSON_BODY_HANDLERS
 from service.http.services import Services
 from service.presenting import Presenter
 from service.refusals import invalid
