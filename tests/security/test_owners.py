@@ -105,12 +105,13 @@ def test_who_may_is_asked_in_sql() -> None:
     """A statement that takes the id of a task, a file or a key takes its user's, too, or is known by name here."""
 
     def unasked() -> Iterator[str]:
-        for table in ("tasks", "files", "accounts"):
-            for name, query in load_queries(table).items():
-                ids = {"task_id", "file_id", "key_id"} & set(query.parameters)
-                if ids and "user_id" not in query.parameters:
-                    yield name
+        for query in statements.values():
+            ids = {"task_id", "file_id", "key_id"} & set(query.parameters)
+            if ids and "user_id" not in query.parameters:
+                yield query.name
 
+    tables = ("task_submission", "task_claims", "task_endings", "task_messages", "task_reading", "files", "accounts")
+    statements = {name: query for table in tables for name, query in load_queries(table).items()}
     assert set(unasked()) == BY_FENCE | set(INSIDE)
     for name in BY_FENCE:
-        assert "lease_token = :" in load_queries("tasks")[name].sql.replace("$", ":")
+        assert "lease_token = :" in statements[name].sql.replace("$", ":")

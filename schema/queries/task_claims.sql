@@ -1,0 +1,60 @@
+-- What a worker does with a task between its start and its end. `:now` is null outside of tests: the database's clock
+-- decides. What gives a claim back takes clock_timestamp(): its transaction may have begun before the claim whose row it
+-- then waited for.
+
+-- name: claim_task
+-- The waiting task whose turn it is (claim_next_task).
+SELECT * FROM claim_next_task(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+
+-- name: update_progress
+-- Progress never goes back within an attempt, and a claim that was lost writes nothing.
+-- Doesn't wait for the disk: the next step tells it again.
+WITH lax AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+UPDATE tasks
+   SET progress = greatest(progress, :progress),
+       current_step = :current_step,
+       updated_at = coalesce(:now, now())
+  FROM lax
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING task_id
+
+-- name: renew_lease
+UPDATE tasks
+   SET lease_expires_at = coalesce(:now, now()) + :lease::interval
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING task_id
+
+-- name: holds_claim
+SELECT EXISTS (
+    SELECT FROM tasks
+     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token)
+
+-- name: requeue_task
+-- Back to the line. Whoever was interrupted goes to its head; a transient failure waits for its time.
+UPDATE tasks
+   SET status = 'pending',
+       progress = 0,
+       current_step = NULL,
+       attempts = attempts - :attempts_returned,
+       line = CASE WHEN :to_the_head::boolean THEN 0 ELSE line END,
+       not_before = CASE WHEN :delay::interval > interval '0' THEN coalesce(:now, clock_timestamp()) + :delay END,
+       dispatched_at = NULL,
+       message_no = message_no + 1,
+       lease_expires_at = NULL,
+       worker_id = NULL,
+       started_at = NULL,
+       updated_at = coalesce(:now, clock_timestamp())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING *
+
+-- name: lost_leases
+-- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
+SELECT task_id, lease_token, attempts
+  FROM tasks
+ WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
+   AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
+ ORDER BY lease_expires_at
+ LIMIT :limit
+   FOR UPDATE SKIP LOCKED

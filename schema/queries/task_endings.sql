@@ -1,0 +1,76 @@
+-- Every end of a task, and its removal. `:now` is null outside of tests: the database's clock decides. What ends a claim
+-- takes clock_timestamp(): its transaction may have begun before the claim whose row it then waited for.
+
+-- name: complete_task
+-- One outcome per claim: a token older than the row's changes nothing. The files' rows come with it, and their blobs are
+-- no longer noted as to be removed: all of it in one statement, since each more would be a round trip of every task.
+WITH done AS (
+    UPDATE tasks
+       SET status = 'done',
+           progress = 100,
+           current_step = NULL,
+           result = :result,
+           error = NULL,
+           lease_expires_at = NULL,
+           completed_at = coalesce(:now, clock_timestamp()),
+           updated_at = coalesce(:now, clock_timestamp())
+     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+    RETURNING *
+), made AS (
+    INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
+    SELECT new.file_id, done.user_id, done.task_id, new.purpose, new.filename, new.blob_key, new.sha256,
+           new.content_type, new.size, new.width, new.height
+      FROM done
+     CROSS JOIN jsonb_to_recordset(:made) AS new (
+        file_id text, purpose text, filename text, blob_key text, sha256 text, content_type text,
+        size bigint, width integer, height integer)
+    RETURNING blob_key
+), kept AS (
+    DELETE FROM blob_removals USING made WHERE blob_removals.blob_key = made.blob_key
+)
+SELECT * FROM done
+
+-- name: fail_task
+-- The refund is written in the same transaction (accounts.sql, refund_task).
+UPDATE tasks
+   SET status = 'failed',
+       current_step = NULL,
+       error = :error,
+       credits_refunded = credits_consumed,
+       lease_expires_at = NULL,
+       failed_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+RETURNING *
+
+-- name: cancel_task
+-- What the old system's workers have, they would finish all the same.
+UPDATE tasks
+   SET status = 'cancelled',
+       current_step = NULL,
+       credits_refunded = credits_consumed,
+       lease_expires_at = NULL,
+       cancelled_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
+ WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing') AND NOT elsewhere
+RETURNING *
+
+-- name: delete_task
+-- An imported one leaves its id behind, so that no later import brings it back.
+WITH gone AS (
+    DELETE FROM tasks
+     WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
+    RETURNING task_id, legacy_fingerprint
+), tombstone AS (
+    INSERT INTO legacy_tombstones (kind, record_id)
+    SELECT 'task', task_id FROM gone WHERE legacy_fingerprint IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+SELECT task_id FROM gone
+
+-- name: expired_tasks
+SELECT task_id, user_id
+  FROM tasks
+ WHERE status IN ('done', 'failed', 'cancelled') AND user_id IS NOT NULL
+   AND coalesce(completed_at, failed_at, cancelled_at) < coalesce(:now, now()) - :retention::interval
+ LIMIT :limit

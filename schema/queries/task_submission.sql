@@ -1,0 +1,78 @@
+-- What it takes to write a task: the charge, its key, and why not. `:now` is null outside of tests: the database's clock decides.
+
+-- name: submit_task
+-- Charge, task, ledger entry and idempotency key, in one statement: all of it or nothing. The new task has no
+-- dispatched_at, which is the mark that it is to be dispatched.
+-- The balance is updated first: the user's row is then locked before anything is inserted that refers to it.
+-- Two requests with the same key meet at the key's primary key: the later one's whole statement fails.
+WITH kept AS (
+    SELECT task_id, fingerprint
+      FROM idempotency_keys
+     WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+       AND created_at > coalesce(:now, now()) - interval '24 hours'
+), inputs AS (
+    SELECT file_id
+      FROM files
+     WHERE user_id = :user_id AND file_id IN (:source_image, :reference_image)
+       FOR KEY SHARE
+), known AS (
+    SELECT (SELECT task_id FROM kept) AS kept_task_id,
+           (SELECT fingerprint FROM kept) AS kept_fingerprint,
+           (SELECT coalesce(array_agg(file_id), '{}') FROM inputs) AS found_files
+), charged AS (
+    UPDATE users
+       SET current_credits = current_credits - :price,
+           total_credits_used = total_credits_used + :price,
+           updated_at = coalesce(:now, now())
+      FROM known
+     WHERE user_id = :user_id AND is_active AND :available::boolean
+       AND kept_task_id IS NULL
+       AND :source_image = ANY (found_files)
+       AND (:reference_image::text IS NULL OR :reference_image = ANY (found_files))
+       AND current_credits >= :price
+       AND waiting_tasks(users.user_id, :max_pending) < :max_pending
+    RETURNING current_credits
+), task AS (
+    INSERT INTO tasks (task_id, user_id, mode, priority, line, source_image, reference_image, config, webhook_url,
+                       credits_consumed, retry_of, created_at, updated_at, queued_at)
+    SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url,
+           :price, :retry_of, coalesce(:now, now()), coalesce(:now, now()), coalesce(:now, now())
+      FROM charged
+    RETURNING *
+), entry AS (
+    INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id, created_at)
+    SELECT :user_id, 'charge', -:price, current_credits, :task_id, coalesce(:now, now())
+      FROM charged
+), kept_now AS (
+    INSERT INTO idempotency_keys (user_id, route, key, fingerprint, task_id, created_at)
+    SELECT :user_id, :route, :idempotency_key, :fingerprint::bytea, :task_id, coalesce(:now, now())
+      FROM charged
+     WHERE :idempotency_key::text IS NOT NULL
+)
+SELECT known.kept_task_id,
+       known.kept_fingerprint,
+       known.found_files,
+       (SELECT current_credits FROM charged) AS credits_left,
+       task.*
+  FROM known LEFT JOIN task ON true
+
+-- name: refusal_of_submit
+-- What a submit that was refused ran into, seen with a fresh snapshot.
+SELECT current_credits, waiting_tasks(user_id, :max_pending) >= :max_pending AS too_many_pending
+  FROM users
+ WHERE user_id = :user_id AND is_active
+
+-- name: kept_key
+SELECT task_id AS kept_task_id, fingerprint AS kept_fingerprint
+  FROM idempotency_keys
+ WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+   AND created_at > coalesce(:now, now()) - interval '24 hours'
+
+-- name: forget_expired_key
+DELETE FROM idempotency_keys
+ WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
+   AND created_at <= coalesce(:now, now()) - interval '24 hours'
+
+-- name: forget_expired_keys
+DELETE FROM idempotency_keys
+ WHERE created_at <= coalesce(:now, now()) - interval '24 hours'

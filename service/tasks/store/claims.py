@@ -1,0 +1,81 @@
+"""A typed function per statement of `schema/queries/task_claims.sql`."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from schema.models.edits import Mode
+from schema.models.tasks import TaskRecord
+from service.database import Connection, load_queries
+
+QUERIES = load_queries("task_claims")
+
+
+async def claim_task(
+    connection: Connection, *, worker_id: str, modes: Iterable[Mode], lease: timedelta, now: datetime | None = None
+) -> TaskRecord | None:
+    """The fairest waiting task, now processing. One claim at a time, whoever else claims."""
+    return await QUERIES["claim_task"].row(
+        connection, TaskRecord, worker_id=worker_id, modes=list(modes), lease=lease, now=now
+    )
+
+
+async def update_progress(
+    connection: Connection, task_id: str, lease_token: int, progress: int, step: str, *, now: datetime | None = None
+) -> bool:
+    return (
+        await QUERIES["update_progress"].value(
+            connection, task_id=task_id, lease_token=lease_token, progress=progress, current_step=step, now=now
+        )
+        is not None
+    )
+
+
+async def renew_lease(
+    connection: Connection, task_id: str, lease_token: int, *, lease: timedelta, now: datetime | None = None
+) -> bool:
+    return (
+        await QUERIES["renew_lease"].value(connection, task_id=task_id, lease_token=lease_token, lease=lease, now=now)
+        is not None
+    )
+
+
+async def holds_claim(connection: Connection, task_id: str, lease_token: int) -> bool:
+    return await QUERIES["holds_claim"].value(connection, task_id=task_id, lease_token=lease_token)
+
+
+async def requeue_task(
+    connection: Connection,
+    task_id: str,
+    lease_token: int,
+    *,
+    delay: timedelta,
+    to_the_head: bool,
+    attempts_returned: int,
+    now: datetime | None = None,
+) -> TaskRecord | None:
+    return await QUERIES["requeue_task"].row(
+        connection,
+        TaskRecord,
+        task_id=task_id,
+        lease_token=lease_token,
+        delay=delay,
+        to_the_head=to_the_head,
+        attempts_returned=attempts_returned,
+        now=now,
+    )
+
+
+class LostLease(Struct, frozen=True):
+    """A task whose worker has not renewed its lease."""
+
+    task_id: str
+    lease_token: int
+    attempts: int
+
+
+async def lost_leases(
+    connection: Connection, *, lease: timedelta, limit: int, now: datetime | None = None
+) -> list[LostLease]:
+    return await QUERIES["lost_leases"].rows(connection, LostLease, lease=lease, limit=limit, now=now)

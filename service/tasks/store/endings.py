@@ -1,0 +1,63 @@
+"""A typed function per statement of `schema/queries/task_endings.sql`."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct, to_builtins
+
+from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
+from service.database import Connection, load_queries
+from service.files.store import NewFile
+
+QUERIES = load_queries("task_endings")
+
+
+async def complete_task(
+    connection: Connection,
+    task_id: str,
+    lease_token: int,
+    result: StoredResult,
+    made: Sequence[NewFile],
+    *,
+    now: datetime | None = None,
+) -> TaskRecord | None:
+    return await QUERIES["complete_task"].row(
+        connection,
+        TaskRecord,
+        task_id=task_id,
+        lease_token=lease_token,
+        result=to_builtins(result),
+        made=to_builtins(made),
+        now=now,
+    )
+
+
+async def fail_task(
+    connection: Connection, task_id: str, lease_token: int, failure: TaskFailure, *, now: datetime | None = None
+) -> TaskRecord | None:
+    return await QUERIES["fail_task"].row(
+        connection, TaskRecord, task_id=task_id, lease_token=lease_token, error=to_builtins(failure), now=now
+    )
+
+
+async def cancel_task(
+    connection: Connection, user_id: str, task_id: str, *, now: datetime | None = None
+) -> TaskRecord | None:
+    return await QUERIES["cancel_task"].row(connection, TaskRecord, user_id=user_id, task_id=task_id, now=now)
+
+
+async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:
+    return await QUERIES["delete_task"].value(connection, user_id=user_id, task_id=task_id) is not None
+
+
+class OwnedTask(Struct, frozen=True):
+    """A task and whose it is."""
+
+    task_id: str
+    user_id: str
+
+
+async def expired_tasks(
+    connection: Connection, *, retention: timedelta, limit: int, now: datetime | None = None
+) -> list[OwnedTask]:
+    return await QUERIES["expired_tasks"].rows(connection, OwnedTask, retention=retention, limit=limit, now=now)
