@@ -28,7 +28,7 @@ def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
 
 def _listener(host: str, port: int, fd: int | None) -> socket.socket:
     from service.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from service.embedded.listener import listen  # noqa: PLC0415
+    from service.up.listener import listen  # noqa: PLC0415
 
     try:
         return listen(host, port) if fd is None else socket.socket(fileno=fd)

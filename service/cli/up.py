@@ -42,9 +42,9 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
         )
     # Not needed for --help, nor by the other commands.
     from service.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from service.embedded.stack import Plan  # noqa: PLC0415
-    from service.embedded.supervisor import serve  # noqa: PLC0415
     from service.settings import SettingsError  # noqa: PLC0415
+    from service.up.stack import Plan  # noqa: PLC0415
+    from service.up.supervisor import serve  # noqa: PLC0415
 
     plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
     try:

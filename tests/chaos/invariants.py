@@ -7,9 +7,9 @@ older than this version, and so asks for less.
 import asyncio
 from pathlib import Path
 
-from service import diagnosis
 from service.accounts.store import unbalanced_users
 from service.database import Connection
+from service.health import diagnosis
 
 MANY = 1000
 

@@ -19,8 +19,8 @@ from msgspec import Struct, field
 
 from service.accounts.users import create_user
 from service.database import Pool
-from service.embedded.listener import base_url, listen
 from service.settings import Settings
+from service.up.listener import base_url, listen
 from tests import lives
 from tests.chaos.crew import STORM, quick_worker
 from tests.chaos.invariants import broken

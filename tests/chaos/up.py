@@ -5,10 +5,10 @@ from functools import partial
 from unittest.mock import patch
 
 from service.cli.up import up
-from service.embedded.commands import Commands
-from service.embedded.stack import Plan
+from service.up.commands import Commands
+from service.up.stack import Plan
 
 if __name__ == "__main__":
     commands = Commands(program=(sys.executable, "-m", "tests.chaos.darkroom"))
-    with patch("service.embedded.stack.Plan", partial(Plan, commands=commands)):
+    with patch("service.up.stack.Plan", partial(Plan, commands=commands)):
         up()

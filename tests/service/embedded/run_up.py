@@ -6,10 +6,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 from service.cli.up import up
-from service.embedded.commands import Commands
-from service.embedded.stack import Plan
+from service.up.commands import Commands
+from service.up.stack import Plan
 
 if __name__ == "__main__":
     fake = Commands(program=(sys.executable, str(Path(__file__).with_name("fake_service.py"))))
-    with patch("service.embedded.stack.Plan", partial(Plan, commands=fake)):
+    with patch("service.up.stack.Plan", partial(Plan, commands=fake)):
         up()

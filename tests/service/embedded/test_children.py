@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from service.embedded.child import Child, describe_exit
-from service.embedded.service_process import Worker
 from service.embedded.steps import Steps, finish, side_by_side
 from service.embedded.strangers import command_of, signal_if
+from service.up.service_process import Worker
 from tests.service.embedded.conftest import eventually, gone
 
 STUBBORN = """

@@ -14,8 +14,8 @@ from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
 from service.accounts import keys
 from service.database import Connection, Pool
-from service.diagnosis import Health, examine
 from service.files.storage import Storage
+from service.health.diagnosis import Health, examine
 from service.legacy import store
 from service.queue import Queue
 from service.settings import Settings

@@ -13,8 +13,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from service.accounts.store import unbalanced_users
 from service.database import UNAVAILABLE, Connection, connect, load_queries
 from service.files.storage import Storage, StorageError
+from service.health.pooling import shares_sessions, without_statements
 from service.migrations import SchemaError, check_schema
-from service.pooling import shares_sessions, without_statements
 from service.queue import REDIS_AWAY, Queue
 from service.settings import Settings
 from service.tasks.workers import living_workers

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.embedded.commands import Commands, run_to_end
-from service.embedded.demo_user import DemoUser, kept_demo_user, make_demo_user
-from service.embedded.environment import prepare_environment, without_passwords
 from service.embedded.errors import EmbeddedError
-from service.embedded.listener import base_url, listen, local_address
 from service.embedded.private_files import write_private
-from service.embedded.probe import get
 from service.embedded.server import Server
 from service.embedded.servers import EmbeddedServers
-from service.embedded.service_process import Api, ServiceProcess, Worker
 from service.embedded.steps import finished
+from service.up.commands import Commands, run_to_end
+from service.up.demo_user import DemoUser, kept_demo_user, make_demo_user
+from service.up.environment import prepare_environment, without_passwords
+from service.up.listener import base_url, listen, local_address
+from service.up.probe import get
+from service.up.service_process import Api, ServiceProcess, Worker
 
 _UNAUTHORIZED = 401
 _OK = 200

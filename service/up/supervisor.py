@@ -10,8 +10,8 @@ from typing import Protocol
 from service.embedded.child import describe_exit
 from service.embedded.errors import EmbeddedError
 from service.embedded.private_files import Lock, make_directory
-from service.embedded.stack import Pids, Plan, Say, Stack
 from service.embedded.steps import Steps, finished
+from service.up.stack import Pids, Plan, Say, Stack
 
 _LOOK_SECONDS = 0.05
 _FIRST_DELAY_SECONDS = 0.1

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from service.embedded.commands import Commands, run_for_json
 from service.embedded.errors import EmbeddedError
 from service.embedded.private_files import write_private
+from service.up.commands import Commands, run_for_json
 
 _EMAIL = "demo@darkroom.local"
 _CREDITS = 10_000
