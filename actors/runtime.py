@@ -20,7 +20,7 @@ from actors.broker import WakingBroker
 from actors.edit import Editor, Limits
 from actors.engines.registry import engine_for
 from actors.engines.seam import Engine, EngineError
-from actors.sweep import Rules, Sweep
+from actors.maintenance.sweep import Rules, Sweep
 from schema.models.edits import available_modes
 from service.database import UNAVAILABLE, Pool, open_pool
 from service.files.storage import Storage, StorageError

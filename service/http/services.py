@@ -23,7 +23,7 @@ from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 from service.workspaces import own_directory
 
 log = structlog.get_logger(__name__)

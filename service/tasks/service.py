@@ -15,7 +15,7 @@ from service.tasks.history import PageRequest
 from service.tasks.older import OlderAway, OlderTasks
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, Submitted
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 
 LOOK_ELSEWHERE_EVERY = 1.0
 """Seconds between two looks at a task that somebody waits for and that the older system works on."""

@@ -39,7 +39,7 @@ HASTY = (
     "-c",
     """
 from datetime import timedelta
-from actors import sweep
+from actors.maintenance import sweep
 sweep.MESSAGE_AGE, sweep.LOOK_FOR_MESSAGES_EVERY, sweep.SWEEP_EVERY = timedelta(seconds=1), 2.0, 1.0
 from tests.chaos.crew import work
 work()

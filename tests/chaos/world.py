@@ -25,7 +25,7 @@ from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undisp
 from service.tasks.lifecycle import Claim
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 from tests.chaos.invariants import broken
 from tests.chaos.model import MAX_ATTEMPTS, MAX_PENDING
 from tests.conftest import TABLES_WITH_ROWS

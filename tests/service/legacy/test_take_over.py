@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.edit import Editor, Limits
-from actors.sweep import Rules, Sweep
+from actors.maintenance.sweep import Rules, Sweep
 from schema.messages import message_id
 from schema.models.problems import FailureCode
 from schema.models.problems import ProblemCode as Code

@@ -17,7 +17,7 @@ from service.tasks import dispatch, lifecycle
 from service.tasks.dispatch import BATCH, Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.running import free_port

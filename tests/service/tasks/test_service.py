@@ -19,7 +19,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, fingerprint
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.running import free_port

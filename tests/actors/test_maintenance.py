@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from msgspec import structs
 
-from actors import sweep
-from actors.sweep import Rules, Sweep
+from actors.maintenance import sweep
+from actors.maintenance.sweep import Rules, Sweep
 from schema.messages import ENDED_CHANNEL, message_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
@@ -26,7 +26,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules as SubmissionRules
-from service.tasks.waiting import Waiters
+from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 

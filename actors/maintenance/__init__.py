@@ -1,0 +1,1 @@
+"""The chores that one elected worker does for all: a file a chore."""
