@@ -26,7 +26,8 @@ from service.database import UNAVAILABLE, Pool, open_pool
 from service.files.storage import Storage, StorageError
 from service.migrations import SchemaError, check_schema
 from service.queue import REDIS_AWAY, Queue
-from service.settings import Settings, SettingsError
+from service.setting_sources import SettingsError
+from service.settings import Settings
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
 from service.workspaces import own_directory

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from service.settings import SettingsError
+from service.setting_sources import SettingsError
 
 PREFIX = "darkroom-process-"
 

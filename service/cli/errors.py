@@ -8,7 +8,7 @@ from service.database import UNAVAILABLE
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
 from service.refusals import Refused
-from service.settings import SettingsError
+from service.setting_sources import SettingsError
 
 DEBUG = "DARKROOM_DEBUG"
 

@@ -42,7 +42,7 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
         )
     # Not needed for --help, nor by the other commands.
     from service.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from service.settings import SettingsError  # noqa: PLC0415
+    from service.setting_sources import SettingsError  # noqa: PLC0415
     from service.up.stack import Plan  # noqa: PLC0415
     from service.up.supervisor import serve  # noqa: PLC0415
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from service.embedded.private_files import write_private
-from service.settings import Settings, load_settings, read_dotenv
+from service.setting_sources import read_dotenv
+from service.settings import Settings, load_settings
 
 _DOTENV = Path(".env")
 # Stands in for the servers that aren't running yet while everything else is judged.
