@@ -4,6 +4,7 @@ A number, a choice, a flag or a plain text is one field of `Settings`, with its 
 more than that has a function below.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     """Without a slash at its end."""
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    """The networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    keep_alive_seconds: Annotated[int, Meta(ge=1, le=3600)] = 75
+    """How long a connection on which nothing is asked stays: longer than a balancer in front keeps it."""
     log_format: Literal["console", "json"] = "console"
     database_pooler: Literal["auto", "transaction", "none"] = "auto"
     database_pool_size: Annotated[int, Meta(ge=1, le=1000)] = 10
@@ -142,6 +147,7 @@ class _Reader:
             "secret_keys": self._secret_keys(),
             "public_url": self._public_url(),
             "cors_origins": self._cors_origins(),
+            "trusted_proxies": self._trusted_proxies(),
             "engines": self._engines(),
         }
         plain = {name: kind for name, kind in PLAIN.items() if name not in values}
@@ -260,6 +266,14 @@ class _Reader:
         if not all(origin == "*" or re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin) for origin in origins):
             raise self._sources.wrong("CORS_ORIGINS", "origins like https://app.example.com separated by commas, or *")
         return origins
+
+    def _trusted_proxies(self) -> tuple[str, ...]:
+        networks = [part.strip() for part in self._sources.text("TRUSTED_PROXIES").split(",")]
+        try:
+            return tuple(str(ipaddress.ip_network(network, strict=False)) for network in networks if network)
+        except ValueError:
+            takes = "addresses and networks like 10.0.0.7, 192.168.0.0/16 or fd00::/8 separated by commas"
+            raise self._sources.wrong("TRUSTED_PROXIES", takes) from None
 
     def _engines(self) -> dict[Mode, str]:
         every = self._choice("ENGINE", ENGINES) or ENGINES[0]

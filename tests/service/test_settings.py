@@ -56,6 +56,7 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert settings.secret_keys == ()
     assert settings.public_url is None
     assert settings.cors_origins == ()
+    assert (settings.trusted_proxies, settings.keep_alive_seconds) == ((), 75)
     assert (settings.log_format, settings.database_pooler) == ("console", "auto")
     assert (settings.database_pool_size, settings.worker_slots) == (10, 1)
     assert settings.engine_threads == len(os.sched_getaffinity(0))
@@ -110,6 +111,9 @@ def test_a_wrong_number_is_refused_with_its_range(name: str) -> None:
         ("PUBLIC_URL", "https://example.com/?s3cr3t"),
         ("CORS_ORIGINS", "s3cr3t.example.com"),
         ("CORS_ORIGINS", "https://a.example, https://b.example/s3cr3t"),
+        ("TRUSTED_PROXIES", "s3cr3t.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "*"),
         ("LOG_FORMAT", "s3cr3t"),
         ("DATABASE_POOLER", "s3cr3t"),
         ("ENGINE", "s3cr3t"),
@@ -150,6 +154,7 @@ def test_values_are_taken_as_documented() -> None:
         SECRET_KEY=f" {KEY} ,{KEY}2,",
         PUBLIC_URL="https://photos.example.com/",
         CORS_ORIGINS="https://App.example.com/, http://localhost:5173",
+        TRUSTED_PROXIES="127.0.0.1, 10.1.2.3/8,fd00::/8,",
         LOG_FORMAT="json",
         ENGINE="local",
         AWS_REGION="eu-central-1",
@@ -161,6 +166,7 @@ def test_values_are_taken_as_documented() -> None:
     assert settings.secret_keys == (KEY, f"{KEY}2")
     assert settings.public_url == "https://photos.example.com"
     assert settings.cors_origins == ("https://app.example.com", "http://localhost:5173")
+    assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8")
     assert settings.log_format == "json"
 
 
