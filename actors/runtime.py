@@ -4,13 +4,12 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
-import asyncpg
 import structlog
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
@@ -22,10 +21,10 @@ from actors.engines.registry import engine_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.sweep import Rules, Sweep
 from schema.models.edits import available_modes
-from service.database import UNAVAILABLE, Pool, open_pool
-from service.files.storage import Storage, StorageError
-from service.migrations import SchemaError, check_schema
-from service.queue import REDIS_AWAY, Queue
+from service.connections import Connections, NotConnected, open_connections
+from service.database import UNAVAILABLE, Pool
+from service.files.storage import StorageError
+from service.migrations import SchemaError
 from service.setting_sources import SettingsError
 from service.settings import Settings
 from service.tasks import workers
@@ -44,8 +43,8 @@ class Runtime(Middleware):
         self._settings = settings
         self._worker_id = f"{platform.node()}:{os.getpid()}:{token_hex(4)}"
         self._directory = ExitStack()
+        self._held = AsyncExitStack()
         self._pool: Pool | None = None
-        self._queue = Queue(settings.redis_url)
         self._engines: list[Engine] = []
         self._warming: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
@@ -85,26 +84,14 @@ class Runtime(Middleware):
         _in_loop(self._close())
 
     async def _open(self) -> None:
-        self._pool = await self._open_database()
         try:
-            await self._queue.ping()
-        except REDIS_AWAY as error:
-            raise MiddlewareError(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}") from None
-        await self._set_up(self._pool, await self._open_storage())
-
-    async def _open_database(self) -> Pool:
-        try:
-            pool = await open_pool(self._settings)
-            async with pool.acquire() as connection:
-                await check_schema(connection)
-                log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
-        except SchemaError as error:
+            connections = await self._held.enter_async_context(open_connections(self._settings, redis_needed=True))
+            await connections.storage.check()
+        except (NotConnected, SchemaError) as error:
             raise MiddlewareError(str(error)) from None
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) lets nobody in: {type(error).__name__}") from None
-        except UNAVAILABLE as error:
-            raise MiddlewareError(f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}") from None
-        return pool
+        except StorageError as error:
+            raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
+        await self._set_up(connections)
 
     def _open_directory(self) -> Path:
         try:
@@ -112,24 +99,17 @@ class Runtime(Middleware):
         except SettingsError as error:
             raise MiddlewareError(str(error)) from None
 
-    async def _open_storage(self) -> Storage:
-        try:
-            storage = Storage.open(self._settings.storage_url, self._settings.storage_options)
-            await storage.check()
-        except StorageError as error:
-            raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
-        return storage
-
-    async def _set_up(self, pool: Pool, storage: Storage) -> None:
+    async def _set_up(self, connections: Connections) -> None:
         settings = self._settings
+        self._pool, queue, storage = connections.pool, connections.queue, connections.storage
         modes = available_modes(settings.engines)
         self._engines = [engine_for("local", threads=settings.engine_threads) for _ in range(settings.worker_slots)]
         # In the background: messages can be taken meanwhile, and an edit waits for its engine.
         self._warming = [asyncio.create_task(_warm_up(engine)) for engine in self._engines]
-        self._dispatcher = Dispatcher(pool, self._queue)
+        self._dispatcher = Dispatcher(self._pool, queue)
         await self._dispatcher.start()
         self._editor = Editor(
-            pool,
+            self._pool,
             storage,
             self._dispatcher,
             self._engines,
@@ -151,7 +131,7 @@ class Runtime(Middleware):
         )
         for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
-        sweep = Sweep(pool, self._queue, storage, self._dispatcher, worker_id=self._worker_id, rules=rules)
+        sweep = Sweep(self._pool, queue, storage, self._dispatcher, worker_id=self._worker_id, rules=rules)
         self._sweep = asyncio.create_task(sweep.run(), name="sweep")
 
     async def _stop(self) -> None:
@@ -175,8 +155,7 @@ class Runtime(Middleware):
                     await workers.forget_worker(connection, self._worker_id)
             except UNAVAILABLE as error:
                 log.debug("worker not signed off", error=type(error).__name__)
-            self._pool.terminate()
-        await self._queue.close()
+        await self._held.aclose()
         self._directory.close()
 
 

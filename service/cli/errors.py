@@ -4,7 +4,7 @@ import os
 
 import asyncpg
 
-from service.database import UNAVAILABLE
+from service.connections import NotConnected, trouble_with_postgres, trouble_with_redis
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
 from service.refusals import Refused
@@ -12,7 +12,7 @@ from service.setting_sources import SettingsError
 
 DEBUG = "DARKROOM_DEBUG"
 
-OURS = (SettingsError, SchemaError, Refused)
+OURS = (NotConnected, SettingsError, SchemaError, Refused)
 """Errors whose text was written for a person."""
 
 
@@ -22,16 +22,10 @@ def explain(error: Exception) -> str:
         raise error
     if isinstance(error, OURS) or type(error).__name__ in {"StorageError", "WorkerError", "BlobNotFound"}:
         return str(error)
-    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-        return "PostgreSQL refuses the user or password in DATABASE_URL."
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return "There is no such database as DATABASE_URL names."
-    if isinstance(error, asyncpg.TooManyConnectionsError):
-        return "PostgreSQL (DATABASE_URL) has no connection left for us: see max_connections, or a limit of the user's."
     if isinstance(error, asyncpg.UndefinedTableError):
         return "The database's schema isn't there yet. Run: darkroom migrate"
     if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):
-        return f"Redis (REDIS_URL) can't be reached: {type(error).__name__}"
-    if isinstance(error, UNAVAILABLE):
-        return f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}"
+        return str(trouble_with_redis(error))
+    if trouble := trouble_with_postgres(error):
+        return str(trouble)
     return f"unexpected {type(error).__name__}; run it again with {DEBUG}=1 to see where"

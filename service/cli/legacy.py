@@ -12,7 +12,8 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from service.cli.options import data_dir_option, print_json, settings_for
 from service.cli.progress import Bar
-from service.database import Connection, connect
+from service.connections import one_connection
+from service.database import Connection
 from service.files.storage import Storage
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
@@ -150,12 +151,11 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
 
     async def run(told: Told) -> dict[str, Any]:
         source = LegacyRedis(url, prefix)
-        connection = await connect(settings)
         try:
-            await check_schema(connection)
-            return await work(connection, source, told)
+            async with one_connection(settings) as connection:
+                await check_schema(connection)
+                return await work(connection, source, told)
         finally:
-            await connection.close()
             await asyncio.to_thread(source.close)
 
     gc.set_threshold(COLLECT_EVERY)

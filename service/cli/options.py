@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from service.database import Connection, connect
+from service.connections import one_connection
+from service.database import Connection
 from service.settings import Settings, load_settings
 
 T = TypeVar("T")
@@ -34,11 +35,8 @@ def with_connection(data_dir: Path | None, work: Callable[[Connection], Awaitabl
     """Run `work` on one connection of its own."""
 
     async def run() -> T:
-        connection = await connect(settings_for(data_dir))
-        try:
+        async with one_connection(settings_for(data_dir)) as connection:
             return await work(connection)
-        finally:
-            await connection.close()
 
     return asyncio.run(run())
 

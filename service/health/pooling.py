@@ -1,16 +1,10 @@
 """Whether a pooler in transaction mode stands before PostgreSQL: found out, not believed."""
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
-
-import asyncpg
 from msgspec import structs
 
-from service.database import UNAVAILABLE, connect
+from service.connections import one_connection
+from service.database import UNAVAILABLE
 from service.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 SESSION = "SELECT pg_backend_pid()"
 ASKED = 3
@@ -27,7 +21,7 @@ async def shares_sessions(settings: Settings) -> bool:
 
     Raises what UNAVAILABLE names, and what connecting raises.
     """
-    async with _connection(settings) as first:
+    async with one_connection(without_statements(settings)) as first:
         seen: set[int] = {await first.fetchval(SESSION) for _ in range(ASKED)}
         if len(seen) > 1:
             return True
@@ -35,16 +29,7 @@ async def shares_sessions(settings: Settings) -> bool:
             return False  # PostgreSQL itself told it to us when we connected: a pooler tells a number of its own
         try:
             # A pooler in session mode keeps the first one's session for it as long as it is connected.
-            async with _connection(settings) as second:
+            async with one_connection(without_statements(settings)) as second:
                 return await second.fetchval(SESSION) in seen
         except UNAVAILABLE:
             return False  # no other session is to be had
-
-
-@asynccontextmanager
-async def _connection(settings: Settings) -> "AsyncGenerator[asyncpg.Connection[Any]]":
-    connection = await connect(without_statements(settings))
-    try:
-        yield connection
-    finally:
-        await connection.close()

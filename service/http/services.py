@@ -4,19 +4,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import structlog
 from msgspec import Struct
 
 from schema.models.edits import available_modes
 from service.accounts.authentication import Authenticator
-from service.database import Pool, open_pool
+from service.connections import Connections, open_connections
+from service.database import Pool
 from service.files.service import FileService
 from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
-from service.migrations import check_schema
 from service.presenting import Presenter
 from service.queue import Queue
 from service.settings import Settings
@@ -25,8 +24,6 @@ from service.tasks.service import TaskService
 from service.tasks.submission import Rules
 from service.tasks.watching import Waiters
 from service.workspaces import own_directory
-
-log = structlog.get_logger(__name__)
 
 
 class Services(Struct, frozen=True):
@@ -49,23 +46,17 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
     Raises:
         SchemaError: The database's schema is older than this version.
-        OSError, asyncpg's errors: The database can't be reached or refuses us.
-        StorageError: STORAGE_URL can't be used.
+        NotConnected: The database or the storage can't be used.
         SettingsError: No temporary directory can be written to.
     """
     with own_directory() as uploads:
-        async with _open_services(settings, uploads) as services:
-            yield services
+        async with open_connections(settings, least=2) as connections, _serving(settings, connections, uploads) as made:
+            yield made
 
 
 @asynccontextmanager
-async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Services]:
-    pool = await open_pool(settings, min_size=min(2, settings.database_pool_size))
-    async with pool.acquire() as connection:
-        await check_schema(connection)
-        log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
-    queue = Queue(settings.redis_url)
-    storage = Storage.open(settings.storage_url, settings.storage_options)
+async def _serving(settings: Settings, connections: Connections, uploads: Path) -> AsyncGenerator[Services]:
+    pool, queue, storage = connections.pool, connections.queue, connections.storage
     urls = FileUrls(settings.require_secret(), settings.public_url, storage)
     dispatcher = Dispatcher(pool, queue)
     waiters = Waiters(pool, queue)
@@ -108,5 +99,3 @@ async def _open_services(settings: Settings, uploads: Path) -> AsyncGenerator[Se
         await dispatcher.close()
         if older is not None:
             await older.close()
-        await queue.close()
-        await pool.close()

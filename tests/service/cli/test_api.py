@@ -61,7 +61,7 @@ async def test_without_a_connection_left(settings: Settings, pool: Pool, connect
 
 async def test_a_wrong_password(settings: Settings) -> None:
     said = await asyncio.to_thread(refused, as_somebody(settings, "nobody"))
-    assert said == "PostgreSQL refuses the user or password in DATABASE_URL."
+    assert said == "PostgreSQL refuses the user or password. Correct DATABASE_URL."
 
 
 def test_a_schema_that_is_not_there(settings: Settings, empty_database: str) -> None:
