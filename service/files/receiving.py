@@ -3,14 +3,11 @@
 import asyncio
 import hashlib
 import os
-import re
 import tempfile
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO, Final, cast
-from urllib.parse import unquote
 
 import msgspec
 from multipart import (
@@ -21,10 +18,11 @@ from multipart import (
 )
 
 from schema.models.problems import ProblemCode
+from service.files.naming import decoded, filename_in, printable
 from service.refusals import Refused
 
-MAX_FILENAME = 255
-"""Characters of a file's name that are kept."""
+UNNAMED: Final = "unnamed"
+"""A file whose name can't be shown."""
 MAX_PURPOSE = 100
 """Characters of the `purpose` part."""
 MAX_OVERHEAD = 65_536
@@ -34,8 +32,6 @@ MAX_OVERHEAD = 65_536
 _PARSED_AT_ONCE: Final = 65_536
 _WRITTEN_AT_ONCE: Final = 262_144
 _MAX_BOUNDARY: Final = 200  # RFC 2046 allows 70
-_EXTENDED_FILENAME = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s\"]+)", re.IGNORECASE)
-_JOINERS = "\u200c\u200d"  # format characters that some scripts and emoji can't be spelled without
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -96,7 +92,13 @@ def _parser(content_type: str) -> PushMultipartParser:
     if kind != "multipart/form-data" or not boundary or len(boundary) > _MAX_BOUNDARY:
         raise MalformedUpload("Content-Type", "Uploads take multipart/form-data with a boundary and a part named file.")
     try:
-        return PushMultipartParser(boundary, max_header_size=4096, max_header_count=8)
+        return PushMultipartParser(
+            # Latin-1: whatever bytes a name has, they are no reason to refuse it.
+            boundary,
+            header_charset="latin-1",
+            max_header_size=MAX_OVERHEAD,
+            max_header_count=8,
+        )
     except (MultipartError, UnicodeEncodeError):
         raise MalformedUpload("Content-Type", "The multipart boundary isn't valid.") from None
 
@@ -160,16 +162,13 @@ class _Form:
         if self.part == "file":
             if self.filename is not None:
                 raise MalformedUpload("file", "One upload takes one file.")
-            filename = segment.filename or _extended_filename(segment)
-            if not filename:
-                raise MalformedUpload("file", "The part named file needs a file with a name.")
-            self.filename = clean_filename(filename)
+            self.filename = filename_in(dict(segment.headerlist)["Content-Disposition"])
         elif self.part == "purpose":
             if self.purpose is not None:
                 raise MalformedUpload("purpose", "The purpose may be given once.")
             self.purpose = bytearray()
         else:
-            name = _printable(self.part)[:40]
+            name = printable(decoded(self.part.encode("latin-1")))[:40]
             raise MalformedUpload(name or "body", f"Unknown part {name!r}: uploads take file and purpose.")
 
     async def add(self, data: bytes) -> None:
@@ -194,14 +193,16 @@ class _Form:
         """Everything came. Raises MalformedUpload when the file didn't."""
         if self.filename is None:
             raise MalformedUpload("file", "The part named file is missing.")
+        if not self.filename and self.size == 0:
+            raise MalformedUpload("file", "The part named file holds no file.")
         purpose = self._purpose()
         await self._write()
         await asyncio.to_thread(self.file.flush)
-        return Received(Path(self.file.name), self.filename, purpose, self.size, self.digest.hexdigest())
+        return Received(Path(self.file.name), self.filename or UNNAMED, purpose, self.size, self.digest.hexdigest())
 
     def _purpose(self) -> str | None:
         try:
-            purpose = _printable((self.purpose or b"").decode()).strip()
+            purpose = printable((self.purpose or b"").decode()).strip()
         except UnicodeDecodeError:
             raise MalformedUpload("purpose", "The purpose isn't UTF-8 text.") from None
         if len(purpose) > MAX_PURPOSE:
@@ -220,24 +221,3 @@ class _Form:
 
 def _purpose_too_long() -> MalformedUpload:
     return MalformedUpload("purpose", f"The purpose takes at most {MAX_PURPOSE} characters.")
-
-
-def _extended_filename(segment: MultipartSegment) -> str:
-    """The name in RFC 5987's spelling, which some older clients send alone."""
-    found = _EXTENDED_FILENAME.search(dict(segment.headerlist).get("Content-Disposition", ""))
-    return unquote(found[1]) if found else ""
-
-
-def clean_filename(name: str) -> str:
-    """The last component of what a client calls its file, without control characters, bounded, never empty."""
-    cleaned = _printable(re.split(r"[/\\]", name)[-1]).strip()[:MAX_FILENAME]
-    return cleaned if cleaned.strip(".") else "unnamed"
-
-
-def _printable(text: str) -> str:
-    """Without control, format (they turn text around), unassigned and surrogate characters and line breaks."""
-    return "".join(
-        character
-        for character in text
-        if character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-    )
