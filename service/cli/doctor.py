@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from service.cli.options import data_dir_option, print_json, settings_for
-from service.health.diagnosis import Finding, Health, examine
+from service.health.diagnosis import examine
+from service.health.findings import Finding, Health
 
 MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Health.UNKNOWN: ("unknown", "yellow")}
 

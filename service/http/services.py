@@ -11,13 +11,11 @@ from service.accounts.authentication import Authenticator
 from service.connections import Connections, open_connections
 from service.database import Pool
 from service.files.service import FileService
-from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
 from service.presenting import Presenter
-from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
@@ -29,9 +27,8 @@ from service.workspaces import own_directory
 class Services(Struct, frozen=True):
     """Everything a request may need, made once per process. Handlers ask for these by name."""
 
+    connections: Connections
     pool: Pool
-    queue: Queue
-    storage: Storage
     urls: FileUrls
     gate: Gate
     files: FileService
@@ -64,9 +61,8 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     if settings.legacy_redis_url is not None:
         older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
     services = Services(
+        connections=connections,
         pool=pool,
-        queue=queue,
-        storage=storage,
         urls=urls,
         gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
         files=FileService(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service.accounts.store import unbalanced_users
 from service.database import Connection
-from service.health import diagnosis
+from service.health import money
 
 MANY = 1000
 
@@ -118,7 +118,7 @@ async def broken(connection: Connection, directory: Path | None = None, *, max_a
             f"balance {user.current_credits} with a ledger of {user.ledger}: {user.user_id}"
             for user in await unbalanced_users(connection, MANY)
         ]
-        unrefunded = await diagnosis.QUERIES["unrefunded_tasks"].column(connection, limit=MANY)
+        unrefunded = await money.QUERIES["unrefunded_tasks"].column(connection, limit=MANY)
         found += [f"ended and not refunded in full: {task_id}" for task_id in unrefunded]
         if directory is not None:
             found += await _blobs(connection, directory)

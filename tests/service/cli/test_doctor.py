@@ -9,7 +9,8 @@ from msgspec import structs
 from schema.identifiers import new_id
 from service.accounts.users import create_user
 from service.database import Connection
-from service.health.diagnosis import Finding, Health, examine
+from service.health.diagnosis import examine
+from service.health.findings import Finding, Health
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.running import run_command

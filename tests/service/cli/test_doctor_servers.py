@@ -11,7 +11,8 @@ import redis
 from msgspec import structs
 
 from service.database import Connection, connect
-from service.health.diagnosis import Finding, Health, examine
+from service.health.diagnosis import examine
+from service.health.findings import Finding, Health
 from service.queue import QUEUE_KEY
 from service.settings import Settings
 from service.tasks.workers import see_worker

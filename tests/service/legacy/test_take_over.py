@@ -15,7 +15,8 @@ from schema.models.tasks import TaskStatus
 from service.accounts import keys
 from service.database import Connection, Pool
 from service.files.storage import Storage
-from service.health.diagnosis import Health, examine
+from service.health.diagnosis import examine
+from service.health.findings import Health
 from service.legacy import store
 from service.queue import Queue
 from service.settings import Settings

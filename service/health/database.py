@@ -1,0 +1,42 @@
+"""PostgreSQL itself: whether it lets us in and what stands before it."""
+
+import time
+from datetime import UTC, datetime
+from typing import cast
+
+from service.database import Connection, load_queries
+from service.health.findings import Finding, ok, wrong
+from service.health.pooling import shares_sessions
+from service.settings import Settings
+
+QUERIES = load_queries("doctor")
+
+CLOCK_SKEW = 2.0
+
+
+async def pooler(settings: Settings) -> Finding:
+    """Behind a transaction pooler two statements may run on two servers' sessions."""
+    pooled = await shares_sessions(settings)
+    if pooled and not settings.through_pooler:
+        return wrong(
+            "pooler",
+            "a transaction pooler stands before PostgreSQL, and a direct connection is expected",
+            "Set DATABASE_POOLER=transaction (Supabase: port 6543); otherwise prepared statements get lost.",
+        )
+    if not pooled and settings.through_pooler:
+        return ok("pooler", "none seen, though one is expected: statements are parsed each time")
+    return ok("pooler", "a transaction pooler, as expected" if pooled else "a direct connection, as expected")
+
+
+async def clock(connection: Connection) -> Finding:
+    asked = time.monotonic()
+    theirs = cast("datetime", await QUERIES["clock"].value(connection))
+    ours = datetime.now(UTC)
+    skew = (theirs - ours).total_seconds()
+    if abs(skew) > CLOCK_SKEW + (time.monotonic() - asked):
+        return wrong(
+            "clock",
+            f"the database's clock is {skew:+.1f} s off this machine's",
+            "Synchronise both (NTP): tokens and signed URLs expire by this machine's clock, leases by the database's.",
+        )
+    return ok("clock", f"{skew:+.2f} s off")

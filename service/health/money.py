@@ -1,0 +1,37 @@
+"""Money: every balance is the sum of its ledger, and every task says what the ledger says."""
+
+from service.accounts.store import unbalanced_users
+from service.database import Connection, load_queries
+from service.health.findings import SHOWN, Finding, named
+
+QUERIES = load_queries("doctor")
+
+
+async def ledger(connection: Connection) -> Finding:
+    return named(
+        "ledger",
+        [user.user_id for user in await unbalanced_users(connection, SHOWN)],
+        none="every balance is the sum of its ledger",
+        some="users whose balance isn't the sum of their ledger",
+        remedy="Something wrote to users.current_credits directly. Set it to the sum of the user's ledger.",
+    )
+
+
+async def charges(connection: Connection) -> Finding:
+    return named(
+        "charges",
+        await QUERIES["miscounted_tasks"].column(connection, limit=SHOWN),
+        none="every task says what the ledger says",
+        some="tasks whose ledger entries differ from what they say they took or gave back",
+        remedy="Something changed tasks or the ledger directly. Grant what is missing: darkroom user grant.",
+    )
+
+
+async def refunds(connection: Connection) -> Finding:
+    return named(
+        "refunds",
+        await QUERIES["unrefunded_tasks"].column(connection, limit=SHOWN),
+        none="every failed or cancelled task was refunded",
+        some="failed or cancelled tasks that were not refunded in full",
+        remedy="Something changed tasks directly. Grant the credits back: darkroom user grant.",
+    )
