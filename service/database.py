@@ -1,49 +1,24 @@
-"""PostgreSQL: the pool, named queries, and what goes wrong."""
+"""PostgreSQL: named queries, and how it is connected to."""
 
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
-from asyncpg.pool import PoolConnectionProxy
 
+from service.away import UNAVAILABLE, told
+from service.pool import BaseConnection, Connection, PlainConnection, Pool
 from service.settings import Settings
 
-if TYPE_CHECKING:
-    # Generic in their stubs only.
-    Connection = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
-    BasePool = asyncpg.Pool[Any]
-else:
-    Connection = asyncpg.Connection | PoolConnectionProxy
-    BasePool = asyncpg.Pool
+__all__ = ["UNAVAILABLE", "Connection", "Pool"]
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
-ACQUIRE_TIMEOUT = 5.0
-"""Seconds a request waits for a connection before it is told to come back later."""
-
-UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    # While connecting: no such database (yet, or while it is restored), another password, closed for maintenance.
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    # Two transactions in each other's way; this one was given up whole.
-    asyncpg.DeadlockDetectedError,
-    # What asyncpg says when a connection dies at a bad moment: "cannot switch to state".
-    asyncpg.InternalClientError,
-)
-"""What asyncpg raises when the database is away, restarting or full: come back later. Anything else is a defect."""
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 
@@ -118,29 +93,24 @@ async def prepare_connection(connection: Connection) -> None:
     )
 
 
-async def connect(settings: Settings) -> "asyncpg.Connection[Any]":
-    """One connection outside of any pool, for commands."""
-    connection = await asyncpg.connect(
-        settings.database_url,
-        timeout=CONNECT_TIMEOUT,
-        command_timeout=None,
-        statement_cache_size=0 if settings.through_pooler else 100,
-    )
+async def connect(settings: Settings) -> BaseConnection:
+    """One connection outside of any pool, for commands. Raises one of UNAVAILABLE when there is none to be had."""
+    try:
+        connection = await asyncpg.connect(
+            settings.database_url,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=None,
+            statement_cache_size=0 if settings.through_pooler else 100,
+            connection_class=PlainConnection,
+        )
+    except asyncpg.PostgresError as error:
+        raise told(error, connecting=True) from None
     await prepare_connection(connection)
     return connection
 
 
 async def _leave_as_is(_: Connection) -> None:
     """No statement of ours leaves anything behind in a session, so a release needs no round trip to clean it."""
-
-
-class Pool(BasePool):
-    """A pool whose callers wait a bounded time for a connection: TimeoutError, one of UNAVAILABLE, comes after it."""
-
-    __slots__ = ()
-
-    def acquire(self, *, timeout: float | None = ACQUIRE_TIMEOUT) -> Any:
-        return super().acquire(timeout=timeout)
 
 
 async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
@@ -150,7 +120,7 @@ async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
     """
     pool = Pool(
         settings.database_url,
-        connection_class=asyncpg.Connection,
+        connection_class=PlainConnection,
         record_class=asyncpg.Record,
         min_size=min_size,
         max_size=settings.database_pool_size,
@@ -164,5 +134,8 @@ async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
         command_timeout=COMMAND_TIMEOUT,
         statement_cache_size=0 if settings.through_pooler else 100,
     )
-    await pool
+    try:
+        await pool
+    except asyncpg.PostgresError as error:
+        raise told(error, connecting=True) from None
     return pool
