@@ -2,13 +2,19 @@
 
 import time
 from collections import OrderedDict
+from typing import TypeVar
 
 from service.accounts import store
 from service.accounts.keys import PREFIX, key_hash
 from service.accounts.tokens import subject_of
 from service.database import Pool
 
+T = TypeVar("T")
+
 CACHED_SECONDS = 5.0
+UNKNOWN_SECONDS = 2.0
+"""For so long a key that nobody has isn't looked up again; it may be made meanwhile."""
+
 CACHED_ENTRIES = 10_000
 LONGEST_TOKEN = 4096
 
@@ -20,38 +26,59 @@ class Authenticator:
         self._pool = pool
         self._secret_keys = secret_keys
         self._known: OrderedDict[bytes | str, tuple[float, str]] = OrderedDict()
+        # Apart from those that are known: guesses, however many, push nobody out.
+        self._unknown: OrderedDict[bytes | str, float] = OrderedDict()
 
-    async def user_of(self, token: str) -> str | None:
-        """The id of the active user a bearer token stands for, or None."""
+    async def user_of(self, token: str, *, only_if_known: bool = False) -> str | None:
+        """The id of the active user a bearer token stands for, or None.
+
+        `only_if_known`: a key is looked up only if it has been right before, however long ago.
+        """
         if not token or len(token) > LONGEST_TOKEN or not token.isascii():
             return None
         if token.startswith(PREFIX):
-            return await self._holder_of_key(key_hash(token))
+            return await self._holder_of_key(key_hash(token), only_if_known=only_if_known)
         subject = subject_of(token, self._secret_keys)
         # NUL and lone surrogates, which JSON can spell and PostgreSQL can't, aren't printable.
         return await self._active(subject) if subject is not None and subject.isprintable() else None
 
-    async def _holder_of_key(self, digest: bytes) -> str | None:
+    async def _holder_of_key(self, digest: bytes, *, only_if_known: bool) -> str | None:
         if user_id := self._recall(digest):
             return user_id
+        if (only_if_known and digest not in self._known) or self._is_unknown(digest):
+            return None
         async with self._pool.acquire() as connection:
             holder = await store.user_of_key(connection, digest)
-        return self._remember(digest, holder.user_id) if holder and holder.is_active else None
+        return self._remember(digest, holder.user_id if holder and holder.is_active else None)
 
     async def _active(self, user_id: str) -> str | None:
         if self._recall(user_id):
             return user_id
+        if self._is_unknown(user_id):
+            return None
         async with self._pool.acquire() as connection:
             active = await store.user_is_active(connection, user_id)
-        return self._remember(user_id, user_id) if active else None
+        return self._remember(user_id, user_id if active else None)
 
     def _recall(self, what: bytes | str) -> str | None:
         known = self._known.get(what)
         return known[1] if known is not None and known[0] > time.monotonic() else None
 
-    def _remember(self, what: bytes | str, user_id: str) -> str:
-        self._known[what] = (time.monotonic() + CACHED_SECONDS, user_id)
-        self._known.move_to_end(what)
-        if len(self._known) > CACHED_ENTRIES:
-            self._known.popitem(last=False)
+    def _is_unknown(self, what: bytes | str) -> bool:
+        return self._unknown.get(what, 0.0) > time.monotonic()
+
+    def _remember(self, what: bytes | str, user_id: str | None) -> str | None:
+        if user_id is None:
+            self._known.pop(what, None)
+            _put(self._unknown, what, time.monotonic() + UNKNOWN_SECONDS)
+        else:
+            _put(self._known, what, (time.monotonic() + CACHED_SECONDS, user_id))
         return user_id
+
+
+def _put(cache: OrderedDict[bytes | str, T], what: bytes | str, value: T) -> None:
+    """Remember it as the newest, and forget the oldest beyond a bound."""
+    cache[what] = value
+    cache.move_to_end(what)
+    if len(cache) > CACHED_ENTRIES:
+        cache.popitem(last=False)

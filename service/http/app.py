@@ -9,16 +9,20 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.routes import HTTPRoute
-from litestar.types import Message, Scope
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.models.edits import available_modes
-from service.http.context import RequestContext
 from service.http.controllers.accounts import AccountController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
 from service.http.controllers.tasks import TaskController
 from service.http.gate import authenticated
+from service.http.layers.context import RequestContext
+from service.http.layers.head import HeadAsGet
+from service.http.layers.headers import ResponseHeaders
+from service.http.layers.hosts import OneHost
+from service.http.layers.proxies import TrustedProxies
 from service.http.openapi.document import docs_assets, openapi_config, openapi_document
 from service.http.problems import EXCEPTION_HANDLERS
 from service.http.services import Services, open_services
@@ -44,13 +48,21 @@ def create_app(settings: Settings) -> "Application":
     return Application(app, settings)
 
 
-class Application(RequestContext):
+class Application:
     """What the server runs. `let_waiters_go` is for a shutdown: whoever waits for a task's end is answered at once."""
 
     def __init__(self, app: Litestar, settings: Settings) -> None:
-        super().__init__(app)
         self.litestar = app
         self._settings = settings
+        # From the innermost to the outermost.
+        layers: ASGIApp = HeadAsGet(app)
+        layers = OneHost(layers)
+        layers = ResponseHeaders(layers, varies_by_origin=bool(settings.cors_origins))
+        layers = RequestContext(layers)
+        self._layers: ASGIApp = TrustedProxies(layers, settings.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._layers(scope, receive, send)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
@@ -82,14 +94,19 @@ def _api(settings: Settings) -> Router:
 
 
 async def _allow_every_method(message: Message, scope: Scope) -> None:
-    """Litestar's answer to OPTIONS knows only the method that was registered first at a path."""
-    if message["type"] != "http.response.start" or scope.get("method") != "OPTIONS":
+    """Litestar knows of a path only the methods that were registered at once, and nothing of our HEAD."""
+    if message["type"] != "http.response.start":
         return
     headers = MutableScopeHeaders.from_message(message)
-    routes = [route for route in scope["litestar_app"].routes if route.path_format == scope.get("path_template")]
-    if "Allow" in headers and routes:
-        methods = {method for route in routes if isinstance(route, HTTPRoute) for method in route.methods}
-        headers["Allow"] = ", ".join(sorted(methods))
+    if "Allow" not in headers:
+        return
+    path = scope.get("path_template")
+    routes = [route for route in scope["litestar_app"].routes if route.path_format == path]
+    allowed = {method.strip() for method in headers["Allow"].split(",")}
+    allowed.update(method for route in routes if isinstance(route, HTTPRoute) for method in route.methods)
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    headers["Allow"] = ", ".join(sorted(allowed))
 
 
 def _services(state: State) -> Services:
@@ -101,16 +118,31 @@ def _cors(settings: Settings) -> CORSConfig | None:
         return None
     return CORSConfig(
         allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "Range", "X-Request-Id"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "If-Range",
+            "Last-Event-ID",
+            "Prefer",
+            "Range",
+            "X-Request-Id",
+        ],
         expose_headers=[
+            "Accept-Ranges",
+            "Content-Range",
             "ETag",
             "Idempotent-Replayed",
             "Location",
+            "Preference-Applied",
             "RateLimit-Limit",
             "RateLimit-Remaining",
             "RateLimit-Reset",
             "Retry-After",
+            "WWW-Authenticate",
             "X-Request-Id",
         ],
     )

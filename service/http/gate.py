@@ -7,7 +7,8 @@ from litestar.handlers import BaseRouteHandler
 
 from schema.models.problems import ProblemCode
 from service.accounts.authentication import Authenticator
-from service.http.context import add_header
+from service.http.layers.context import add_header, note_user
+from service.http.layers.proxies import client_network
 from service.http.limits import READS_PER_WRITE, RateLimiter, Verdict
 from service.refusals import Refused
 
@@ -30,6 +31,7 @@ class Gate:
             Refused: UNAUTHORIZED, RATE_LIMITED.
         """
         user_id = await self._authenticate(connection)
+        note_user(connection.scope, user_id)
         writes = connection.scope.get("method") not in SAFE_METHODS
         verdict = await self._limiter.take(
             "write" if writes else "read", user_id, factor=1 if writes else READS_PER_WRITE
@@ -42,10 +44,13 @@ class Gate:
 
     async def _authenticate(self, connection: AnyConnection) -> str:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-        user_id = await self._authenticator.user_of(token.strip()) if scheme.lower() == "bearer" else None
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        address = client_network(connection.scope)
+        # Who has used up the limit only guesses: nothing is looked up for it any more, unless it has been right before.
+        guessing = self._limiter.is_spent("unauthorized", address)
+        user_id = await self._authenticator.user_of(token, only_if_known=guessing)
         if user_id is not None:
             return user_id
-        address = connection.client.host if connection.client else "unknown"
         verdict = await self._limiter.take("unauthorized", address)
         if verdict is not None and not verdict.allowed:
             raise _rate_limited(verdict)
@@ -69,5 +74,10 @@ def _rate_limited(verdict: Verdict) -> Refused:
 
 
 async def authenticated(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """The guard of every route that belongs to a user; handlers find the user in `request.user`."""
+    """The guard of every route that belongs to a user; handlers find the user in `request.user`.
+
+    What may be asked of a path (OPTIONS) is told to everybody.
+    """
+    if connection.scope.get("method") == "OPTIONS":
+        return
     connection.scope["user"] = await connection.app.state.services.gate.admit(connection)

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
 from service.database import UNAVAILABLE
 from service.files.storage import StorageError
-from service.http.context import request_id_of
+from service.http.layers.context import has_hung_up, request_id_of
 from service.refusals import Refused
 from service.wording import explain_validation
 
@@ -110,6 +110,9 @@ def _http_error(request: Request[Any, Any, Any], exception: HTTPException) -> Re
     if exception.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         # The client's fault in a way that only the framework knows: malformed JSON, a body beyond the limit.
         return _bad_body(request, exception.detail.partition(" - at `")[0])
+    if has_hung_up(request.scope):
+        # Nobody is left to read this; the log tells that it was the client.
+        return _bad_body(request, "the request was broken off")
     return _unexpected(request, exception)
 
 

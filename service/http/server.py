@@ -57,6 +57,9 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         access_log=False,
         http=LeavingHttp,
         server_header=False,
+        # TRUSTED_PROXIES say whom to believe, in a layer of ours.
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=FINISH_WITHIN,
         lifespan="off",
     )

@@ -12,7 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
-from service.http.context import add_header
+from service.http.layers.context import add_header
 from service.http.openapi.answers import problem_specs
 from service.http.problems import JSON_BODY_HANDLERS
 from service.http.services import Services

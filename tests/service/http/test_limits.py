@@ -1,9 +1,11 @@
 """Rate limits: one count for all processes, in Redis; without Redis everybody is let through."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -11,9 +13,13 @@ import redis
 from msgspec import structs
 
 from schema.models.problems import ProblemCode as Code
+from service.accounts import keys
+from service.accounts.authentication import UNKNOWN_SECONDS
+from service.database import Connection
 from service.settings import Settings
 from tests.conftest import url_of_database
 from tests.service.http.conftest import Fragile, NewUser
+from tests.service.http.looking import eventually
 from tests.service.http.serving import API, Api, User, client_of, problem, serving
 
 LIMIT = 10
@@ -25,7 +31,7 @@ def pair(http_settings: Settings, logs: Path) -> Generator[tuple[Api, Api]]:
     settings = structs.replace(http_settings, redis_url=url_of_database(http_settings.redis_url, "2"))
     with redis.Redis.from_url(settings.redis_url) as client:
         client.flushdb()
-    extra = {"RATE_LIMIT_PER_MINUTE": str(LIMIT)}
+    extra = {"RATE_LIMIT_PER_MINUTE": str(LIMIT), "TRUSTED_PROXIES": "127.0.0.1"}
     with (
         serving(settings, logs / "limits.log", extra) as one,
         serving(settings, logs / "limits.log", extra) as other,
@@ -71,19 +77,65 @@ async def test_reads_have_ten_times_the_limit(new_user: NewUser, pair: tuple[Api
     assert {answer.headers["ratelimit-limit"] for answer in answers} == {str(10 * LIMIT)}
 
 
+async def guess(user: User, key: str, address: str) -> httpx.Response:
+    """A request with another key than the user's, brought by a proxy that says where it comes from."""
+    return await user.http.get(
+        f"{API}/me", headers={"Authorization": f"Bearer {key}", "X-Forwarded-For": f"203.0.113.9, {address}"}
+    )
+
+
 async def test_failed_authentication_is_limited_per_address(new_user: NewUser, pair: tuple[Api, Api]) -> None:
-    user = await new_user(pair[1])
-
-    async def guess(n: int, address: str) -> httpx.Response:
-        headers = {"Authorization": f"Bearer dk_guess{n}", "X-Forwarded-For": address}
-        return await user.http.get(f"{API}/me", headers=headers)
-
-    answers = await asyncio.gather(*(guess(n, "192.0.2.1") for n in range(LIMIT + 5)))
+    user, stranger = await new_user(pair[1]), await new_user(pair[1])
+    assert (await guess(user, user.api_key, "192.0.2.1")).status_code == 200
+    answers = await asyncio.gather(*(guess(user, f"dk_guess{n}", "192.0.2.1") for n in range(LIMIT + 5)))
     assert Counter(answer.status_code for answer in answers) == {401: LIMIT, 429: 5}
-    problem(await guess(99, "192.0.2.1"), Code.RATE_LIMITED, 429)
-    problem(await guess(99, "192.0.2.2"), Code.UNAUTHORIZED, 401)
-    # Who has a key goes on, from that address too.
-    assert (await user.http.get(f"{API}/me", headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 200
+    problem(await guess(user, "dk_guess99", "192.0.2.1"), Code.RATE_LIMITED, 429)
+    problem(await guess(user, "dk_guess99", "192.0.2.2"), Code.UNAUTHORIZED, 401)
+    # Who had signed in before goes on, from that address too; another key isn't even looked up, right or wrong.
+    assert (await guess(user, user.api_key, "192.0.2.1")).status_code == 200
+    problem(await guess(user, stranger.api_key, "192.0.2.1"), Code.RATE_LIMITED, 429)
+    assert (await guess(user, stranger.api_key, "192.0.2.2")).status_code == 200
+
+
+async def test_an_ipv6_customer_is_one_address(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[0])
+    answers = [await guess(user, "dk_guess", f"2001:db8:0:7::{n:x}") for n in range(LIMIT + 3)]
+    assert Counter(answer.status_code for answer in answers) == {401: LIMIT, 429: 3}
+    problem(await guess(user, "dk_guess", "2001:db8:0:8::1"), Code.UNAUTHORIZED, 401)
+
+
+async def test_what_strangers_send_makes_no_long_keys_in_redis(new_user: NewUser, pair: tuple[Api, Api]) -> None:
+    user = await new_user(pair[0])
+    for value in ("x" * 50_000, "1.2.3.4," * 6000, "::1%" + "z" * 1000, "\x7f", ",,,"):
+        assert (
+            await user.http.get(f"{API}/me", headers={"Authorization": "Bearer x", "X-Forwarded-For": value})
+        ).is_error
+    with redis.Redis.from_url(pair[0].settings.redis_url) as client:
+        keys_there = cast("list[bytes]", client.keys("*:rate:*"))
+    lengths = [len(key) for key in keys_there]
+    assert lengths
+    assert max(lengths) < 150
+
+
+async def test_a_key_that_is_unknown_works_soon_after_it_was_made(
+    new_user: NewUser, api: Api, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await new_user(api)
+
+    def foretold_secret(_: int) -> str:
+        return f"foretold-{user.user_id}"
+
+    monkeypatch.setattr(keys.secrets, "token_urlsafe", foretold_secret)
+    foretold = {"Authorization": f"Bearer dk_foretold-{user.user_id}"}
+    problem(await user.http.get(f"{API}/me", headers=foretold), Code.UNAUTHORIZED, 401)
+    await keys.issue_key(db, user.user_id)
+
+    async def works() -> bool:
+        return (await user.http.get(f"{API}/me", headers=foretold)).status_code == 200
+
+    began = time.monotonic()
+    await eventually(works, "a key that was made after it had been tried")
+    assert time.monotonic() - began < UNKNOWN_SECONDS + 1
 
 
 async def test_zero_is_off(new_user: NewUser, strict_api: Api) -> None:
