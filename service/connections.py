@@ -1,6 +1,7 @@
 """The one way to PostgreSQL, Redis and the storage for the API, the workers and the commands; and why it is closed."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator
@@ -84,6 +85,8 @@ def trouble_with_postgres(error: BaseException) -> Trouble | None:
     """What keeps us from PostgreSQL; None for an error that says nothing about that."""
     if isinstance(error, asyncpg.PostgresError) and (found := _BY_STATE.get(error.sqlstate or "")):
         return found
+    if found := _STARTUP_PARAMETER.search(str(error)):
+        return Trouble(f"The pooler that DATABASE_URL names takes no {found[1]}", "Leave it out, or connect directly.")
     for kind, trouble in _BY_KIND:
         if isinstance(error, kind):
             return trouble
@@ -99,6 +102,8 @@ def trouble_with_redis(error: Exception) -> Trouble:
     return Trouble(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}", "Start it, or correct REDIS_URL.")
 
 
+_STARTUP_PARAMETER = re.compile(r"unsupported startup parameter(?: in options)?: (\w+)")
+"""pgbouncer's words for what DATABASE_URL tells the server when a connection begins."""
 _AWAY = "PostgreSQL (DATABASE_URL) can't be reached"
 _BY_STATE = {
     "28P01": Trouble("PostgreSQL refuses the user or password", "Correct DATABASE_URL."),

@@ -12,6 +12,7 @@ import msgspec
 from service.away import UNAVAILABLE, told
 from service.pool import BaseConnection, Connection, PlainConnection, Pool
 from service.settings import Settings
+from service.urls.database import read_database_url
 
 __all__ = ["UNAVAILABLE", "Connection", "Pool"]
 
@@ -93,15 +94,21 @@ async def prepare_connection(connection: Connection) -> None:
     )
 
 
+def _how_to_connect(settings: Settings) -> dict[str, Any]:
+    """What DATABASE_URL means; through a transaction pooler nothing may be kept between transactions."""
+    url = read_database_url(settings.database_url)
+    return {
+        **url.arguments,
+        "timeout": url.connect_timeout or CONNECT_TIMEOUT,
+        "statement_cache_size": 0 if settings.through_pooler else 100,
+    }
+
+
 async def connect(settings: Settings) -> BaseConnection:
     """One connection outside of any pool, for commands. Raises one of UNAVAILABLE when there is none to be had."""
     try:
         connection = await asyncpg.connect(
-            settings.database_url,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=None,
-            statement_cache_size=0 if settings.through_pooler else 100,
-            connection_class=PlainConnection,
+            **_how_to_connect(settings), command_timeout=None, connection_class=PlainConnection
         )
     except asyncpg.PostgresError as error:
         raise told(error, connecting=True) from None
@@ -114,12 +121,9 @@ async def _leave_as_is(_: Connection) -> None:
 
 
 async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
-    """A pool for the running event loop.
-
-    Through a transaction pooler nothing may be kept between transactions, prepared statements included.
-    """
+    """A pool for the running event loop."""
     pool = Pool(
-        settings.database_url,
+        **_how_to_connect(settings),
         connection_class=PlainConnection,
         record_class=asyncpg.Record,
         min_size=min_size,
@@ -130,9 +134,7 @@ async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
         init=prepare_connection,
         reset=_leave_as_is,
         loop=None,
-        timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
-        statement_cache_size=0 if settings.through_pooler else 100,
     )
     try:
         await pool

@@ -33,6 +33,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 FOREIGN_TABLES = "SELECT to_regclass('users') IS NOT NULL OR to_regclass('tasks') IS NOT NULL"
 
+RIGHTS = """
+SELECT quote_ident(current_user) AS user, quote_ident(coalesce(current_schema(), 'public')) AS schema,
+       current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE') AS may_create
+"""
+
 
 class SchemaError(Exception):
     """The database's schema isn't what this version works with; the message says what to do."""
@@ -95,9 +100,24 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
                     await _run_outside(settings, migration)
                 await enter(connection, migration)
                 applied.append(migration.name)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise SchemaError(await _missing_right(connection, error)) from None
+    else:
         return applied
     finally:
         await connection.close()
+
+
+async def _missing_right(connection: asyncpg.Connection, error: asyncpg.InsufficientPrivilegeError) -> str:
+    """Since PostgreSQL 15 nobody but its owner may create anything in a new database's schema `public`."""
+    row = await connection.fetchrow(RIGHTS)
+    assert row is not None  # noqa: S101 - it is one of constants
+    if row["may_create"]:
+        return f"PostgreSQL doesn't let the user {row['user']} do this: {error.message}"
+    return (
+        f"The user {row['user']} may not create tables in the schema {row['schema']}. Let the database's owner run: "
+        f"GRANT USAGE, CREATE ON SCHEMA {row['schema']} TO {row['user']};"
+    )
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ more than that has a function below.
 import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -27,14 +27,16 @@ from msgspec.inspect import (
 
 from schema.models.edits import Mode
 from service.setting_sources import SettingsError, Sources, read_data_dir, read_dotenv
-from service.urls.splitting import NotAUrl, Url, split_hosts, split_url
+from service.urls.database import read_database_url
+from service.urls.parameters import WrongParameter
+from service.urls.redis import read_redis_url
+from service.urls.splitting import NotAUrl, Url, split_url
+
+T = TypeVar("T")
 
 DEFAULT_DATA_DIR = Path(".darkroom")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 MIN_SECRET_LENGTH = 16
-POOLER_PORT = 6543
-"""Where Supabase and its like listen with a transaction pooler."""
-
 ENGINES = ("local",)
 
 _MOST: Final = 2**31 - 1
@@ -88,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def through_pooler(self) -> bool:
         """Whether the database is reached through a transaction pooler, where sessions are shared between clients."""
         if self.database_pooler == "auto":
-            return POOLER_PORT in _ports(split_url(self.database_url))
+            return read_database_url(self.database_url).pooled
         return self.database_pooler == "transaction"
 
     def require_secret(self) -> tuple[str, ...]:
@@ -126,8 +128,10 @@ _SECRET_KEY_TAKES = (
     f"one or several random keys separated by commas, each of at least {MIN_SECRET_LENGTH} characters; "
     "`openssl rand -hex 32` makes one."
 )
+DATABASE_URL_TAKES = (
+    "postgresql://user:password@host:port/database (special characters in the password percent-encoded)"
+)
 REDIS_URL_TAKES = "redis://user:password@host:port/number, or rediss:// for TLS"
-_DATABASE = re.compile(r"/?[0-9]*")
 
 
 class _Reader:
@@ -211,24 +215,26 @@ class _Reader:
         return url
 
     def _database_url(self) -> str:
-        takes = "postgresql://user:password@host:port/database (special characters in the password percent-encoded)"
-        url = self._url("DATABASE_URL", ("postgresql", "postgres"), takes)
-        if url is None:
+        name = "DATABASE_URL"
+        if not self._sources.text(name):
             raise SettingsError(
-                f"DATABASE_URL is not set. It takes {takes}; "
+                f"{name} is not set. It takes {DATABASE_URL_TAKES}; "
                 "or start `darkroom up` and name its directory with --data-dir."
             )
-        try:
-            _ports(url)
-        except NotAUrl:
-            raise self._sources.wrong("DATABASE_URL", takes) from None
-        return self._sources.text("DATABASE_URL")
+        self._understood(name, read_database_url, DATABASE_URL_TAKES)
+        return self._sources.text(name)
 
     def _redis_url(self, name: str) -> str | None:
-        text = self._sources.text(name)
-        if text and not is_redis_url(text):
-            raise self._sources.wrong(name, REDIS_URL_TAKES)
-        return text or None
+        """As every client of ours takes it."""
+        return self._understood(name, read_redis_url, REDIS_URL_TAKES) if self._sources.text(name) else None
+
+    def _understood(self, name: str, read: Callable[[str], T], takes: str) -> T:
+        try:
+            return read(self._sources.text(name))
+        except NotAUrl:
+            raise self._sources.wrong(name, takes) from None
+        except WrongParameter as error:
+            raise self._sources.wrong(name, str(error)) from None
 
     def _storage_url(self) -> str:
         takes = "file:///directory or s3://bucket/prefix"
@@ -288,23 +294,6 @@ def _types_of_fields() -> dict[str, Any]:
 
 PLAIN: Final = _types_of_fields()
 """What each field takes; those without a function of their own are read by it."""
-
-
-def is_redis_url(text: str) -> bool:
-    """Whether this is the URL of a Redis."""
-    try:
-        url = split_url(text)
-    except NotAUrl:
-        return False
-    one = len(url.hosts) == 1 and not url.fragment
-    return one and url.scheme in {"redis", "rediss"} and bool(_DATABASE.fullmatch(url.path))
-
-
-def _ports(url: Url) -> set[int]:
-    """The ports in a database URL, which may list several hosts. Raises NotAUrl for what isn't one."""
-    said = [port for name, value in url.query if name == "port" for port in value.split(",")]
-    in_query = [host.port for port in said for host in split_hosts(f":{port}")]
-    return {port for port in (*in_query, *(host.port for host in url.hosts)) if port is not None}
 
 
 def _cores() -> int:

@@ -22,6 +22,11 @@ def explain(error: Exception) -> str:
         raise error
     if isinstance(error, OURS) or type(error).__name__ in {"StorageError", "WorkerError", "BlobNotFound"}:
         return str(error)
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return (
+            "PostgreSQL doesn't let the user in DATABASE_URL do this. "
+            "GRANT it the right, or use the one that runs `darkroom migrate`."
+        )
     if isinstance(error, asyncpg.UndefinedTableError):
         return "The database's schema isn't there yet. Run: darkroom migrate"
     if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):

@@ -22,7 +22,10 @@ from service.legacy.source import LegacyRedis, WrongPrefix
 from service.legacy.telling import Everybody, Told
 from service.legacy.values import UnknownZone, zone_of
 from service.migrations import check_schema
-from service.settings import REDIS_URL_TAKES, Settings, is_redis_url
+from service.settings import REDIS_URL_TAKES, Settings
+from service.urls.parameters import WrongParameter
+from service.urls.redis import read_redis_url
+from service.urls.splitting import NotAUrl
 
 COLLECT_EVERY = 1_000_000
 """Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
@@ -38,9 +41,12 @@ def _zone(_: click.Context, __: click.Parameter, name: str | None) -> str | None
 
 
 def _redis_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
-    if url is not None and not is_redis_url(url):
-        raise click.BadParameter(f"takes {REDIS_URL_TAKES}")
-    return url
+    try:
+        return None if url is None else read_redis_url(url)
+    except NotAUrl:
+        raise click.BadParameter(f"takes {REDIS_URL_TAKES}") from None
+    except WrongParameter as error:
+        raise click.BadParameter(f"takes {error}") from None
 
 
 redis_url_option = click.option(

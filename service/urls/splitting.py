@@ -5,6 +5,7 @@ by 3.11.2 and taken by 3.11.7) and drops line breaks and spaces: what was judged
 """
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?"
     r"(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
 )
-_HOST = re.compile(r"(?:\[(?P<literal>[0-9A-Za-z:.%_-]+)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[0-9]{0,5}))?")
+_HOST = re.compile(r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<name>[^:\[\]@]*))(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 
 
 class NotAUrl(ValueError):  # noqa: N818 - what it is
@@ -41,13 +42,6 @@ class Url(Struct, frozen=True):
     query: tuple[tuple[str, str], ...]
     fragment: str | None
 
-    @property
-    def host(self) -> Host:
-        """The only host. Raises NotAUrl when there are several."""
-        if len(self.hosts) != 1:
-            raise NotAUrl("several hosts")
-        return self.hosts[0]
-
 
 def split_url(text: str) -> Url:
     """Take a URL apart.
@@ -62,8 +56,8 @@ def split_url(text: str) -> Url:
     username, colon, password = userinfo.partition(":")
     return Url(
         scheme=found["scheme"].lower(),
-        username=_decoded(username) if at else None,
-        password=_decoded(password) if colon else None,
+        username=decoded(username) if at else None,
+        password=decoded(password) if colon else None,
         hosts=split_hosts(hosts),
         path=found["path"],
         query=tuple(_parameter(part) for part in (found["query"] or "").split("&") if part),
@@ -76,6 +70,19 @@ def split_hosts(text: str) -> tuple[Host, ...]:
     return tuple(_host(part) for part in text.split(","))
 
 
+def split_ports(text: str) -> tuple[int | None, ...]:
+    """The ports in `5432,6543`; an empty one is None. Raises NotAUrl."""
+    return tuple(_host(f":{part}").port for part in text.split(","))
+
+
+def decoded(text: str) -> str:
+    """The text without its percent-encoding. Raises NotAUrl when that is no text."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise NotAUrl("percent-encoded bytes that are no text") from None
+
+
 def _host(text: str) -> Host:
     found = _HOST.fullmatch(text)
     if found is None:
@@ -83,16 +90,14 @@ def _host(text: str) -> Host:
     port = int(found["port"]) if found["port"] else None
     if port is not None and port not in PORTS:
         raise NotAUrl("no port")
-    return Host(_decoded(found["literal"] or found["name"]), port)
+    if found["literal"] is None:
+        return Host(decoded(found["name"]), port)
+    try:
+        return Host(str(IPv6Address(decoded(found["literal"]))), port)
+    except ValueError:
+        raise NotAUrl("no address") from None
 
 
 def _parameter(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
-    return _decoded(name), _decoded(value)
-
-
-def _decoded(text: str) -> str:
-    try:
-        return unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise NotAUrl("percent-encoded bytes that are no text") from None
+    return decoded(name), decoded(value)
