@@ -2,13 +2,18 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
+from schema.models.tasks import Pagination
+
 T = TypeVar("T")
 
 LONGEST_CURSOR = 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def encode_cursor(position: object) -> str:
@@ -24,3 +29,24 @@ def decode_cursor(cursor: str, position_type: type[T]) -> T | None:
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=position_type)
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def encode_place(at: datetime, name: str) -> str:
+    """A place in a list that is ordered by time and, among equal ones, by id."""
+    return encode_cursor(((at - EPOCH) // MICROSECOND, name))
+
+
+def decode_place(cursor: str) -> tuple[datetime, str] | None:
+    """The time and the id in a token, or None if it isn't one of ours."""
+    place = decode_cursor(cursor, tuple[int, str])
+    try:
+        return None if place is None or "\0" in place[1] else (EPOCH + place[0] * MICROSECOND, place[1])
+    except OverflowError:
+        return None
+
+
+def cursor_pagination(page_size: int, next_cursor: str | None) -> Pagination:
+    """Where a page stands that was reached by cursor: nothing is counted."""
+    return Pagination(
+        page=None, page_size=page_size, total=None, total_capped=False, total_pages=None, next_cursor=next_cursor
+    )

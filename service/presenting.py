@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from schema.models.files import FileRecord, UploadedFile
+from schema.models.files import FileRecord, ListedFile, UploadedFile
 from schema.models.tasks import HistoricTask, LegacyPictures, StoredResult, Task, TaskRecord, TaskResult
 from service.files.service import blob_key_of
 from service.files.urls import FileUrls
@@ -32,16 +32,17 @@ class Presenter:
 
     def uploaded(self, record: FileRecord) -> UploadedFile:
         """A file as whoever uploaded it sees it."""
-        return UploadedFile(
-            file_id=record.file_id,
-            filename=record.filename,
-            size=record.size,
-            content_type=record.content_type,
-            width=record.width,
-            height=record.height,
-            url=self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC)),
-            uploaded_at=record.uploaded_at,
-        )
+        return UploadedFile(**self._file_fields(record))
+
+    def listed(self, record: FileRecord) -> ListedFile:
+        """A file among its owner's."""
+        return ListedFile(**self._file_fields(record), purpose=record.purpose)
+
+    def _file_fields(self, record: FileRecord) -> dict[str, Any]:
+        return {
+            **{name: getattr(record, name) for name in UploadedFile.__struct_fields__ if name != "url"},
+            "url": self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC)),
+        }
 
     def _fields(self, record: TaskRecord) -> dict[str, Any]:
         return {

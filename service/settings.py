@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engine_threads: Annotated[int, Meta(ge=1, le=1024)] = 1
     max_upload_bytes: Annotated[int, Meta(ge=1, le=2**40)] = 10_485_760
     max_image_pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 40_000_000
+    max_stored_bytes_per_user: Annotated[int, Meta(ge=0, le=2**50)] = 2**30
+    """Of uploads; 0 is off."""
     max_pending_per_user: Annotated[int, Meta(ge=1, le=_MOST)] = 1000
     max_processing_per_user: Annotated[int, Meta(ge=1, le=_MOST)] = 3
     rate_limit_per_minute: Annotated[int, Meta(ge=0, le=10_000_000)] = 600

@@ -1,8 +1,11 @@
 """A stored picture: as the table holds it, and as clients see it."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from schema.models.tasks import Pagination
 
 
 class FileRecord(Struct, frozen=True):
@@ -34,3 +37,16 @@ class UploadedFile(Struct, frozen=True):
     height: int
     url: str
     uploaded_at: datetime
+
+
+class ListedFile(UploadedFile, frozen=True):
+    """A file of one's own: an upload, with the purpose it was given, or a picture that an edit made."""
+
+    purpose: Annotated[str | None, Meta(description="Of an edit's pictures: output, thumbnail or comparison.")]
+
+
+class FileList(Struct, frozen=True):
+    """A user's files, newest first."""
+
+    files: list[ListedFile]
+    pagination: Pagination

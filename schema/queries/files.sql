@@ -17,6 +17,21 @@ INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha25
 VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :content_type, :size, :width, :height)
 RETURNING *
 
+-- name: stored_bytes
+-- What a user's uploads take up: with a file that this transaction has added, once those that others add are in.
+SELECT coalesce((SELECT bytes FROM stored_bytes WHERE user_id = :user_id), 0)
+
+-- name: list_files
+-- Uploads and results, newest first.
+SELECT * FROM files WHERE user_id = :user_id ORDER BY uploaded_at DESC, file_id DESC LIMIT :limit
+
+-- name: list_files_after
+SELECT *
+  FROM files
+ WHERE user_id = :user_id AND (uploaded_at, file_id) < (:uploaded_at, :file_id)
+ ORDER BY uploaded_at DESC, file_id DESC
+ LIMIT :limit
+
 -- name: get_file
 -- For whoever brings a signed URL. Several owners' rows of one id are on one blob.
 SELECT * FROM files WHERE file_id = :file_id LIMIT 1

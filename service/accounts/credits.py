@@ -5,9 +5,9 @@ from datetime import datetime
 import structlog
 
 from schema.models.accounts import LedgerPage
-from schema.models.tasks import Pagination, TaskRecord
+from schema.models.tasks import TaskRecord
 from service.accounts import store
-from service.cursors import decode_cursor, encode_cursor
+from service.cursors import cursor_pagination, decode_cursor, encode_cursor
 from service.database import Connection, Pool
 from service.refusals import invalid
 
@@ -41,12 +41,5 @@ async def get_ledger(pool: Pool, user_id: str, *, cursor: str | None, page_size:
     entries = entries[:page_size]
     return LedgerPage(
         entries=entries,
-        pagination=Pagination(
-            page=None,
-            page_size=page_size,
-            total=None,
-            total_capped=False,
-            total_pages=None,
-            next_cursor=encode_cursor(entries[-1].entry_id) if more else None,
-        ),
+        pagination=cursor_pagination(page_size, encode_cursor(entries[-1].entry_id) if more else None),
     )

@@ -6,6 +6,8 @@ import jwt
 
 ALGORITHM = "HS256"
 LIFETIME = timedelta(hours=1)
+LEEWAY = timedelta(seconds=30)
+"""By how much the clock of whoever issued a token may differ from ours."""
 
 
 def issue_token(secret_keys: tuple[str, ...], user_id: str, *, lifetime: timedelta = LIFETIME) -> str:
@@ -22,11 +24,13 @@ def subject_of(token: str, secret_keys: tuple[str, ...]) -> str | None:
                 token,
                 key,
                 algorithms=[ALGORITHM],
+                leeway=LEEWAY,
                 options={"require": ["exp", "sub"], "verify_aud": False, "verify_iat": False},
             )
         except jwt.InvalidTokenError:
             continue
         subject = claims["sub"]
         # PyJWT takes "1800000000" and True for times as well; RFC 7519 knows numbers alone.
-        return subject if isinstance(subject, str) and type(claims["exp"]) in {int, float} else None
+        times = [claims[name] for name in ("exp", "nbf") if name in claims]
+        return subject if isinstance(subject, str) and all(type(time) in {int, float} for time in times) else None
     return None

@@ -1,5 +1,7 @@
 """Accounts: made, shown, credited, erased."""
 
+import unicodedata
+
 import asyncpg
 from msgspec import Struct
 
@@ -27,6 +29,7 @@ async def create_user(connection: Connection, email: str, *, credits_: int, user
         Refused: INVALID_REQUEST when the id or the email is taken.
     """
     user_id = user_id or new_id("usr")
+    email = unicodedata.normalize("NFC", email)
     try:
         async with connection.transaction():
             await store.create_user(connection, user_id, email, email.partition("@")[0], credits_)

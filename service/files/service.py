@@ -11,13 +11,15 @@ import structlog
 from schema.identifiers import is_id, new_id
 from schema.models.files import FileRecord
 from schema.models.problems import ProblemCode
-from service.database import Pool
+from schema.models.tasks import Pagination
+from service.cursors import cursor_pagination, decode_place, encode_place
+from service.database import Connection, Pool
 from service.files import store
 from service.files.judging import judge
 from service.files.receiving import receive
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
-from service.refusals import Refused
+from service.refusals import Refused, invalid
 
 PUT_WITHIN = 10.0
 """Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""
@@ -36,20 +38,29 @@ class FileService:
     """Files and their blobs, kept in step: a row is written after its blob, a blob removed after its row."""
 
     def __init__(
-        self, pool: Pool, storage: Storage, *, max_bytes: int, max_pixels: int, directory: Path | None = None
+        self,
+        pool: Pool,
+        storage: Storage,
+        *,
+        max_bytes: int,
+        max_pixels: int,
+        max_stored: int = 0,
+        directory: Path | None = None,
     ) -> None:
+        """`max_stored` bytes may a user's uploads take up; 0 is off."""
         self._pool = pool
         self._storage = storage
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._max_stored = max_stored
         self._directory = directory
 
     async def upload(self, user_id: str, chunks: AsyncIterator[bytes], content_type: str) -> FileRecord:
         """Receive a multipart form, judge its image by content, and keep it.
 
         Raises:
-            Refused: INVALID_REQUEST, FILE_TOO_LARGE, INVALID_FILE_TYPE, INVALID_IMAGE; UNAUTHORIZED when the account
-                was erased meanwhile; nothing is kept then.
+            Refused: INVALID_REQUEST, FILE_TOO_LARGE, INVALID_FILE_TYPE, INVALID_IMAGE, STORAGE_QUOTA_EXCEEDED;
+                UNAUTHORIZED when the account was erased meanwhile; nothing is kept then.
             StorageError: The storage is away.
         """
         async with receive(chunks, content_type, max_bytes=self._max_bytes, directory=self._directory) as received:
@@ -69,16 +80,41 @@ class FileService:
                 height=facts.height,
             )
             async with self._pool.acquire() as connection:
+                await self._demand_room(connection, user_id, more=new.size)
                 await store.expect_blobs(connection, [new.blob_key])
             await self._put(new, received.path)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 record = await store.add_file(connection, new)
+                # The look before spared the storage; this one is exact, with what others added meanwhile.
+                await self._demand_room(connection, user_id)
                 await store.keep_blobs(connection, [new.blob_key])
         except asyncpg.ForeignKeyViolationError:
+            await self._drop(new.blob_key)
             raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.") from None
+        except Refused:
+            await self._drop(new.blob_key)
+            raise
         log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
         return record
+
+    async def _demand_room(self, connection: Connection, user_id: str, *, more: int = 0) -> None:
+        """Raises Refused: STORAGE_QUOTA_EXCEEDED when the user's uploads and `more` bytes take up too much."""
+        if not self._max_stored:
+            return
+        stored = await store.stored_bytes(connection, user_id)
+        if stored + more > self._max_stored:
+            raise Refused(
+                ProblemCode.STORAGE_QUOTA_EXCEEDED,
+                f"Your uploads may take up {self._max_stored:,} bytes, and this one is beyond that. "
+                "Delete some that you don't need any more: GET /api/v1/files lists them.",
+                field="file",
+            )
+
+    async def _drop(self, blob_key: str) -> None:
+        """What was stored is wanted by nobody: let the sweep remove it now."""
+        async with self._pool.acquire() as connection:
+            await store.drop_blobs(connection, [blob_key])
 
     async def _put(self, new: NewFile, path: Path) -> None:
         """Put an upload into the storage, whose own patience is longer than a client's.
@@ -112,6 +148,25 @@ class FileService:
         """Those of these files that are the user's and are still there, by id."""
         async with self._pool.acquire() as connection:
             return {one.file_id: one for one in await store.get_users_files(connection, user_id, file_ids)}
+
+    async def list_files(
+        self, user_id: str, *, cursor: str | None, page_size: int
+    ) -> tuple[list[FileRecord], Pagination]:
+        """A page of a user's files, newest first, uploads and results.
+
+        Raises:
+            Refused: INVALID_REQUEST for a cursor that isn't one.
+        """
+        after = None if cursor is None else decode_place(cursor)
+        if after is None and cursor is not None:
+            raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest file")
+        async with self._pool.acquire() as connection:
+            # One row more than asked tells whether there is a next page.
+            found = await store.list_files(connection, user_id, after, page_size + 1)
+        more = len(found) > page_size
+        found = found[:page_size]
+        next_cursor = encode_place(found[-1].uploaded_at, found[-1].file_id) if more else None
+        return found, cursor_pagination(page_size, next_cursor)
 
     async def read(self, record: FileRecord, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to and without `end`, in chunks."""

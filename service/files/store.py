@@ -58,6 +58,22 @@ async def add_file(connection: Connection, new: NewFile) -> FileRecord:
     return record
 
 
+async def stored_bytes(connection: Connection, user_id: str) -> int:
+    """What a user's uploads take up."""
+    return await QUERIES["stored_bytes"].value(connection, user_id=user_id)
+
+
+async def list_files(
+    connection: Connection, user_id: str, after: tuple[datetime, str] | None, limit: int
+) -> list[FileRecord]:
+    """A user's files, newest first: those after a time of uploading and an id, or the newest."""
+    if after is None:
+        return await QUERIES["list_files"].rows(connection, FileRecord, user_id=user_id, limit=limit)
+    return await QUERIES["list_files_after"].rows(
+        connection, FileRecord, user_id=user_id, uploaded_at=after[0], file_id=after[1], limit=limit
+    )
+
+
 async def get_file(connection: Connection, file_id: str) -> FileRecord | None:
     """For whoever brings a signed URL."""
     return await QUERIES["get_file"].row(connection, FileRecord, file_id=file_id)

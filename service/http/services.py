@@ -70,6 +70,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             storage,
             max_bytes=settings.max_upload_bytes,
             max_pixels=settings.max_image_pixels,
+            max_stored=settings.max_stored_bytes_per_user,
             directory=uploads,
         ),
         present=Presenter(urls),

@@ -1,5 +1,6 @@
 """A user's copies in the old Redis become one account of ours. They may disagree."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -119,7 +120,8 @@ class _Reading:
         if key in raw.copies and named_by(raw.copies[key]) not in {None, raw.user_id}:
             self._remarks.append("its email is another user's and was left out")
             return None
-        return email or None
+        # As the table keeps it.
+        return unicodedata.normalize("NFC", email) or None
 
     def _text(self, name: str) -> str | None:
         value = self._copy.get(name)

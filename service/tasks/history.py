@@ -1,21 +1,16 @@
 """A user's tasks in pages, newest first: by number up to 10,000 rows deep, by cursor at any depth."""
 
-from datetime import UTC, datetime, timedelta
-
 from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
-from service.cursors import decode_cursor, encode_cursor
+from service.cursors import cursor_pagination, decode_place, encode_place
 from service.database import Pool
 from service.refusals import invalid
 from service.tasks import store
 
 DEEPEST_ROW = 10_000
 """How far page numbers reach, and how far `total` counts."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class PageRequest(Struct, frozen=True, kw_only=True):
@@ -37,7 +32,9 @@ async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[l
     page, page_size = asked.page, asked.page_size
     if asked.cursor is None and page * page_size > DEEPEST_ROW:
         raise invalid("page", f"page x page_size goes up to {DEEPEST_ROW}; follow next_cursor to go deeper")
-    after = None if asked.cursor is None else _position(asked.cursor)
+    after = None if asked.cursor is None else decode_place(asked.cursor)
+    if after is None and asked.cursor is not None:
+        raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest task")
     async with pool.acquire() as connection:
         # One row more than asked tells whether there is a next page.
         tasks = await store.get_tasks_by_user(
@@ -56,9 +53,9 @@ async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[l
             )
     more = len(tasks) > page_size
     tasks = tasks[:page_size]
-    next_cursor = _cursor(tasks[-1]) if more else None
+    next_cursor = encode_place(tasks[-1].created_at, tasks[-1].task_id) if more else None
     if counted is None:
-        return tasks, Pagination(None, page_size, None, total_capped=False, total_pages=None, next_cursor=next_cursor)
+        return tasks, cursor_pagination(page_size, next_cursor)
     total = min(counted, DEEPEST_ROW)
     return tasks, Pagination(
         page=page,
@@ -68,17 +65,3 @@ async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[l
         total_pages=-(-total // page_size),
         next_cursor=next_cursor,
     )
-
-
-def _cursor(task: TaskRecord) -> str:
-    return encode_cursor(((task.created_at - EPOCH) // MICROSECOND, task.task_id))
-
-
-def _position(cursor: str) -> tuple[datetime, str]:
-    position = decode_cursor(cursor, tuple[int, str])
-    try:
-        if position is not None and "\0" not in position[1]:
-            return EPOCH + position[0] * MICROSECOND, position[1]
-    except OverflowError:
-        pass
-    raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest task")

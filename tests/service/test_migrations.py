@@ -53,6 +53,8 @@ async def execute(settings: Settings, statements: str) -> None:
         await connection.close()
 
 
+FILES_AND_EMAILS = 13
+
 EVERYTHING = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
 """
@@ -60,7 +62,8 @@ SELECT table_name, column_name, data_type FROM information_schema.columns WHERE 
 
 async def test_every_file_is_applied_once_and_in_order(fresh: Settings) -> None:
     names = [migration.name for migration in all_migrations()]
-    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    numbers = [int(name[:4]) for name in names]
+    assert numbers == sorted(set(numbers))
     assert await migrate(fresh) == names
     assert await fetch(fresh, "SELECT name FROM schema_migrations ORDER BY version") == [(name,) for name in names]
     before = await fetch(fresh, EVERYTHING)
@@ -112,6 +115,38 @@ async def test_somebody_elses_tables_are_refused_and_left_as_they_are(fresh: Set
         await migrate(fresh)
     assert await fetch(fresh, EVERYTHING) == before
     assert await fetch(fresh, f"SELECT id FROM {table}") == [(17,)]  # noqa: S608 - a name from above
+
+
+async def test_what_is_there_already_is_counted_and_spelt(fresh: Settings) -> None:
+    """Emails that are another account's but for their spelling stay: both are accounts, and nobody may lose theirs."""
+    await migrate(fresh, [migration for migration in all_migrations() if migration.version < FILES_AND_EMAILS])
+    emails = [
+        "zoe\u0308@example.com",
+        "jose\u0301@example.com",
+        "JOS\u00c9@example.com",
+        "a\u0308\u0323@example.com",
+        "a\u0323\u0308@example.com",
+        "plain@example.com",
+        None,
+    ]
+    rows = ", ".join(f"('{number}', {'NULL' if email is None else repr(email)})" for number, email in enumerate(emails))
+    await execute(fresh, f"INSERT INTO users (user_id, email) VALUES {rows}")  # noqa: S608 - our own values
+    await execute(
+        fresh,
+        """INSERT INTO files (file_id, user_id, task_id, filename, blob_key, sha256, content_type, size, width, height)
+           SELECT 'file_' || n, CASE WHEN n < 9 THEN (n % 2)::text END, CASE WHEN n % 4 = 3 THEN 'task_1' END,
+                  'a', 'k', repeat('0', 64), 'image/png', 10 ^ n, 1, 1
+             FROM generate_series(0, 9) AS n""",
+    )
+    await migrate(fresh)
+    assert await fetch(fresh, "SELECT user_id, bytes FROM stored_bytes ORDER BY user_id") == [
+        ("0", 101010101),
+        ("1", 100010),
+    ]
+    assert [email for (email,) in await fetch(fresh, "SELECT email FROM users ORDER BY user_id")] == [
+        "zo\u00eb@example.com",
+        *emails[1:],
+    ]
 
 
 async def test_a_file_that_fails_leaves_nothing_behind(fresh: Settings) -> None:

@@ -16,7 +16,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from schema.models.files import FileRecord, UploadedFile
+from schema.models.files import FileList, FileRecord, UploadedFile
 from schema.models.problems import ProblemCode as Code
 from service.files.service import FileService
 from service.http.gate import authenticated
@@ -72,6 +72,7 @@ class UploadController(Controller):
             Code.INVALID_REQUEST,
             Code.INVALID_IMAGE,
             Code.FILE_TOO_LARGE,
+            Code.STORAGE_QUOTA_EXCEEDED,
             Code.INVALID_FILE_TYPE,
         ),
     )
@@ -99,6 +100,23 @@ class FileController(Controller):
 
     path = "/files"
     tags = ("Files",)
+
+    @get(
+        guards=[authenticated],
+        responses=problem_specs(
+            Code.INVALID_REQUEST,
+        ),
+    )
+    async def list_files(
+        self,
+        request: UserRequest,
+        services: NamedDependency[Services],
+        cursor: Annotated[str | None, QueryParameter(description="next_cursor of the page before.")] = None,
+        page_size: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    ) -> FileList:
+        """One's own files, newest first: uploads, and what edits made."""
+        records, pagination = await services.files.list_files(request.user, cursor=cursor, page_size=page_size)
+        return FileList([services.present.listed(record) for record in records], pagination)
 
     @get(
         "/{file_id:str}",

@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import json
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import jwt
 import pytest
 
@@ -244,3 +246,36 @@ async def test_who_was_known_is_looked_up_again_after_5_seconds(
     assert await authenticator.user_of(token) == user_id
     clock[0] += 0.2
     assert await authenticator.user_of(token) is None
+
+
+NFC, NFD = "jos\u00e9@example.com", "jose\u0301@example.com"
+
+
+@pytest.mark.parametrize(("first", "again"), [(NFC, NFD), (NFD, NFC), (NFD.upper(), NFD)])
+async def test_an_email_is_one_however_it_is_spelt(connection: Connection, first: str, again: str) -> None:
+    new = await users.create_user(connection, first, credits_=0)
+    assert unicodedata.is_normalized("NFC", new.email)
+    for spelling in (NFC, NFD, new.user_id):
+        found = await users.find_user(connection, spelling)
+        assert (found.user_id, found.email) == (new.user_id, new.email)
+    with pytest.raises(Refused, match="email"):
+        await users.create_user(connection, again, credits_=0)
+
+
+async def test_what_others_write_into_the_table_is_spelt_alike(connection: Connection) -> None:
+    """The sign-in service beside Darkroom writes its accounts itself."""
+    await connection.execute("INSERT INTO users (user_id, email) VALUES ('a', $1), ('b', 'b@example.com')", NFD)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute("UPDATE users SET email = $1 WHERE user_id = 'b'", NFC)
+    assert (await users.find_user(connection, NFC)).user_id == "a"
+    assert await connection.fetchval("SELECT email FROM users WHERE user_id = 'a'") == NFC
+
+
+async def test_twins_from_before_are_each_found_by_their_own_spelling(connection: Connection) -> None:
+    await connection.execute("ALTER TABLE users DISABLE TRIGGER users_spell_email")
+    await connection.execute("INSERT INTO users (user_id, email) VALUES ('a', $1), ('b', $2)", NFC, NFD)
+    await connection.execute("ALTER TABLE users ENABLE TRIGGER users_spell_email")
+    assert (await users.find_user(connection, NFC)).user_id == "a"
+    assert (await users.find_user(connection, NFD.upper())).user_id == "b"
+    # What doesn't touch its email doesn't fail on it.
+    assert await users.grant(connection, "b", 5, None) == 5

@@ -109,6 +109,9 @@ async def test_a_key_must_be_sent_whole_and_as_a_bearer(user: User, anonymous: h
         (HS256, {"exp": float("nan")}),
         (HS256, {"exp": float("inf")}),
         (HS256, {"nbf": 4_000_000_000}),
+        (HS256, {"nbf": "0"}),
+        (HS256, {"nbf": True}),
+        (HS256, {"nbf": []}),
         (HS256, {"sub": None}),
         (HS256, {"sub": 5}),
         (HS256, {"sub": "usr_nobody"}),
@@ -134,6 +137,17 @@ async def test_a_token_that_says_the_wrong_things_is_401(
     claims = {"sub": user.user_id, "exp": soon(), **changes}
     claims = {name: value for name, value in claims.items() if value is not None}
     problem(await ask(anonymous, f"Bearer {signed(header, claims)}"), Code.UNAUTHORIZED, 401)
+
+
+async def test_clocks_may_differ_by_half_a_minute(user: User, anonymous: httpx.AsyncClient) -> None:
+    """By ours the token has just expired, or isn't valid yet; the clock of whoever issued it says otherwise."""
+    now = int(time.time())
+    for changes in ({"exp": now - 20}, {"nbf": now + 25}, {"nbf": now + 25, "iat": now + 25, "exp": now + 3600.5}):
+        token = signed(HS256, {"sub": user.user_id, "exp": soon(), **changes})
+        assert (await ask(anonymous, f"Bearer {token}")).status_code == 200, changes
+    for changes in ({"exp": now - 31}, {"nbf": now + 40}):
+        token = signed(HS256, {"sub": user.user_id, "exp": soon(), **changes})
+        problem(await ask(anonymous, f"Bearer {token}"), Code.UNAUTHORIZED, 401)
 
 
 async def test_a_token_without_a_good_signature_is_401(user: User, anonymous: httpx.AsyncClient) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
+from service.cursors import encode_cursor
 from service.database import Connection
 from service.signing import Signer
-from tests.factories import add_task
+from tests.factories import add_file, add_task
 from tests.service.http.conftest import SECRET_KEYS, NewUser
 from tests.service.http.pictures import picture
-from tests.service.http.serving import API, JSON, PHOTO, User, problem
+from tests.service.http.serving import API, JSON, PHOTO, User, fields_of, problem
 
 
 @pytest.fixture
@@ -152,3 +153,30 @@ async def test_a_file_that_an_unfinished_task_uses_stays(
         assert answer.status_code == 204
     else:
         problem(answer, Code.FILE_IN_USE, 409)
+
+
+async def test_ones_own_files_are_listed_newest_first(user: User, new_user: NewUser, db: Connection) -> None:
+    await (await new_user()).photo()
+    uploaded = [(await user.upload(PHOTO, f"{n}.jpg", purpose="x" * n)).json() for n in range(3)]
+    made = await add_file(db, user.user_id, task_id="task_1", purpose="output")
+    answer = await user.http.get(f"{API}/files")
+    assert answer.status_code == 200
+    result, *uploads = answer.json()["files"]
+    assert (result["file_id"], result["purpose"]) == (made.file_id, "output")
+    assert uploads == [{**one, "purpose": "x" * n or None} for n, one in reversed([*enumerate(uploaded)])]
+    assert answer.json()["pagination"] == {
+        "page": None, "page_size": 20, "total": None, "total_capped": False, "total_pages": None, "next_cursor": None,
+    }  # fmt: skip
+    first = (await user.http.get(f"{API}/files", params={"page_size": 3})).json()
+    cursor = first["pagination"]["next_cursor"]
+    rest = (await user.http.get(f"{API}/files", params={"page_size": 3, "cursor": cursor})).json()
+    assert [*first["files"], *rest["files"]] == [result, *uploads]
+
+
+async def test_a_list_of_files_is_its_owners(user: User, anonymous: httpx.AsyncClient) -> None:
+    problem(await anonymous.get(f"{API}/files"), Code.UNAUTHORIZED, 401)
+    url = str((await user.upload(PHOTO)).json()["url"])
+    problem(await anonymous.get(f"{API}/files?{url.partition('?')[2]}"), Code.UNAUTHORIZED, 401)
+    for wrong in ("x", "", encode_cursor([1]), encode_cursor([10**30, "a"]), encode_cursor([1, "\0"])):
+        answer = await user.http.get(f"{API}/files", params={"cursor": wrong})
+        assert fields_of(problem(answer, Code.INVALID_REQUEST, 400)) == ["cursor"]

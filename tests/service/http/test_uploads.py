@@ -105,7 +105,7 @@ async def test_a_purpose_is_bounded(user: User) -> None:
         ("C:\\Users\\me\\photo.jpg", "photo.jpg"),
         ("a\u202egpj.exe", "agpj.exe"),
         ("..", "unnamed"),
-        ("x" * 1000 + ".jpg", "x" * 255),
+        ("x" * 1000 + ".jpg", "x" * 251 + ".jpg"),
         ("Grüße aus Köln.jpg", "Grüße aus Köln.jpg"),
     ],
 )
