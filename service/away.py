@@ -1,6 +1,8 @@
 """What counts as "the database is away", in one place: come back later. Anything else it says no with is a defect."""
 
 import re
+import socket
+import ssl
 
 import asyncpg
 from msgspec import Struct
@@ -72,77 +74,87 @@ def _code(error: asyncpg.PostgresError) -> str:
     return error.sqlstate or ""
 
 
-class Explanation(Struct, frozen=True):
-    """Why the database can't be used, and what to do about it; both are for operators."""
+class Trouble(Struct, frozen=True):
+    """Why something can't be used, and what to do about it. Holds no address and no other program's words."""
 
-    reason: str
+    what: str
     remedy: str
 
+    def __str__(self) -> str:
+        return f"{self.what}. {self.remedy}"
 
-def explain_away(error: Exception) -> Explanation:
-    """What one of `UNAVAILABLE` means. No secrets, and no other program's words."""
+
+def trouble_with_postgres(error: BaseException) -> Trouble | None:
+    """What keeps us from PostgreSQL; None for an error that says nothing about that."""
+    if not isinstance(error, UNAVAILABLE):
+        return None
     code = error.code if isinstance(error, DatabaseAway) else getattr(error, "sqlstate", None) or ""
-    words = str(error)
-    for codes, pattern, explanation in _EXPLANATIONS:
-        if code.startswith(codes) and re.search(pattern, words, re.IGNORECASE):
-            return explanation
-    return Explanation(
-        f"PostgreSQL (DATABASE_URL) can't be reached: {type(error).__name__}",
-        "Start it, or correct DATABASE_URL; behind a firewall, open its port.",
-    )
+    if found := _STARTUP_PARAMETER.search(str(error)):
+        return Trouble(f"The pooler that DATABASE_URL names takes no {found[1]}", "Leave it out, or connect directly.")
+    for codes, words, trouble in _BY_STATE:
+        if code.startswith(codes) and re.search(words, str(error), re.IGNORECASE):
+            return trouble
+    for kind, trouble in _BY_KIND:
+        if isinstance(error, kind):
+            return trouble
+    return Trouble(f"{_AWAY}: {code or type(error).__name__}", "Start it, or correct DATABASE_URL.")
 
 
-READ_ONLY = Explanation(
-    "PostgreSQL (DATABASE_URL) is read-only: nothing can be written",
+_STARTUP_PARAMETER = re.compile(r"unsupported startup parameter(?: in options)?: (\w+)")
+"""pgbouncer's words for what DATABASE_URL tells the server when a connection begins."""
+
+_AWAY = "PostgreSQL (DATABASE_URL) can't be reached"
+_POOLERS = (INTERNAL, "08")
+READ_ONLY = Trouble(
+    "PostgreSQL is read-only: nothing can be written",
     "Is its disk full, or is it a standby? Make room, or point DATABASE_URL at the primary.",
 )
-_NO_CONNECTION = Explanation(
-    "PostgreSQL (DATABASE_URL) has no connection left for us: see max_connections, or the limits of user and pooler",
-    "Lower DATABASE_POOL_SIZE or the number of processes, or raise the limit.",
+_REFUSED = Trouble("PostgreSQL refuses the user or password", "Correct DATABASE_URL.")
+_NO_CONNECTION = Trouble(
+    "PostgreSQL (DATABASE_URL) has no connection left for us",
+    "Raise max_connections or the user's or pooler's limit, lower DATABASE_POOL_SIZE, or put a pooler in between.",
 )
-_POOLER = (INTERNAL, "08")
-
-_EXPLANATIONS: tuple[tuple[str | tuple[str, ...], str, Explanation], ...] = (
+_NO_TENANT = Trouble(
+    "the pooler in DATABASE_URL knows no such project, user or database",
+    "Correct the user's name (Supabase: postgres.<project>); a project that was paused has to be restored.",
+)
+_NO_LOGIN = Trouble(
+    "the pooler in DATABASE_URL can't sign in to PostgreSQL", "Read the pooler's log, and see whether PostgreSQL is up."
+)
+_BY_STATE: tuple[tuple[str | tuple[str, ...], str, Trouble], ...] = (
     ("25006", "", READ_ONLY),
-    ("28", "", Explanation("PostgreSQL refuses the user or password in DATABASE_URL.", "Correct DATABASE_URL.")),
-    (
-        "3D000",
-        "",
-        Explanation("There is no such database as DATABASE_URL names.", "Create it, or correct DATABASE_URL."),
-    ),
+    ("28", "", _REFUSED),
+    ("3D000", "", Trouble("There is no such database", "Create it, or correct DATABASE_URL.")),
     (
         FORBIDDEN,
         "",
-        Explanation(
-            "The user in DATABASE_URL may not connect to the database.", "GRANT CONNECT ON DATABASE ... TO that user."
-        ),
+        Trouble("this user of PostgreSQL may not connect", "GRANT CONNECT ON DATABASE ... TO this user."),
     ),
-    (
-        _POOLER,
-        "tenant|no such (user|database)",
-        Explanation(
-            "The pooler in DATABASE_URL knows no such project, user or database.",
-            "Correct the user's name (Supabase: postgres.<project>); a project that was paused has to be restored.",
-        ),
-    ),
-    (_POOLER, r"max ?_?(imum )?client|too many|EMAXCONN|check ?out|query_wait", _NO_CONNECTION),
-    (
-        _POOLER,
-        "log ?in failed|cannot connect",
-        Explanation(
-            "The pooler in DATABASE_URL can't sign in to PostgreSQL.", "Read the pooler's log; is PostgreSQL up?"
-        ),
-    ),
+    (_POOLERS, "tenant|no such (user|database)", _NO_TENANT),
+    (_POOLERS, r"max(imum)?[ _]?client|too many|EMAXCONN|check ?out|query_wait", _NO_CONNECTION),
+    (_POOLERS, "log ?in failed|cannot connect", _NO_LOGIN),
     (("53300", "53400"), "", _NO_CONNECTION),
-    ("53100", "", Explanation("PostgreSQL's disk is full.", "Make room on its disk.")),
-    ("53", "", Explanation("PostgreSQL is out of memory or another resource.", "Read its log; give it more.")),
+    ("53100", "", Trouble("PostgreSQL's disk is full", "Make room on it.")),
+    ("53", "", Trouble("PostgreSQL is out of memory or another resource", "Read its log; give it more.")),
+    ("57P03", "", Trouble("PostgreSQL is starting, stopping or being restored", "Wait, and read its log.")),
+)
+"""How the SQLSTATE begins, words of the message, what that means; the first that fits."""
+
+_BY_KIND: tuple[tuple[type[BaseException], Trouble], ...] = (
     (
-        "57P03",
-        "",
-        Explanation(
-            "PostgreSQL (DATABASE_URL) takes no connections: it is starting, stopping or recovering.",
-            "Wait; if it lasts, read its log.",
+        socket.gaierror,
+        Trouble(f"{_AWAY}: its host name can't be found", "Correct DATABASE_URL, or this machine's name service."),
+    ),
+    (ConnectionRefusedError, Trouble(f"{_AWAY}: nobody listens there", "Start it, or correct DATABASE_URL.")),
+    (
+        ssl.SSLError,
+        Trouble("PostgreSQL's certificate isn't trusted, or it speaks no TLS", "Correct sslmode in DATABASE_URL."),
+    ),
+    (
+        TimeoutError,
+        Trouble(
+            f"{_AWAY}: it doesn't answer in time",
+            "Start it, or correct DATABASE_URL; behind a firewall, open its port.",
         ),
     ),
 )
-"""SQLSTATE (how it begins), words, meaning; the first that fits."""

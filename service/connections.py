@@ -1,19 +1,16 @@
 """The one way to PostgreSQL, Redis and the storage for the API, the workers and the commands; and why it is closed."""
 
 import asyncio
-import re
-import socket
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import structlog
 from msgspec import Struct
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from service.database import UNAVAILABLE, Connection, Pool, connect, open_pool
+from service.away import Trouble, trouble_with_postgres
+from service.database import Connection, Pool, connect, open_pool
 from service.files.storage import Storage, StorageError
 from service.migrations import check_schema
 from service.queue import REDIS_AWAY, Queue
@@ -30,16 +27,6 @@ log = structlog.get_logger(__name__)
 
 class NotConnected(Exception):  # noqa: N818 - an answer rather than a failure
     """Something that is needed can't be used; the message is a line for a person and names the setting."""
-
-
-class Trouble(Struct, frozen=True):
-    """Why something can't be used, and what to do about it. Holds no address and no other library's words."""
-
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.what}. {self.remedy}"
 
 
 class Connections(Struct, frozen=True):
@@ -81,62 +68,11 @@ async def one_connection(settings: Settings) -> AsyncGenerator["OwnConnection[An
         await connection.close()
 
 
-def trouble_with_postgres(error: BaseException) -> Trouble | None:
-    """What keeps us from PostgreSQL; None for an error that says nothing about that."""
-    if isinstance(error, asyncpg.PostgresError) and (found := _BY_STATE.get(error.sqlstate or "")):
-        return found
-    if found := _STARTUP_PARAMETER.search(str(error)):
-        return Trouble(f"The pooler that DATABASE_URL names takes no {found[1]}", "Leave it out, or connect directly.")
-    for kind, trouble in _BY_KIND:
-        if isinstance(error, kind):
-            return trouble
-    if isinstance(error, UNAVAILABLE):
-        return Trouble(f"{_AWAY}: {type(error).__name__}", "Start it, or correct DATABASE_URL.")
-    return None
-
-
 def trouble_with_redis(error: Exception) -> Trouble:
     """What keeps us from Redis, for one of those that REDIS_AWAY names."""
     if isinstance(error, AuthenticationError | NoPermissionError):
         return Trouble("Redis refuses the user or password", "Correct REDIS_URL.")
     return Trouble(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}", "Start it, or correct REDIS_URL.")
-
-
-_STARTUP_PARAMETER = re.compile(r"unsupported startup parameter(?: in options)?: (\w+)")
-"""pgbouncer's words for what DATABASE_URL tells the server when a connection begins."""
-_AWAY = "PostgreSQL (DATABASE_URL) can't be reached"
-_BY_STATE = {
-    "28P01": Trouble("PostgreSQL refuses the user or password", "Correct DATABASE_URL."),
-    "28000": Trouble("PostgreSQL refuses the user or password", "Correct DATABASE_URL."),
-    "3D000": Trouble("There is no such database", "Create it, or correct DATABASE_URL."),
-    "42501": Trouble("this user of PostgreSQL may not connect", "GRANT CONNECT ON DATABASE ... TO this user."),
-    "53300": Trouble(
-        "PostgreSQL (DATABASE_URL) has no connection left for us",
-        "Raise max_connections or the user's limit, lower DATABASE_POOL_SIZE, or put a pooler in between.",
-    ),
-    "57P03": Trouble("PostgreSQL is starting, stopping or being restored", "Wait, and read its log."),
-}
-_BY_KIND: tuple[tuple[type[BaseException], Trouble], ...] = (
-    (
-        socket.gaierror,
-        Trouble(f"{_AWAY}: its host name can't be found", "Correct DATABASE_URL, or this machine's name service."),
-    ),
-    (
-        ConnectionRefusedError,
-        Trouble(f"{_AWAY}: nobody listens there", "Start it, or correct DATABASE_URL."),
-    ),
-    (
-        ssl.SSLError,
-        Trouble("PostgreSQL's certificate isn't trusted, or it speaks no TLS", "Correct sslmode in DATABASE_URL."),
-    ),
-    (
-        TimeoutError,
-        Trouble(
-            f"{_AWAY}: it doesn't answer in time",
-            "Start it, or correct DATABASE_URL; behind a firewall, open its port.",
-        ),
-    ),
-)
 
 
 async def _opened_pool(settings: Settings, least: int) -> Pool:

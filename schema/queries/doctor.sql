@@ -3,6 +3,9 @@
 -- name: clock
 SELECT now()
 
+-- name: takes_writes
+SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
+
 -- name: stuck_tasks
 -- Processing without a live lease for longer than any sweep takes: nobody sweeps.
 SELECT task_id

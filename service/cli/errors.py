@@ -4,7 +4,8 @@ import os
 
 import asyncpg
 
-from service.connections import NotConnected, trouble_with_postgres, trouble_with_redis
+from service.away import trouble_with_postgres
+from service.connections import NotConnected, trouble_with_redis
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
 from service.refusals import Refused

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import cast
 
+from service.away import READ_ONLY
 from service.database import Connection, load_queries
 from service.health.findings import Finding, ok, wrong
 from service.health.pooling import shares_sessions
@@ -12,6 +13,17 @@ from service.settings import Settings
 QUERIES = load_queries("doctor")
 
 CLOCK_SKEW = 2.0
+
+
+async def takes_writes(connection: Connection) -> bool:
+    """False on a standby, and where somebody made it read-only (hosts do that when the disk is full)."""
+    return await QUERIES["takes_writes"].value(connection)
+
+
+async def writes(connection: Connection) -> Finding:
+    if await takes_writes(connection):
+        return ok("writes", "the database can be written to")
+    return wrong("writes", READ_ONLY.what, READ_ONLY.remedy)
 
 
 async def pooler(settings: Settings) -> Finding:

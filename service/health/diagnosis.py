@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator
 
 import asyncpg
 
-from service.connections import one_connection, trouble_with_postgres
+from service.away import trouble_with_postgres
+from service.connections import one_connection
 from service.database import Connection
-from service.health.database import clock, pooler
+from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
@@ -57,6 +58,7 @@ async def _database(settings: Settings) -> AsyncGenerator[Finding]:
 
 async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
     yield ok("database", f"PostgreSQL {await connection.fetchval('SHOW server_version')} answers")
+    yield await writes(connection)
     yield await pooler(settings)
     yield await clock(connection)
     try:

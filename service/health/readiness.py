@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from service.connections import Connections
 from service.database import UNAVAILABLE, Pool
 from service.files.storage import Storage, StorageError
+from service.health.database import takes_writes
 from service.migrations import SchemaError, check_schema
 from service.queue import REDIS_AWAY, Queue
 from service.tasks.workers import living_workers
@@ -26,6 +27,7 @@ class Part(StrEnum):
 
     OK = "ok"
     AWAY = "away"
+    READ_ONLY = "read-only"
     OUTDATED = "outdated"
     NONE_SEEN = "none seen"
 
@@ -62,7 +64,8 @@ async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
                 await check_schema(connection)
             except SchemaError:
                 return Part.OK, Part.OUTDATED, Part.NONE_SEEN
-            return Part.OK, Part.OK, Part.OK if await living_workers(connection) else Part.NONE_SEEN
+            database = Part.OK if await takes_writes(connection) else Part.READ_ONLY
+            return database, Part.OK, Part.OK if await living_workers(connection) else Part.NONE_SEEN
     except (*UNAVAILABLE, asyncpg.PostgresError) as error:
         # Whatever PostgreSQL says no with, be it a new password or a database that isn't there: it can't be used.
         log.warning("database away", error=type(error).__name__)

@@ -115,3 +115,18 @@ async def test_a_redis_that_evicts(healthy: Settings) -> None:
 async def test_a_storage_that_cannot_be_written(healthy: Settings) -> None:
     seen = await findings(structs.replace(healthy, storage_url="file:///proc/darkroom"))
     assert seen["storage"].health is Health.WRONG
+
+
+async def test_a_database_that_takes_no_writes(healthy: Settings, connection: Connection) -> None:
+    """And a command that would write says it in a line."""
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    found = (await findings(healthy))["writes"]
+    assert found.health is Health.WRONG
+    assert "read-only" in found.message
+    assert "disk full" in (found.remedy or "")
+    refused = run_command("user", "create", "a@example.com", settings=healthy)
+    assert refused.returncode == 1
+    assert "read-only" in refused.stderr
+    assert "disk full" in refused.stderr
+    assert "unexpected" not in refused.stderr

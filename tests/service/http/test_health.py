@@ -1,7 +1,7 @@
 """/livez and /readyz."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from service.settings import Settings
 from service.tasks.workers import forget_worker, see_worker
 from tests.service.http.conftest import Fragile
 from tests.service.http.serving import API, JSON, PHOTO, User, client_of, problem
+from tests.service.test_away import AWAY, DEFECTS
 
 FINE = {"database": "ok", "schema": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
 
@@ -97,6 +98,69 @@ async def test_a_database_that_refuses_connections_is_away(
     assert (await ready(anonymous, 200))["database"] == "ok"
     assert (await user.http.get(f"{API}/tasks/stats")).json()["total"] == 0
     assert (await user.me())["current_credits"] == 10_000
+
+
+@asynccontextmanager
+async def read_only(servers: EmbeddedServers, url: str) -> AsyncGenerator[None]:
+    """The database answers and takes no writes, as on a standby or a host's full disk."""
+    name = urlsplit(url).path.removeprefix("/")
+    admin = await asyncpg.connect(servers.database_url)
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+    await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await admin.execute(ended, name)
+    try:
+        yield
+    finally:
+        await admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await admin.execute(ended, name)
+        await admin.close()
+
+
+async def test_a_database_that_takes_no_writes_is_named_and_still_read(
+    anonymous: httpx.AsyncClient, user: User, http_settings: Settings, servers: EmbeddedServers
+) -> None:
+    photo = await user.photo()
+    task = await user.create()
+    async with read_only(servers, http_settings.database_url):
+        told = [await ready(anonymous, 503) for _ in range(5)][-1]
+        assert (told["status"], told["database"], told["schema"]) == ("unavailable", "read-only", "ok")
+        task_id = task.json()["task_id"]
+        for refused in (
+            await user.create(),
+            await user.upload(PHOTO),
+            await user.http.post(f"{API}/tasks/{task_id}/cancel"),
+            await user.http.delete(f"{API}/files/{photo}"),
+        ):
+            problem(refused, Code.SERVICE_UNAVAILABLE, 503)
+            assert int(refused.headers["retry-after"]) > 0
+        for path in ("tasks", f"tasks/{task_id}", "tasks/stats", f"files/{photo}", "me"):
+            answer = await user.http.get(f"{API}/{path}")
+            assert answer.status_code == 200, (path, answer.text)
+    assert [await ready(anonymous, 200) for _ in range(5)][-1]["database"] == "ok"
+
+
+async def test_whatever_the_database_says_no_with_when_it_is_away_is_503(user: User, db: Connection) -> None:
+    """A table of codes and words, each said in the middle of a create; a defect stays a 500."""
+    await user.photo()
+    await db.execute(
+        "CREATE TABLE said (code text, words text);"
+        "CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE one said; BEGIN "
+        "SELECT * INTO one FROM said; RAISE EXCEPTION USING ERRCODE = one.code, MESSAGE = one.words; END $$;"
+        "CREATE TRIGGER say BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION say()"
+    )
+    try:
+        for code, words, expected in (
+            *((code, words, Code.SERVICE_UNAVAILABLE) for code, words, _ in AWAY),
+            *((code, words, Code.INTERNAL_ERROR) for code, words in DEFECTS if code.startswith("XX")),
+        ):
+            await db.execute("DELETE FROM said")
+            await db.execute("INSERT INTO said VALUES ($1, $2)", code, words)
+            answer = await user.create()
+            problem(answer, expected, 503 if expected is Code.SERVICE_UNAVAILABLE else 500)
+            assert ("retry-after" in answer.headers) == (expected is Code.SERVICE_UNAVAILABLE)
+            assert words not in answer.text
+    finally:
+        await db.execute("DROP TRIGGER say ON tasks; DROP FUNCTION say; DROP TABLE said")
 
 
 @contextmanager
