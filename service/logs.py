@@ -6,11 +6,18 @@ import sys
 import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+from service.masking import without_secrets
 
 
 def _to_json(event: object, **_: object) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def _mask(_: object, __: str, line: EventDict | str) -> str:
+    """The last processor: whatever a library puts into its errors, no secret reaches a log."""
+    return without_secrets(str(line))
 
 
 def set_up_logs(log_format: str) -> None:
@@ -34,6 +41,7 @@ def set_up_logs(log_format: str) -> None:
         # No colours where a file reads.
         plain = structlog.dev.plain_traceback
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    last.append(_mask)
     structlog.configure(
         processors=[*shared, *last],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

@@ -31,6 +31,8 @@ from service.urls.database import read_database_url
 from service.urls.parameters import WrongParameter
 from service.urls.redis import read_redis_url
 from service.urls.splitting import NotAUrl, Url, split_url
+from service.urls.storage import TAKES as STORAGE_URL_TAKES
+from service.urls.storage import read_storage_url
 
 T = TypeVar("T")
 
@@ -239,16 +241,8 @@ class _Reader:
             raise self._sources.wrong(name, str(error)) from None
 
     def _storage_url(self) -> str:
-        takes = "file:///directory or s3://bucket/prefix"
-        url = self._url("STORAGE_URL", ("file", "s3"), takes)
-        if url is None:
-            return ""
-        host = url.hosts[0]
-        local = url.scheme == "file" and host.name in {"", "localhost"} and url.path.startswith("/")
-        remote = url.scheme == "s3" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", host.name)
-        more = len(url.hosts) > 1 or host.port or url.username is not None or url.query or url.fragment
-        if more or not (local or remote):
-            raise self._sources.wrong("STORAGE_URL", takes)
+        if self._sources.text("STORAGE_URL"):
+            self._understood("STORAGE_URL", read_storage_url, STORAGE_URL_TAKES)
         return self._sources.text("STORAGE_URL")
 
     def _secret_keys(self) -> tuple[str, ...]:
@@ -262,9 +256,8 @@ class _Reader:
         url = self._url("PUBLIC_URL", ("http", "https"), takes)
         if url is None:
             return None
-        host = url.hosts[0]
         more = len(url.hosts) > 1 or url.username is not None or url.query or url.fragment
-        if more or not host.name:
+        if more or not all(host.name for host in url.hosts):
             raise self._sources.wrong("PUBLIC_URL", takes)
         return self._sources.text("PUBLIC_URL").rstrip("/")
 

@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
+
+from service.urls.splitting import NotAUrl
+from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -94,12 +96,13 @@ class Storage:
 
         `options` are AWS_* variables that win over the process's environment. No connection is made: see `check`.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-            return cls._open_directory(Path(unquote(parts.path)))
-        if parts.scheme == "s3" and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", parts.netloc):
-            return cls._open_bucket(parts, {**os.environ, **(options or {})})
-        raise StorageError("STORAGE_URL takes file:///directory or s3://bucket/prefix", transient=False)
+        try:
+            place = read_storage_url(url)
+        except NotAUrl:
+            raise StorageError(f"STORAGE_URL takes {TAKES}", transient=False) from None
+        if isinstance(place, Directory):
+            return cls._open_directory(place.path)
+        return cls._open_bucket(place, {**os.environ, **(options or {})})
 
     @classmethod
     def _open_directory(cls, root: Path) -> Self:
@@ -111,7 +114,7 @@ class Storage:
         return cls(store, root.as_uri(), root)
 
     @classmethod
-    def _open_bucket(cls, url: SplitResult, environ: Mapping[str, str]) -> Self:
+    def _open_bucket(cls, bucket: Bucket, environ: Mapping[str, str]) -> Self:
         # Deleting one by one: the bulk request is unknown to some S3 servers, and we delete single keys anyway.
         config = {"disable_bulk_delete": "true"}
         config |= {option: environ[name] for name, option in _OPTIONS.items() if environ.get(name)}
@@ -122,14 +125,13 @@ class Storage:
         if "endpoint" in config and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._/-]*)?", endpoint):
             raise StorageError("AWS_ENDPOINT_URL takes http(s)://host:port", transient=False)
         client: ClientConfig = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
-        prefix = url.path.strip("/")
-        name = f"s3://{url.netloc}/{prefix}".rstrip("/")
+        name = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
         try:
             if environ.get("AWS_CA_BUNDLE"):
                 client["root_certificate"] = Path(environ["AWS_CA_BUNDLE"]).read_bytes()
             store = S3Store(
-                url.netloc,
-                prefix=prefix or None,
+                bucket.name,
+                prefix=bucket.prefix or None,
                 config=cast("S3Config", config),
                 client_options=client,
                 retry_config=_RETRIES,

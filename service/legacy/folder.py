@@ -5,10 +5,11 @@ import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from schema.identifiers import is_id
 
+_BEFORE_PATH: Final = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*")
 _UPLOAD: Final = re.compile(r"(?:file|img)_[A-Za-z0-9_-]+", re.ASCII)
 
 
@@ -29,7 +30,7 @@ class Folder:
 
     def find(self, address: str) -> Path | None:
         """The file that the old system serves under a path such as `/results/a/output.jpg`, or a URL with it."""
-        path = unquote(urlsplit(address).path).lstrip("/")
+        path = unquote(_BEFORE_PATH.sub("", address).partition("?")[0].partition("#")[0]).lstrip("/")
         for candidate in (path, path.partition("/")[2]):
             try:
                 found = (self._root / candidate).resolve()

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from service.embedded.private_files import write_private
 from service.setting_sources import read_dotenv
@@ -49,16 +48,6 @@ def prepare_environment(environ: Mapping[str, str], directory: Path, *, workers:
     variables["STORAGE_URL"] = settings.storage_url
     variables["SECRET_KEY"] = ",".join(settings.secret_keys)
     return Environment(variables, database_url, redis_url)
-
-
-def without_passwords(text: str, *urls: str | None) -> str:
-    """A text for the terminal, with the passwords of these URLs blanked out however they are spelled in it."""
-    for url in urls:
-        password = urlsplit(url or "").password
-        for spelling in (password, unquote(password or "")):
-            if spelling:
-                text = text.replace(spelling, "***")
-    return text
 
 
 def _judged(environ: Mapping[str, str], directory: Path, database_url: str | None) -> Settings:

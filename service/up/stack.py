@@ -11,9 +11,10 @@ from service.embedded.private_files import write_private
 from service.embedded.server import Server
 from service.embedded.servers import EmbeddedServers
 from service.embedded.steps import finished
+from service.masking import without_secrets
 from service.up.commands import Commands, run_to_end
 from service.up.demo_user import DemoUser, kept_demo_user, make_demo_user
-from service.up.environment import prepare_environment, without_passwords
+from service.up.environment import prepare_environment
 from service.up.listener import base_url, listen, local_address
 from service.up.probe import get
 from service.up.service_process import Api, ServiceProcess, Worker
@@ -178,7 +179,7 @@ class Stack:
     def public(self, text: str) -> str:
         """A text without the servers' passwords."""
         urls = (self._environment.get(name) for name in ("DATABASE_URL", "REDIS_URL"))
-        return without_passwords(text, *urls)
+        return without_secrets(text, *urls)
 
     async def _try_demo_key(self, user: DemoUser) -> None:
         """A kept key may belong to a database that isn't there any more."""

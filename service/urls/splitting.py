@@ -1,6 +1,6 @@
 """URLs taken apart, alike on every Python.
 
-`urllib.parse.urlsplit` judges brackets differently from one patch release to the next (`a:5432,[::1]:6543` is refused
+urllib's own function judges brackets differently from one patch release to the next (`a:5432,[::1]:6543` is refused
 by 3.11.2 and taken by 3.11.7) and drops line breaks and spaces: what was judged would not be what is used.
 """
 
@@ -41,6 +41,13 @@ class Url(Struct, frozen=True):
     path: str
     query: tuple[tuple[str, str], ...]
     fragment: str | None
+
+    @property
+    def host(self) -> Host:
+        """The only host. Raises NotAUrl when there are several."""
+        if len(self.hosts) != 1:
+            raise NotAUrl("several hosts")
+        return self.hosts[0]
 
 
 def split_url(text: str) -> Url:

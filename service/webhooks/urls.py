@@ -2,9 +2,9 @@
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 from service.refusals import invalid
+from service.urls.splitting import NotAUrl, split_url
 
 FIELD = "webhook_url"
 
@@ -22,15 +22,13 @@ def judge_webhook_url(url: str, *, allow_private: bool) -> None:
         Refused: INVALID_REQUEST.
     """
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
+        parts = split_url(url)
+        host = parts.host.name
+    except NotAUrl:
         host, parts = None, None
-    printable = url.isascii() and url.isprintable() and " " not in url
-    if parts is None or not host or parts.scheme not in {"http", "https"} or not printable:
+    if parts is None or not host or parts.scheme not in {"http", "https"} or not url.isascii():
         raise invalid(FIELD, "takes an absolute http or https URL")
-    if parts.username is not None or parts.password is not None:
+    if parts.username is not None:
         raise invalid(FIELD, "takes a URL without a user and a password")
     if not allow_private and _is_private(host):
         raise invalid(FIELD, "takes a public address; private, loopback and link-local ones are refused")

@@ -36,6 +36,9 @@ OURS = [
     "db.localhost",
     "127.0.0.1\\.example.com",
     "127.0.0.1%2f.example.com",
+    "[example.com]",
+    "[v1.x]",
+    "example.com,127.0.0.1",
 ]
 
 

@@ -1,5 +1,6 @@
 """URLs are taken apart alike on every Python, and what is none is refused."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -52,3 +53,11 @@ def test_every_python_here_takes_hosts_apart_alike(python: Path) -> None:
         [python, "-c", program, str(root), *LISTS], check=True, capture_output=True, text=True, cwd=root
     ).stdout
     assert answer.strip() == str([[(host.name, host.port) for host in split_hosts(text)] for text in LISTS])
+
+
+def test_no_module_of_ours_asks_urllib_to_split() -> None:
+    root = Path(__file__).parents[3]
+    splitting = re.compile(r"\b(urlsplit|urlparse)\b")
+    files = [path for room in ("schema", "service", "actors") for path in (root / room).rglob("*.py")]
+    assert len(files) > 100
+    assert [path.name for path in files if splitting.search(path.read_text())] == []
