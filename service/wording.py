@@ -1,7 +1,10 @@
 """msgspec's words for what doesn't fit, in words for the person who sent it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
 
 AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
 
@@ -22,23 +25,61 @@ def _kind(match: str) -> str:
     return " or ".join(kinds) or KINDS["null"]
 
 
+NOT_VALID = "isn't valid here"
+
 RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^Expected `(?:float|int)` <= ([\d.-]+)"), lambda m: f"takes a number up to {float(m[1]):g}"),
     (re.compile(r"^Expected `(?:float|int)` >= ([\d.-]+)"), lambda m: f"takes a number from {float(m[1]):g}"),
     (re.compile(r"^Expected `str` of length <= (\d+)"), lambda m: f"takes at most {m[1]} characters"),
     (re.compile(r"^Expected `str` matching regex"), lambda _: "takes an id or a name: letters, digits, - and _"),
     (re.compile(r"^Expected `([^`]+)`, got `([^`]+)`"), lambda m: f"takes {_kind(m[1])}, not {_kind(m[2])}"),
-    (
-        re.compile(r"^Invalid enum value ('.*')$", re.DOTALL),
-        lambda m: f"doesn't know {m[1][:60]}; see GET /api/v1/modes",
-    ),
+    (re.compile(r"^Invalid enum value ('.*')$", re.DOTALL), lambda m: f"doesn't know {m[1][:60]}"),
+    (re.compile(r"^(?:Number|Integer value) out of range"), lambda _: "holds a number that is out of range"),
     (re.compile(r"^Object missing required field `([^`]*)`"), lambda _: "is required"),
     (re.compile(r"^Object contains unknown field `([^`]*)`"), lambda _: "there is no such field"),
 ]
 
 
-def explain_validation(message: str) -> tuple[str, str]:
+HALF_A_PAIR = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB]..(?=[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F])", re.DOTALL)
+"""The escape of a first surrogate in JSON, and what comes instead of the second."""
+MALFORMED = re.compile(r"JSON is malformed: ([a-z',: -]+) \(byte (\d+)\)")
+
+
+def explain_malformed(message: str, body: bytes) -> str:
+    """Why a body is no JSON, from msgspec's words about it, which call a lone surrogate truncated."""
+    if "surrogate" in message or ("truncated" in message and HALF_A_PAIR.search(body)):
+        return r"JSON holds half of a surrogate pair (\ud800 to \udfff), which is no character"
+    if "truncated" in message:
+        return "JSON is incomplete: its end is missing" if body.strip() else "is required: send JSON"
+    if match := MALFORMED.fullmatch(message):
+        return f"JSON is malformed at byte {match[2]}: {match[1]}"
+    return "JSON is malformed"
+
+
+def _inner(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    """What a type is, without what is written around it."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        yield from _inner(info.type)
+    elif isinstance(info, msgspec.inspect.UnionType):
+        for one in info.types:
+            yield from _inner(one)
+    else:
+        yield info
+
+
+def _choices(kind: Any, path: str) -> list[str]:
+    """The values of the enum at a path inside a struct type; none where there is none."""
+    there = list(_inner(msgspec.inspect.type_info(kind)))
+    for name in path.split("."):
+        fields = [field for one in there if isinstance(one, msgspec.inspect.StructType) for field in one.fields]
+        there = [one for field in fields if field.encode_name == name for one in _inner(field.type)]
+    return [str(value.value) for one in there if isinstance(one, msgspec.inspect.EnumType) for value in one.cls]
+
+
+def explain_validation(message: str, kind: Any = None) -> tuple[str, str]:
     """The path of the input at fault (empty for the whole), and what is wrong with it.
+
+    `kind` is the struct type that was expected: then the values that a field takes can be told.
 
     >>> explain_validation("Expected `float` <= 10.0 - at `$.config.edge_blur`")
     ('config.edge_blur', 'takes a number up to 10')
@@ -50,5 +91,8 @@ def explain_validation(message: str) -> tuple[str, str]:
         if match := pattern.match(message):
             if match[0].startswith("Object "):
                 path = f"{path}.{match[1]}" if path else match[1]
-            return path, words(match)
-    return path, message
+            said = words(match)
+            if match[0].startswith("Invalid enum") and kind is not None and (choices := _choices(kind, path)):
+                said = f"{said}; it takes {', '.join(choices)}"
+            return path.removesuffix("[...]"), said
+    return path.removesuffix("[...]"), NOT_VALID

@@ -13,6 +13,7 @@ import msgspec
 from multipart import (
     MultipartError,
     MultipartSegment,
+    ParserLimitReached,
     PushMultipartParser,
     parse_options_header,  # pyright: ignore[reportUnknownVariableType] - the library leaves this one untyped
 )
@@ -80,9 +81,14 @@ async def receive(
         form = _Form(file, max_bytes)
         try:
             await _feed(parser, chunks, form, max_bytes + MAX_OVERHEAD)
+        except ParserLimitReached:
+            raise MalformedUpload("body", "A part of the multipart body has too many or too long headers.") from None
+        except MultipartError:
+            raise MalformedUpload("body", "The multipart body is malformed: a boundary or a header is wrong.") from None
+        try:
             parser.close()
-        except MultipartError as error:
-            raise MalformedUpload("body", f"The multipart body is malformed: {_explain(error)}.") from error
+        except MultipartError:
+            raise MalformedUpload("body", "The multipart body is incomplete: its end is missing.") from None
         yield await form.finish()
 
 
@@ -136,11 +142,6 @@ async def _feed(parser: PushMultipartParser, chunks: AsyncIterator[bytes], form:
                     form.end()
                 else:
                     await form.add(bytes(event))
-
-
-def _explain(error: MultipartError) -> str:
-    """The parser's own words, which hold nothing of the body."""
-    return str(error.args[0])[:1].lower() + str(error.args[0])[1:] if error.args else "it can't be parsed"
 
 
 class _Form:

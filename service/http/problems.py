@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
+from litestar.utils.scope.state import ScopeState
 from msgspec import UNSET
 
 from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
@@ -15,7 +24,7 @@ from service.database import UNAVAILABLE
 from service.files.storage import StorageError
 from service.http.layers.context import has_hung_up, request_id_of
 from service.refusals import Refused
-from service.wording import explain_validation
+from service.wording import explain_malformed, explain_validation
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_INSTANCE = 500
@@ -69,20 +78,20 @@ def _refused(request: Request[Any, Any, Any], refused: Refused) -> Response[Prob
     )
 
 
-def _field_problems(exception: ValidationException) -> list[FieldProblem]:
-    """Litestar's and msgspec's words for invalid input, as fields."""
+def _field_problems(exception: ValidationException, body: Any) -> list[FieldProblem]:
+    """Litestar's and msgspec's words for invalid input, as fields; `body` is the type of what the route takes."""
     extra = exception.extra if isinstance(exception.extra, list) else []
     problems: list[FieldProblem] = []
     for entry in extra:
         message, key = str(entry.get("message", "")), str(entry.get("key", ""))
-        problems.append(_field_problem(message, key))
-    if not problems and exception.__cause__ is not None and isinstance(exception.__cause__, msgspec.DecodeError):
-        problems.append(_field_problem(str(exception.__cause__), ""))
+        problems.append(_field_problem(message, key, body))
+    if not problems and isinstance(exception.__cause__, msgspec.DecodeError):
+        problems.append(_field_problem(str(exception.__cause__), "", body))
     return problems
 
 
-def _field_problem(message: str, key: str) -> FieldProblem:
-    path, words = explain_validation(message)
+def _field_problem(message: str, key: str, body: Any) -> FieldProblem:
+    path, words = explain_validation(message, body)
     # Litestar's key is the parameter's name or begins at `data`, the body; what it names may be in the path as well.
     place = [] if key in {"", "data"} else [key.removeprefix("data.")]
     if path and path not in place:
@@ -93,7 +102,9 @@ def _field_problem(message: str, key: str) -> FieldProblem:
 
 
 def _invalid(request: Request[Any, Any, Any], exception: ValidationException) -> Response[Problem]:
-    errors = _field_problems(exception)
+    handler = request.scope["route_handler"]
+    body = handler.parsed_data_field if isinstance(handler, HTTPRouteHandler) else None
+    errors = _field_problems(exception, None if body is None else body.annotation)
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or "The request is not valid."
     return problem_response(request, ProblemCode.INVALID_REQUEST, detail, errors=errors)
 
@@ -109,11 +120,23 @@ def _http_error(request: Request[Any, Any, Any], exception: HTTPException) -> Re
         return response
     if exception.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         # The client's fault in a way that only the framework knows: malformed JSON, a body beyond the limit.
-        return _bad_body(request, exception.detail.partition(" - at `")[0])
+        return _bad_body(request, _unreadable(request, exception))
     if has_hung_up(request.scope):
         # Nobody is left to read this; the log tells that it was the client.
         return _bad_body(request, "the request was broken off")
     return _unexpected(request, exception)
+
+
+def _unreadable(request: Request[Any, Any, Any], exception: HTTPException) -> str:
+    if isinstance(exception, RequestEntityTooLarge):
+        return "the request is too large"
+    if not isinstance(exception.__cause__, SerializationException):
+        return "the request can't be read"
+    if isinstance(exception.__cause__.__cause__, msgspec.ValidationError):
+        path, words = explain_validation(exception.detail)
+        return f"{path} {words}".lstrip()
+    body = ScopeState.from_scope(request.scope).body
+    return explain_malformed(exception.detail, body if isinstance(body, bytes) else b"")
 
 
 def _bad_body(request: Request[Any, Any, Any], message: str) -> Response[Problem]:

@@ -55,7 +55,7 @@ def parse_config(mode: Mode, config: dict[str, Any], *, strict: bool = True) -> 
     try:
         return msgspec.convert(config, CONFIG_TYPES[mode], strict=strict)
     except msgspec.ValidationError as error:
-        path, words = explain_validation(str(error))
+        path, words = explain_validation(str(error), CONFIG_TYPES[mode])
         raise invalid(f"config.{path}" if path else "config", words) from None
 
 

@@ -156,3 +156,22 @@ async def test_a_defect_is_500_without_internals_and_with_all_of_them_in_the_log
     assert (error["level"], access["status"]) == ("error", 500)
     assert "ValidationError" in json.dumps(error["exception"])
     assert user.api_key not in json.dumps(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (rb'{"mode":"HEAD_SWAP","source_image":"\ud800"}', "half of a surrogate pair"),
+        (b'{"mode":"HEAD_SWAP","source_image":"a","priority":"urgent"}', "it takes low, normal, high"),
+        (b'{"mode":"HEAD_SWAP","source_image":"a","config":{"quality":"best"}}', "it takes standard, high, ultra"),
+        (b'{"mode":"HEAD_SWAP","source_image":"a","config":{"figure_preset":"nobody"}}', "astronaut"),
+        (b'{"mode":"HEAD_SWAP","source_image":"a","config":{"a":1e999}}', "out of range"),
+        (b'{"mode":"HEAD_SWAP","source_image":"a"', "its end is missing"),
+        (b'{"mode":"' + b"x" * 1_000_001 + b'"}', "too large"),
+    ],
+    ids=lambda value: repr(value)[-30:],
+)
+async def test_the_detail_says_what_is_wrong(user: User, body: bytes, words: str) -> None:
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        answer = await user.http.post(f"{API}/tasks", content=body, headers=headers)
+        assert words in problem(answer, Code.INVALID_REQUEST, 400)["detail"]
