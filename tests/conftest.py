@@ -15,12 +15,31 @@ from service.embedded.servers import EmbeddedServers, temporary_servers
 from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
+from tests import seeds
 
 TEMPLATE = "darkroom_template"
 TABLES_WITH_ROWS = ("users", "tasks", "files", "credit_ledger", "blob_removals", "workers")
 """Those that aren't emptied with `users`."""
 
+HERE = Path(__file__).parent
+ROOMS_IN_A_GROUP = {"actors/engines": "engine", "chaos": "clock", "journeys": "clock"}
+"""Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. Files of other rooms
+say so themselves."""
+
 SECRET_KEY = "a secret key for tests only and long enough"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a group run one after the other in one process, beside those of the other processes."""
+    for item in items:
+        for room, group in ROOMS_IN_A_GROUP.items():
+            if HERE / room in item.path.parents:
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_report_header() -> str:
+    """What makes this run's made-up data again."""
+    return seeds.told()
 
 
 @pytest.fixture(scope="session")

@@ -5,21 +5,41 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
 
 from service.settings import Settings
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+"""Seconds that a start may take on a machine that is busy with other things."""
 
 
 def free_port() -> int:
+    """For programs that can't be handed a socket: until they listen somebody else may have taken it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@cache
+def nobodys_port() -> int:
+    """A port that nobody answers at, as long as this process lives: it is taken, and not listened at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        probe.detach()
+    return port
+
+
+@contextmanager
+def handed_socket() -> Generator[tuple[int, int]]:
+    """A listening socket for an API to be, as file descriptor and port; afterwards it is the API's alone."""
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        yield listener.fileno(), listener.getsockname()[1]
 
 
 def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -51,7 +71,11 @@ def run_command(
 
 @contextmanager
 def running(
-    *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None
+    *arguments: str,
+    settings: Settings,
+    extra: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    pass_fds: Collection[int] = (),
 ) -> Generator[subprocess.Popen[bytes]]:
     """`darkroom ...`, as long as the context lasts; it is killed at its end if it still runs."""
     with (log or Path(os.devnull)).open("ab") as written:
@@ -60,6 +84,7 @@ def running(
             env=environment(settings, extra),
             stdin=subprocess.DEVNULL,
             stderr=written if log else None,
+            pass_fds=pass_fds,
         )
     try:
         yield process
@@ -72,9 +97,12 @@ def running(
 @contextmanager
 def running_api(settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None) -> Generator[str]:
     """The API in a process of its own; its base URL."""
-    base_url = f"http://127.0.0.1:{(port := free_port())}"
-    with running("api", "--port", str(port), settings=settings, extra=extra, log=log) as process:
-        wait_until_live(base_url, process)
+    with ExitStack() as stack:
+        with handed_socket() as (fd, port):
+            process = stack.enter_context(
+                running("api", "--fd", str(fd), settings=settings, extra=extra, log=log, pass_fds=[fd])
+            )
+        wait_until_live(base_url := f"http://127.0.0.1:{port}", process)
         yield base_url
 
 

@@ -24,7 +24,7 @@ from service.database import connect
 from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue, encode_message
 from service.settings import Settings
 from tests.lives import PATIENCE
-from tests.running import free_port, run_command, running_worker
+from tests.running import nobodys_port, run_command, running_worker
 from tests.service.http.proxy import Proxy, proxied
 
 SEVERAL = 8
@@ -310,14 +310,14 @@ def one_line(text: str) -> str:
 
 
 def test_a_worker_without_its_database_dies_with_one_line(settings: Settings) -> None:
-    nowhere = structs.replace(settings, database_url=f"postgresql://postgres:x@127.0.0.1:{free_port()}/postgres")
+    nowhere = structs.replace(settings, database_url=f"postgresql://postgres:x@127.0.0.1:{nobodys_port()}/postgres")
     ended = run_command("worker", settings=nowhere)
     assert ended.returncode == 1
     assert one_line(ended.stderr).startswith("darkroom: PostgreSQL (DATABASE_URL) can't be reached")
 
 
 def test_a_worker_without_redis_dies_with_one_line(settings: Settings) -> None:
-    ended = run_command("worker", settings=structs.replace(settings, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    ended = run_command("worker", settings=structs.replace(settings, redis_url=f"redis://127.0.0.1:{nobodys_port()}/0"))
     assert ended.returncode == 1
     assert one_line(ended.stderr).startswith("darkroom: Redis (REDIS_URL) can't be reached")
 

@@ -16,6 +16,8 @@ from tests import lives
 from tests.security.test_bounds import head
 from tests.service.http.serving import API, PHOTO, Api, User, client_of, serving
 
+pytestmark = pytest.mark.xdist_group("clock")
+
 PATIENCE = 0.5
 """What the service is told to have here; its own is tens of seconds."""
 

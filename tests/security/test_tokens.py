@@ -16,7 +16,8 @@ from tests.service.http.conftest import SECRET_KEYS, NewUser
 from tests.service.http.serving import API, User, problem
 from tests.service.http.test_auth import HS256, encoded, signed
 
-SOON = int(time.time()) + 3600
+IN_2100 = 4_102_444_800
+"""A constant: the names of tests are to be the same in every process."""
 
 
 async def refused(client: httpx.AsyncClient, token: str) -> None:
@@ -26,21 +27,21 @@ async def refused(client: httpx.AsyncClient, token: str) -> None:
 
 @pytest.mark.parametrize(
     "exp",
-    [str(SOON), f" {SOON} ", True, [SOON], {"$gt": 0}, -1, 0, 1e400, "", "Infinity", "٤١٠٢٤٤٤٨٠٠"],
+    [str(IN_2100), f" {IN_2100} ", True, [IN_2100], {"$gt": 0}, -1, 0, 1e400, "", "Infinity", "٤١٠٢٤٤٤٨٠٠"],
     ids=repr,
 )
 async def test_an_end_is_a_number(user: User, anonymous: httpx.AsyncClient, exp: Any) -> None:
     await refused(anonymous, signed(HS256, {"sub": user.user_id, "exp": exp}))
 
 
-@pytest.mark.parametrize("end", [SOON, SOON + 0.5])
+@pytest.mark.parametrize("end", [IN_2100, IN_2100 + 0.5])
 async def test_an_end_may_have_a_fraction(user: User, end: float) -> None:
     assert subject_of(signed(HS256, {"sub": user.user_id, "exp": end}), SECRET_KEYS) == user.user_id
 
 
-@pytest.mark.parametrize("nbf", [SOON, str(SOON), "tomorrow", [1]])
+@pytest.mark.parametrize("nbf", [IN_2100, str(IN_2100), "tomorrow", [1]])
 async def test_a_beginning_that_is_still_to_come(user: User, anonymous: httpx.AsyncClient, nbf: object) -> None:
-    await refused(anonymous, signed(HS256, {"sub": user.user_id, "exp": SOON + 60, "nbf": nbf}))
+    await refused(anonymous, signed(HS256, {"sub": user.user_id, "exp": IN_2100 + 60, "nbf": nbf}))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ async def test_a_beginning_that_is_still_to_come(user: User, anonymous: httpx.As
 )
 async def test_a_header_chooses_no_key(user: User, anonymous: httpx.AsyncClient, header: dict[str, Any]) -> None:
     """Whatever it names, the signature is to be ours."""
-    claims = {"sub": user.user_id, "exp": SOON}
+    claims = {"sub": user.user_id, "exp": IN_2100}
     for key in ("", "a key of my own, long enough for HS256"):
         await refused(anonymous, signed({**HS256, **header}, claims, key))
     known = signed({**HS256, **header}, claims)
@@ -66,7 +67,7 @@ async def test_a_header_chooses_no_key(user: User, anonymous: httpx.AsyncClient,
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512", "ES256", "EdDSA", "PS256", "hs256", "HS256 ", "nOnE"])
 async def test_one_algorithm_is_taken(user: User, anonymous: httpx.AsyncClient, algorithm: str) -> None:
-    claims = {"sub": user.user_id, "exp": SOON}
+    claims = {"sub": user.user_id, "exp": IN_2100}
     await refused(anonymous, signed({"alg": algorithm, "typ": "JWT"}, claims))
     if algorithm in {"HS384", "HS512"}:
         key = SECRET_KEYS[0] * 2  # long enough for the algorithm not to complain
@@ -75,7 +76,7 @@ async def test_one_algorithm_is_taken(user: User, anonymous: httpx.AsyncClient, 
 
 
 async def test_huge_tokens_cost_nothing(user: User, anonymous: httpx.AsyncClient) -> None:
-    claims = {"sub": user.user_id, "exp": SOON, "filler": "x" * 3500}
+    claims = {"sub": user.user_id, "exp": IN_2100, "filler": "x" * 3500}
     started = time.perf_counter()
     await refused(anonymous, signed(HS256, claims))
     await refused(anonymous, signed(HS256, {**claims, "filler": "x" * 40_000}))
@@ -86,7 +87,7 @@ async def test_huge_tokens_cost_nothing(user: User, anonymous: httpx.AsyncClient
 async def test_a_claim_said_twice_is_the_last_one(user: User, new_user: NewUser, anonymous: httpx.AsyncClient) -> None:
     """What signs decides; a proxy in front and the service must only not be told apart by a missing signature."""
     other = await new_user()
-    body = f'{{"sub": {json.dumps(user.user_id)}, "sub": {json.dumps(other.user_id)}, "exp": {SOON}}}'.encode()
+    body = f'{{"sub": {json.dumps(user.user_id)}, "sub": {json.dumps(other.user_id)}, "exp": {IN_2100}}}'.encode()
     await refused(anonymous, signed(HS256, body, "not ours but as long as one of ours"))
     answer = await anonymous.get(f"{API}/me", headers={"Authorization": f"Bearer {signed(HS256, body)}"})
     assert answer.json()["user_id"] == other.user_id

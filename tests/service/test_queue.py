@@ -6,7 +6,7 @@ from actors.broker import WakingBroker
 from schema.messages import EDITS, ENDED_CHANNEL, message_id
 from service.queue import REDIS_AWAY, Queue, encode_message
 from tests import lives
-from tests.running import free_port
+from tests.running import nobodys_port
 
 NEXT = [(f"task_{n}", n) for n in range(5)]
 
@@ -63,7 +63,7 @@ async def test_an_end_is_told(queue: Queue) -> None:
 
 
 async def test_a_redis_that_is_away_raises_what_everybody_expects() -> None:
-    queue = Queue(f"redis://127.0.0.1:{free_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
     for call in (queue.ping(), queue.send(NEXT), queue.withdraw(NEXT), queue.missing(NEXT), queue.tell_ended("task")):
         with pytest.raises(REDIS_AWAY):
             await call

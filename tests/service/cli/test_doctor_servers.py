@@ -19,7 +19,7 @@ from service.tasks.workers import see_worker
 from tests.chaos.pgbouncer import Bouncer, needs_pgbouncer, pooled
 from tests.factories import add_task
 from tests.lives import PRICE, add_user, create
-from tests.running import free_port, run_command
+from tests.running import free_port, nobodys_port, run_command
 
 SECRET = "hunter2-of-nobody"
 
@@ -228,7 +228,7 @@ async def test_the_old_system_is_told_of(healthy: Settings, connection: Connecti
 
 
 async def test_an_old_redis_that_is_away_is_wrong(healthy: Settings) -> None:
-    nobody = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
+    nobody = f"redis://:{SECRET}@127.0.0.1:{nobodys_port()}/0"
     seen = await findings(structs.replace(healthy, legacy_redis_url=nobody))
     assert wrong(seen) == {"old redis"}
     assert SECRET not in seen["old redis"].message

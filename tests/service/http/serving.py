@@ -15,7 +15,7 @@ from msgspec import Struct
 from schema.models.edits import Mode
 from schema.models.problems import Problem, ProblemCode
 from service.settings import Settings
-from tests.running import environment, free_port, wait_until_live
+from tests.running import environment, handed_socket, wait_until_live
 from tests.service.http.pictures import jpeg
 
 JSON = dict[str, Any]
@@ -55,14 +55,14 @@ def serving(
 ) -> Generator[Api]:
     """The API in a process of its own, as `darkroom api` starts it; `before` is Python that it runs first."""
     program = before + PROGRAM.format(modes=[mode.value for mode in modes])
-    port = free_port()
-    with log.open("ab") as log_file:
+    with log.open("ab") as log_file, handed_socket() as (fd, port):
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "api", "--port", str(port)],
+            [sys.executable, "-c", program, "api", "--fd", str(fd)],
             env=environment(settings, extra),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=log_file,
+            pass_fds=[fd],
         )
     try:
         base_url = f"http://127.0.0.1:{port}"

@@ -17,7 +17,7 @@ from service.database import Connection
 from service.settings import Settings
 from tests.chaos.pgbouncer import needs_pgbouncer, pooled
 from tests.legacy.sample import Sample, generate
-from tests.running import environment, free_port, run_command
+from tests.running import environment, nobodys_port, run_command
 from tests.service.legacy.moves import JSON, Old
 
 TASK = "task_1764915114_a1b2c3"
@@ -110,7 +110,7 @@ async def test_what_is_wrong_is_said_in_a_line(settings: Settings, old: Old, con
         refused(called(settings, command), "--redis-url", 2)
         refused(called(settings, command, "--redis-url", "http://x"), "redis://", 2)
         refused(called(settings, command, "--redis-url", old.url, "--timezone", "Asia/Nowhere"), "Asia/Nowhere", 2)
-        away = f"redis://127.0.0.1:{free_port()}/0"
+        away = f"redis://127.0.0.1:{nobodys_port()}/0"
         refused(called(settings, command, "--redis-url", away), "The old Redis can't be read", 1)
         parts = urlsplit(old.url)
         wrong = parts._replace(netloc=f"nobody:secret@{parts.hostname}:{parts.port}").geturl()

@@ -20,7 +20,7 @@ from service.tasks.submission import Rules
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
-from tests.running import free_port
+from tests.running import nobodys_port
 
 LATER = timedelta(minutes=1)
 
@@ -28,7 +28,7 @@ LATER = timedelta(minutes=1)
 @pytest.fixture
 async def away() -> AsyncGenerator[Queue]:
     """A Redis that nobody answers for."""
-    queue = Queue(f"redis://127.0.0.1:{free_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
     yield queue
     await queue.close()
 

@@ -22,7 +22,7 @@ from service.tasks.submission import Rules, fingerprint
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
-from tests.running import free_port
+from tests.running import nobodys_port
 
 RULES = Rules(lives.EVERY_MODE, max_pending=1000)
 NO_SUCH = "task_that_never_was"
@@ -54,7 +54,7 @@ async def here(pool: Pool, queue: Queue) -> AsyncGenerator[Here]:
 
 @pytest.fixture
 async def without_redis(pool: Pool) -> AsyncGenerator[Here]:
-    queue = Queue(f"redis://127.0.0.1:{free_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
     async for each in run(pool, queue):
         yield each
     await queue.close()
