@@ -1,13 +1,12 @@
 """/uploads and /files: photos in, pictures out."""
 
-import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from litestar import Controller, MediaType, Request, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
@@ -16,19 +15,16 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from schema.models.files import FileList, FileRecord, UploadedFile
+from schema.models.files import FileList, UploadedFile
 from schema.models.problems import ProblemCode as Code
-from service.files.service import FileService
 from service.http.gate import authenticated
 from service.http.openapi.answers import problem_specs
+from service.http.sending import send_file
 from service.http.services import Services
 from service.refusals import Refused
 from service.signing import BadSignature
 
 UserRequest = Request[str, Any, Any]
-
-RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-CACHE_SECONDS = 3600
 
 PICTURE = {
     int(HTTPStatus.OK): ResponseSpec(bytes, generate_examples=False, media_type="image/*", description="The file."),
@@ -36,6 +32,7 @@ PICTURE = {
         bytes, generate_examples=False, media_type="image/*", description="The range asked for."
     ),
     int(HTTPStatus.NOT_MODIFIED): ResponseSpec(None, description="The ETag in If-None-Match is still right."),
+    int(HTTPStatus.PRECONDITION_FAILED): ResponseSpec(None, description="The ETag in If-Match isn't the file's."),
     int(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE): ResponseSpec(None, description="The range begins beyond the end."),
 }
 """What reading a file answers, for OpenAPI."""
@@ -149,7 +146,7 @@ class FileController(Controller):
                     Code.FORBIDDEN, "This link has expired or was changed. Read the task again for a fresh one."
                 ) from None
         record = await services.files.find(file_id, user_id=user_id)
-        return await _serve(request, record, services.files)
+        return await send_file(request, record, services.files)
 
     @delete(
         "/{file_id:str}",
@@ -165,44 +162,3 @@ class FileController(Controller):
     ) -> None:
         """Delete a file that no unfinished task needs."""
         await services.files.delete(request.user, file_id)
-
-
-async def _serve(request: Request[Any, Any, Any], record: FileRecord, files: FileService) -> Stream | Response[Any]:
-    etag = f'"{record.sha256}"'
-    headers = {
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={CACHE_SECONDS}, immutable",
-        "Content-Disposition": "inline",
-        "Content-Security-Policy": "default-src 'none'",
-        "X-Content-Type-Options": "nosniff",
-    }
-    known = re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", ""))
-    if etag in known or known == ["*"]:
-        return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    start, end = 0, record.size
-    status = HTTPStatus.OK
-    # A range of an older version of the file would be mixed with this one's bytes.
-    if request.headers.get("if-range", etag) == etag and (asked := _range(request.headers.get("range"), record.size)):
-        start, end = asked
-        if start >= end:
-            status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-            headers["Content-Range"] = f"bytes */{record.size}"
-            return Response(b"", status_code=status, headers=headers, media_type=MediaType.TEXT)
-        status = HTTPStatus.PARTIAL_CONTENT
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{record.size}"
-    headers["Content-Length"] = str(end - start)
-    chunks = await files.read(record, start, end)
-    return Stream(chunks, status_code=status, headers=headers, media_type=record.content_type)
-
-
-def _range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The first and the last-but-one byte asked for; None where the header is absent or not one simple range."""
-    match = RANGE.fullmatch(header.strip()) if header else None
-    if match is None or match[0] == "bytes=-":
-        return None
-    if not match[1]:
-        return max(0, size - int(match[2])), size
-    if match[2] and int(match[2]) < int(match[1]):
-        return None
-    return int(match[1]), min(size, int(match[2]) + 1) if match[2] else size

@@ -99,6 +99,19 @@ async def test_a_known_etag_is_304(anonymous: httpx.AsyncClient, file: JSON) -> 
     assert (await anonymous.get(file["url"], headers={"If-None-Match": '"other"'})).status_code == 200
 
 
+async def test_only_the_file_that_is_meant_is_given(anonymous: httpx.AsyncClient, file: JSON) -> None:
+    etag = (await anonymous.get(file["url"])).headers["etag"]
+    for meant in (etag, f'"other", {etag}', "*"):
+        answer = await anonymous.get(file["url"], headers={"If-Match": meant})
+        assert (answer.status_code, answer.content) == (200, PHOTO)
+    # A weak tag says that two pictures are much the same: not enough here.
+    for meant in ('"other"', f"W/{etag}"):
+        # It comes before what would be 304 or 206.
+        more = {"If-None-Match": etag, "Range": "bytes=0-1"}
+        answer = await anonymous.get(file["url"], headers={"If-Match": meant, **more})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (412, b"", etag)
+
+
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
     [("bytes=2-5", 2, 6), ("bytes=-5", -5, None), ("bytes=10-", 10, None), ("bytes=0-999999999", 0, None)],
@@ -128,6 +141,9 @@ async def test_a_range_of_another_version_is_the_whole_file(anonymous: httpx.Asy
     same = await anonymous.get(file["url"], headers={"Range": "bytes=0-1", "If-Range": etag})
     other = await anonymous.get(file["url"], headers={"Range": "bytes=0-1", "If-Range": '"other"'})
     assert (same.status_code, other.status_code) == (206, 200)
+    for weak in (f"W/{etag}", "Sat, 28 Nov 2026 06:00:00 GMT", "*"):
+        answer = await anonymous.get(file["url"], headers={"Range": "bytes=0-1", "If-Range": weak})
+        assert (answer.status_code, answer.content) == (200, PHOTO)
 
 
 async def test_a_deleted_file_is_gone_for_everybody(
