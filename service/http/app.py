@@ -23,7 +23,8 @@ from service.http.layers.head import HeadAsGet
 from service.http.layers.headers import ResponseHeaders
 from service.http.layers.hosts import OneHost
 from service.http.layers.proxies import TrustedProxies
-from service.http.openapi.document import docs_assets, openapi_config, openapi_document
+from service.http.openapi.document import openapi_config
+from service.http.openapi.pages import docs_asset, openapi_document
 from service.http.problems import EXCEPTION_HANDLERS
 from service.http.services import Services, open_services
 from service.settings import Settings
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
     app = Litestar(
-        route_handlers=[_api(settings), livez, readyz, openapi_document, docs_assets()],
+        route_handlers=[_api(settings), livez, readyz, openapi_document, docs_asset],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
@@ -57,8 +58,8 @@ class Application:
         # From the innermost to the outermost.
         layers: ASGIApp = HeadAsGet(app)
         layers = OneHost(layers)
-        layers = ResponseHeaders(layers, varies_by_origin=bool(settings.cors_origins))
         layers = RequestContext(layers)
+        layers = ResponseHeaders(layers, varies_by_origin=bool(settings.cors_origins))
         self._layers: ASGIApp = TrustedProxies(layers, settings.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

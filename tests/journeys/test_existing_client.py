@@ -9,26 +9,16 @@ from typing import Any, cast
 
 import jwt
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
+from tests.journeys.browsing import browser, needs_chromium
 from tests.journeys.existing_client.proxy import one_origin
 from tests.running import running_api, running_worker
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SAMPLES = Path(__file__).parents[2] / "samples"
 POLL_MILLISECONDS = 200
 """A tenth of what the client takes its time for."""
@@ -42,7 +32,8 @@ EDITS = {
 }
 """Source, reference and what else the client sends."""
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="the Debian package chromium is missing")
+__all__ = ["browser"]
+pytestmark = needs_chromium
 
 Task = dict[str, Any]
 
@@ -64,14 +55,6 @@ class Client:
     async def message(self) -> str:
         """What the page shows as an error."""
         return await self.page.inner_text("#message")
-
-
-@pytest.fixture
-async def browser() -> AsyncGenerator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        await opened.close()
 
 
 def old_token(settings: Settings, user_id: str, email: str, key: str | None = None) -> str:

@@ -1,0 +1,105 @@
+"""/docs and what it loads, /openapi.json: made once, and served from here alone."""
+
+from functools import cache, lru_cache
+from hashlib import sha256
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+
+from service.http.layers.context import add_header
+
+CACHE_SECONDS = 3600
+
+PAGE = b"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Darkroom</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" type="image/png" href="/docs-assets/favicon-32x32.png">
+<link rel="stylesheet" href="/docs-assets/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="/docs-assets/swagger-ui-bundle.js"></script>
+<script src="/docs-assets/start.js"></script>
+</body>
+</html>
+"""
+START = b"""SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#docs", deepLinking: true, showExtensions: true, showCommonExtensions: true
+});
+"""
+POLICY = (
+    # Swagger UI sets styles of elements, and shows pictures that it has fetched.
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+    "start.js": "text/javascript",
+}
+
+
+@lru_cache(maxsize=1)
+def encoded_document(app: Litestar) -> bytes:
+    """The OpenAPI document: 50 ms of processor time to make, and anybody may ask for it."""
+    return msgspec.json.encode(app.openapi_schema.to_schema())
+
+
+@get("/openapi.json", media_type=MediaType.JSON, include_in_schema=False, sync_to_thread=False)
+def openapi_document(request: Request[Any, Any, Any]) -> bytes:
+    """What can be asked of this service, for programs."""
+    return encoded_document(request.app)
+
+
+class Document(JsonRenderPlugin):
+    """The same below /docs, where Litestar would make it anew for everybody who asks."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        del openapi_schema
+        return encoded_document(request.app)
+
+
+class Page(OpenAPIRenderPlugin):
+    """Swagger UI, which asks for the document itself."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        del openapi_schema
+        add_header(request.scope, "Content-Security-Policy", POLICY)
+        return PAGE
+
+
+@get("/docs-assets/{name:str}", include_in_schema=False, sync_to_thread=False)
+def docs_asset(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    """A file of Swagger UI's, from its package."""
+    if name not in ASSETS:
+        raise NotFoundException
+    content, etag = _asset(name)
+    headers = {"ETag": etag, "Cache-Control": f"public, max-age={CACHE_SECONDS}"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(content, media_type=f"{ASSETS[name]}; charset=utf-8", headers=headers)
+
+
+@cache
+def _asset(name: str) -> tuple[bytes, str]:
+    """A file and its entity tag, read once."""
+    content = START if name == "start.js" else (_swagger_ui() / name).read_bytes()
+    return content, f'"{sha256(content).hexdigest()[:32]}"'
+
+
+def _swagger_ui() -> Path:
+    """Where the package keeps its files; importing it would take most of a second, for nothing."""
+    package = find_spec("swagger_ui")
+    assert package is not None  # noqa: S101 - one of our dependencies
+    assert package.origin is not None  # noqa: S101 - and no namespace
+    return Path(package.origin).parent / "static"
