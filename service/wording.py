@@ -76,10 +76,11 @@ def _choices(kind: Any, path: str) -> list[str]:
     return [str(value.value) for one in there if isinstance(one, msgspec.inspect.EnumType) for value in one.cls]
 
 
-def explain_validation(message: str, kind: Any = None) -> tuple[str, str]:
+def explain_validation(message: str, kind: Any = None, *, at: str = "") -> tuple[str, str]:
     """The path of the input at fault (empty for the whole), and what is wrong with it.
 
-    `kind` is the struct type that was expected: then the values that a field takes can be told.
+    `kind` is the struct type that was expected: then the values that a field takes can be told. Where the message
+    leaves the path out, `at` says it.
 
     >>> explain_validation("Expected `float` <= 10.0 - at `$.config.edge_blur`")
     ('config.edge_blur', 'takes a number up to 10')
@@ -92,7 +93,7 @@ def explain_validation(message: str, kind: Any = None) -> tuple[str, str]:
             if match[0].startswith("Object "):
                 path = f"{path}.{match[1]}" if path else match[1]
             said = words(match)
-            if match[0].startswith("Invalid enum") and kind is not None and (choices := _choices(kind, path)):
+            if match[0].startswith("Invalid enum") and kind is not None and (choices := _choices(kind, path or at)):
                 said = f"{said}; it takes {', '.join(choices)}"
             return path.removesuffix("[...]"), said
     return path.removesuffix("[...]"), NOT_VALID

@@ -91,9 +91,9 @@ def _field_problems(exception: ValidationException, body: Any) -> list[FieldProb
 
 
 def _field_problem(message: str, key: str, body: Any) -> FieldProblem:
-    path, words = explain_validation(message, body)
     # Litestar's key is the parameter's name or begins at `data`, the body; what it names may be in the path as well.
     place = [] if key in {"", "data"} else [key.removeprefix("data.")]
+    path, words = explain_validation(message, body, at=".".join(place))
     if path and path not in place:
         place.append(path)
     if message == NO_BODY:
