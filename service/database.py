@@ -1,10 +1,6 @@
-"""PostgreSQL: named queries, and how it is connected to."""
+"""PostgreSQL, and how it is connected to."""
 
-import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -16,71 +12,8 @@ from service.urls.database import read_database_url
 
 __all__ = ["UNAVAILABLE", "Connection", "Pool"]
 
-T = TypeVar("T")
-
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
-
-PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
-
-
-class Query:
-    """A named statement from `schema/queries`: `:name` in the file becomes `$n` on the wire."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.parameters: tuple[str, ...] = tuple(dict.fromkeys(PARAMETER.findall(text)))
-        positions = {parameter: f"${n}" for n, parameter in enumerate(self.parameters, 1)}
-        self.sql = PARAMETER.sub(lambda match: positions[match[1]], text)
-
-    def _arguments(self, values: Mapping[str, object]) -> list[object]:
-        if wrong := set(values) ^ set(self.parameters):
-            raise TypeError(f"{self.name} takes {self.parameters}; wrong or missing: {sorted(wrong)}")
-        return [values[parameter] for parameter in self.parameters]
-
-    async def rows(self, connection: Connection, row_type: Callable[..., T] | type[T], **values: object) -> list[T]:
-        """Every row as `row_type`."""
-        records = await connection.fetch(self.sql, *self._arguments(values))
-        return [convert(record, row_type) for record in records]
-
-    async def row(self, connection: Connection, row_type: type[T], **values: object) -> T | None:
-        """The only row as `row_type`, or None."""
-        record = await connection.fetchrow(self.sql, *self._arguments(values))
-        return None if record is None else convert(record, row_type)
-
-    async def record(self, connection: Connection, **values: object) -> asyncpg.Record | None:
-        """The only row as asyncpg gives it, or None."""
-        return await connection.fetchrow(self.sql, *self._arguments(values))
-
-    async def records(self, connection: Connection, **values: object) -> list[asyncpg.Record]:
-        """Every row as asyncpg gives it: for very many of them."""
-        return await connection.fetch(self.sql, *self._arguments(values))
-
-    async def value(self, connection: Connection, **values: object) -> Any:
-        """The first column of the only row, or None."""
-        return await connection.fetchval(self.sql, *self._arguments(values))
-
-    async def column(self, connection: Connection, **values: object) -> list[Any]:
-        """The first column of every row."""
-        return [record[0] for record in await connection.fetch(self.sql, *self._arguments(values))]
-
-    async def run(self, connection: Connection, **values: object) -> None:
-        """Execute, and expect no rows."""
-        await connection.execute(self.sql, *self._arguments(values))
-
-
-def convert(record: asyncpg.Record, row_type: Any) -> Any:
-    """A record as a struct (columns that the struct doesn't name are left out), or as a tuple in column order."""
-    is_tuple = getattr(row_type, "__origin__", None) is tuple
-    return msgspec.convert(tuple(record) if is_tuple else dict(record), row_type)
-
-
-@lru_cache
-def load_queries(table: str) -> Mapping[str, Query]:
-    """The statements of `schema/queries/{table}.sql`, by name."""
-    text = files("schema").joinpath("queries", f"{table}.sql").read_text()
-    _, *parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
-    return {name: Query(name, body.strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def _encode_json(value: object) -> str:
@@ -88,10 +21,12 @@ def _encode_json(value: object) -> str:
 
 
 async def prepare_connection(connection: Connection) -> None:
-    """Let jsonb columns carry Python values."""
+    """Let jsonb columns carry Python values, and note what a transaction is in this database if nobody says so."""
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_encode_json, decoder=msgspec.json.decode, format="text"
     )
+    if isinstance(connection, PlainConnection):
+        connection.reads_committed = await connection.fetchval("SHOW default_transaction_isolation") == "read committed"
 
 
 def _how_to_connect(settings: Settings) -> dict[str, Any]:

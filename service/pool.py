@@ -31,6 +31,9 @@ GROW_AGAIN_AFTER = 1.0
 class PlainConnection(BaseConnection):
     """A connection whose errors tell whether the database is away, whatever code they come with (`told`)."""
 
+    reads_committed = True
+    """Whether its transactions are READ COMMITTED if nobody says so (service/transactions.py)."""
+
     async def execute(self, query: str, *args: Any, **options: Any) -> Any:
         try:
             return await super().execute(query, *args, **options)

@@ -17,8 +17,9 @@ from schema.models.tasks import Priority, StoredResult, TaskFailure, TaskRecord,
 from service.accounts import credits as ledger
 from service.accounts import store as accounts
 from service.accounts import users
-from service.database import Connection, Pool, convert
+from service.database import Connection, Pool
 from service.queue import HELD_KEY, MESSAGES_KEY, QUEUE_KEY, WORKERS_KEY, Queue
+from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import Submission

@@ -3,7 +3,7 @@
 -- name: create_user
 INSERT INTO users (user_id, email, username, signup_bonus_granted, current_credits)
 VALUES (:user_id, :email, :username, :credits::integer > 0, :credits)
-RETURNING *
+RETURNING {UserRecord}
 
 -- name: open_ledger
 INSERT INTO credit_ledger (user_id, kind, amount, balance_after, reason)
@@ -18,7 +18,7 @@ SELECT *
  LIMIT 1
 
 -- name: get_user
-SELECT * FROM users WHERE user_id = :user_id
+SELECT {UserRecord} FROM users WHERE user_id = :user_id
 
 -- name: grant_credits
 -- Nothing happens, and no row comes back, when the balance would fall below zero.

@@ -15,7 +15,7 @@ UPDATE blob_removals SET due_at = now() WHERE blob_key = ANY (:blob_keys::text[]
 -- name: add_file
 INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
 VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :content_type, :size, :width, :height)
-RETURNING *
+RETURNING {FileRecord}
 
 -- name: stored_bytes
 -- What a user's uploads take up: with a file that this transaction has added, once those that others add are in.
@@ -34,10 +34,10 @@ SELECT *
 
 -- name: get_file
 -- For whoever brings a signed URL. Several owners' rows of one id are on one blob.
-SELECT * FROM files WHERE file_id = :file_id LIMIT 1
+SELECT {FileRecord} FROM files WHERE file_id = :file_id LIMIT 1
 
 -- name: get_users_file
-SELECT * FROM files WHERE file_id = :file_id AND user_id = :user_id
+SELECT {FileRecord} FROM files WHERE file_id = :file_id AND user_id = :user_id
 
 -- name: lock_file
 -- A create that has just found the file holds a share of this lock until it has committed its task.
@@ -70,7 +70,7 @@ DELETE FROM files
  WHERE files.file_id = results.file_id AND NOT is_an_input(results.file_id)
 
 -- name: get_users_files
-SELECT * FROM files WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
+SELECT {FileRecord} FROM files WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
 
 -- name: due_blobs
 SELECT blob_key

@@ -3,8 +3,15 @@
 -- then waited for.
 
 -- name: claim_task
--- The waiting task whose turn it is (claim_next_task).
-SELECT * FROM claim_next_task(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+-- The waiting task whose turn it is (schema/tables/0009_claims_by_id.sql).
+SELECT claimed_task_id AS task_id, claimed_token AS lease_token
+  FROM claim_next_task_v2(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+
+-- name: claimed_task
+-- A statement of its own: the one that claims sees the row as it was before.
+SELECT {TaskRecord}
+  FROM tasks
+ WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 
 -- name: update_progress
 -- Progress never goes back within an attempt, and a claim that was lost writes nothing.
@@ -47,7 +54,7 @@ UPDATE tasks
        started_at = NULL,
        updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
-RETURNING *
+RETURNING {TaskRecord}
 
 -- name: lost_leases
 -- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.

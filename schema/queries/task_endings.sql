@@ -15,7 +15,7 @@ WITH done AS (
            completed_at = coalesce(:now, clock_timestamp()),
            updated_at = coalesce(:now, clock_timestamp())
      WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
-    RETURNING *
+    RETURNING {TaskRecord}
 ), made AS (
     INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
     SELECT new.file_id, done.user_id, done.task_id, new.purpose, new.filename, new.blob_key, new.sha256,
@@ -28,7 +28,7 @@ WITH done AS (
 ), kept AS (
     DELETE FROM blob_removals USING made WHERE blob_removals.blob_key = made.blob_key
 )
-SELECT * FROM done
+SELECT {TaskRecord} FROM done
 
 -- name: fail_task
 -- The refund is written in the same transaction (accounts.sql, refund_task).
@@ -41,7 +41,7 @@ UPDATE tasks
        failed_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
-RETURNING *
+RETURNING {TaskRecord}
 
 -- name: cancel_task
 -- What the old system's workers have, they would finish all the same.
@@ -53,7 +53,7 @@ UPDATE tasks
        cancelled_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing') AND NOT elsewhere
-RETURNING *
+RETURNING {TaskRecord}
 
 -- name: delete_task
 -- An imported one leaves its id behind, so that no later import brings it back.

@@ -1,13 +1,13 @@
 -- What a task's owner looks at.
 
 -- name: get_task_by_id
-SELECT *
+SELECT {TaskRecord}
   FROM tasks
  WHERE task_id = :task_id AND user_id = :user_id
 
 -- name: get_tasks_by_user
 -- One page, newest first. A cursor is the last row of the page before; null starts at the newest.
-SELECT *
+SELECT {TaskRecord}
   FROM tasks
  WHERE user_id = :user_id
    AND (:status::text IS NULL OR status = :status)

@@ -38,7 +38,7 @@ WITH kept AS (
     SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url,
            :price, :retry_of, coalesce(:now, now()), coalesce(:now, now()), coalesce(:now, now())
       FROM charged
-    RETURNING *
+    RETURNING {TaskRecord}
 ), entry AS (
     INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id, created_at)
     SELECT :user_id, 'charge', -:price, current_credits, :task_id, coalesce(:now, now())
@@ -53,7 +53,7 @@ SELECT known.kept_task_id,
        known.kept_fingerprint,
        known.found_files,
        (SELECT current_credits FROM charged) AS credits_left,
-       task.*
+       {TaskRecord}
   FROM known LEFT JOIN task ON true
 
 -- name: refusal_of_submit

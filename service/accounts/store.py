@@ -5,7 +5,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from schema.models.accounts import KeyRecord, LedgerEntry, UserRecord
-from service.database import Connection, load_queries
+from service.database import Connection
+from service.statements import load_queries
 
 QUERIES = load_queries("accounts")
 

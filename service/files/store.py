@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from schema.models.files import FileRecord
-from service.database import Connection, load_queries
+from service.database import Connection
+from service.statements import load_queries
 
 QUERIES = load_queries("files")
 

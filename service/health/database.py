@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import cast
 
 from service.away import READ_ONLY
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.health.findings import Finding, ok, wrong
 from service.health.pooling import shares_sessions
 from service.settings import Settings
+from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

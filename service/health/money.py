@@ -1,8 +1,9 @@
 """Money: every balance is the sum of its ledger, and every task says what the ledger says."""
 
 from service.accounts.store import unbalanced_users
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.health.findings import SHOWN, Finding, named
+from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator
 
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.files.storage import Storage, StorageError
 from service.health.findings import SHOWN, Finding, named, ok, unknown, wrong
 from service.settings import Settings
+from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

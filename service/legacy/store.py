@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Struct, structs
 
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.files.store import NewFile
 from service.legacy.comparing import TaskHere, UserHere
 from service.legacy.planning import Kept, Known, Remark
 from service.legacy.records import Unreadable, User, whole
 from service.legacy.rows import COLUMNS, Row, line_of
+from service.statements import load_queries
 
 QUERIES = load_queries("legacy")
 

@@ -13,13 +13,14 @@ from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.tasks import StoredResult, TaskRecord, TaskStatus
 from service.accounts import users
-from service.database import Pool, convert, open_pool
+from service.database import Pool, open_pool
 from service.files import store as files
 from service.files.service import blob_key_of, sweep_blobs
 from service.files.storage import Storage
 from service.files.store import NewFile
 from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue
 from service.settings import Settings
+from service.statements import convert
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.lifecycle import Claim

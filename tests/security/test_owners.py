@@ -6,12 +6,21 @@ from collections.abc import Iterator
 import httpx
 
 from schema.models.tasks import TaskStatus
-from service.database import Connection, load_queries
+from service.database import Connection
+from service.statements import load_queries
 from tests.factories import add_task
 from tests.service.http.conftest import NewUser
 from tests.service.http.serving import API, JSON, PHOTO, User
 
-BY_FENCE = {"update_progress", "renew_lease", "holds_claim", "complete_task", "fail_task", "requeue_task"}
+BY_FENCE = {
+    "update_progress",
+    "renew_lease",
+    "holds_claim",
+    "claimed_task",
+    "complete_task",
+    "fail_task",
+    "requeue_task",
+}
 """A worker's: the fencing token names the one who may."""
 
 INSIDE = {

@@ -4,7 +4,8 @@ from importlib.resources import files
 
 import pytest
 
-from service.database import Connection, Query, load_queries
+from service.database import Connection
+from service.statements import Query, load_queries
 
 TABLES = sorted(
     file.name.removesuffix(".sql")

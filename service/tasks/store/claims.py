@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord
-from service.database import Connection, load_queries
+from service.database import Connection
+from service.statements import load_queries
 
 QUERIES = load_queries("task_claims")
 
@@ -15,10 +16,14 @@ QUERIES = load_queries("task_claims")
 async def claim_task(
     connection: Connection, *, worker_id: str, modes: Iterable[Mode], lease: timedelta, now: datetime | None = None
 ) -> TaskRecord | None:
-    """The fairest waiting task, now processing. One claim at a time, whoever else claims."""
-    return await QUERIES["claim_task"].row(
-        connection, TaskRecord, worker_id=worker_id, modes=list(modes), lease=lease, now=now
+    """The fairest waiting task, now processing. One claim at a time, whoever else claims.
+
+    None when nothing waits for these modes; or when what was claimed was cancelled within the moment.
+    """
+    claimed = await QUERIES["claim_task"].record(
+        connection, worker_id=worker_id, modes=list(modes), lease=lease, now=now
     )
+    return None if claimed is None else await QUERIES["claimed_task"].row(connection, TaskRecord, **claimed)
 
 
 async def update_progress(

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from msgspec import Struct, to_builtins
 
 from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.files.store import NewFile
+from service.statements import load_queries
 
 QUERIES = load_queries("task_endings")
 

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord, TaskStatus
-from service.database import Connection, load_queries
+from service.database import Connection
+from service.statements import load_queries
 
 QUERIES = load_queries("task_reading")
 

@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import LINE, Priority, TaskRecord
-from service.database import Connection, convert, load_queries
+from service.database import Connection
+from service.statements import convert, load_queries
 
 QUERIES = load_queries("task_submission")
 

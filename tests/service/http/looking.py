@@ -8,8 +8,9 @@ import redis.asyncio as aioredis
 
 from schema.messages import message_id
 from schema.models.tasks import TaskRecord
-from service.database import Connection, convert
+from service.database import Connection
 from service.queue import MESSAGES_KEY, QUEUE_KEY
+from service.statements import convert
 from tests.service.http.serving import User
 
 PATIENCE = 10.0

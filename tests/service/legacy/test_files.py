@@ -10,7 +10,7 @@ from PIL import Image
 
 from schema.models.files import FileRecord
 from service.accounts.users import erase_user
-from service.database import Connection, Pool, convert
+from service.database import Connection, Pool
 from service.embedded.servers import EmbeddedServers
 from service.files import store as files
 from service.files.service import FileService, sweep_blobs
@@ -20,6 +20,7 @@ from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis
 from service.legacy.telling import Finding, Nobody
 from service.settings import Settings
+from service.statements import convert
 from service.tasks import store as tasks
 from tests.conftest import url_of_database
 from tests.legacy.sample import Sample, generate
