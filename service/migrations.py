@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from service.database import Connection, connect
 from service.settings import Settings
+from service.transactions import READ_COMMITTED, insist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -86,26 +88,31 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
     """
     connection = await connect(settings)
     try:
-        applied: list[str] = []
         async with _locked(connection) as journal:
             _verify(journal, migrations or all_migrations())
-        for migration in migrations or all_migrations():
-            async with _locked(connection) as journal:
-                if migration.version in journal:
-                    continue
-                if migration.in_transaction:
-                    await connection.execute(migration.sql)
-                else:
-                    await connection.execute(DROP_SNAPSHOT)
-                    await _run_outside(settings, migration)
-                await enter(connection, migration)
-                applied.append(migration.name)
+        return [
+            migration.name
+            for migration in migrations or all_migrations()
+            if await insist(partial(_apply, connection, settings, migration))
+        ]
     except asyncpg.InsufficientPrivilegeError as error:
         raise SchemaError(await _missing_right(connection, error)) from None
-    else:
-        return applied
     finally:
         await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection, settings: Settings, migration: Migration) -> bool:
+    """Whether it was still to be applied. Who is in its way (40P01) may undo it as a whole; then it is tried again."""
+    async with _locked(connection) as journal:
+        if migration.version in journal:
+            return False
+        if migration.in_transaction:
+            await connection.execute(migration.sql)
+        else:
+            await connection.execute(DROP_SNAPSHOT)
+            await _run_outside(settings, migration)
+        await enter(connection, migration)
+        return True
 
 
 async def _missing_right(connection: asyncpg.Connection, error: asyncpg.InsufficientPrivilegeError) -> str:
@@ -143,7 +150,7 @@ async def transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenerat
     CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot to go, for ever.
     """
     while True:
-        transaction = connection.transaction()
+        transaction = connection.transaction(isolation=READ_COMMITTED)
         await transaction.start()
         if await connection.fetchval(TRY_LOCK):
             break

@@ -8,7 +8,8 @@ import structlog
 from msgspec import Struct
 
 from schema.models.edits import Mode
-from service.database import UNAVAILABLE, Pool
+from schema.models.tasks import TaskRecord
+from service.database import UNAVAILABLE, Connection, Pool
 from service.files.service import sweep_blobs, sweep_uploads
 from service.files.storage import Storage
 from service.queue import REDIS_AWAY, Queue
@@ -16,6 +17,7 @@ from service.tasks import workers
 from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.lifecycle import recover_lost
 from service.tasks.retention import sweep_keys, sweep_tasks
+from service.transactions import transactional
 
 SWEEP_EVERY = 3.0
 BATCH = 200
@@ -78,10 +80,9 @@ class Sweep:
         """Take tasks from lost workers; False when another process is at it."""
         more = True
         while more:
-            async with self._pool.acquire() as connection, connection.transaction():
-                if not await workers.lock_sweep(connection):
-                    return False
-                recovered = await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH, now=now)
+            recovered = await transactional(self._recover_batch)(self._pool, now)
+            if recovered is None:
+                return False
             for task in recovered:
                 if task.status.ended:
                     await self._dispatcher.tell_ended(task.task_id)
@@ -89,6 +90,12 @@ class Sweep:
                     self._dispatcher.announce(task.task_id, task.message_no)
             more = len(recovered) == BATCH
         return True
+
+    async def _recover_batch(self, connection: Connection, now: datetime | None) -> list[TaskRecord] | None:
+        """None when another process is at it."""
+        if not await workers.lock_sweep(connection):
+            return None
+        return await recover_lost(connection, max_attempts=self._rules.max_attempts, limit=BATCH, now=now)
 
     async def clean(self) -> None:
         """Remove what is past its time, batch by batch until nothing is left."""

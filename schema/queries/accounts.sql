@@ -11,7 +11,7 @@ VALUES (:user_id, 'opening', :credits, :credits, :reason)
 
 -- name: find_user
 -- By id or by email, whichever it is, and the email however it is spelt; see 0013 for those that are spelt otherwise.
-SELECT *
+SELECT {UserRecord}
   FROM users
  WHERE user_id = :user OR lower(email) IN (lower(:user), lower(as_nfc_v1(:user)))
  ORDER BY user_id = :user DESC, lower(email) = lower(:user) DESC

@@ -23,10 +23,10 @@ SELECT coalesce((SELECT bytes FROM stored_bytes WHERE user_id = :user_id), 0)
 
 -- name: list_files
 -- Uploads and results, newest first.
-SELECT * FROM files WHERE user_id = :user_id ORDER BY uploaded_at DESC, file_id DESC LIMIT :limit
+SELECT {FileRecord} FROM files WHERE user_id = :user_id ORDER BY uploaded_at DESC, file_id DESC LIMIT :limit
 
 -- name: list_files_after
-SELECT *
+SELECT {FileRecord}
   FROM files
  WHERE user_id = :user_id AND (uploaded_at, file_id) < (:uploaded_at, :file_id)
  ORDER BY uploaded_at DESC, file_id DESC

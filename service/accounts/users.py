@@ -11,6 +11,7 @@ from schema.models.problems import ProblemCode
 from service.accounts import keys, store
 from service.database import Connection, Pool
 from service.refusals import Refused
+from service.transactions import transactional
 
 
 class NewUser(Struct, frozen=True):
@@ -31,15 +32,19 @@ async def create_user(connection: Connection, email: str, *, credits_: int, user
     user_id = user_id or new_id("usr")
     email = unicodedata.normalize("NFC", email)
     try:
-        async with connection.transaction():
-            await store.create_user(connection, user_id, email, email.partition("@")[0], credits_)
-            if credits_:
-                await store.open_ledger(connection, user_id, credits_, "opening credits")
-            issued = await keys.issue_key(connection, user_id)
+        issued = await _create(connection, user_id, email, credits_)
     except asyncpg.UniqueViolationError as error:
         taken = "email" if "email" in (error.constraint_name or "") else "user id"
         raise Refused(ProblemCode.INVALID_REQUEST, f"There is a user with this {taken} already.") from None
     return NewUser(user_id=user_id, email=email, api_key=issued.api_key, credits=credits_)
+
+
+@transactional
+async def _create(connection: Connection, user_id: str, email: str, credits_: int) -> keys.IssuedKey:
+    await store.create_user(connection, user_id, email, email.partition("@")[0], credits_)
+    if credits_:
+        await store.open_ledger(connection, user_id, credits_, "opening credits")
+    return await keys.issue_key(connection, user_id)
 
 
 async def find_user(connection: Connection, user: str) -> UserRecord:
@@ -81,8 +86,7 @@ async def erase_user(connection: Connection, user: str) -> str:
     Files' blobs follow: the database notes them for removal, whichever way a file's row goes.
     """
     found = await find_user(connection, user)
-    async with connection.transaction():
-        await store.delete_user(connection, found.user_id)
+    await store.delete_user(connection, found.user_id)
     return found.user_id
 
 

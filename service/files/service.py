@@ -11,15 +11,23 @@ import structlog
 from schema.identifiers import is_id, new_id
 from schema.models.files import FileRecord
 from schema.models.problems import ProblemCode
+<<<<<<< HEAD
 from schema.models.tasks import Pagination
 from service.cursors import cursor_pagination, decode_place, encode_place
+=======
+>>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
 from service.database import Connection, Pool
 from service.files import store
 from service.files.judging import judge
 from service.files.receiving import receive
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
+<<<<<<< HEAD
 from service.refusals import Refused, invalid
+=======
+from service.refusals import Refused
+from service.transactions import transactional
+>>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
 
 PUT_WITHIN = 10.0
 """Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""
@@ -84,11 +92,15 @@ class FileService:
                 await store.expect_blobs(connection, [new.blob_key])
             await self._put(new, received.path)
         try:
+<<<<<<< HEAD
             async with self._pool.acquire() as connection, connection.transaction():
                 record = await store.add_file(connection, new)
                 # The look before spared the storage; this one is exact, with what others added meanwhile.
                 await self._demand_room(connection, user_id)
                 await store.keep_blobs(connection, [new.blob_key])
+=======
+            record = await _record(self._pool, new)
+>>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
         except asyncpg.ForeignKeyViolationError:
             await self._drop(new.blob_key)
             raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.") from None
@@ -178,15 +190,35 @@ class FileService:
         Raises:
             Refused: FILE_NOT_FOUND; FILE_IN_USE while an unfinished task needs it.
         """
-        async with self._pool.acquire() as connection, connection.transaction():
-            # With the row locked no task can begin to use it, and one that has just begun is seen by the next look.
-            if not is_id(file_id) or not await store.lock_file(connection, user_id, file_id):
-                raise not_found(file_id)
-            if await store.file_is_in_use(connection, user_id, file_id):
-                raise Refused(
-                    ProblemCode.FILE_IN_USE, "A task that hasn't ended uses this file. Cancel it, or wait for its end."
-                )
-            await store.delete_file(connection, user_id, file_id)
+        in_use = await _delete_unused(self._pool, user_id, file_id) if is_id(file_id) else None
+        if in_use is None:
+            raise not_found(file_id)
+        if in_use:
+            raise Refused(
+                ProblemCode.FILE_IN_USE, "A task that hasn't ended uses this file. Cancel it, or wait for its end."
+            )
+
+
+@transactional
+async def _record(connection: Connection, new: NewFile) -> FileRecord:
+    """Write the row of a file whose blob is stored, and keep the blob."""
+    record = await store.add_file(connection, new)
+    await store.keep_blobs(connection, [new.blob_key])
+    return record
+
+
+@transactional
+async def _delete_unused(connection: Connection, user_id: str, file_id: str) -> bool | None:
+    """Delete a file unless an unfinished task uses it: then True. None when there is no such file.
+
+    With the row locked no task can begin to use it, and one that has just begun is seen by the next look.
+    """
+    if not await store.lock_file(connection, user_id, file_id):
+        return None
+    in_use = await store.file_is_in_use(connection, user_id, file_id)
+    if not in_use:
+        await store.delete_file(connection, user_id, file_id)
+    return in_use
 
 
 def not_found(file_id: str) -> Refused:
@@ -222,8 +254,5 @@ async def sweep_uploads(pool: Pool, *, retention: timedelta, limit: int) -> int:
     async with pool.acquire() as connection:
         expired = await store.expired_uploads(connection, retention=retention, limit=limit)
     for file in expired:
-        async with pool.acquire() as connection, connection.transaction():
-            locked = await store.lock_file(connection, file.user_id, file.file_id)
-            if locked and not await store.file_is_in_use(connection, file.user_id, file.file_id):
-                await store.delete_file(connection, file.user_id, file.file_id)
+        await _delete_unused(pool, file.user_id, file.file_id)
     return len(expired)

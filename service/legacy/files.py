@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from service.legacy.planning import Remark
 from service.legacy.records import LONGEST_RECORD_ID, Task
 from service.legacy.telling import Finding, Told
 from service.legacy.values import fingerprint
+from service.transactions import transactional
 
 BATCH: Final = 200
 AT_ONCE: Final = 8
@@ -83,14 +84,9 @@ class FilesImport:
         if self._dry_run:
             self.outcomes["uploads"] += len(made) + len(fresh)
             return
-        async with self._connection.transaction():
-            for new in made:
-                await store.add_brought_file(self._connection, new)
-            await files.keep_blobs(self._connection, [new.blob_key for new in made])
-            there = {new.file_id for new in made} | fresh
-            shared = [(one, user) for one, users in wanted.items() if one in there for user in users if user]
-            await store.share_files(self._connection, shared)
-            await store.leave_to_owners(self._connection, list(there))
+        there = {new.file_id for new in made} | fresh
+        shared = [(one, user) for one, users in wanted.items() if one in there for user in users if user]
+        await _share(self._connection, made, list(there), shared)
         self.outcomes["uploads"] += len(there)
 
     async def _make(self, paths: dict[str, Path], owners: dict[str, list[str | None]]) -> list[NewFile]:
@@ -141,21 +137,12 @@ class FilesImport:
         await self._store_all(stored)
         self.outcomes["results"] += len(made)
         if made and not self._dry_run:
-            async with self._connection.transaction():
-                for task in tasks:
-                    if task.task_id in made:
-                        await self._bring(task, made[task.task_id])
+            await _bring(self._connection, [task for task in tasks if task.task_id in made], made)
 
     def _pictures_of(self, pictures: LegacyPictures) -> dict[str, Path | None]:
         """Where a result's pictures lie in the folder, by their kind; None for those that don't."""
         addresses = {kind: getattr(pictures, name) for kind, name in KINDS.items()}
         return {kind: self._folder.find(address) for kind, address in addresses.items() if address is not None}
-
-    async def _bring(self, task: store.ResultElsewhere, made: Sequence[NewFile]) -> None:
-        if await store.bring_result(self._connection, task, {f"{new.purpose}_file_id": new.file_id for new in made}):
-            for new in made:
-                await store.add_brought_file(self._connection, new)
-            await files.keep_blobs(self._connection, [new.blob_key for new in made])
 
     async def _judge_all(self, paths: Sequence[Path]) -> dict[Path, NewFile]:
         """What files are, of those that are pictures; the others are reported."""
@@ -236,3 +223,28 @@ def _of_task(judged: NewFile, task: store.ResultElsewhere, kind: str) -> NewFile
         purpose=kind,
         blob_key=blob_key_of(file_id),
     )
+
+
+@transactional
+async def _share(
+    connection: Connection, made: Sequence[NewFile], file_ids: Sequence[str], shared: Sequence[tuple[str, str]]
+) -> None:
+    """Write the first row of each file that was made, and a row for each owner more."""
+    for new in made:
+        await store.add_brought_file(connection, new)
+    await files.keep_blobs(connection, [new.blob_key for new in made])
+    await store.share_files(connection, shared)
+    await store.leave_to_owners(connection, file_ids)
+
+
+@transactional
+async def _bring(
+    connection: Connection, tasks: Sequence[store.ResultElsewhere], made: Mapping[str, Sequence[NewFile]]
+) -> None:
+    """Let tasks' pictures be files from now on, unless the old system has others by now."""
+    for task in tasks:
+        new = made[task.task_id]
+        if await store.bring_result(connection, task, {f"{one.purpose}_file_id": one.file_id for one in new}):
+            for one in new:
+                await store.add_brought_file(connection, one)
+            await files.keep_blobs(connection, [one.blob_key for one in new])

@@ -14,13 +14,14 @@ from msgspec import Struct, field, structs
 from service.database import Connection
 from service.legacy import store
 from service.legacy.batches import FIRST, ahead, growing
-from service.legacy.planning import Outcome, Plan, id_of, plan, remark_on
+from service.legacy.planning import Known, Outcome, Plan, id_of, plan, remark_on
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import TaskRow, task_row
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.telling import Finding, Told
 from service.legacy.users import read_user
+from service.transactions import transactional
 
 REMEMBERED_USERS = 200_000
 EMAIL_TAKEN = "its email is another account's here and was left out"
@@ -94,21 +95,8 @@ class Importer:
         return task if isinstance(task, Unreadable) else task_row(task, _expiry(raw), now=self._now)
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
-        async with self._connection.transaction():
-            await store.begin_batch(self._connection)
-            ids = [id_of(record) for record in records]
-            kept = await store.kept_verdicts(self._connection, "user", _ids(records))
-            decided = plan(records, await store.known_users(self._connection, ids), kept)
-            updated = [user_id for user_id, outcome in decided.outcomes.items() if outcome is Outcome.UPDATED]
-            if updated and not self._dry_run:
-                # Whether one was used, and its balance, stay as they are until it is written.
-                await store.hold_users(self._connection, updated)
-                decided = plan(records, await store.known_users(self._connection, ids), kept)
-            decided.put.sort(key=lambda user: user.user_id)
-            await self._settle_emails(decided, last=last)
-            if not self._dry_run:
-                await store.put_users(self._connection, decided.put)
-                await self._keep_verdicts("user", decided, [user.user_id for user in decided.put])
+        decided, deferred = await transactional(self._put_user_batch)(self._connection, records, last=last)
+        self._deferred += deferred
         self._count(self.users, "user", records, decided)
         self.users.credits += sum(
             record.current_credits
@@ -118,7 +106,27 @@ class Importer:
         self._with_account.update(user.user_id for user in decided.put)
         self._told.advance(len(decided.outcomes))
 
-    async def _settle_emails(self, decided: Plan[User], *, last: bool) -> None:
+    async def _put_user_batch(
+        self, connection: Connection, records: Sequence[User | Unreadable], *, last: bool
+    ) -> tuple[Plan[User], list[User]]:
+        """What became of the records, and whom to try again when all others have their emails."""
+        await store.begin_batch(connection)
+        ids = [id_of(record) for record in records]
+        kept = await store.kept_verdicts(connection, "user", _ids(records))
+        decided = plan(records, await store.known_users(connection, ids), kept)
+        updated = [user_id for user_id, outcome in decided.outcomes.items() if outcome is Outcome.UPDATED]
+        if updated and not self._dry_run:
+            # Whether one was used, and its balance, stay as they are until it is written.
+            await store.hold_users(connection, updated)
+            decided = plan(records, await store.known_users(connection, ids), kept)
+        decided.put.sort(key=lambda user: user.user_id)
+        deferred = await self._settle_emails(decided, last=last)
+        if not self._dry_run:
+            await store.put_users(connection, decided.put)
+            await self._keep_verdicts("user", decided, [user.user_id for user in decided.put])
+        return decided, deferred
+
+    async def _settle_emails(self, decided: Plan[User], *, last: bool) -> list[User]:
         """An email belongs to one account.
 
         Who asks for another's is put off until all others have theirs, and then does without. Two that change theirs
@@ -128,15 +136,16 @@ class Importer:
         if released and not self._dry_run:
             await store.release_emails(self._connection, released)
         if not taken:
-            return
+            return []
         decided.remarks = [remark for remark in decided.remarks if remark.record_id not in taken]
         if not last:
-            self._deferred += [user for user in decided.put if user.user_id in taken]
+            deferred = [user for user in decided.put if user.user_id in taken]
             decided.put = [user for user in decided.put if user.user_id not in taken]
             decided.outcomes = {one: outcome for one, outcome in decided.outcomes.items() if one not in taken}
-            return
+            return deferred
         decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
         decided.remarks += [remark_on(user) for user in decided.put if user.user_id in taken]
+        return []
 
     async def _judge_emails(self, users: Sequence[User], *, last: bool) -> tuple[set[str], list[str]]:
         """Who can't have their email, and whose present emails go to others."""
@@ -170,18 +179,7 @@ class Importer:
         self._told.advance(len(records))
 
     async def _put_batch(self, records: Sequence[TaskRow | Unreadable]) -> Plan[TaskRow]:
-        async with self._connection.transaction():
-            await store.begin_batch(self._connection)
-            known = await store.known_tasks(self._connection, [id_of(record) for record in records])
-            kept = await store.kept_verdicts(self._connection, "task", _ids(records))
-            decided = plan(records, known, kept)
-            accounts, placed = await self._place_users(decided)
-            # Three of the table's indexes begin with the user: neighbours share their pages.
-            decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))
-            if not self._dry_run:
-                await store.add_tasks(self._connection, [task.row for task in decided.put if task.task_id not in known])
-                await store.update_tasks(self._connection, [task.row for task in decided.put if task.task_id in known])
-                await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
+        decided, known, accounts, placed = await transactional(self._put_task_batch)(self._connection, records)
         self.placeholders += placed
         if len(self._with_account) > REMEMBERED_USERS and not self._dry_run:
             self._with_account.clear()
@@ -192,6 +190,23 @@ class Importer:
             if task.task_id in known and known[task.task_id].open:
                 self.opened[known[task.task_id].owned] -= 1
         return decided
+
+    async def _put_task_batch(
+        self, connection: Connection, records: Sequence[TaskRow | Unreadable]
+    ) -> tuple[Plan[TaskRow], dict[str, Known], set[str], int]:
+        """What became of the records, what was known of them before; and as `_place_users`."""
+        await store.begin_batch(connection)
+        known = await store.known_tasks(connection, [id_of(record) for record in records])
+        kept = await store.kept_verdicts(connection, "task", _ids(records))
+        decided = plan(records, known, kept)
+        accounts, placed = await self._place_users(decided)
+        # Three of the table's indexes begin with the user: neighbours share their pages.
+        decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))
+        if not self._dry_run:
+            await store.add_tasks(connection, [task.row for task in decided.put if task.task_id not in known])
+            await store.update_tasks(connection, [task.row for task in decided.put if task.task_id in known])
+            await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
+        return decided, known, accounts, placed
 
     async def _place_users(self, decided: Plan[TaskRow]) -> tuple[set[str], int]:
         """Tasks of users that nobody knows get an account that a later import fills; of erased ones they stay away.

@@ -15,6 +15,7 @@ from service.legacy.tasks import Zone
 from service.legacy.telling import Told
 from service.legacy.values import zone_of
 from service.legacy.verifier import Verifier
+from service.transactions import transactional
 
 DEFAULT_ZONE = "UTC"
 
@@ -62,10 +63,14 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         summary |= await _all_but_users(connection, source, wishes, importer, told)
     summary["users"]["placeholders"] = importer.placeholders
     if import_id is not None:
-        async with connection.transaction():
-            await store.settle(connection)
-            await store.finish_import(connection, import_id, summary)
+        await _finish(connection, import_id, summary)
     return summary
+
+
+@transactional
+async def _finish(connection: Connection, import_id: int, summary: dict[str, Any]) -> None:
+    await store.settle(connection)
+    await store.finish_import(connection, import_id, summary)
 
 
 async def _all_but_users(

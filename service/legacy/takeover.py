@@ -65,8 +65,7 @@ async def take_over(connection: Connection, told: Told) -> int:
     told.phase("take-over", (await store.open_tasks(connection)).owned)
     taken = 0
     while True:
-        async with connection.transaction():
-            tasks = await store.take_over(connection, BATCH)
+        tasks = await store.take_over(connection, BATCH)
         taken += len(tasks)
         told.advance(len(tasks))
         if len(tasks) < BATCH:

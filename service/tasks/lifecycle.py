@@ -1,7 +1,8 @@
-"""What a worker may do with a task: claim it, and then exactly one of complete, fail and requeue.
+"""What happens to a task after its submit: claimed by a worker, and then exactly one of complete, fail and requeue.
 
 Each demands the fencing token that the claim got. A token older than the row's changes nothing, so however often a
-message is delivered, and however late a lost worker comes back, a task has one outcome.
+message is delivered, and however late a lost worker comes back, a task has one outcome. Its owner may cancel until
+then.
 """
 
 import random
@@ -18,6 +19,7 @@ from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
 from service.tasks import store
 from service.tasks.store import Announcement, Marked
+from service.transactions import transactional
 
 LEASE = timedelta(seconds=10)
 RENEWAL = timedelta(seconds=3)
@@ -126,12 +128,21 @@ async def complete_task(
         return await store.complete_task(connection, held.task_id, held.lease_token, result, made, now=now)
 
 
+@transactional
+async def cancel_task(connection: Connection, user_id: str, task_id: str) -> TaskRecord | None:
+    """End a task at its owner's wish, and give the credits back; None when none of theirs waits or runs by this id."""
+    task = await store.cancel_task(connection, user_id, task_id)
+    if task is not None:
+        await ledger.refund(connection, task, "the task was cancelled")
+    return task
+
+
 async def fail_task(pool: Pool, held: Claim, failure: TaskFailure, *, now: datetime | None = None) -> TaskRecord | None:
     """Record why a claim failed for good, and give the credits back; None when the claim is no longer ours."""
-    async with pool.acquire() as connection, connection.transaction():
-        return await _fail(connection, held.task_id, held.lease_token, failure, now)
+    return await _fail(pool, held.task_id, held.lease_token, failure, now)
 
 
+@transactional
 async def _fail(
     connection: Connection, task_id: str, lease_token: int, failure: TaskFailure, now: datetime | None
 ) -> TaskRecord | None:

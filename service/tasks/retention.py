@@ -2,9 +2,19 @@
 
 from datetime import timedelta
 
-from service.database import Pool
+from service.database import Connection, Pool
 from service.files import store as files
 from service.tasks import store
+from service.transactions import transactional
+
+
+@transactional
+async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:
+    """Delete an ended task with its result files, but for those that another task has as its input."""
+    gone = await store.delete_task(connection, user_id, task_id)
+    if gone:
+        await files.delete_results(connection, task_id)
+    return gone
 
 
 async def sweep_tasks(pool: Pool, *, retention: timedelta, limit: int) -> int:
@@ -12,9 +22,7 @@ async def sweep_tasks(pool: Pool, *, retention: timedelta, limit: int) -> int:
     async with pool.acquire() as connection:
         expired = await store.expired_tasks(connection, retention=retention, limit=limit)
     for task in expired:
-        async with pool.acquire() as connection, connection.transaction():
-            if await store.delete_task(connection, task.user_id, task.task_id):
-                await files.delete_results(connection, task.task_id)
+        await delete_task(pool, task.user_id, task.task_id)
     return len(expired)
 
 

@@ -5,11 +5,9 @@ import asyncio
 from schema.identifiers import is_id
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
-from service.accounts import credits as ledger
 from service.database import Pool
-from service.files import store as files
 from service.refusals import Refused
-from service.tasks import history, store, submission
+from service.tasks import history, lifecycle, retention, store, submission
 from service.tasks.dispatch import Dispatcher
 from service.tasks.history import PageRequest
 from service.tasks.older import OlderAway, OlderTasks
@@ -129,18 +127,13 @@ class TaskService:
         """
         if not is_id(task_id):
             raise not_found(task_id)
-        kept = None
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                task = await store.cancel_task(connection, user_id, task_id)
-                if task is not None:
-                    await ledger.refund(connection, task, "the task was cancelled")
-            if task is None:
-                kept = await store.get_task_by_id(connection, user_id, task_id)
+        task = await lifecycle.cancel_task(self._pool, user_id, task_id)
         if task is not None:
             await self._dispatcher.withdraw(task)
             return task
-        task = kept or await self._older_task(user_id, task_id)
+        async with self._pool.acquire() as connection:
+            task = await store.get_task_by_id(connection, user_id, task_id)
+        task = task or await self._older_task(user_id, task_id)
         if task is None:
             raise not_found(task_id)
         if task.status is not TaskStatus.CANCELLED:
@@ -155,10 +148,9 @@ class TaskService:
         """
         if not is_id(task_id):
             raise not_found(task_id)
-        async with self._pool.acquire() as connection, connection.transaction():
-            if await store.delete_task(connection, user_id, task_id):
-                await files.delete_results(connection, task_id)
-                return
+        if await retention.delete_task(self._pool, user_id, task_id):
+            return
+        async with self._pool.acquire() as connection:
             task = await store.get_task_by_id(connection, user_id, task_id)
         older = None if task is not None else await self._older_task(user_id, task_id)
         if older is not None and self._older is not None and older.status.ended:
