@@ -11,23 +11,16 @@ import structlog
 from schema.identifiers import is_id, new_id
 from schema.models.files import FileRecord
 from schema.models.problems import ProblemCode
-<<<<<<< HEAD
 from schema.models.tasks import Pagination
 from service.cursors import cursor_pagination, decode_place, encode_place
-=======
->>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
 from service.database import Connection, Pool
 from service.files import store
 from service.files.judging import judge
 from service.files.receiving import receive
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
-<<<<<<< HEAD
 from service.refusals import Refused, invalid
-=======
-from service.refusals import Refused
 from service.transactions import transactional
->>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
 
 PUT_WITHIN = 10.0
 """Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""
@@ -92,15 +85,7 @@ class FileService:
                 await store.expect_blobs(connection, [new.blob_key])
             await self._put(new, received.path)
         try:
-<<<<<<< HEAD
-            async with self._pool.acquire() as connection, connection.transaction():
-                record = await store.add_file(connection, new)
-                # The look before spared the storage; this one is exact, with what others added meanwhile.
-                await self._demand_room(connection, user_id)
-                await store.keep_blobs(connection, [new.blob_key])
-=======
-            record = await _record(self._pool, new)
->>>>>>> 64bb750 (Every transaction is tried again when it was undone as a whole, and says that it is READ COMMITTED)
+            record = await transactional(self._record)(self._pool, new)
         except asyncpg.ForeignKeyViolationError:
             await self._drop(new.blob_key)
             raise Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.") from None
@@ -108,6 +93,14 @@ class FileService:
             await self._drop(new.blob_key)
             raise
         log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
+        return record
+
+    async def _record(self, connection: Connection, new: NewFile) -> FileRecord:
+        """Write the row of a file whose blob is stored, and keep the blob."""
+        record = await store.add_file(connection, new)
+        # The look before spared the storage; this one is exact, with what others added meanwhile.
+        await self._demand_room(connection, new.user_id or "")
+        await store.keep_blobs(connection, [new.blob_key])
         return record
 
     async def _demand_room(self, connection: Connection, user_id: str, *, more: int = 0) -> None:
@@ -197,14 +190,6 @@ class FileService:
             raise Refused(
                 ProblemCode.FILE_IN_USE, "A task that hasn't ended uses this file. Cancel it, or wait for its end."
             )
-
-
-@transactional
-async def _record(connection: Connection, new: NewFile) -> FileRecord:
-    """Write the row of a file whose blob is stored, and keep the blob."""
-    record = await store.add_file(connection, new)
-    await store.keep_blobs(connection, [new.blob_key])
-    return record
 
 
 @transactional
