@@ -1,27 +1,47 @@
-"""Dramatiq's Redis broker, with consumers that wake on arrival instead of polling."""
+"""A broker on Redis for Dramatiq's workers: they sleep on a bell instead of polling, and no message stops them.
+
+Not Dramatiq's own: that one asks Redis for `KEYS`, which hosted ones refuse and which takes long in a large one, it
+touches a key outside of its namespace, and a message that it can't decode stops it for ever.
+"""
 
 import threading
+import time
+from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
+from uuid import uuid4
 
 import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer  # pyright: ignore[reportPrivateUsage]
+from dramatiq import Broker, Consumer, Message, MessageProxy
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
-from redis.client import PubSub
 
-from schema.messages import WAKE_CHANNEL
+from schema.messages import (
+    EDIT_ACTOR,
+    LONGEST_MESSAGE,
+    REFUSED_FOR_SECONDS,
+    Keys,
+    MessageRefused,
+    Reason,
+    decode_message,
+)
+from service.queue import load_script
+from service.redis_errors import RedisTrouble, trouble_with_redis
+from service.thrown_away import ThrownAway
 
-LOOK_EVERY = 1.0
+IDLE_LOOK = 1.0
 """Seconds between two looks of an idle consumer, for the case that a wake-up was missed."""
 
+LOOK_AGAIN_AFTER = 1.0
+"""Seconds until the next try, where Redis can't be used or the worker is about to stop."""
+
 SUBSCRIBE_AGAIN_AFTER = 1.0
-HEARTBEAT_TIMEOUT_MS = 15_000
-MAINTENANCE_PER_MILLION = 500_000
-"""A worker silent for 15 s counts as dead, and every other command looks for dead workers' messages: a message that was
-delivered but led to no claim is in the queue again within half a minute. Too early is harmless: it's only a hint."""
+BEAT_EVERY = 5.0
+DEAD_AFTER = 15.0
+"""A worker silent for so many seconds counts as dead, or for three looks, if those are longer; each look with a beat
+also looks for dead workers' messages. Too early is harmless: they're only hints."""
 
 REDIS_SILENCE = 5.0
 """Seconds without an answer after which a connection counts as lost: a Redis that vanished sends no farewell."""
@@ -29,78 +49,55 @@ REDIS_SILENCE = 5.0
 log = structlog.get_logger(__name__)
 
 
-@contextmanager
-def _losing_connections() -> Generator[None]:
-    """Whatever Redis refuses (it is full, read-only after a fail-over, silent) is tried again, as on a lost connection.
+class WakingBroker(Broker):
+    """One bell per queue, rung by a subscription to the wake channel.
 
-    Dramatiq knows only those: an acknowledgement that is refused for another reason would be given up, and its message
-    count as in work for as long as this process lives.
+    `open` it before anything is consumed: whose keys they are is known only once the database was asked.
     """
-    try:
-        yield
-    except redis.RedisError as error:
-        raise ConnectionClosed(error) from None
 
-
-class WakingConsumer(_RedisConsumer):
-    """Sleeps on a bell between fetches. It rings when messages arrive, and when a slot of ours becomes free."""
-
-    def __init__(self, broker: "WakingBroker", queue_name: str, prefetch: int) -> None:
-        # With a time-out of 0 the parent fetches and returns at once; waiting is done here.
-        super().__init__(broker, queue_name, prefetch, 0)
-        self._bell = broker.bell(queue_name)
-        self._stopping = broker.stopping
-
-    def __next__(self) -> Any:
-        # Cleared before the look: whatever arrives after it rings again.
-        self._bell.clear()
-        message = None
-        with _losing_connections():
-            if self._stopping.is_set():
-                self._beat()
-            else:
-                message = super().__next__()
-                if message is None and self.outstanding_message_count >= self.prefetch:
-                    self._beat()
-        if message is None:
-            self._bell.wait(LOOK_EVERY)
-        return message
-
-    def _beat(self) -> None:
-        """Any command counts as a heartbeat, and with every slot taken the parent sends none."""
-        self.broker.do_fetch(self.queue_name, 0)
-
-    def ack(self, message: Any) -> None:
-        with _losing_connections():
-            super().ack(message)
-        self._bell.set()
-
-    def nack(self, message: Any) -> None:
-        with _losing_connections():
-            super().nack(message)
-        self._bell.set()
-
-
-class WakingBroker(RedisBroker):
-    """One bell per queue, rung by a subscription to the wake channel."""
-
-    def __init__(self, *, url: str, middleware: Iterable[Middleware]) -> None:
-        super().__init__(
-            client=redis.Redis.from_url(url, socket_connect_timeout=REDIS_SILENCE, socket_timeout=REDIS_SILENCE),
-            middleware=list(middleware),
-            heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
-            maintenance_chance=MAINTENANCE_PER_MILLION,
-        )
+    def __init__(self, *, url: str, middleware: Iterable[Middleware], idle_look: float = IDLE_LOOK) -> None:
+        super().__init__(middleware=list(middleware))
+        self.worker = uuid4().hex
+        self.client = redis.Redis.from_url(url, socket_connect_timeout=REDIS_SILENCE, socket_timeout=REDIS_SILENCE)
+        self.fetch = self.client.register_script(load_script("fetch"))
+        self.settle = self.client.register_script(load_script("settle"))
+        self.give_back = self.client.register_script(load_script("give_back"))
+        self.idle_look = idle_look
         self.stopping = threading.Event()
+        self.thrown_away = ThrownAway()
+        self.trouble: RedisTrouble | None = None
+        self._keys: Keys | None = None
         self._bells: dict[str, threading.Event] = {}
         self._closing = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="wake-listener", daemon=True)
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> WakingConsumer:  # noqa: ARG002 - the bell replaces it
+    @property
+    def keys(self) -> Keys:
+        """The names of what is ours in Redis."""
+        if self._keys is None:
+            raise RuntimeError("the broker has not been opened")
+        return self._keys
+
+    @property
+    def hindrance(self) -> str | None:
+        """What keeps this worker from taking messages, in words."""
+        return None if self.trouble is None else str(self.trouble)
+
+    def open(self, keys: Keys) -> None:
+        """From now on messages can be consumed."""
+        self._keys = keys
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 0) -> "WakingConsumer":  # noqa: ARG002 - the bell replaces it
         if not self._listener.is_alive():
             self._listener.start()
-        self._take_up_lost(queue_name)
         return WakingConsumer(self, queue_name, prefetch)
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue without a delay queue: what has to wait, waits in PostgreSQL."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues[queue_name] = None
+            self.emit_after("declare_queue", queue_name)
 
     def bell(self, queue_name: str) -> threading.Event:
         """What the queue's consumer sleeps on."""
@@ -109,30 +106,21 @@ class WakingBroker(RedisBroker):
     def stop_fetching(self) -> None:
         """From now on messages are left to other workers; this one still says that it lives."""
         self.stopping.set()
+        self._ring()
 
-    def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue without its delay queue: what has to wait, waits in PostgreSQL."""
-        if queue_name not in self.queues:
-            self.emit_before("declare_queue", queue_name)
-            self.queues.add(queue_name)
-            self.emit_after("declare_queue", queue_name)
+    def note(self, trouble: RedisTrouble | None) -> None:
+        """Whether messages can be taken; told when it changes."""
+        before, self.trouble = self.trouble, trouble
+        if trouble is not None and (before is None or before.state is not trouble.state):
+            log.error("can't take messages", reason=trouble.what, remedy=trouble.remedy)
+        elif trouble is None and before is not None:
+            log.info("messages can be taken again")
 
     def close(self) -> None:
         self._closing.set()
         self.client.connection_pool.disconnect()
         if self._listener.is_alive():
-            self._listener.join(LOOK_EVERY)
-        super().close()
-
-    def _take_up_lost(self, queue_name: str) -> None:
-        """A connection that broke during a fetch may have lost messages that Redis counts as ours.
-
-        Those that are being worked on come back with them, which is harmless: a message is only a hint.
-        """
-        with _losing_connections():
-            held = cast("set[bytes]", self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
-            if held:
-                self.do_requeue(queue_name, *held)
+            self._listener.join(SUBSCRIBE_AGAIN_AFTER)
 
     def _ring(self, queue_name: str | None = None) -> None:
         for name, bell in list(self._bells.items()):
@@ -142,14 +130,155 @@ class WakingBroker(RedisBroker):
     def _listen(self) -> None:
         while not self._closing.is_set():
             try:
-                with cast("PubSub", self.client.pubsub(ignore_subscribe_messages=True)) as subscription:
-                    subscription.subscribe(WAKE_CHANNEL)
+                with self.client.pubsub(ignore_subscribe_messages=True) as subscription:
+                    subscription.subscribe(self.keys.wake)
                     # What was sent while nobody listened is looked for once.
                     self._ring()
                     while not self._closing.is_set():
-                        message = cast("dict[str, bytes] | None", subscription.get_message(timeout=LOOK_EVERY))
+                        message = cast("dict[str, bytes] | None", subscription.get_message(timeout=IDLE_LOOK))
                         if message is not None:
-                            self._ring(message["data"].decode())
+                            self._ring(message["data"].decode(errors="replace"))
             except Exception as error:  # noqa: BLE001 - a connection that is closed while it is read breaks in many ways
                 log.debug("not subscribed to wake-ups; polling", error=type(error).__name__)
                 self._closing.wait(SUBSCRIBE_AGAIN_AFTER)
+
+
+class WakingConsumer(Consumer):
+    """Sleeps on a bell between fetches. It rings when messages arrive, and when a slot of ours becomes free.
+
+    Whatever Redis refuses (it is full, read-only after a fail-over, forbids something) is told, and tried again.
+    """
+
+    def __init__(self, broker: WakingBroker, queue_name: str, prefetch: int) -> None:
+        self._broker = broker
+        self._queue_name = queue_name
+        self._keys = broker.keys.queue(queue_name)
+        self._held = self._keys.held_by + broker.worker
+        self._prefetch = prefetch
+        self._bell = broker.bell(queue_name)
+        self._fetched: deque[tuple[bytes, bytes | int | None]] = deque()
+        self._handed_out: set[bytes] = set()
+        self._beat_at = 0.0
+        self._unsure = True
+        """Whether Redis may count messages as ours that never arrived."""
+
+    def __next__(self) -> MessageProxy | None:
+        # Cleared before the look: whatever arrives after it rings again.
+        self._bell.clear()
+        message = None
+        try:
+            message = self._take()
+            self._broker.note(None)
+        except redis.RedisError as error:
+            self._unsure = True
+            self._broker.note(trouble_with_redis(error))
+        if message is None:
+            usual = self._broker.trouble is None and not self._broker.stopping.is_set()
+            self._bell.wait(self._broker.idle_look if usual else min(self._broker.idle_look, LOOK_AGAIN_AFTER))
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        identity = cast("bytes", message.options["redis_message_id"])
+        try:
+            with _losing_connections():
+                self._settle(identity)
+        finally:
+            self._handed_out.discard(identity)
+        self._bell.set()
+
+    def nack(self, message: MessageProxy) -> None:
+        self.ack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Let messages that nobody has begun with wait again."""
+        for message in messages:
+            self._handed_out.discard(cast("bytes", message.options["redis_message_id"]))
+        with _losing_connections():
+            self._let_others_wait()
+
+    def close(self) -> None:
+        """What was fetched and not handed out waits again."""
+        self._fetched.clear()
+        with _losing_connections():
+            self._let_others_wait()
+
+    def _take(self) -> MessageProxy | None:
+        if self._unsure:
+            self._let_others_wait()
+            self._unsure = False
+        while self._fetched or self._fetch():
+            identity, body = self._fetched.popleft()
+            try:
+                task_id = self._read(body)
+            except MessageRefused as refused:
+                self._settle(identity, refused.reason)
+                self._broker.thrown_away.tell(refused.reason, identity)
+                continue
+            self._handed_out.add(identity)
+            return MessageProxy(
+                Message(
+                    queue_name=self._queue_name,
+                    actor_name=EDIT_ACTOR,
+                    args=(task_id,),
+                    kwargs={},
+                    options={"redis_message_id": identity},
+                    message_id=identity.decode(errors="replace"),
+                )
+            )
+        return None
+
+    def _read(self, body: bytes | int | None) -> str:
+        if body is None:
+            raise MessageRefused(Reason.MISSING)
+        if isinstance(body, int):
+            raise MessageRefused(Reason.TOO_LONG)
+        return decode_message(self._broker.keys, body)
+
+    def _fetch(self) -> bool:
+        """Get messages for the slots that are free, and say now and then that we live; whether any came."""
+        free = 0 if self._broker.stopping.is_set() else max(0, self._prefetch - len(self._handed_out))
+        beat = time.monotonic() >= self._beat_at
+        if not free and not beat:
+            return False
+        keys = self._keys
+        back, *fetched = cast(
+            "list[bytes | int | None]",
+            self._broker.fetch(
+                keys=[keys.waiting, keys.messages, keys.workers, self._held],
+                args=[free, LONGEST_MESSAGE, self._broker.worker, keys.held_by, self._dead_after_ms if beat else 0],
+            ),
+        )
+        if beat:
+            self._beat_at = time.monotonic() + BEAT_EVERY
+        if back:
+            self._bell.set()
+        self._fetched.extend(zip(cast("list[bytes]", fetched[::2]), fetched[1::2], strict=True))
+        return bool(fetched)
+
+    @property
+    def _dead_after_ms(self) -> int:
+        return round(max(DEAD_AFTER, 3 * self._broker.idle_look) * 1000)
+
+    def _settle(self, identity: bytes, reason: Reason | None = None) -> None:
+        self._broker.settle(
+            keys=[self._keys.messages, self._held, self._keys.refused],
+            args=[identity, reason or "", REFUSED_FOR_SECONDS],
+        )
+
+    def _let_others_wait(self) -> None:
+        """All that Redis counts as ours, and that we don't have: a connection broke while it was fetched."""
+        ours = [*self._handed_out, *(identity for identity, _ in self._fetched)]
+        self._broker.give_back(keys=[self._keys.waiting, self._keys.messages, self._held], args=ours)
+
+
+@contextmanager
+def _losing_connections() -> Generator[None]:
+    """Dramatiq knows lost connections only, and tries those again.
+
+    An acknowledgement that is refused for another reason would be given up, and its message count as in work for as
+    long as this process lives.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        raise ConnectionClosed(error) from None

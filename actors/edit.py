@@ -95,6 +95,8 @@ class Editor:
         )
         if taken is None:
             return
+        if taken.unknown:
+            await self._dispatcher.count_unknown(named_task_id)
         if taken.announce is not None:
             self._dispatcher.announce(*taken.announce)
         if taken.claim is None:

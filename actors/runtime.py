@@ -65,7 +65,7 @@ class Runtime(Middleware):
             MiddlewareError: Something that is needed can't be reached; only this exception stops a worker.
         """
         try:
-            _in_loop(self._open())
+            _in_loop(self._open(broker))
         except MiddlewareError:
             raise
         except EngineError as error:
@@ -83,7 +83,7 @@ class Runtime(Middleware):
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         _in_loop(self._close())
 
-    async def _open(self) -> None:
+    async def _open(self, broker: Broker) -> None:
         try:
             connections = await self._held.enter_async_context(open_connections(self._settings, redis_needed=True))
             await connections.storage.check()
@@ -91,7 +91,10 @@ class Runtime(Middleware):
             raise MiddlewareError(str(error)) from None
         except StorageError as error:
             raise MiddlewareError(f"The storage (STORAGE_URL) can't be used: {error}") from None
-        await self._set_up(connections)
+        if not isinstance(broker, WakingBroker):
+            raise MiddlewareError("a worker needs the broker that make_broker makes")
+        broker.open(connections.queue.keys)
+        await self._set_up(connections, broker)
 
     def _open_directory(self) -> Path:
         try:
@@ -99,7 +102,7 @@ class Runtime(Middleware):
         except SettingsError as error:
             raise MiddlewareError(str(error)) from None
 
-    async def _set_up(self, connections: Connections) -> None:
+    async def _set_up(self, connections: Connections, broker: WakingBroker) -> None:
         settings = self._settings
         self._pool, queue, storage = connections.pool, connections.queue, connections.storage
         modes = available_modes(settings.engines)
@@ -131,7 +134,15 @@ class Runtime(Middleware):
         )
         for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
-        sweep = Sweep(self._pool, queue, storage, self._dispatcher, worker_id=self._worker_id, rules=rules)
+        sweep = Sweep(
+            self._pool,
+            queue,
+            storage,
+            self._dispatcher,
+            worker_id=self._worker_id,
+            rules=rules,
+            hindrance=lambda: broker.hindrance,
+        )
         self._sweep = asyncio.create_task(sweep.run(), name="sweep")
 
     async def _stop(self) -> None:

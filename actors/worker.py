@@ -50,7 +50,9 @@ def make_broker(settings: Settings) -> WakingBroker:
     PostgreSQL's to know, and no thread may be interrupted while it writes an outcome.
     """
     runtime = Runtime(settings)
-    broker = WakingBroker(url=settings.redis_url, middleware=[AsyncIO(), runtime])
+    broker = WakingBroker(
+        url=settings.redis_url, middleware=[AsyncIO(), runtime], idle_look=float(settings.idle_look_seconds)
+    )
 
     @dramatiq.actor(broker=broker, actor_name=EDIT_ACTOR, queue_name=EDITS)
     async def edit(task_id: str) -> None:  # pyright: ignore[reportUnusedFunction] - the broker knows it by name

@@ -1,15 +1,68 @@
-"""What goes through Redis: names, and the form of the messages' ids."""
+"""What goes through Redis: the keys, the messages, and how a message is named."""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from schema.identifiers import is_id
 
 EDITS = "edits"
 """The Dramatiq queue in which waiting tasks are announced, and the actor that takes them."""
 
 EDIT_ACTOR = "edit"
 
-WAKE_CHANNEL = "darkroom:wake"
-"""Published when messages arrive in a queue: idle workers look at once instead of polling. The body is the queue."""
+LONGEST_MESSAGE = 4096
+"""Bytes; ours are a tenth of it. What is longer isn't even fetched."""
 
-ENDED_CHANNEL = "darkroom:ended"
-"""Published when a task has ended, for those who wait for it. The body is the task's id."""
+REFUSED_FOR_SECONDS = 3600
+"""How long after the last one Redis remembers how many messages were thrown away, and why."""
+
+
+class QueueKeys(Struct, frozen=True):
+    """Where Redis keeps one queue."""
+
+    waiting: str
+    """A list of messages' ids, the next one first."""
+    messages: str
+    """A hash of id to message, of those that wait and of those that workers have."""
+    workers: str
+    """A sorted set: each worker by the millisecond from which it counts as dead."""
+    held_by: str
+    """What the name of the set of ids that a worker has begins with; the worker's own follows."""
+    refused: str
+    """A hash of reason to number of messages that were thrown away."""
+
+
+class Keys(Struct, frozen=True):
+    """The names of everything in Redis that belongs to one installation, and nothing else in there does."""
+
+    prefix: str
+    installation: str
+    """Says whose a message is, also where two installations were given the same prefix."""
+
+    def queue(self, name: str = EDITS) -> QueueKeys:
+        """The keys of a queue."""
+        key = f"{self.prefix}:{name}"
+        return QueueKeys(key, f"{key}.msgs", f"{key}.workers", f"{key}.held.", f"{key}.refused")
+
+    @property
+    def wake(self) -> str:
+        """Published when messages arrive in a queue: idle workers look at once. The body is the queue."""
+        return f"{self.prefix}:wake"
+
+    @property
+    def ended(self) -> str:
+        """Published when a task has ended, for those who wait for it. The body is the task's id."""
+        return f"{self.prefix}:ended"
+
+    def rate(self, kind: str, who: str) -> str:
+        """Where somebody's requests are counted."""
+        return f"{self.prefix}:rate:{kind}:{who}"
+
+
+Announcement = tuple[str, int]
+"""A task's id and the number of the message that announces it."""
 
 
 def message_id(task_id: str, message_no: int) -> str:
@@ -19,3 +72,69 @@ def message_id(task_id: str, message_no: int) -> str:
     its way.
     """
     return f"{task_id}.{message_no}"
+
+
+class _Options(Struct, frozen=True):
+    redis_message_id: str
+    installation: str = ""
+
+
+class _Message(Struct, frozen=True):
+    """As Dramatiq writes them. Fields that a later version adds are left alone."""
+
+    queue_name: str
+    actor_name: str
+    args: tuple[str]
+    options: _Options
+    message_id: str
+    message_timestamp: int = 0
+    kwargs: dict[str, str] = {}
+
+
+class Reason(StrEnum):
+    """Why a message was thrown away."""
+
+    UNREADABLE = "unreadable"
+    TOO_LONG = "too long"
+    MISSING = "missing"
+    """Its id waited, and there was no message of that name."""
+    ANOTHER_SHAPE = "of another shape"
+    ANOTHER_ACTOR = "for another actor"
+    ANOTHER_INSTALLATION = "of another installation"
+    NO_TASK = "naming no task"
+
+
+class MessageRefused(Exception):  # noqa: N818 - what became of it, not what failed
+    """A message that can't be of use to us, and why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def encode_message(keys: Keys, task_id: str, message_no: int) -> tuple[str, bytes]:
+    """The id and the bytes of the message that announces a task."""
+    identity = message_id(task_id, message_no)
+    message = _Message(EDITS, EDIT_ACTOR, (task_id,), _Options(identity, keys.installation), identity)
+    return identity, msgspec.json.encode(message)
+
+
+def decode_message(keys: Keys, body: bytes) -> str:
+    """The task that a message announces.
+
+    Raises:
+        MessageRefused: It isn't one of ours: damaged, of another program or version, or of another installation.
+    """
+    try:
+        message = msgspec.json.decode(body, type=_Message)
+    except msgspec.ValidationError:
+        raise MessageRefused(Reason.ANOTHER_SHAPE) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MessageRefused(Reason.UNREADABLE) from None
+    if (message.queue_name, message.actor_name) != (EDITS, EDIT_ACTOR):
+        raise MessageRefused(Reason.ANOTHER_ACTOR)
+    if message.options.installation != keys.installation:
+        raise MessageRefused(Reason.ANOTHER_INSTALLATION)
+    if not is_id(message.args[0]) or message.kwargs:
+        raise MessageRefused(Reason.ANOTHER_SHAPE)
+    return message.args[0]

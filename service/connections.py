@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from msgspec import Struct
-from redis.exceptions import AuthenticationError, NoPermissionError
 
-from service.away import Trouble, trouble_with_postgres
+from schema.messages import Keys
+from service.away import trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
 from service.files.storage import Storage, StorageError
+from service.installation import redis_keys
 from service.migrations import check_schema
 from service.queue import REDIS_AWAY, Queue
+from service.redis_errors import CLUSTER, trouble_with_redis
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,14 +46,13 @@ async def open_connections(
     """Connect to everything, and close it again; `least` connections to PostgreSQL are there from the start.
 
     Raises:
-        NotConnected: Something can't be used. Redis counts only if it is needed.
+        NotConnected: Something can't be used. Redis counts only if it is needed, or a cluster.
         SchemaError: The database's schema is older than this version.
     """
-    pool = await _opened_pool(settings, least)
-    queue = Queue(settings.redis_url)
+    pool, keys = await _opened_pool(settings, least)
+    queue = Queue(settings.redis_url, keys)
     try:
-        if redis_needed:
-            await _ping(queue)
+        await _look_at_redis(queue, needed=redis_needed)
         yield Connections(pool, queue, _opened_storage(settings))
     finally:
         await queue.close()
@@ -68,38 +69,39 @@ async def one_connection(settings: Settings) -> AsyncGenerator["OwnConnection[An
         await connection.close()
 
 
-def trouble_with_redis(error: Exception) -> Trouble:
-    """What keeps us from Redis, for one of those that REDIS_AWAY names."""
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return Trouble("Redis refuses the user or password", "Correct REDIS_URL.")
-    return Trouble(f"Redis (REDIS_URL) can't be reached: {type(error).__name__}", "Start it, or correct REDIS_URL.")
-
-
-async def _opened_pool(settings: Settings, least: int) -> Pool:
+async def _opened_pool(settings: Settings, least: int) -> tuple[Pool, Keys]:
     pool: Pool | None = None
     try:
         pool = await open_pool(settings, min_size=min(least, settings.database_pool_size))
         async with pool.acquire() as connection:
-            await _checked(connection)
+            keys = await _checked(connection, settings)
     except BaseException as error:
         if pool is not None:
             pool.terminate()
         if trouble := trouble_with_postgres(error):
             raise NotConnected(str(trouble)) from error
         raise
-    return pool
+    return pool, keys
 
 
-async def _checked(connection: Connection) -> None:
+async def _checked(connection: Connection, settings: Settings) -> Keys:
     await check_schema(connection)
     log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
+    return await redis_keys(connection, settings)
 
 
-async def _ping(queue: Queue) -> None:
+async def _look_at_redis(queue: Queue, *, needed: bool) -> None:
+    """Refuse a cluster, which would never do; and, where Redis is needed, one that a worker couldn't work with."""
     try:
-        await queue.ping()
+        if await queue.is_cluster():
+            raise NotConnected(str(CLUSTER))
+        if needed:
+            await queue.try_to_work()
     except REDIS_AWAY as error:
-        raise NotConnected(str(trouble_with_redis(error))) from error
+        trouble = trouble_with_redis(error)
+        if needed or trouble is CLUSTER:
+            raise NotConnected(str(trouble)) from error
+        log.warning("redis can't be used yet", reason=trouble.what, remedy=trouble.remedy)
 
 
 def _opened_storage(settings: Settings) -> Storage:

@@ -79,6 +79,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     task_retention_days: Days = 0
     upload_retention_days: Days = 0
     webhook_allow_private: bool = False
+    redis_prefix: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$",
+                description="what all keys begin with, such as photos: letters, digits and _ . : - (up to 100)",
+            ),
+        ]
+        | None
+    ) = None
+    """In place of the one that the database gives its installation."""
+    idle_look_seconds: Annotated[int, Meta(ge=1, le=300)] = 1
+    """How often an idle worker looks for messages by itself; otherwise it is woken."""
     legacy_redis_url: str | None = None
     """Where the system before this one keeps its data; set, tasks that weren't imported yet are read there."""
     legacy_prefix: Annotated[

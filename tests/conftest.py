@@ -16,6 +16,7 @@ from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from tests import seeds
+from tests.keys import INSTALLATION, KEYS
 
 TEMPLATE = "darkroom_template"
 TABLES_WITH_ROWS = ("users", "tasks", "files", "credit_ledger", "blob_removals", "workers")
@@ -63,6 +64,9 @@ def template(servers: EmbeddedServers) -> str:
         await connection.close()
         url = url_of_database(servers.database_url, TEMPLATE)
         await migrate(Settings(database_url=url, redis_url=servers.redis_url, storage_url="file:///nowhere"))
+        made = await asyncpg.connect(url)
+        await made.execute("UPDATE installation SET installation_id = $1", INSTALLATION)
+        await made.close()
 
     asyncio.run(make())
     return TEMPLATE
@@ -154,6 +158,6 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
 
 @pytest.fixture
 async def queue(redis_url: str) -> AsyncGenerator[Queue]:
-    opened = Queue(redis_url)
+    opened = Queue(redis_url, KEYS)
     yield opened
     await opened.close()

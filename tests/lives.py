@@ -18,12 +18,13 @@ from service.accounts import credits as ledger
 from service.accounts import store as accounts
 from service.accounts import users
 from service.database import Connection, Pool
-from service.queue import HELD_KEY, MESSAGES_KEY, QUEUE_KEY, WORKERS_KEY, Queue
 from service.statements import convert
+from service.queue import Queue
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import Submission
 from tests.factories import add_file
+from tests.keys import EDIT_KEYS
 
 PRICE = 40
 CREDITS = 1000
@@ -165,18 +166,18 @@ async def until_blocked(connection: Connection, sessions: int = 1) -> None:
 
 async def messages(queue: Queue) -> list[str]:
     """The ids in the queue, the next one first; each has its message, and no others have."""
-    ids = [identity.decode() for identity in cast("list[bytes]", await queue.redis.lrange(QUEUE_KEY, 0, -1))]
-    bodies = cast("list[bytes]", await queue.redis.hkeys(MESSAGES_KEY))
+    ids = [identity.decode() for identity in cast("list[bytes]", await queue.redis.lrange(EDIT_KEYS.waiting, 0, -1))]
+    bodies = cast("list[bytes]", await queue.redis.hkeys(EDIT_KEYS.messages))
     assert {identity.decode() for identity in bodies} == set(ids)
     return ids
 
 
 async def held_by_a_worker(queue: Queue) -> None:
     """Take the next message out of the queue, as a fetch does."""
-    identity = cast("bytes | None", await queue.redis.lpop(QUEUE_KEY))
+    identity = cast("bytes | None", await queue.redis.lpop(EDIT_KEYS.waiting))
     assert identity
-    await queue.redis.zadd(WORKERS_KEY, {"worker": time.time() * 1000})
-    await queue.redis.sadd("worker".join(HELD_KEY), identity)
+    await queue.redis.zadd(EDIT_KEYS.workers, {"worker": time.time() * 1000})
+    await queue.redis.sadd(EDIT_KEYS.held_by + "worker", identity)
 
 
 @asynccontextmanager

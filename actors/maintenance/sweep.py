@@ -47,7 +47,15 @@ class Sweep:
     """Runs in every worker; a lock lets one at a time do the work, so that several do no harm."""
 
     def __init__(
-        self, pool: Pool, queue: Queue, storage: Storage, dispatcher: Dispatcher, *, worker_id: str, rules: Rules
+        self,
+        pool: Pool,
+        queue: Queue,
+        storage: Storage,
+        dispatcher: Dispatcher,
+        *,
+        worker_id: str,
+        rules: Rules,
+        hindrance: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._pool = pool
         self._queue = queue
@@ -55,6 +63,7 @@ class Sweep:
         self._dispatcher = dispatcher
         self._worker_id = worker_id
         self._rules = rules
+        self._hindrance = hindrance
         self._due: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -66,7 +75,13 @@ class Sweep:
     async def once(self, *, now: datetime | None = None) -> None:
         """One round: say that we are here, then lost leases and messages. `now` is for tests."""
         async with self._pool.acquire() as connection:
-            await workers.see_worker(connection, self._worker_id, slots=self._rules.slots, modes=self._rules.modes)
+            await workers.see_worker(
+                connection,
+                self._worker_id,
+                slots=self._rules.slots,
+                modes=self._rules.modes,
+                trouble=self._hindrance(),
+            )
         if not await self._recover(now):
             return
         await sweep_undispatched(self._pool, self._dispatcher, grace=DISPATCH_GRACE, limit=BATCH)

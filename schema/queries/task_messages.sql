@@ -8,6 +8,9 @@ UPDATE tasks
  WHERE task_id = :task_id AND status = 'pending' AND NOT elsewhere
 RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()) AS due
 
+-- name: is_a_task
+SELECT EXISTS (SELECT FROM tasks WHERE task_id = :task_id)
+
 -- name: mark_dispatched
 -- Answers which of the sent messages still announce a waiting task. The others were cancelled or claimed meanwhile.
 -- Locked in one order, so that two processes that mark the same tasks don't wait for each other.

@@ -5,9 +5,10 @@ import os
 import asyncpg
 
 from service.away import trouble_with_postgres
-from service.connections import NotConnected, trouble_with_redis
+from service.connections import NotConnected
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
+from service.redis_errors import trouble_with_redis
 from service.refusals import Refused
 from service.setting_sources import SettingsError
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncGenerator
 
 import asyncpg
 
+from schema.messages import Keys
 from service.away import trouble_with_postgres
 from service.connections import one_connection
-from service.database import Connection
+from service.database import UNAVAILABLE, Connection
 from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
@@ -15,6 +16,7 @@ from service.health.redis import old_redis, redis
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
 from service.health.workers import workers
+from service.installation import redis_keys
 from service.migrations import SchemaError, check_schema
 from service.settings import Settings
 
@@ -26,10 +28,19 @@ async def examine(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at every part, in the order in which they need each other."""
     async for finding in _database(settings):
         yield finding
-    async for finding in redis(settings):
+    async for finding in redis(settings, await _keys(settings)):
         yield finding
     if settings.legacy_redis_url is not None:
         yield await old_redis(settings.legacy_redis_url)
+
+
+async def _keys(settings: Settings) -> Keys | None:
+    """What is ours in Redis, if the database tells; what keeps it from telling is found elsewhere."""
+    try:
+        async with one_connection(without_statements(settings)) as connection:
+            return await redis_keys(connection, settings)
+    except (*UNAVAILABLE, asyncpg.PostgresError, SchemaError):
+        return None
 
 
 async def _database(settings: Settings) -> AsyncGenerator[Finding]:

@@ -14,6 +14,7 @@ from service.files.storage import Storage, StorageError
 from service.health.database import takes_writes
 from service.migrations import SchemaError, check_schema
 from service.queue import REDIS_AWAY, Queue
+from service.redis_errors import RedisState, trouble_with_redis
 from service.tasks.workers import living_workers
 
 PATIENCE = 3.0
@@ -28,6 +29,7 @@ class Part(StrEnum):
     OK = "ok"
     AWAY = "away"
     READ_ONLY = "read-only"
+    UNUSABLE = "unusable"
     OUTDATED = "outdated"
     NONE_SEEN = "none seen"
 
@@ -85,8 +87,9 @@ async def _look_at_storage(storage: Storage) -> Part:
 async def _look_at_redis(queue: Queue) -> Part:
     try:
         async with asyncio.timeout(PATIENCE):
-            await queue.ping()
+            await queue.try_to_send()
     except REDIS_AWAY as error:
-        log.warning("redis away", error=type(error).__name__)
-        return Part.AWAY
+        trouble = trouble_with_redis(error)
+        log.warning("redis can't be used", reason=trouble.what, remedy=trouble.remedy)
+        return Part.AWAY if trouble.state is RedisState.AWAY else Part.UNUSABLE
     return Part.OK

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import structlog
 from msgspec import Struct
 
-from service.queue import REDIS_AWAY, Queue
+from service.queue import REDIS_AWAY, Queue, load_script
 
 WINDOW_SECONDS = 60
 READS_PER_WRITE = 10
@@ -19,13 +19,6 @@ LONGEST_NAME = 64
 
 BREATH = 1.0
 REMEMBERED = 50_000
-
-# The window begins with its first draw. Answers what was drawn before, and the milliseconds that are left.
-DRAW = """
-local drawn = redis.call('incrby', KEYS[1], ARGV[1])
-if drawn == tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[2]) end
-return {drawn - ARGV[1], redis.call('pttl', KEYS[1])}
-"""
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +45,8 @@ class RateLimiter:
     """Counts requests per key and minute."""
 
     def __init__(self, queue: Queue, per_minute: int) -> None:
-        self._draw = queue.redis.register_script(DRAW)
+        self._keys = queue.keys
+        self._draw = queue.redis.register_script(load_script("draw"))
         self._per_minute = per_minute
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._redis_away_until = 0.0
@@ -62,7 +56,7 @@ class RateLimiter:
         limit = self._per_minute * factor
         if limit == 0 or self._redis_away_until > time.monotonic():
             return None
-        key = _key(kind, who)
+        key = self._key(kind, who)
         window = self._windows.get(key)
         now = time.monotonic()
         if window is None or window.ends <= now or (window.mine == 0 and window.left_at_redis > 0):
@@ -77,7 +71,7 @@ class RateLimiter:
 
     def is_spent(self, kind: str, who: str) -> bool:
         """Whether nothing is left of this window, as far as is known without asking Redis or counting."""
-        window = self._windows.get(_key(kind, who))
+        window = self._windows.get(self._key(kind, who))
         return (
             window is not None
             and window.ends > time.monotonic()
@@ -107,9 +101,8 @@ class RateLimiter:
             self._windows.popitem(last=False)
         return window
 
-
-def _key(kind: str, who: str) -> str:
-    if len(who) > LONGEST_NAME:
-        # Ids of users are theirs who made them; Redis keeps a key for each.
-        who = hashlib.sha256(who.encode()).hexdigest()
-    return f"darkroom:rate:{kind}:{who}"
+    def _key(self, kind: str, who: str) -> str:
+        if len(who) > LONGEST_NAME:
+            # Ids of users are theirs who made them; Redis keeps a key for each.
+            who = hashlib.sha256(who.encode()).hexdigest()
+        return self._keys.rate(kind, who)

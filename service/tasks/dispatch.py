@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from schema.messages import Reason
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Pool
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import store
+from service.thrown_away import ThrownAway
 
 BATCH = 500
 BREATH = 1.0
@@ -34,6 +36,7 @@ class Dispatcher:
         self._awake = asyncio.Event()
         self._closing = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
+        self._thrown_away = ThrownAway()
 
     async def start(self) -> None:
         """Begin to send."""
@@ -77,6 +80,14 @@ class Dispatcher:
             # A message without a waiting task wakes a worker for nothing; that is all.
             log.warning("message not withdrawn", task_id=task.task_id, error=type(error).__name__)
         await self.tell_ended(task.task_id)
+
+    async def count_unknown(self, task_id: str) -> None:
+        """Note, for the doctor, a message that named no task."""
+        self._thrown_away.tell(Reason.NO_TASK, task_id)
+        try:
+            await self._queue.count_refused(Reason.NO_TASK)
+        except REDIS_AWAY as error:
+            log.debug("message not counted", task_id=task_id, error=type(error).__name__)
 
     async def tell_ended(self, task_id: str) -> None:
         """Tell those who wait that a task has ended; they look by themselves, later, when this fails."""

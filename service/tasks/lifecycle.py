@@ -45,10 +45,14 @@ class Claim(Struct, frozen=True):
 
 
 class Taken(Struct, frozen=True):
-    """What a message led to: a claim, if anything waited; and the named task's next message, if it still waits."""
+    """What a message led to: a claim, if anything waited; and the named task's next message, if it still waits.
+
+    `unknown` when there is no task of the name that the message gave.
+    """
 
     claim: Claim | None
     announce: Announcement | None
+    unknown: bool = False
 
 
 async def claim(
@@ -67,16 +71,17 @@ async def claim(
             return Taken(claim=Claim(task), announce=None)
         try:
             named = await store.mark_undispatched(connection, named_task_id, now=now)
+            unknown = named is None and not await store.is_a_task(connection, named_task_id)
         except UNAVAILABLE as error:
             if task is None:
                 raise
             # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
             log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
-            named = None
+            named, unknown = None, False
         if task is None and named is not None and named.due and named.mode in modes:
             # Passed over, because whoever sent its message was just noting that. By now that is done.
             task = await _next_in_turn(connection, worker_id, modes, now)
-    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes))
+    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes), unknown=unknown)
 
 
 async def _next_in_turn(

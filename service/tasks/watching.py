@@ -6,7 +6,6 @@ from typing import cast
 
 import structlog
 
-from schema.messages import ENDED_CHANNEL
 from service.database import UNAVAILABLE, Pool
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import store
@@ -78,11 +77,11 @@ class Waiters:
         while True:
             try:
                 async with self._queue.subscribe() as subscription:
-                    await subscription.subscribe(ENDED_CHANNEL)
+                    await subscription.subscribe(self._queue.keys.ended)
                     while True:
                         message = cast("dict[str, bytes] | None", await subscription.get_message(timeout=None))
                         if message is not None:
-                            self._release(message["data"].decode())
+                            self._release(message["data"].decode(errors="replace"))
             except REDIS_AWAY as error:
                 log.debug("not subscribed", error=type(error).__name__)
             await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)

@@ -22,8 +22,18 @@ class WorkerRecord(Struct, frozen=True):
     seen_at: datetime
 
 
-async def see_worker(connection: Connection, worker_id: str, *, slots: int, modes: Iterable[Mode]) -> None:
-    await QUERIES["see_worker"].run(connection, worker_id=worker_id, slots=slots, modes=sorted(modes))
+class HinderedWorker(Struct, frozen=True):
+    """A worker process that lives, and why it can't take messages all the same."""
+
+    worker_id: str
+    trouble: str
+
+
+async def see_worker(
+    connection: Connection, worker_id: str, *, slots: int, modes: Iterable[Mode], trouble: str | None = None
+) -> None:
+    """Note that a worker lives; `trouble` is what keeps it from taking messages."""
+    await QUERIES["see_worker"].run(connection, worker_id=worker_id, slots=slots, modes=sorted(modes), trouble=trouble)
 
 
 async def forget_worker(connection: Connection, worker_id: str) -> None:
@@ -36,6 +46,10 @@ async def forget_silent_workers(connection: Connection) -> None:
 
 async def living_workers(connection: Connection) -> list[WorkerRecord]:
     return await QUERIES["living_workers"].rows(connection, WorkerRecord)
+
+
+async def hindered_workers(connection: Connection) -> list[HinderedWorker]:
+    return await QUERIES["hindered_workers"].rows(connection, HinderedWorker)
 
 
 async def lock_sweep(connection: Connection) -> bool:

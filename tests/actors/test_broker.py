@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 import dramatiq
 import pytest
 import redis
-from dramatiq import Worker
+from dramatiq import MessageProxy, Worker
 from msgspec import structs
 
-from actors.broker import LOOK_EVERY, WakingBroker
-from schema.messages import EDIT_ACTOR, EDITS, WAKE_CHANNEL
+from actors.broker import IDLE_LOOK, WakingBroker
+from schema.messages import EDIT_ACTOR, EDITS, encode_message
 from service.database import connect
-from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue, encode_message
+from service.queue import Queue
 from service.settings import Settings
+from tests.keys import EDIT_KEYS, KEYS
 from tests.lives import PATIENCE
 from tests.running import nobodys_port, run_command, running_worker
 from tests.service.http.proxy import Proxy, proxied
@@ -32,11 +33,30 @@ QUICK = 0.3
 """Seconds: far below the look that an idle worker takes once a second, far above what a wake-up takes."""
 
 
+def opened(url: str, idle_look: float = IDLE_LOOK) -> WakingBroker:
+    broker = WakingBroker(url=url, middleware=[], idle_look=idle_look)
+    broker.open(KEYS)
+    return broker
+
+
+def named(message: MessageProxy | None) -> str:
+    """The task that a message names, which must be there."""
+    assert message is not None
+    return message.args[0]
+
+
 class Taker:
     """A worker process's half of Dramatiq, in this process; its actor notes what it takes, and does what it is told."""
 
-    def __init__(self, url: str, slots: int = 1, action: Callable[[str], object] | None = None) -> None:
-        self.broker = WakingBroker(url=url, middleware=[])
+    def __init__(
+        self,
+        url: str,
+        slots: int = 1,
+        action: Callable[[str], object] | None = None,
+        *,
+        idle_look: float = IDLE_LOOK,
+    ) -> None:
+        self.broker = opened(url, idle_look)
         self.taken: queues.Queue[tuple[str, float]] = queues.Queue()
 
         @dramatiq.actor(broker=self.broker, actor_name=EDIT_ACTOR, queue_name=EDITS)
@@ -60,8 +80,10 @@ class Taker:
 
 
 @contextmanager
-def taker(url: str, slots: int = 1, action: Callable[[str], object] | None = None) -> Generator[Taker]:
-    made = Taker(url, slots, action)
+def taker(
+    url: str, slots: int = 1, action: Callable[[str], object] | None = None, *, idle_look: float = IDLE_LOOK
+) -> Generator[Taker]:
+    made = Taker(url, slots, action, idle_look=idle_look)
     made.worker.start()
     try:
         yield made
@@ -84,18 +106,18 @@ def until(condition: Callable[[], bool], within: float = PATIENCE) -> None:
 
 
 def listening(client: redis.Redis) -> bool:
-    counts = cast("list[tuple[bytes, int]]", client.pubsub_numsub(WAKE_CHANNEL))
+    counts = cast("list[tuple[bytes, int]]", client.pubsub_numsub(KEYS.wake))
     return counts[0][1] > 0
 
 
 def send(client: redis.Redis, *task_ids: str, wake: bool = True) -> None:
     """What the service's queue does, from this thread."""
     for task_id in task_ids:
-        identity, body = encode_message(task_id, 0)
-        client.hset(MESSAGES_KEY, identity, body)  # pyright: ignore[reportArgumentType] - bytes are fine
-        client.rpush(QUEUE_KEY, identity)
+        identity, body = encode_message(KEYS, task_id, 0)
+        client.hset(EDIT_KEYS.messages, identity, body)  # pyright: ignore[reportArgumentType] - bytes are fine
+        client.rpush(EDIT_KEYS.waiting, identity)
     if wake:
-        client.publish(WAKE_CHANNEL, EDITS)
+        client.publish(KEYS.wake, EDITS)
 
 
 def test_an_idle_worker_wakes_on_arrival(redis_url: str, client: redis.Redis) -> None:
@@ -120,7 +142,7 @@ async def test_the_services_queue_wakes_it(redis_url: str, client: redis.Redis, 
         assert (first[0], second[0]) == ("task_1", "task_2")
         assert first[1] - sent < QUICK
         # Both are acknowledged: nothing of them is left.
-        await asyncio.to_thread(until, lambda: client.hlen(MESSAGES_KEY) == 0)
+        await asyncio.to_thread(until, lambda: client.hlen(EDIT_KEYS.messages) == 0)
 
 
 def commands(client: redis.Redis) -> Counter[str]:
@@ -130,19 +152,19 @@ def commands(client: redis.Redis) -> Counter[str]:
 
 
 def test_an_idle_worker_is_quiet(redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Every look also looks for dead workers: the most that a look costs.
-    monkeypatch.setattr("actors.broker.MAINTENANCE_PER_MILLION", 1_000_000)
+    # Every look also says that the worker lives, and looks for dead ones: the most that a look costs.
+    monkeypatch.setattr("actors.broker.BEAT_EVERY", 0.0)
     with taker(redis_url, slots=2) as worker:
         until(lambda: listening(client))
         send(client, "task_1")
         worker.next()
-        until(lambda: client.hlen(MESSAGES_KEY) == 0)
+        until(lambda: client.hlen(EDIT_KEYS.messages) == 0)
         seconds = 2.0
         before = commands(client)
         time.sleep(seconds)  # the rate of an idle time is what is measured
         ran = commands(client) - before
     looks = ran["cmdstat_evalsha"]
-    assert 1 <= looks <= seconds / LOOK_EVERY + 1
+    assert 1 <= looks <= seconds / IDLE_LOOK + 1
     assert ran.total() <= 5 * looks
 
 
@@ -161,7 +183,7 @@ def test_a_missed_wake_up_is_made_up_for_within_a_second(redis_url: str, client:
         until(lambda: listening(client))
         sent = time.monotonic()
         send(client, "task_1", wake=False)
-        assert worker.next()[1] - sent < LOOK_EVERY + 1
+        assert worker.next()[1] - sent < IDLE_LOOK + 1
 
 
 def test_each_queue_has_a_bell(redis_url: str) -> None:
@@ -184,9 +206,9 @@ def test_a_stopped_worker_leaves_everything_that_waits(redis_url: str, client: r
         go_on.set()
         stopping.join(PATIENCE)
         assert worker.taken.empty()
-        assert client.lrange(QUEUE_KEY, 0, -1) == [b"task_2.0", b"task_3.0"]
-        assert client.hlen(MESSAGES_KEY) == 2
-        assert client.keys("dramatiq:__acks__*") == []
+        assert client.lrange(EDIT_KEYS.waiting, 0, -1) == [b"task_2.0", b"task_3.0"]
+        assert client.hlen(EDIT_KEYS.messages) == 2
+        assert client.keys(f"{EDIT_KEYS.held_by}*") == []
 
 
 def test_a_worker_that_stops_fetches_nothing_more_but_says_that_it_lives(redis_url: str, client: redis.Redis) -> None:
@@ -196,12 +218,12 @@ def test_a_worker_that_stops_fetches_nothing_more_but_says_that_it_lives(redis_u
         send(client, "task_1")
         stopping.next()
         stopping.broker.stop_fetching()
-        beat = client.zscore("dramatiq:__heartbeats__", stopping.broker.broker_id)
+        beat = client.zscore(EDIT_KEYS.workers, stopping.broker.worker)
         with taker(redis_url) as other:
-            until(lambda: client.pubsub_numsub(WAKE_CHANNEL)[0][1] == 2)  # pyright: ignore[reportIndexIssue, reportArgumentType, reportUnknownArgumentType, reportUnknownLambdaType]
+            until(lambda: client.pubsub_numsub(KEYS.wake)[0][1] == 2)  # pyright: ignore[reportIndexIssue, reportArgumentType, reportUnknownArgumentType, reportUnknownLambdaType]
             send(client, "task_2", "task_3")
             assert {other.next()[0], other.next()[0]} == {"task_2", "task_3"}
-        until(lambda: client.zscore("dramatiq:__heartbeats__", stopping.broker.broker_id) != beat)
+        until(lambda: client.zscore(EDIT_KEYS.workers, stopping.broker.worker) != beat)
         assert stopping.taken.empty()
         go_on.set()
 
@@ -209,24 +231,24 @@ def test_a_worker_that_stops_fetches_nothing_more_but_says_that_it_lives(redis_u
 def test_messages_of_a_dead_worker_come_back(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.broker.HEARTBEAT_TIMEOUT_MS", 100)
-    monkeypatch.setattr("actors.broker.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("actors.broker.DEAD_AFTER", 0.1)
+    monkeypatch.setattr("actors.broker.BEAT_EVERY", 0.05)
     send(client, "task_1", wake=False)
-    dead = WakingBroker(url=redis_url, middleware=[])
-    assert dead.consume(EDITS, prefetch=1).__next__().args == ("task_1",)
+    dead = opened(redis_url, idle_look=0.01)
+    assert named(next(dead.consume(EDITS, prefetch=1))) == "task_1"
     dead.close()
-    with taker(redis_url) as worker:
+    with taker(redis_url, idle_look=0.05) as worker:
         assert worker.next()[0] == "task_1"
-    assert client.hlen(MESSAGES_KEY) == 0
+    assert client.hlen(EDIT_KEYS.messages) == 0
 
 
 def test_messages_that_were_lost_on_their_way_to_us_come_back(redis_url: str, client: redis.Redis) -> None:
     """Redis counts them as ours; the connection broke before they arrived."""
-    broker = WakingBroker(url=redis_url, middleware=[])
+    broker = opened(redis_url)
     send(client, "task_1", wake=False)
-    assert broker.do_fetch(EDITS, 1)
-    assert client.llen(QUEUE_KEY) == 0
-    assert broker.consume(EDITS, prefetch=1).__next__().args == ("task_1",)
+    assert named(next(broker.consume(EDITS, prefetch=1))) == "task_1"
+    assert client.llen(EDIT_KEYS.waiting) == 0
+    assert named(next(broker.consume(EDITS, prefetch=1))) == "task_1"
     broker.close()
 
 
@@ -240,7 +262,7 @@ def test_a_lost_connection_is_made_again(
     redis_url: str, client: redis.Redis, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis was away, and what arrived meanwhile is taken when it is back; then wake-ups work as before."""
-    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.1)
+    monkeypatch.setattr("actors.broker.LOOK_AGAIN_AFTER", 0.1)
     monkeypatch.setattr("actors.broker.SUBSCRIBE_AGAIN_AFTER", 0.1)
     assert redis_url != proxy.url
     with taker(proxy.url) as worker:
@@ -261,7 +283,7 @@ def test_an_acknowledgement_that_redis_refuses_is_tried_again(
 ) -> None:
     """Missing rights stand for whatever passes: a Redis that is full, or read-only while another takes over."""
     monkeypatch.setattr("dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", 0.1)
-    monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.1)
+    monkeypatch.setattr("actors.broker.LOOK_AGAIN_AFTER", 0.1)
     client.execute_command("ACL", "LOG", "RESET")
     client.execute_command("ACL", "SETUSER", "weak", "reset", "on", ">secret", "~*", "&*", "+@all")
     parts = urlsplit(redis_url)
@@ -278,9 +300,9 @@ def test_an_acknowledgement_that_redis_refuses_is_tried_again(
             assert worker.next()[0] == "task_1"
             assert refused.wait(PATIENCE)
             until(lambda: len(cast("list[object]", client.execute_command("ACL", "LOG"))) > 0)
-            assert client.hlen(MESSAGES_KEY) == 1
+            assert client.hlen(EDIT_KEYS.messages) == 1
             client.execute_command("ACL", "SETUSER", "weak", "+@scripting")
-            until(lambda: client.hlen(MESSAGES_KEY) == 0)
+            until(lambda: client.hlen(EDIT_KEYS.messages) == 0)
     finally:
         client.execute_command("ACL", "DELUSER", "weak")
         client.execute_command("ACL", "LOG", "RESET")
@@ -290,9 +312,9 @@ def test_a_redis_that_says_nothing_counts_as_lost(monkeypatch: pytest.MonkeyPatc
     """No farewell came; the answer doesn't either."""
     monkeypatch.setattr("actors.broker.REDIS_SILENCE", 0.1)
     with socket_that_says_nothing() as port:
-        broker = WakingBroker(url=f"redis://127.0.0.1:{port}/0", middleware=[])
-        with pytest.raises(dramatiq.errors.ConnectionClosed):
-            broker.consume(EDITS)
+        broker = opened(f"redis://127.0.0.1:{port}/0", idle_look=0.01)
+        assert next(broker.consume(EDITS)) is None
+        assert "can't be reached" in (broker.hindrance or "")
         broker.close()
 
 

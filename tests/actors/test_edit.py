@@ -16,7 +16,7 @@ from msgspec import structs
 
 from actors.edit import Editor, Limits
 from actors.engines.seam import EditRequest, EngineError, Progress
-from schema.messages import ENDED_CHANNEL, message_id
+from schema.messages import message_id
 from schema.models.edits import BackgroundChangeConfig, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskRecord, TaskStatus
@@ -31,6 +31,7 @@ from service.tasks.dispatch import Dispatcher
 from tests import lives
 from tests.actors.scripted import FINISHED, PICTURE, FakeEngine, Step, picture
 from tests.factories import add_file
+from tests.keys import KEYS
 from tests.service.http.proxy import proxied
 
 FINAL = EngineError(FailureCode.NO_PERSON_DETECTED, "Nobody is in the photo.", details={"people": 0})
@@ -214,7 +215,7 @@ async def test_progress_is_written_as_it_comes(pool: Pool, task: TaskRecord, new
 async def test_the_end_is_told(
     queue: Queue, new_task: Callable[..., Awaitable[TaskRecord]], new_editor: NewEditor
 ) -> None:
-    async with lives.listening(queue, ENDED_CHANNEL) as told:
+    async with lives.listening(queue, KEYS.ended) as told:
         for script in ([picture(), FINISHED], [FINAL]):
             task = await new_task()
             await new_editor(*script).take(task.task_id)

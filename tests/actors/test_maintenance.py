@@ -11,7 +11,7 @@ from msgspec import structs
 
 from actors.maintenance import sweep
 from actors.maintenance.sweep import Rules, Sweep
-from schema.messages import ENDED_CHANNEL, message_id
+from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskStatus
@@ -29,6 +29,7 @@ from service.tasks.submission import Rules as SubmissionRules
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
+from tests.keys import KEYS
 
 RULES = Rules(
     slots=2, modes=frozenset({Mode.BACKGROUND_CHANGE}), max_attempts=3, task_retention=None, upload_retention=None
@@ -106,7 +107,7 @@ async def test_without_attempts_left_lost_tasks_fail_and_are_refunded(
     pool: Pool, connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
 ) -> None:
     lost = await lose(connection, pool, user_id, SMALL_BATCH + 1)
-    async with lives.listening(queue, ENDED_CHANNEL) as told:
+    async with lives.listening(queue, KEYS.ended) as told:
         await new_sweep(max_attempts=1).once(now=an_hour_later())
         assert {await told() for _ in lost} == set(lost)
     for task_id in lost:

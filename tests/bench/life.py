@@ -20,6 +20,7 @@ from service.accounts.users import NewUser, create_user
 from service.database import connect, open_pool
 from service.embedded.servers import EmbeddedServers
 from service.files.storage import Storage
+from service.installation import redis_keys
 from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
@@ -98,7 +99,8 @@ async def pickups(settings: Settings) -> list[float]:
 async def through(settings: Settings, user: NewUser, file_id: str, workspaces: Path) -> None:
     """Claim, download, store and settle, with an engine that does nothing, in one process."""
     pool = await open_pool(settings)
-    queue = Queue(settings.redis_url)
+    async with pool.acquire() as connection:
+        queue = Queue(settings.redis_url, await redis_keys(connection, settings))
     dispatcher = Dispatcher(pool, queue)
     async with pool.acquire() as connection:
         await connection.execute(

@@ -13,17 +13,19 @@ import psutil
 import pytest
 from msgspec import Struct, structs
 
+from schema.messages import encode_message
 from schema.models.tasks import TaskStatus
 from service.accounts.users import create_user
 from service.database import Pool
 from service.embedded.servers import EmbeddedServers
 from service.embedded.steps import finish
 from service.embedded.valkey import Valkey
-from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue, encode_message
+from service.queue import Queue
 from service.settings import Settings
 from tests import lives
 from tests.chaos.crew import quick_worker
 from tests.chaos.invariants import broken
+from tests.keys import EDIT_KEYS, KEYS
 from tests.service.http.serving import Api, User, client_of, serving
 
 CREDITS = 10_000
@@ -119,7 +121,7 @@ class Stack(Struct, frozen=True):
             assert await broken(connection, self.files) == []
 
         async def is_empty() -> bool:
-            return await self.queue.length() == 0 == await self.queue.redis.hlen(MESSAGES_KEY)
+            return await self.queue.length() == 0 == await self.queue.redis.hlen(EDIT_KEYS.messages)
 
         await lives.until(is_empty, within=PATIENCE)
 
@@ -133,7 +135,7 @@ async def stack(settings: Settings, pool: Pool, tmp_path: Path) -> AsyncGenerato
             quick_worker(here, tmp_path / "worker.log", UNLIMITED, gate=gate, program=HASTY),
             serving(here, tmp_path / "api.log", UNLIMITED) as api,
         ):
-            queue = Queue(redis.url)
+            queue = Queue(redis.url, KEYS)
             user = await somebody(api, pool)
             yield Stack(redis, queue, user, pool, gate, Path(urlsplit(settings.storage_url).path))
             await user.http.aclose()
@@ -176,7 +178,7 @@ async def down_for_a_while(stack: Stack) -> list[str]:
 
 async def evicting(stack: Stack) -> list[str]:
     """Somebody else fills it, until messages are what was used least recently."""
-    kept = {QUEUE_KEY, MESSAGES_KEY}
+    kept = {EDIT_KEYS.waiting, EDIT_KEYS.messages}
     for number in range(1000):
         await stack.queue.redis.set(f"somebody-else:{number}", bytes(MEMORY // 50))
         if await stack.queue.redis.exists(*kept) < len(kept):
@@ -205,9 +207,9 @@ async def test_the_same_messages_ten_times_lead_to_one_outcome_each(stack: Stack
     await stack.at_the_gate(tasks[0])
     await stack.sent()
     for task_id in tasks * 9:
-        identity, body = encode_message(task_id, 0)
-        await stack.queue.redis.hset(MESSAGES_KEY, identity, body)  # pyright: ignore[reportArgumentType] - bytes are fine
-        await stack.queue.redis.rpush(QUEUE_KEY, identity)
+        identity, body = encode_message(KEYS, task_id, 0)
+        await stack.queue.redis.hset(EDIT_KEYS.messages, identity, body)  # pyright: ignore[reportArgumentType] - bytes are fine
+        await stack.queue.redis.rpush(EDIT_KEYS.waiting, identity)
     stack.gate.touch()
     await stack.all_done_once(tasks)
 

@@ -18,7 +18,7 @@ from service.files import store as files
 from service.files.service import blob_key_of, sweep_blobs
 from service.files.storage import Storage
 from service.files.store import NewFile
-from service.queue import MESSAGES_KEY, QUEUE_KEY, Queue
+from service.queue import Queue
 from service.settings import Settings
 from service.statements import convert
 from service.tasks import lifecycle
@@ -31,6 +31,7 @@ from tests.chaos.invariants import broken
 from tests.chaos.model import MAX_ATTEMPTS, MAX_PENDING
 from tests.conftest import TABLES_WITH_ROWS
 from tests.factories import add_file
+from tests.keys import EDIT_KEYS, KEYS
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class World:
 
     async def _open(self) -> None:
         self.pool: Pool = await open_pool(self._settings, min_size=4)
-        self.queue = Queue(self._settings.redis_url)
+        self.queue = Queue(self._settings.redis_url, KEYS)
         self.storage = Storage.open(self.directory.as_uri())
         self.dispatcher = Dispatcher(self.pool, self.queue)
         rules = Rules(available=frozenset(Mode), max_pending=MAX_PENDING)
@@ -121,18 +122,18 @@ class World:
 
     async def deliver(self, now: datetime, *, acknowledge: bool) -> Claim | None:
         """Take the next message out of Redis; one that isn't acknowledged stays with its worker, who died of it."""
-        identity = cast("bytes | None", await self.queue.redis.lpop(QUEUE_KEY))
+        identity = cast("bytes | None", await self.queue.redis.lpop(EDIT_KEYS.waiting))
         if identity is None:
             return None
         claim = await self.claim(identity.decode().rpartition(".")[0], now, announce=acknowledge)
         if acknowledge:
-            await self.queue.redis.hdel(MESSAGES_KEY, identity)
+            await self.queue.redis.hdel(EDIT_KEYS.messages, identity)
         return claim
 
     async def waits_in_redis(self, task: TaskRecord) -> bool:
         """Whether a task's current message is still in the queue."""
         identity = message_id(task.task_id, task.message_no)
-        return await self.queue.redis.lpos(QUEUE_KEY, identity) is not None
+        return await self.queue.redis.lpos(EDIT_KEYS.waiting, identity) is not None
 
     async def complete(self, claim: Claim, now: datetime) -> TaskRecord | None:
         """As the worker does it: note the blobs, store them, then the rows; too late, all of it is thrown away."""

@@ -3,10 +3,11 @@
 import pytest
 
 from actors.broker import WakingBroker
-from schema.messages import EDITS, ENDED_CHANNEL, message_id
-from service.queue import REDIS_AWAY, Queue, encode_message
+from schema.messages import EDITS, encode_message, message_id
+from service.queue import REDIS_AWAY, Queue
 from tests import lives
 from tests.running import nobodys_port
+from tests.keys import EDIT_KEYS, KEYS
 
 NEXT = [(f"task_{n}", n) for n in range(5)]
 
@@ -36,18 +37,20 @@ async def test_withdrawing_leaves_nothing_of_a_message(queue: Queue) -> None:
 
 
 async def test_a_dramatiq_consumer_reads_what_the_queue_sends(queue: Queue, redis_url: str) -> None:
-    """The layout on Redis is Dramatiq's: its own consumer takes, and its own acknowledgement leaves nothing."""
+    """What is taken and acknowledged leaves nothing but the sign that a worker lives."""
     await queue.send(NEXT[:1])
     broker = WakingBroker(url=redis_url, middleware=[])
+    broker.open(KEYS)
     consumer = broker.consume(EDITS, prefetch=1)
     message = next(consumer)
+    assert message is not None
     assert (message.actor_name, message.args, message.message_id) == ("edit", ("task_0",), message_id(*NEXT[0]))
     assert await queue.missing(NEXT[:1]) == []
     assert await queue.withdraw(NEXT[:1]) == 0
     consumer.ack(message)
     assert await queue.missing(NEXT[:2]) == NEXT[:2]
     left = {key.decode() for key in await queue.redis.keys("*")}  # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue]
-    assert left == {"dramatiq:__heartbeats__"}
+    assert left == {EDIT_KEYS.workers}
     broker.close()
 
 
@@ -57,13 +60,13 @@ async def test_missing_tells_those_that_redis_does_not_have(queue: Queue) -> Non
 
 
 async def test_an_end_is_told(queue: Queue) -> None:
-    async with lives.listening(queue, ENDED_CHANNEL) as told:
+    async with lives.listening(queue, KEYS.ended) as told:
         await queue.tell_ended("task_1")
         assert await told() == "task_1"
 
 
 async def test_a_redis_that_is_away_raises_what_everybody_expects() -> None:
-    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0", KEYS)
     for call in (queue.ping(), queue.send(NEXT), queue.withdraw(NEXT), queue.missing(NEXT), queue.tell_ended("task")):
         with pytest.raises(REDIS_AWAY):
             await call
@@ -71,6 +74,6 @@ async def test_a_redis_that_is_away_raises_what_everybody_expects() -> None:
 
 
 def test_a_message_is_named_after_its_task_and_its_number() -> None:
-    identity, body = encode_message("task_1", 4)
+    identity, body = encode_message(KEYS, "task_1", 4)
     assert identity == "task_1.4"
     assert b'"redis_message_id":"task_1.4"' in body

@@ -5,15 +5,12 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from schema.messages import Announcement
 from schema.models.edits import Mode
 from service.database import Connection
 from service.statements import load_queries
 
 QUERIES = load_queries("task_messages")
-
-
-Announcement = tuple[str, int]
-"""A task's id and the number of the message that announces it."""
 
 
 class Marked(Struct, frozen=True):
@@ -28,6 +25,11 @@ class Marked(Struct, frozen=True):
 async def mark_undispatched(connection: Connection, task_id: str, *, now: datetime | None = None) -> Marked | None:
     """The named task, if it still waits. Not to be called while rows of `tasks` are locked."""
     return await QUERIES["mark_undispatched"].row(connection, Marked, task_id=task_id, now=now)
+
+
+async def is_a_task(connection: Connection, task_id: str) -> bool:
+    """Whether there is such a task, in whatever state."""
+    return await QUERIES["is_a_task"].value(connection, task_id=task_id)
 
 
 async def mark_dispatched(

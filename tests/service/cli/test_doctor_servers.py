@@ -13,11 +13,11 @@ from msgspec import structs
 from service.database import Connection, connect
 from service.health.diagnosis import examine
 from service.health.findings import Finding, Health
-from service.queue import QUEUE_KEY
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.chaos.pgbouncer import Bouncer, needs_pgbouncer, pooled
 from tests.factories import add_task
+from tests.keys import EDIT_KEYS
 from tests.lives import PRICE, add_user, create
 from tests.running import free_port, nobodys_port, run_command
 
@@ -81,12 +81,13 @@ async def test_a_redis_that_keeps_the_queue_to_itself(healthy: Settings) -> None
     with redis_user(healthy, "+ping", "+config|get", "+hello", "+client") as settings:
         seen = await findings(settings)
     assert wrong(seen) == {"queue"}
-    assert "may not" in seen["queue"].message
+    assert "forbids" in seen["queue"].message
+    assert "docs/redis.md" in (seen["queue"].remedy or "")
 
 
 async def test_a_queue_that_is_something_else(healthy: Settings) -> None:
     client = redis.Redis.from_url(healthy.redis_url)
-    client.set(QUEUE_KEY, "not a list")
+    client.set(EDIT_KEYS.waiting, "not a list")
     client.close()
     assert wrong(await findings(healthy)) == {"queue"}
 

@@ -9,8 +9,8 @@ import redis.asyncio as aioredis
 from schema.messages import message_id
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.queue import MESSAGES_KEY, QUEUE_KEY
 from service.statements import convert
+from tests.keys import EDIT_KEYS
 from tests.service.http.serving import User
 
 PATIENCE = 10.0
@@ -53,8 +53,8 @@ async def count_tasks(db: Connection, user: User) -> int:
 async def is_queued(redis: aioredis.Redis, record: TaskRecord) -> bool:
     """Whether the task's message waits in Redis: its id in the list, and itself in the hash."""
     identity = message_id(record.task_id, record.message_no)
-    listed = await redis.lpos(QUEUE_KEY, identity) is not None  # pyright: ignore[reportGeneralTypeIssues]
-    assert listed == bool(await redis.hexists(MESSAGES_KEY, identity))  # pyright: ignore[reportGeneralTypeIssues]
+    listed = await redis.lpos(EDIT_KEYS.waiting, identity) is not None  # pyright: ignore[reportGeneralTypeIssues]
+    assert listed == bool(await redis.hexists(EDIT_KEYS.messages, identity))  # pyright: ignore[reportGeneralTypeIssues]
     return listed
 
 

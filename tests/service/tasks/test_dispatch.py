@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 from dramatiq import Message
 
-from schema.messages import ENDED_CHANNEL, WAKE_CHANNEL, message_id
+from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.tasks import NewTask, TaskRecord
 from service.database import Connection, Pool
-from service.queue import HELD_KEY, MESSAGES_KEY, QUEUE_KEY, WORKERS_KEY, Queue
+from service.queue import Queue
 from service.tasks import dispatch, lifecycle
 from service.tasks.dispatch import BATCH, Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.service import TaskService
@@ -21,6 +21,7 @@ from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.running import nobodys_port
+from tests.keys import EDIT_KEYS, KEYS
 
 LATER = timedelta(minutes=1)
 
@@ -28,7 +29,7 @@ LATER = timedelta(minutes=1)
 @pytest.fixture
 async def away() -> AsyncGenerator[Queue]:
     """A Redis that nobody answers for."""
-    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0", KEYS)
     yield queue
     await queue.close()
 
@@ -59,14 +60,14 @@ async def test_a_sent_task_is_in_the_queue_and_no_longer_marked(
     assert await dispatcher.send([announcement(task)])
     assert await lives.messages(queue) == [message_id(task.task_id, 0)]
     assert (await lives.get(pool, task.task_id)).dispatched_at is not None
-    sent = cast("bytes", await queue.redis.hget(MESSAGES_KEY, message_id(task.task_id, 0)))
+    sent = cast("bytes", await queue.redis.hget(EDIT_KEYS.messages, message_id(task.task_id, 0)))
     message = cast("Message[None]", Message.decode(sent))
     assert (message.queue_name, message.actor_name, message.args) == ("edits", "edit", (task.task_id,))
     assert message.options["redis_message_id"] == message.message_id == message_id(task.task_id, 0)
 
 
 async def test_workers_are_woken(queue: Queue, connection: Connection, dispatcher: Dispatcher, user_id: str) -> None:
-    async with lives.listening(queue, WAKE_CHANNEL) as woken:
+    async with lives.listening(queue, KEYS.wake) as woken:
         await dispatcher.send([announcement(await lives.create(connection, user_id))])
         assert await woken() == "edits"
 
@@ -175,7 +176,7 @@ async def test_a_cancel_tells_those_who_wait(
     pool: Pool, connection: Connection, queue: Queue, dispatcher: Dispatcher, user_id: str
 ) -> None:
     task = await lives.create(connection, user_id)
-    async with lives.listening(queue, ENDED_CHANNEL) as told:
+    async with lives.listening(queue, KEYS.ended) as told:
         await service_of(pool, queue, dispatcher).cancel_task(user_id, task.task_id)
         assert await told() == task.task_id
 
@@ -197,20 +198,20 @@ async def test_messages_that_redis_lost_are_found_and_sent_again(
 
 
 def keys_of(worker: str) -> str:
-    return worker.join(HELD_KEY)
+    return EDIT_KEYS.held_by + worker
 
 
 @pytest.mark.parametrize(
     "evicted",
     [
-        [QUEUE_KEY],
-        [MESSAGES_KEY],
+        [EDIT_KEYS.waiting],
+        [EDIT_KEYS.messages],
         [keys_of("worker")],
-        [WORKERS_KEY],
-        [QUEUE_KEY, keys_of("worker")],
-        [QUEUE_KEY, WORKERS_KEY],
-        [MESSAGES_KEY, keys_of("worker")],
-        [MESSAGES_KEY, WORKERS_KEY],
+        [EDIT_KEYS.workers],
+        [EDIT_KEYS.waiting, keys_of("worker")],
+        [EDIT_KEYS.waiting, EDIT_KEYS.workers],
+        [EDIT_KEYS.messages, keys_of("worker")],
+        [EDIT_KEYS.messages, EDIT_KEYS.workers],
     ],
     ids=str,
 )
@@ -229,10 +230,10 @@ async def test_whichever_of_its_keys_redis_evicts_every_task_has_a_message_again
     await sweep_lost_messages(pool, queue, age=timedelta(seconds=10), limit=2, now=now)
     await sweep_undispatched(pool, dispatcher, grace=timedelta(0), limit=2, now=now)
     # With a worker, or waiting for one, and there to be read.
-    workers = cast("list[bytes]", await queue.redis.zrange(WORKERS_KEY, 0, -1))
+    workers = cast("list[bytes]", await queue.redis.zrange(EDIT_KEYS.workers, 0, -1))
     held = [await queue.redis.smembers(keys_of(worker.decode())) for worker in workers]
-    reachable = {one for ids in held for one in ids} | set(await queue.redis.lrange(QUEUE_KEY, 0, -1))
-    readable = set(cast("list[bytes]", await queue.redis.hkeys(MESSAGES_KEY)))
+    reachable = {one for ids in held for one in ids} | set(await queue.redis.lrange(EDIT_KEYS.waiting, 0, -1))
+    readable = set(cast("list[bytes]", await queue.redis.hkeys(EDIT_KEYS.messages)))
     for task in tasks:
         current = await lives.get(pool, task.task_id)
         assert current.dispatched_at is not None
@@ -337,7 +338,7 @@ async def test_after_a_surprise_it_goes_on(
 ) -> None:
     """Otherwise every later task would wait for the sweep, until the process is started again."""
     monkeypatch.setattr(dispatch, "BREATH", 0.0)
-    queue = SurprisedQueue(redis_url)
+    queue = SurprisedQueue(redis_url, KEYS)
     dispatcher = Dispatcher(pool, queue)
     await dispatcher.start()
     dispatcher.announce(*announcement(await lives.create(connection, user_id)))

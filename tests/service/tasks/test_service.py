@@ -14,7 +14,7 @@ from schema.models.tasks import NewTask, TaskStats, TaskStatus
 from service.database import Connection, Pool
 from service.queue import Queue
 from service.refusals import Refused
-from service.tasks import lifecycle, waiting
+from service.tasks import lifecycle, watching
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
@@ -23,6 +23,7 @@ from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.running import nobodys_port
+from tests.keys import KEYS
 
 RULES = Rules(lives.EVERY_MODE, max_pending=1000)
 NO_SUCH = "task_that_never_was"
@@ -54,7 +55,7 @@ async def here(pool: Pool, queue: Queue) -> AsyncGenerator[Here]:
 
 @pytest.fixture
 async def without_redis(pool: Pool) -> AsyncGenerator[Here]:
-    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0")
+    queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0", KEYS)
     async for each in run(pool, queue):
         yield each
     await queue.close()
@@ -263,7 +264,7 @@ async def test_a_wait_ends_with_its_time_or_with_the_process(here: Here, connect
 
 
 async def test_a_broken_subscription_is_made_again(pool: Pool, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "SUBSCRIBE_AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(watching, "SUBSCRIBE_AGAIN_AFTER", 0.01)
 
     async def subscribers() -> set[str]:
         return {client["id"] for client in await queue.redis.client_list(_type="pubsub")}
