@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 import asyncpg
 
 from schema.messages import Keys
-from service.away import trouble_with_postgres
+from service.away import UNAVAILABLE, trouble_with_postgres
 from service.connections import one_connection
-from service.database import UNAVAILABLE, Connection
+from service.database import Connection
 from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
