@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from schema.messages import Keys
-from service.database import Connection, load_queries
+from service.database import Connection
 from service.migrations import SchemaError
 from service.settings import Settings
+from service.statements import load_queries
 
 QUERIES = load_queries("installation")
 

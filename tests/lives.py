@@ -18,8 +18,8 @@ from service.accounts import credits as ledger
 from service.accounts import store as accounts
 from service.accounts import users
 from service.database import Connection, Pool
-from service.statements import convert
 from service.queue import Queue
+from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import Submission

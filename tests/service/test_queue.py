@@ -6,8 +6,8 @@ from actors.broker import WakingBroker
 from schema.messages import EDITS, encode_message, message_id
 from service.queue import REDIS_AWAY, Queue
 from tests import lives
-from tests.running import nobodys_port
 from tests.keys import EDIT_KEYS, KEYS
+from tests.running import nobodys_port
 
 NEXT = [(f"task_{n}", n) for n in range(5)]
 

@@ -20,8 +20,8 @@ from service.tasks.submission import Rules
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
-from tests.running import nobodys_port
 from tests.keys import EDIT_KEYS, KEYS
+from tests.running import nobodys_port
 
 LATER = timedelta(minutes=1)
 

@@ -22,8 +22,8 @@ from service.tasks.submission import Rules, fingerprint
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
-from tests.running import nobodys_port
 from tests.keys import KEYS
+from tests.running import nobodys_port
 
 RULES = Rules(lives.EVERY_MODE, max_pending=1000)
 NO_SUCH = "task_that_never_was"
