@@ -119,7 +119,7 @@ async def everything(pool: Pool) -> dict[str, list[asyncpg.Record]]:
 async def assert_balanced(pool: Pool) -> None:
     """Every balance is the sum of its ledger, and what a task gave back is what it took, once."""
     async with pool.acquire() as connection:
-        assert await accounts.unbalanced_users(connection, 10) == []
+        await assert_ledgers(connection)
         wrong = await connection.fetch(
             """
             SELECT task_id, status, charged, refunded
@@ -134,6 +134,11 @@ async def assert_balanced(pool: Pool) -> None:
             """
         )
         assert wrong == []
+
+
+async def assert_ledgers(connection: Connection) -> None:
+    """Every balance is the sum of its ledger."""
+    assert await accounts.unbalanced_users(connection, 10) == []
 
 
 async def balance(pool: Pool, user_id: str) -> int:

@@ -13,35 +13,59 @@ SELECT import_id, prefix, timezone, take_over, started_at, finished_at
  ORDER BY import_id DESC
  LIMIT 1
 
+-- name: balances_live_here
+-- Whether tasks have been taken over: from then on no import changes a balance.
+SELECT EXISTS (SELECT FROM legacy_imports WHERE took_over_at IS NOT NULL)
+
+-- name: begin_take_over
+UPDATE legacy_imports SET took_over_at = now() WHERE import_id = :import_id
+
 -- name: known_tasks
--- In the order of `Known`. Used: it was taken over, and then claimed or cancelled here. Gone: it was imported once, and
--- deleted here.
+-- In the order of `KnownTask`. Used: it was taken over, and then claimed or cancelled here. Gone: it was imported once,
+-- and deleted here.
 SELECT task_id AS record_id,
        legacy_fingerprint AS fingerprint,
-       taken_over_at IS NOT NULL AND (lease_token > 0 OR status <> 'pending') AS used,
        false AS gone,
+       taken_over_at IS NOT NULL AND (lease_token > 0 OR status <> 'pending') AS used,
        elsewhere AS open,
-       user_id IS NOT NULL AS owned
+       user_id IS NOT NULL AS owned,
+       status IN ('done', 'failed', 'cancelled') AS ended,
+       CASE WHEN taken_over_at IS NULL
+            THEN coalesce(completed_at, failed_at, cancelled_at, updated_at) END AS moment
   FROM tasks
  WHERE task_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, false, true, false, false
+SELECT record_id, NULL, true, false, false, false, false, NULL
   FROM legacy_tombstones
  WHERE kind = 'task' AND record_id = ANY (:record_ids::text[])
+
+-- name: losing_rows
+-- Rows that came with the old system's tables and are about to be overwritten by other news of its Redis, whole.
+SELECT task_id, to_jsonb(tasks)::text AS content
+  FROM unnest(:task_ids::text[], :statuses::text[], :results::text[], :errors::text[])
+    AS put (task_id, status, result, error)
+  JOIN tasks USING (task_id)
+ WHERE tasks.legacy_fingerprint = ''
+   AND (tasks.status, tasks.result -> 'legacy', tasks.error)
+       IS DISTINCT FROM (put.status, put.result::jsonb -> 'legacy', put.error::jsonb)
 
 -- name: known_users
 -- Used: its balance has changed here. A placeholder has never been imported, whatever happened to it since.
 SELECT user_id AS record_id,
        legacy_fingerprint AS fingerprint,
-       NOT is_placeholder
-       AND EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id AND kind <> 'opening') AS used,
        false AS gone,
-       is_placeholder AS open,
-       true AS owned
+       NOT is_placeholder AND coalesce(entries.used, false) AS used,
+       is_placeholder AS placeholder,
+       entries.used IS NOT NULL AS entries,
+       coalesce(entries.opening, 0)::bigint AS opening,
+       total_credits_used
   FROM users
+  LEFT JOIN LATERAL (SELECT bool_or(kind <> 'opening') AS used, sum(amount) FILTER (WHERE kind = 'opening') AS opening
+                       FROM credit_ledger
+                      WHERE credit_ledger.user_id = users.user_id) AS entries ON true
  WHERE user_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, false, true, false, false
+SELECT record_id, NULL, true, false, false, false, 0, 0
   FROM legacy_tombstones
  WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
 
@@ -281,7 +305,7 @@ SELECT user_id, email, username, avatar, password_hash, has_password, is_active,
        plan_renew_at, current_credits, total_credits_used, created_at, last_login, legacy_fingerprint AS fingerprint,
        coalesce(entries.opening, 0)::bigint AS opening,
        coalesce(entries.ledger, 0)::bigint AS ledger,
-       coalesce(entries.used, false) AS used
+       coalesce(entries.used, false) OR EXISTS (SELECT FROM legacy_imports WHERE took_over_at IS NOT NULL) AS used
   FROM users
   LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE kind = 'opening') AS opening,
                             sum(amount) AS ledger,

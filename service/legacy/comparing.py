@@ -56,7 +56,10 @@ class TaskHere(Struct, frozen=True):
 
 
 class UserHere(Struct, frozen=True):
-    """What came of an account; `opening` is the balance it was brought along with, `ledger` the sum of all entries."""
+    """What came of an account; `opening` is the balance it was brought along with, `ledger` the sum of all entries.
+
+    `used`: its balance lives here.
+    """
 
     user_id: str
     email: str | None
@@ -96,8 +99,14 @@ def compare_task(there: Task, here: TaskHere) -> list[str]:
     return [f"{name} differs" for name in differing]
 
 
-def compare_user(there: User, here: UserHere, *, without_email: bool) -> list[str]:
-    """What differs, in words. `without_email`: it was remarked that somebody else has it."""
+def compare_user(there: User, here: UserHere, *, without_email: bool, conflict: bool) -> list[str]:
+    """What differs, in words.
+
+    `without_email`: it was remarked that somebody else has it. `conflict`: that its balance there isn't the one here,
+    or that it is another one that was made here.
+    """
+    if conflict and here.fingerprint is None:
+        return []
     if stale := _stale(there.fingerprint, here.fingerprint):
         return [stale]
     differing = _differing(there, here, _OF_USERS)
@@ -105,7 +114,7 @@ def compare_user(there: User, here: UserHere, *, without_email: bool) -> list[st
         differing.append("email")
     if there.created_at is not None and there.created_at != here.created_at:
         differing.append("created_at")
-    if there.current_credits != here.opening:
+    if there.current_credits != here.opening and not conflict:
         differing.append("the balance brought along")
     if not here.used and there.total_credits_used != here.total_credits_used:
         differing.append("total_credits_used")

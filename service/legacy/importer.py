@@ -7,6 +7,7 @@ any point and repeated at any time.
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 from msgspec import Struct, field, structs
@@ -14,7 +15,7 @@ from msgspec import Struct, field, structs
 from service.database import Connection
 from service.legacy import store
 from service.legacy.batches import FIRST, ahead, growing
-from service.legacy.planning import Known, Outcome, Plan, id_of, plan, remark_on
+from service.legacy.planning import ADOPTED, KnownTask, Outcome, Plan, id_of, judge_task, judge_user, plan
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import TaskRow, task_row
 from service.legacy.source import LegacyRedis
@@ -43,12 +44,20 @@ class Importer:
     """One import's run. With `dry_run` it does everything but write, and tells the same."""
 
     def __init__(
-        self, connection: Connection, source: LegacyRedis, zone: Zone, told: Told, *, dry_run: bool = False
+        self,
+        connection: Connection,
+        source: LegacyRedis,
+        zone: Zone,
+        told: Told,
+        *,
+        same_clock: bool = True,
+        dry_run: bool = False,
     ) -> None:
         self._connection = connection
         self._source = source
         self._zone = zone
         self._told = told
+        self._judge_task = partial(judge_task, same_clock=same_clock)
         self._dry_run = dry_run
         self._now = datetime.now(UTC)
         self._with_account: set[str] = set()
@@ -92,7 +101,7 @@ class Importer:
 
     def _task_row(self, raw: RawTask) -> TaskRow | Unreadable:
         task = read_task(raw, self._zone)
-        return task if isinstance(task, Unreadable) else task_row(task, _expiry(raw), now=self._now)
+        return task if isinstance(task, Unreadable) else task_row(task, raw.fields, _expiry(raw), now=self._now)
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
         decided, deferred = await transactional(self._put_user_batch)(self._connection, records, last=last)
@@ -113,17 +122,18 @@ class Importer:
         await store.begin_batch(connection)
         ids = [id_of(record) for record in records]
         kept = await store.kept_verdicts(connection, "user", _ids(records))
-        decided = plan(records, await store.known_users(connection, ids), kept)
-        updated = [user_id for user_id, outcome in decided.outcomes.items() if outcome is Outcome.UPDATED]
-        if updated and not self._dry_run:
+        judge = partial(judge_user, switched=await store.balances_live_here(connection))
+        decided = plan(records, await store.known_users(connection, ids), kept, judge)
+        known = [user.user_id for user in decided.put if decided.outcomes[user.user_id] is not Outcome.IMPORTED]
+        if known and not self._dry_run:
             # Whether one was used, and its balance, stay as they are until it is written.
-            await store.hold_users(connection, updated)
-            decided = plan(records, await store.known_users(connection, ids), kept)
+            await store.hold_users(connection, known)
+            decided = plan(records, await store.known_users(connection, ids), kept, judge)
         decided.put.sort(key=lambda user: user.user_id)
         deferred = await self._settle_emails(decided, last=last)
         if not self._dry_run:
             await store.put_users(connection, decided.put)
-            await self._keep_verdicts("user", decided, [user.user_id for user in decided.put])
+            await self._keep_verdicts("user", decided)
         return decided, deferred
 
     async def _settle_emails(self, decided: Plan[User], *, last: bool) -> list[User]:
@@ -137,14 +147,14 @@ class Importer:
             await store.release_emails(self._connection, released)
         if not taken:
             return []
-        decided.remarks = [remark for remark in decided.remarks if remark.record_id not in taken]
         if not last:
             deferred = [user for user in decided.put if user.user_id in taken]
             decided.put = [user for user in decided.put if user.user_id not in taken]
-            decided.outcomes = {one: outcome for one, outcome in decided.outcomes.items() if one not in taken}
+            for user_id in taken:
+                del decided.outcomes[user_id]
+                decided.conflicts.pop(user_id, None)
             return deferred
         decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
-        decided.remarks += [remark_on(user) for user in decided.put if user.user_id in taken]
         return []
 
     async def _judge_emails(self, users: Sequence[User], *, last: bool) -> tuple[set[str], list[str]]:
@@ -193,19 +203,23 @@ class Importer:
 
     async def _put_task_batch(
         self, connection: Connection, records: Sequence[TaskRow | Unreadable]
-    ) -> tuple[Plan[TaskRow], dict[str, Known], set[str], int]:
+    ) -> tuple[Plan[TaskRow], dict[str, KnownTask], set[str], int]:
         """What became of the records, what was known of them before; and as `_place_users`."""
         await store.begin_batch(connection)
         known = await store.known_tasks(connection, [id_of(record) for record in records])
         kept = await store.kept_verdicts(connection, "task", _ids(records))
-        decided = plan(records, known, kept)
+        decided = plan(records, known, kept, self._judge_task)
         accounts, placed = await self._place_users(decided)
         # Three of the table's indexes begin with the user: neighbours share their pages.
         decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))
+        if adopted := [
+            task for task in decided.put if (here := known.get(task.task_id)) and here.fingerprint == ADOPTED
+        ]:
+            decided.lost = dict(await store.losing_rows(connection, adopted))
         if not self._dry_run:
             await store.add_tasks(connection, [task.row for task in decided.put if task.task_id not in known])
             await store.update_tasks(connection, [task.row for task in decided.put if task.task_id in known])
-            await self._keep_verdicts("task", decided, [task.task_id for task in decided.put])
+            await self._keep_verdicts("task", decided)
         return decided, known, accounts, placed
 
     async def _place_users(self, decided: Plan[TaskRow]) -> tuple[set[str], int]:
@@ -227,15 +241,15 @@ class Importer:
             await store.place_users(self._connection, placed)
         return strangers - erased, len(placed)
 
-    async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[TaskRow], put: Sequence[str]) -> None:
+    async def _keep_verdicts(self, kind: str, decided: Plan[User] | Plan[TaskRow]) -> None:
         """What was found about records; what was found about those that are fine by now goes."""
-        if put:
+        if put := [id_of(record) for record in decided.put]:
             await store.release_from_quarantine(self._connection, kind, put)
             await store.drop_remarks(self._connection, kind, put)
         if decided.quarantine:
             await store.put_in_quarantine(self._connection, kind, decided.quarantine)
-        if decided.remarks:
-            await store.put_remarks(self._connection, kind, decided.remarks)
+        if found := [remark for remark in decided.remarks() if remark.record_id not in decided.standing]:
+            await store.put_remarks(self._connection, kind, found)
 
     def _count(
         self,
@@ -246,11 +260,12 @@ class Importer:
     ) -> None:
         tally.seen += len(decided.outcomes)
         tally.outcomes.update(decided.outcomes.values())
-        tally.remarked += sum(not remark.conflict for remark in decided.remarks)
+        remarks = decided.remarks()
+        tally.remarked += sum(not remark.conflict for remark in remarks)
         for record in records:
             if isinstance(record, Unreadable) and decided.outcomes[record.record_id] is Outcome.QUARANTINED:
                 self._told.find(Finding(kind, record.record_id, Outcome.QUARANTINED, (record.reason,)))
-        for remark in decided.remarks:
+        for remark in remarks:
             what = Outcome.CONFLICT if remark.conflict else "remark"
             self._told.find(Finding(kind, remark.record_id, what, remark.reasons))
 

@@ -51,16 +51,18 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         WrongPrefix: There are tasks, but none under this prefix. Users, who have none, were imported.
     """
     zone = await zone_for(connection, wishes.timezone)
+    last = await store.last_import(connection)
     import_id = None
     if not wishes.dry_run:
         import_id = await store.begin_import(
             connection, prefix=wishes.prefix, timezone=zone.name, take_over=wishes.take_over
         )
-    importer = Importer(connection, source, zone, told, dry_run=wishes.dry_run)
+    same_clock = last is None or last.timezone == zone.name
+    importer = Importer(connection, source, zone, told, same_clock=same_clock, dry_run=wishes.dry_run)
     await importer.import_users()
     summary: dict[str, Any] = {"dry_run": wishes.dry_run, "timezone": zone.name, "users": _told(importer.users)}
     if not wishes.users_only:
-        summary |= await _all_but_users(connection, source, wishes, importer, told)
+        summary |= await _all_but_users(connection, source, wishes, importer, told, import_id)
     summary["users"]["placeholders"] = importer.placeholders
     if import_id is not None:
         await _finish(connection, import_id, summary)
@@ -74,7 +76,12 @@ async def _finish(connection: Connection, import_id: int, summary: dict[str, Any
 
 
 async def _all_but_users(
-    connection: Connection, source: LegacyRedis, wishes: Wishes, importer: Importer, told: Told
+    connection: Connection,
+    source: LegacyRedis,
+    wishes: Wishes,
+    importer: Importer,
+    told: Told,
+    import_id: int | None,
 ) -> dict[str, Any]:
     await importer.import_tasks()
     if importer.tasks.seen == 0:
@@ -92,7 +99,10 @@ async def _all_but_users(
         left = store.OpenTasks(left.owned + importer.opened[True], left.nobodys + importer.opened[False])
     taken_over = 0
     if wishes.take_over:
-        taken_over = left.owned if wishes.dry_run else await take_over(connection, told)
+        taken_over = left.owned
+        if import_id is not None:
+            await store.begin_take_over(connection, import_id)
+            taken_over = await take_over(connection, told)
         left = structs.replace(left, owned=left.owned - taken_over)
     return {
         "tasks": _told(importer.tasks) | {"by_status": dict(importer.tasks.by_status)},

@@ -47,8 +47,11 @@ class TaskRow(Struct, frozen=True, gc=False):
     status: TaskStatus
     credits_consumed: int
     fingerprint: bytes
+    moment: datetime | None
+    """When it ended; of an unfinished one, when it last changed; as far as its record tells."""
     remarks: tuple[str, ...]
-    original: Fields | None
+    original: Fields
+    """The record as it stands there."""
     row: Row
 
 
@@ -56,7 +59,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 
 
-def task_row(task: Task, expires_at: datetime | None, *, now: datetime) -> TaskRow:
+def task_row(task: Task, original: Fields, expires_at: datetime | None, *, now: datetime) -> TaskRow:
     """A task with its row; see `row_of`."""
     return TaskRow(
         task.task_id,
@@ -64,8 +67,9 @@ def task_row(task: Task, expires_at: datetime | None, *, now: datetime) -> TaskR
         task.status,
         task.credits_consumed,
         task.fingerprint,
+        task.ended_at if task.status.ended else task.updated_at,
         task.remarks,
-        task.original,
+        original,
         row_of(task, expires_at, now=now),
     )
 

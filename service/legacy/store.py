@@ -12,9 +12,9 @@ from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure
 from service.database import Connection
 from service.files.store import NewFile
 from service.legacy.comparing import TaskHere, UserHere
-from service.legacy.planning import Kept, Known, Remark
+from service.legacy.planning import Kept, KnownTask, KnownUser, Remark
 from service.legacy.records import Unreadable, User, whole
-from service.legacy.rows import COLUMNS, Row, line_of
+from service.legacy.rows import COLUMNS, Row, TaskRow, line_of
 from service.statements import load_queries
 
 QUERIES = load_queries("legacy")
@@ -49,14 +49,36 @@ async def last_import(connection: Connection) -> Import | None:
     return await QUERIES["last_import"].row(connection, Import)
 
 
-async def known_tasks(connection: Connection, task_ids: Sequence[str]) -> dict[str, Known]:
+async def balances_live_here(connection: Connection) -> bool:
+    """Whether tasks have been taken over: from then on no import changes a balance."""
+    return await QUERIES["balances_live_here"].value(connection)
+
+
+async def begin_take_over(connection: Connection, import_id: int) -> None:
+    await QUERIES["begin_take_over"].run(connection, import_id=import_id)
+
+
+async def known_tasks(connection: Connection, task_ids: Sequence[str]) -> dict[str, KnownTask]:
     records = await QUERIES["known_tasks"].records(connection, record_ids=task_ids)
-    return {record["record_id"]: Known(*record) for record in records}
+    return {record["record_id"]: KnownTask(*record) for record in records}
 
 
-async def known_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, Known]:
-    rows = await QUERIES["known_users"].rows(connection, Known, record_ids=user_ids)
+async def known_users(connection: Connection, user_ids: Sequence[str]) -> dict[str, KnownUser]:
+    rows = await QUERIES["known_users"].rows(connection, KnownUser, record_ids=user_ids)
     return {known.record_id: known for known in rows}
+
+
+async def losing_rows(connection: Connection, tasks: Sequence[TaskRow]) -> list[tuple[str, str]]:
+    """By task: its adopted row, as JSON, where these are other news of it."""
+    rows = [dict(zip(COLUMNS, task.row, strict=True)) for task in tasks]
+    return await QUERIES["losing_rows"].rows(
+        connection,
+        tuple[str, str],
+        task_ids=[row["task_id"] for row in rows],
+        statuses=[row["status"] for row in rows],
+        results=[row["result"] for row in rows],
+        errors=[row["error"] for row in rows],
+    )
 
 
 async def kept_verdicts(connection: Connection, kind: str, record_ids: Sequence[str]) -> list[Kept]:

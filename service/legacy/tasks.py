@@ -14,6 +14,7 @@ from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
 from service.legacy.values import (
     MOST,
     MOST_DIGITS,
+    credits_of,
     fingerprint,
     integer_of,
     json_of,
@@ -66,7 +67,8 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     status = STATUSES.get(fields.get(b"status", b""))
     if status is None:
         raise _Unfit("its status is missing or unknown")
-    data = _data(fields)
+    reading = _Reading(fields, zone)
+    data = reading.data()
     mode = MODES.get(str(data.get("mode")))
     if mode is None:
         raise _Unfit("its mode is missing or unknown")
@@ -74,8 +76,9 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     if not isinstance(source, str) or not is_id(source):
         raise _Unfit("its source image is missing or not the id of a file")
     user_id = _owner(data)
-    reading = _Reading(fields, zone)
     config = reading.config(data)
+    result, error = reading.result(), reading.error()
+    status = reading.late(status, result, error)
     updated_at = reading.time(b"updated_at")
     created_at = reading.time(b"created_at") or time_in_id(raw.task_id, zone.info) or updated_at
     task = Task(
@@ -88,8 +91,8 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         source_image=source,
         reference_image=reading.reference(mode, data, config),
         config=config,
-        result=reading.result(),
-        error=reading.error(),
+        result=result,
+        error=error,
         credits_consumed=reading.credits(data.get("credits_consumed")),
         created_at=created_at,
         updated_at=updated_at or created_at,
@@ -106,18 +109,6 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     return msgspec.structs.replace(task, remarks=tuple(reading.remarks), original=fields)
 
 
-def _data(fields: Fields) -> dict[str, Any]:
-    if b"data" not in fields:
-        raise _Unfit("it has no data")
-    try:
-        data = object_of(json_of(fields[b"data"]))
-    except ValueError as error:
-        raise _Unfit(f"its data can't be read: {error}") from None
-    if data is None:
-        raise _Unfit("its data is not an object")
-    return data
-
-
 def _owner(data: dict[str, Any]) -> str | None:
     user_id = data.get("user_id")
     if user_id is None or user_id == "":
@@ -125,6 +116,12 @@ def _owner(data: dict[str, Any]) -> str | None:
     if not isinstance(user_id, str) or not is_user_id(user_id):
         raise _Unfit("its user's id is not one")
     return user_id
+
+
+def is_empty(result: StoredResult) -> bool:
+    """Whether there is nothing in what should be the old system's result."""
+    pictures = result.legacy or LegacyPictures(None, None, None)
+    return not (result.metadata or pictures.output_image or pictures.thumbnail or pictures.comparison_image)
 
 
 def is_user_id(text: str) -> bool:
@@ -144,6 +141,36 @@ class _Reading:
         if words not in self.remarks:  # an end looks at times that were looked at before
             self.remarks.append(words)
 
+    def data(self) -> dict[str, Any]:
+        """What was asked for. Raises _Unfit."""
+        if b"data" not in self._fields:
+            raise _Unfit("it has no data")
+        try:
+            data = self.object("data", self._parsed(b"data"))
+        except ValueError as error:
+            raise _Unfit(f"its data can't be read: {error}") from None
+        if data is None:
+            raise _Unfit("its data is not an object")
+        return data
+
+    def _parsed(self, name: bytes) -> Any:
+        """A field's JSON, with remarks on what of it can't be kept. Raises ValueError."""
+        left_out: list[str] = []
+        value = json_of(self._fields[name], left_out)
+        self._remark_on(name.decode(), left_out)
+        return value
+
+    def object(self, name: str, value: Any) -> dict[str, Any] | None:
+        """A JSON object, also one that was encoded twice, with remarks on what of it can't be kept."""
+        left_out: list[str] = []
+        found = object_of(value, left_out)
+        self._remark_on(name, left_out)
+        return found
+
+    def _remark_on(self, name: str, left_out: list[str]) -> None:
+        for words in left_out:
+            self.remark(f"{name}: {words}")
+
     def text(self, name: bytes) -> str | None:
         value = self._fields.get(name)
         if not value:
@@ -162,8 +189,26 @@ class _Reading:
             self.remark(f"{name.decode()} is not a time and was left out")
         return moment
 
+    def late(self, status: TaskStatus, result: StoredResult | None, error: TaskFailure | None) -> TaskStatus:
+        """What the status is without a late write: the old system's tells progress of tasks that have ended.
+
+        Such a task keeps the time of its end and what came of it; where it has both ends, the later one counts.
+        """
+        if status is not TaskStatus.PROCESSING:
+            return status
+        ends = {
+            TaskStatus.DONE: None if result is None or is_empty(result) else self.time(b"completed_at"),
+            TaskStatus.FAILED: None if error is None else self.time(b"failed_at"),
+        }
+        times = {ended: moment for ended, moment in ends.items() if moment is not None}
+        if not times:
+            return status
+        ended = max(times, key=lambda one: times[one])
+        self.remark(f"it says processing, by a late write: it was {ended} at {times[ended].isoformat()}")
+        return ended
+
     def end(self, status: TaskStatus) -> datetime | None:
-        """When the task ended. The old system's late writes leave ends behind in tasks that it runs again."""
+        """When the task ended. Ends are left behind in tasks that the old system runs again."""
         if not status.ended:
             if left := [name.decode() for name in (b"completed_at", b"failed_at") if self._fields.get(name)]:
                 self.remark(f"it is {status} and has {' and '.join(left)}, left out here")
@@ -175,7 +220,7 @@ class _Reading:
 
     def progress(self, status: TaskStatus) -> int:
         value = self._fields.get(b"progress")
-        if not value:
+        if not value or self._fields[b"status"] != status.encode():
             return 100 if status is TaskStatus.DONE else 0
         number = int(value) if value.isdigit() and len(value) < MOST_DIGITS else integer_of(text_of(value))
         if number is None or not 0 <= number <= 100:  # noqa: PLR2004 - per cent
@@ -183,14 +228,18 @@ class _Reading:
         return min(max(number or 0, 0), 100)
 
     def credits(self, value: Any) -> int:
-        number = 0 if value is None else integer_of(value)
-        if number is None or not 0 <= number <= MOST:
-            self.remark("credits_consumed is not a number of credits; 0 stands for it")
+        """What was charged. What nobody can have been charged counts as nothing: it could be refunded."""
+        if value is None:
             return 0
+        number, remark = credits_of(value)
+        if number == MOST and remark is not None:
+            number, remark = 0, "is more than anybody can have been charged; 0 stands for it"
+        if remark is not None:
+            self.remark(f"credits_consumed {remark}")
         return number
 
     def config(self, data: dict[str, Any]) -> dict[str, Any]:
-        config = object_of(data.get("config") or {})
+        config = self.object("config", data.get("config") or {})
         if config is None:
             self.remark("its config is not an object; an empty one stands for it")
         return config or {}
@@ -213,7 +262,7 @@ class _Reading:
         if not value:
             return None
         try:
-            return json_of(value)
+            return self._parsed(name)
         except ValueError:
             return self.text(name)
 
@@ -221,11 +270,11 @@ class _Reading:
         value = self.json(b"result")
         if value is None:
             return None
-        result = object_of(value)
+        result = self.object("result", value)
         if result is None:
             self.remark("result is not an object and was left out")
             return None
-        metadata = object_of(result.get("metadata") or {})
+        metadata = self.object("result.metadata", result.get("metadata") or {})
         if metadata is None:
             metadata = {"metadata": result["metadata"]}
         pictures: list[str | None] = []
@@ -242,7 +291,7 @@ class _Reading:
         value = self.json(b"error")
         if value is None:
             return None
-        error = object_of(value)
+        error = self.object("error", value)
         if error is None:
             self.remark("error is not an object; it was kept as text")
             return TaskFailure(FailureCode.PROCESSING_FAILED, value if isinstance(value, str) else NO_MESSAGE)

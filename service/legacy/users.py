@@ -8,7 +8,7 @@ import msgspec
 
 from service.legacy.records import RawUser, Unreadable, User, unreadable
 from service.legacy.tasks import Zone, is_user_id
-from service.legacy.values import MOST, fingerprint, integer_of, json_of, object_of, time_of, truth_of
+from service.legacy.values import credits_of, fingerprint, json_of, object_of, time_of, truth_of
 
 BY_ID: Final = b"user:id:"
 BY_EMAIL: Final = b"user:email:"
@@ -32,10 +32,12 @@ def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
     remarks: list[str] = []
     readable: list[tuple[bytes, dict[str, Any]]] = []
     for key in sorted(raw.copies, reverse=True):  # the one under the id first
+        left_out: list[str] = []
         try:
-            copy = object_of(json_of(raw.copies[key]))
+            copy = object_of(json_of(raw.copies[key], left_out), left_out)
         except ValueError:
             copy = None
+        remarks += (f"the copy under its {_kind(key)}: {words}" for words in left_out)
         if copy is None:
             remarks.append(f"the copy under its {_kind(key)} can't be read")
         elif copy.get("user_id") and copy["user_id"] != raw.user_id:
@@ -75,7 +77,7 @@ def _kind(key: bytes) -> str:
 
 
 def _rank(copy: dict[str, Any], zone: Zone) -> tuple[int, datetime]:
-    used = integer_of(copy.get("total_credits_used")) or 0
+    used, _ = credits_of(copy.get("total_credits_used") or 0)
     login = copy.get("last_login")
     return used, (time_of(login, zone.info) if isinstance(login, str) else None) or _NEVER
 
@@ -151,11 +153,9 @@ class _Reading:
 
     def _credits(self, name: str) -> int:
         value = self._copy.get(name)
-        number = 0 if value is None or value == "" else integer_of(value)
-        if number is None or number > MOST:
-            self._remarks.append(f"{name} is not a number of credits; 0 stands for it")
+        if value is None or value == "":
             return 0
-        if number < 0:
-            self._remarks.append(f"{name} is negative ({number}); 0 stands for it")
-            return 0
+        number, remark = credits_of(value)
+        if remark is not None:
+            self._remarks.append(f"{name} {remark}")
         return number

@@ -4,10 +4,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+
+from service.legacy.salvage import salvaged
 
 MOST: Final = 2**31 - 1
 """What an integer column holds."""
@@ -55,27 +58,30 @@ def text_of(value: bytes | None) -> str | None:
     return None if "\0" in text else text
 
 
-def json_of(value: bytes) -> Any:
+def json_of(value: bytes, left_out: list[str] | None = None) -> Any:
     """JSON that PostgreSQL can hold, strings in it that are JSON objects themselves not looked into.
 
+    What jsonb can't hold of it (Python writes NaN and halves of surrogate pairs) costs only itself: it is left out, and
+    `left_out` gets a line about it.
+
     Raises:
-        ValueError: It isn't JSON, isn't UTF-8, or has characters or numbers that jsonb can't hold.
+        ValueError: It isn't JSON, even read as Python reads it.
     """
-    if b"\\" in value and _NUL.search(value):
-        raise ValueError("it has a NUL character")
-    try:
-        return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise ValueError("it isn't valid JSON") from None
+    if not (b"\\" in value and _NUL.search(value)):
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # to be read with more patience
+    return salvaged(value, [] if left_out is None else left_out)
 
 
-def object_of(value: Any) -> dict[str, Any] | None:
-    """A JSON object, also one that was encoded twice; None for anything else."""
+def object_of(value: Any, left_out: list[str] | None = None) -> dict[str, Any] | None:
+    """A JSON object, also one that was encoded twice (see `json_of`); None for anything else."""
     if isinstance(value, dict):
         return value  # pyright: ignore[reportUnknownVariableType] - JSON's
     if isinstance(value, str):
         try:
-            value = json_of(value.encode())
+            value = json_of(value.encode(), left_out)
         except ValueError:
             return None
     return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] - JSON's
@@ -92,6 +98,38 @@ def integer_of(value: Any) -> int | None:
     if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
         return int(value.strip().partition(".")[0])
     return None
+
+
+def credits_of(value: Any) -> tuple[int, str | None]:
+    """A number of credits, from 0 to MOST, and what had to be done to make it one, in the words of a remark.
+
+    Parts of credits are rounded up, and what is beyond the most is the most: nobody has less than before by it.
+    """
+    number = integer_of(value)
+    if number is None:
+        try:
+            exact = Decimal(str(value).strip()) if isinstance(value, int | float | str) else Decimal("NaN")
+        except InvalidOperation:
+            exact = Decimal("NaN")
+        if isinstance(value, bool) or not exact.is_finite() or exact.adjusted() > MOST_DIGITS:
+            return _beyond(value, exact)
+        number = int(exact.to_integral_value(ROUND_CEILING))
+        if exact != number and number >= 0:
+            return number, f"is no whole number of credits ({exact}); {number} stands for it"
+    if number < 0:
+        return 0, f"is negative ({number}); 0 stands for it"
+    if number > MOST:
+        return _beyond(value, Decimal(number))
+    return number, None
+
+
+def _beyond(value: Any, exact: Decimal) -> tuple[int, str]:
+    """What stands for something that is hardly a number."""
+    if isinstance(value, bool) or exact.is_nan():
+        return 0, "is not a number of credits; 0 stands for it"
+    if exact < 0:
+        return 0, "is negative beyond measure; 0 stands for it"
+    return MOST, f"is more than an account can hold; {MOST} stands for it"
 
 
 def truth_of(value: Any) -> bool | None:

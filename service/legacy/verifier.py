@@ -91,10 +91,10 @@ class Verifier:
                 continue
             self._credits["balances"] += record.current_credits
             if record.user_id in here:
+                without_email = any(_is_kept(record, kept, verdict, EMAIL_TAKEN) for verdict in ("remark", "conflict"))
+                conflict = _is_kept(record, kept, "conflict")
                 words = compare_ledger(here[record.user_id])
-                if not _is_kept(record, kept, "conflict"):
-                    without_email = _is_kept(record, kept, "remark", EMAIL_TAKEN)
-                    words += compare_user(record, here[record.user_id], without_email=without_email)
+                words += compare_user(record, here[record.user_id], without_email=without_email, conflict=conflict)
                 self._differ("user", record.user_id, words)
             elif record.user_id not in erased:
                 self._differ("user", record.user_id, [MISSING_HERE])

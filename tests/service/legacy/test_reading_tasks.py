@@ -1,6 +1,7 @@
 """A task's hash becomes a task, or the reason why it can't; whatever becomes a task fits into the table."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,17 +91,13 @@ UNFIT: dict[str, tuple[RawTask, str]] = {
     "torn data": (RawTask(ID, {b"status": b"done", b"data": b'{"mode": "HEAD'}), "isn't valid JSON"),
     "data in another code": (
         RawTask(ID, {b"status": b"done", b"data": '{"a": "换"}'.encode("gbk")}),
-        "isn't valid JSON",
+        "its mode",
     ),
-    "half a surrogate pair": (RawTask(ID, {b"status": b"done", b"data": SURROGATE}), "isn't valid JSON"),
     "data too deep": (RawTask(ID, {b"status": b"done", b"data": b"[" * 100_000}), "isn't valid JSON"),
     "a list for data": (RawTask(ID, {b"status": b"done", b"data": b"[1]"}), "not an object"),
-    "a NUL in config": (raw(data={"config": {"a": "before\0after"}}), "NUL"),
-    "a NUL in a name": (raw(data={"config": {"a\0": 1}}), "NUL"),
-    "a NUL in data that was encoded twice": (
-        RawTask(ID, {b"status": b"done", b"data": as_json(as_json({"config": "a\0"})).encode()}),
-        "not an object",
-    ),
+    "NaN for data": (RawTask(ID, {b"status": b"done", b"data": b"NaN"}), "not an object"),
+    "a NUL in its mode": (raw(data={"mode": "HEAD_SWAP\0"}), "its mode"),
+    "a NUL in its source": (raw(data={"source_image": "file_1\0"}), "its source image"),
     "no mode": (raw(data={"mode": None}), "its mode"),
     "an unknown mode": (raw(data={"mode": "ENLARGE"}), "its mode"),
     "a mode with a space": (raw(data={"mode": "HEAD_SWAP "}), "its mode"),
@@ -153,7 +150,8 @@ LENIENT: dict[str, tuple[RawTask, dict[str, Any], str | None]] = {
     "credits as decimals": (raw(data={"credits_consumed": "50.0"}), {"credits_consumed": 50}, None),
     "credits as a float": (raw(data={"credits_consumed": 72.0}), {"credits_consumed": 72}, None),
     "credits in words": (raw(data={"credits_consumed": "forty"}), {"credits_consumed": 0}, "credits_consumed"),
-    "half a credit": (raw(data={"credits_consumed": 0.5}), {"credits_consumed": 0}, "credits_consumed"),
+    "half a credit": (raw(data={"credits_consumed": 0.5}), {"credits_consumed": 1}, "credits_consumed"),
+    "half a credit as text": (raw(data={"credits_consumed": "12.5"}), {"credits_consumed": 13}, "credits_consumed"),
     "credits below zero": (raw(data={"credits_consumed": -40}), {"credits_consumed": 0}, "credits_consumed"),
     "credits beyond measure": (raw(data={"credits_consumed": 1e300}), {"credits_consumed": 0}, "credits_consumed"),
     "credits beyond an integer": (raw(data={"credits_consumed": 2**31}), {"credits_consumed": 0}, "credits_consumed"),
@@ -170,7 +168,49 @@ LENIENT: dict[str, tuple[RawTask, dict[str, Any], str | None]] = {
     "a list for a result": (raw(result="[]"), {"result": None}, "result"),
     "null for a result": (raw(result="null"), {"result": None}, None),
     "an empty result": (raw(result=""), {"result": None}, None),
-    "a result with a NUL": (raw(result='{"metadata": {"a": "\\u0000"}}'), {"result": None}, "result"),
+    "a result with a NUL": (
+        raw(result='{"output_image": "/o.jpg", "metadata": {"a": "\\u0000", "b": 1}}'),
+        {"result": StoredResult(None, None, None, {"b": 1}, LegacyPictures("/o.jpg", None, None))},
+        "result: metadata.a has a NUL",
+    ),
+    "a result with NaN": (
+        raw(result='{"thumbnail": "/t.jpg", "metadata": {"score": NaN, "all": [1, -Infinity]}, "at": Infinity}'),
+        {"result": StoredResult(None, None, None, {"all": [1, None]}, LegacyPictures(None, "/t.jpg", None))},
+        "result: ",
+    ),
+    "an error with half a surrogate pair": (
+        raw(
+            status="failed",
+            error='{"code": "FACE_NOT_FOUND", "message": "a", "details": {"x\\ud83d": 1, "y": "\\udc00"}}',
+        ),
+        {"error": TaskFailure("FACE_NOT_FOUND", "a", None)},
+        "error: details.",
+    ),
+    "half a surrogate pair in config": (
+        RawTask(ID, {b"status": b"done", b"data": SURROGATE}),
+        {"mode": Mode.HEAD_SWAP, "source_image": "file_1", "config": {}},
+        "data: config.note has half a character",
+    ),
+    "a NUL in config": (
+        raw(data={"config": {"a": "before\0after", "b": 2}}),
+        {"config": {"b": 2}, "user_id": "usr_1"},
+        "data: config.a has a NUL",
+    ),
+    "a NUL in a name in config": (
+        raw(data={"config": {"a\0": 1, "b": 2}}),
+        {"config": {"b": 2}},
+        r"data: config.a\0 has a name",
+    ),
+    "a NUL in config as text": (
+        raw(data={"config": '{"a": "\\u0000", "b": 2}'}),
+        {"config": {"b": 2}},
+        "config: a has",
+    ),
+    "bytes that are no text": (
+        RawTask(ID, raw().fields | {b"result": b'{"output_image": "/o.jpg", "by": "\xff"}'}),
+        {"result": StoredResult(None, None, None, {}, LegacyPictures("/o.jpg", None, None))},
+        "result: by has half a character",
+    ),
     "a result that was encoded twice": (
         raw(result=as_json(as_json({"output_image": "/o.jpg"}))),
         {"result": StoredResult(None, None, None, {}, LegacyPictures("/o.jpg", None, None))},
@@ -215,7 +255,8 @@ LENIENT: dict[str, tuple[RawTask, dict[str, Any], str | None]] = {
 def test_what_is_odd_is_read_and_remarked_on(record: RawTask, expected: dict[str, Any], remark: str | None) -> None:
     task = read(record)
     assert {name: getattr(task, name) for name in expected} == expected
-    assert [remark is not None and remark in words for words in task.remarks] == [True] * (remark is not None)
+    assert all(remark is not None and remark in words for words in task.remarks)
+    assert bool(task.remarks) is (remark is not None)
     assert task.original == (record.fields if remark is not None else None)
 
 
@@ -299,10 +340,61 @@ def test_a_time_that_is_looked_at_twice_is_remarked_on_once() -> None:
     assert task.remarks == ("updated_at is not a time and was left out",)
 
 
-def test_a_late_write_leaves_ends_behind_in_what_runs_again() -> None:
-    task = read(raw(status="processing", completed_at=UPDATED, failed_at=UPDATED))
+def late(**fields: Any) -> Task:
+    """What the old system's late write makes of a task that has ended: only the status and the progress change."""
+    return read(raw(status="processing", progress="60", **fields))
+
+
+RESULT = as_json({"output_image": "/o.jpg"})
+ERROR = as_json({"code": "FACE_NOT_FOUND", "message": "none"})
+SOONER = "2025-12-05T06:12:00"
+
+
+def test_a_late_write_takes_no_result_away() -> None:
+    task = late(completed_at=UPDATED, result=RESULT)
+    assert (task.status, task.progress) == (TaskStatus.DONE, 100)
+    assert task.ended_at == datetime.fromisoformat(UPDATED).replace(tzinfo=UTC)
+    assert task.result is not None
+    assert [words.startswith("it says processing, by a late write: it was done at") for words in task.remarks] == [True]
+    assert task.original is not None
+
+
+def test_a_late_write_takes_no_failure_away() -> None:
+    task = late(failed_at=UPDATED, error=ERROR)
+    assert (task.status, task.progress) == (TaskStatus.FAILED, 0)
+    assert task.error == TaskFailure("FACE_NOT_FOUND", "none")
+
+
+@pytest.mark.parametrize(
+    ("completed_at", "failed_at", "status"),
+    [(UPDATED, SOONER, TaskStatus.DONE), (SOONER, UPDATED, TaskStatus.FAILED)],
+)
+def test_of_two_ends_the_later_one_counts(completed_at: str, failed_at: str, status: TaskStatus) -> None:
+    task = late(completed_at=completed_at, result=RESULT, failed_at=failed_at, error=ERROR)
+    assert task.status is status
+    assert task.ended_at == datetime.fromisoformat(UPDATED).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"completed_at": UPDATED, "failed_at": UPDATED},
+        {"completed_at": UPDATED, "error": ERROR},
+        {"completed_at": "soon", "result": RESULT},
+        {"completed_at": UPDATED, "result": "{}"},
+        {"result": RESULT, "error": ERROR},
+    ],
+)
+def test_an_end_without_its_outcome_is_none(fields: dict[str, str]) -> None:
+    task = late(**fields)
+    assert task.status is TaskStatus.PROCESSING
     assert task.ended_at is None
-    assert task.remarks == ("it is processing and has completed_at and failed_at, left out here",)
+
+
+def test_a_waiting_task_runs_again_whatever_ends_it_had() -> None:
+    task = read(raw(status="pending", completed_at=UPDATED, result=RESULT))
+    assert task.status is TaskStatus.PENDING
+    assert task.remarks == ("it is pending and has completed_at, left out here",)
 
 
 def test_every_field_and_the_zone_count_for_the_fingerprint() -> None:
@@ -328,9 +420,11 @@ NAMES = st.sampled_from(
     ]
 )
 NUMBERS = st.integers() | st.floats(allow_nan=False) | st.integers(-(10**30), 10**30) | st.just(1e300)
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+"""With NUL, and with halves of surrogate pairs."""
 VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | NUMBERS | ANY_TEXT | st.sampled_from([math.nan, -math.inf]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
     max_leaves=12,
 )
 STAMPS = st.datetimes().map(datetime.isoformat) | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)
