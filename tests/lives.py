@@ -14,7 +14,6 @@ from schema.identifiers import new_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import Priority, StoredResult, TaskFailure, TaskRecord, TaskStatus
-from service.accounts import credits as ledger
 from service.accounts import store as accounts
 from service.accounts import users
 from service.database import Connection, Pool
@@ -80,11 +79,7 @@ def a_result() -> StoredResult:
 
 async def cancel(pool: Pool, user_id: str, task_id: str) -> TaskRecord | None:
     """Cancel and refund, as the service does; None when it can't be."""
-    async with pool.acquire() as connection, connection.transaction():
-        task = await store.cancel_task(connection, user_id, task_id)
-        if task is not None:
-            await ledger.refund(connection, task, "the task was cancelled")
-    return task
+    return await lifecycle.cancel_task(pool, user_id, task_id)
 
 
 async def reach(pool: Pool, user_id: str, status: TaskStatus) -> Claim:

@@ -81,6 +81,16 @@ UPDATE api_keys
  WHERE user_id = :user_id AND key_id = :key_id AND revoked_at IS NULL
 RETURNING key_id
 
+-- name: hold_user
+-- Whoever erases a user waits here for what others have begun for them, and they for what is erased.
+SELECT user_id FROM users WHERE user_id = :user_id FOR UPDATE
+
+-- name: hold_tasks_of_user
+SELECT count(*) FROM (SELECT FROM tasks WHERE user_id = :user_id ORDER BY task_id FOR UPDATE) AS held
+
+-- name: hold_files_of_user
+SELECT count(*) FROM (SELECT FROM files WHERE user_id = :user_id ORDER BY file_id FOR UPDATE) AS held
+
 -- name: delete_user
 -- Files, tasks, keys go with the user; the ledger stays without the person (ON DELETE SET NULL), and reasons typed by
 -- people go too. What was imported leaves its ids behind, so that no later import brings it back; what an import could

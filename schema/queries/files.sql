@@ -3,14 +3,20 @@
 -- name: expect_blob
 -- Before a blob is written: should its file never be recorded, it is removed when it is due.
 INSERT INTO blob_removals (blob_key, due_at)
-SELECT blob_key, now() + :grace::interval FROM unnest(:blob_keys::text[]) AS written (blob_key)
+SELECT blob_key, now() + :grace::interval FROM unnest(:blob_keys::text[]) AS written (blob_key) ORDER BY blob_key
 ON CONFLICT (blob_key) DO UPDATE SET due_at = excluded.due_at
 
 -- name: keep_blobs
-DELETE FROM blob_removals WHERE blob_key = ANY (:blob_keys::text[])
+WITH held AS MATERIALIZED (
+    SELECT blob_key FROM blob_removals WHERE blob_key = ANY (:blob_keys::text[]) ORDER BY blob_key FOR UPDATE
+)
+DELETE FROM blob_removals USING held WHERE blob_removals.blob_key = held.blob_key
 
 -- name: drop_blobs
-UPDATE blob_removals SET due_at = now() WHERE blob_key = ANY (:blob_keys::text[])
+WITH held AS MATERIALIZED (
+    SELECT blob_key FROM blob_removals WHERE blob_key = ANY (:blob_keys::text[]) ORDER BY blob_key FOR UPDATE
+)
+UPDATE blob_removals SET due_at = now() FROM held WHERE blob_removals.blob_key = held.blob_key
 
 -- name: add_file
 INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)

@@ -90,7 +90,10 @@ SELECT asked.user_id, lower(asked.email) AS email, users.user_id AS holder
 
 -- name: release_emails
 -- They get others in this transaction; whoever takes one over must not meet it.
-UPDATE users SET email = NULL WHERE user_id = ANY (:user_ids::text[])
+WITH held AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = ANY (:user_ids::text[]) ORDER BY user_id FOR NO KEY UPDATE
+)
+UPDATE users SET email = NULL FROM held WHERE users.user_id = held.user_id
 
 -- name: place_users
 INSERT INTO users (user_id, is_placeholder, legacy_fingerprint)
@@ -155,6 +158,9 @@ SELECT user_id, 'opening', credits, current_credits, 'balance brought along'
 -- name: update_tasks
 -- A result's pictures that were made files stay files, unless the old system has other pictures now. What was used here
 -- meanwhile isn't touched, nor what was made here. New tasks are copied (service/legacy/store.py).
+WITH held AS MATERIALIZED (
+    SELECT task_id FROM tasks WHERE task_id = ANY (:task_id::text[]) ORDER BY task_id FOR NO KEY UPDATE
+)
 UPDATE tasks
    SET user_id = put.user_id,
        status = put.status,
@@ -189,6 +195,7 @@ UPDATE tasks
     AS put (task_id, user_id, status, mode, progress, current_step, source_image, reference_image, config, result, error,
             credits_consumed, credits_refunded, created_at, updated_at, queued_at, started_at, completed_at, failed_at,
             cancelled_at, elsewhere, legacy_fingerprint, legacy_expires_at)
+  JOIN held USING (task_id)
  WHERE tasks.task_id = put.task_id
    AND tasks.legacy_fingerprint IS NOT NULL
    AND (tasks.taken_over_at IS NULL OR (tasks.lease_token = 0 AND tasks.status = 'pending'))
@@ -230,14 +237,25 @@ DELETE FROM legacy_remarks WHERE kind = :kind AND record_id = ANY (:record_ids::
 -- name: order_queue
 -- The old queue's order becomes the order of their users' lines, in front of what was created here. A place leads to the
 -- same time whenever it is given: a take-over may be interrupted.
+WITH held AS MATERIALIZED (
+    SELECT tasks.task_id, place
+      FROM unnest(:task_ids::text[], :places::text[]) AS queued (task_id, place)
+      JOIN tasks USING (task_id)
+     WHERE elsewhere AND status = 'pending'
+     ORDER BY tasks.task_id
+       FOR NO KEY UPDATE OF tasks
+)
 UPDATE tasks
    SET queued_at = to_timestamp(0) + place::bigint * interval '1 microsecond'
-  FROM unnest(:task_ids::text[], :places::text[]) AS queued (task_id, place)
- WHERE tasks.task_id = queued.task_id AND elsewhere AND status = 'pending'
+  FROM held
+ WHERE tasks.task_id = held.task_id
 
 -- name: put_first
 -- Tasks that an old worker had begun go to the head of their users' lines.
-UPDATE tasks SET line = 0 WHERE task_id = ANY (:task_ids::text[]) AND elsewhere
+WITH held AS MATERIALIZED (
+    SELECT task_id FROM tasks WHERE task_id = ANY (:task_ids::text[]) AND elsewhere ORDER BY task_id FOR NO KEY UPDATE
+)
+UPDATE tasks SET line = 0 FROM held WHERE tasks.task_id = held.task_id
 
 -- name: queued_without_data
 -- Ids in the old queue that lead to no record.
@@ -401,8 +419,14 @@ SELECT task_id, user_id, result -> 'legacy' AS pictures
 
 -- name: bring_result
 -- The pictures are files from now on, unless the old system has others by now.
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM tasks WHERE task_id = :task_id) FOR KEY SHARE
+), held AS MATERIALIZED (
+    SELECT count(*) FROM owner
+)
 UPDATE tasks
    SET result = result || :file_ids::jsonb
+  FROM held
  WHERE task_id = :task_id AND status = 'done' AND result -> 'legacy' = :pictures::jsonb
    AND result ->> 'output_file_id' IS NULL
 RETURNING task_id

@@ -58,10 +58,10 @@ RETURNING {TaskRecord}
 
 -- name: lost_leases
 -- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
+-- Nothing is locked: whoever takes one back locks its user first, and looks whether the token is still the row's.
 SELECT task_id, lease_token, attempts
   FROM tasks
  WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
    AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
  ORDER BY lease_expires_at
  LIMIT :limit
-   FOR UPDATE SKIP LOCKED

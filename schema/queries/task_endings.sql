@@ -1,10 +1,16 @@
 -- Every end of a task, and its removal. `:now` is null outside of tests: the database's clock decides. What ends a claim
 -- takes clock_timestamp(): its transaction may have begun before the claim whose row it then waited for.
+-- What refers to the task's user locks that user's row first (`owner`), and the task's after it: the one order of all
+-- locks (ARCHITECTURE.md).
 
 -- name: complete_task
 -- One outcome per claim: a token older than the row's changes nothing. The files' rows come with it, and their blobs are
 -- no longer noted as to be removed: all of it in one statement, since each more would be a round trip of every task.
-WITH done AS (
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM tasks WHERE task_id = :task_id) FOR KEY SHARE
+), held AS MATERIALIZED (
+    SELECT count(*) FROM owner
+), done AS (
     UPDATE tasks
        SET status = 'done',
            progress = 100,
@@ -14,6 +20,7 @@ WITH done AS (
            lease_expires_at = NULL,
            completed_at = coalesce(:now, clock_timestamp()),
            updated_at = coalesce(:now, clock_timestamp())
+      FROM held
      WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
     RETURNING {TaskRecord}
 ), made AS (
@@ -32,6 +39,11 @@ SELECT {TaskRecord} FROM done
 
 -- name: fail_task
 -- The refund is written in the same transaction (accounts.sql, refund_task).
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM tasks WHERE task_id = :task_id) FOR NO KEY UPDATE
+), held AS MATERIALIZED (
+    SELECT count(*) FROM owner
+)
 UPDATE tasks
    SET status = 'failed',
        current_step = NULL,
@@ -40,11 +52,17 @@ UPDATE tasks
        lease_expires_at = NULL,
        failed_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
+  FROM held
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING {TaskRecord}
 
 -- name: cancel_task
 -- What the old system's workers have, they would finish all the same.
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = :user_id FOR NO KEY UPDATE
+), held AS MATERIALIZED (
+    SELECT count(*) FROM owner
+)
 UPDATE tasks
    SET status = 'cancelled',
        current_step = NULL,
@@ -52,6 +70,7 @@ UPDATE tasks
        lease_expires_at = NULL,
        cancelled_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
+  FROM held
  WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing') AND NOT elsewhere
 RETURNING {TaskRecord}
 

@@ -3,18 +3,21 @@
 -- name: submit_task
 -- Charge, task, ledger entry and idempotency key, in one statement: all of it or nothing. The new task has no
 -- dispatched_at, which is the mark that it is to be dispatched.
--- The balance is updated first: the user's row is then locked before anything is inserted that refers to it.
+-- Locks in the one order: the user, then files by their ids (ARCHITECTURE.md). Each join with `account` is there for that.
 -- Two requests with the same key meet at the key's primary key: the later one's whole statement fails.
-WITH kept AS (
+WITH account AS MATERIALIZED (
+    SELECT user_id AS held FROM users WHERE user_id = :user_id FOR NO KEY UPDATE
+), kept AS (
     SELECT task_id, fingerprint
       FROM idempotency_keys
      WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
        AND created_at > coalesce(:now, now()) - interval '24 hours'
 ), inputs AS (
     SELECT file_id
-      FROM files
-     WHERE user_id = :user_id AND file_id IN (:source_image, :reference_image)
-       FOR KEY SHARE
+      FROM account JOIN files ON user_id = held
+     WHERE file_id IN (:source_image, :reference_image)
+     ORDER BY file_id
+       FOR KEY SHARE OF files
 ), known AS (
     SELECT (SELECT task_id FROM kept) AS kept_task_id,
            (SELECT fingerprint FROM kept) AS kept_fingerprint,

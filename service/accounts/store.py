@@ -93,5 +93,11 @@ async def revoke_key(connection: Connection, user_id: str, key_id: str) -> bool:
     return await QUERIES["revoke_key"].value(connection, user_id=user_id, key_id=key_id) is not None
 
 
+async def hold_everything(connection: Connection, user_id: str) -> None:
+    """Lock a user's row, then their tasks' and files', each in the order of their ids: the one order of all locks."""
+    for name in ("hold_user", "hold_tasks_of_user", "hold_files_of_user"):
+        await QUERIES[name].run(connection, user_id=user_id)
+
+
 async def delete_user(connection: Connection, user_id: str) -> bool:
     return await QUERIES["delete_user"].value(connection, user_id=user_id) is not None

@@ -86,8 +86,14 @@ async def erase_user(connection: Connection, user: str) -> str:
     Files' blobs follow: the database notes them for removal, whichever way a file's row goes.
     """
     found = await find_user(connection, user)
-    await store.delete_user(connection, found.user_id)
+    await _erase(connection, found.user_id)
     return found.user_id
+
+
+@transactional
+async def _erase(connection: Connection, user_id: str) -> None:
+    await store.hold_everything(connection, user_id)
+    await store.delete_user(connection, user_id)
 
 
 async def get_account(pool: Pool, user_id: str) -> Account:

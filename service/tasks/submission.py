@@ -230,13 +230,13 @@ async def replay(connection: Connection, user_id: str, idempotency: IdempotencyK
 async def _refusal(
     connection: Connection, submission: Submission, answer: SubmitAnswer, max_pending: int
 ) -> Refused | None:
+    seen = await store.refusal_of_submit(connection, submission.user_id, max_pending)
+    if seen is None:
+        return Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
     inputs = {"source_image": submission.source_image, "reference_image": submission.reference_image}
     for field, file_id in inputs.items():
         if file_id is not None and file_id not in answer.found_files:
             return Refused(ProblemCode.FILE_NOT_FOUND, f"there is no file {file_id}. Upload it first.", field=field)
-    seen = await store.refusal_of_submit(connection, submission.user_id, max_pending)
-    if seen is None:
-        return Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
     if seen.too_many_pending:
         return Refused(
             ProblemCode.TOO_MANY_PENDING_TASKS,
