@@ -35,12 +35,13 @@ def load_script(name: str) -> str:
 
 def keys_to_work(keys: Keys, worker: str) -> list[str]:
     """What `try_to_work` is told: the keys that a worker uses, and those of an attempt."""
-    real, attempt = keys.queue(), keys.queue(f"attempt.{token_hex(8)}")
-    return [
+    attempt = f"attempt.{token_hex(8)}"
+    queues = [
         key
-        for queue in (real, attempt)
+        for queue in (keys.queue(), keys.queue(attempt))
         for key in (queue.waiting, queue.messages, queue.workers, queue.held_by + worker, queue.refused)
     ]
+    return [*queues, keys.rate(attempt, NOBODY)]
 
 
 class Queue:

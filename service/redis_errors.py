@@ -73,7 +73,7 @@ _BY_CODE: Mapping[str, RedisTrouble] = {
 }
 
 _SCRIPT = re.compile(r" script: [0-9a-f]{40}, on @user_script:[0-9]+\.?")
-_FORBIDDEN = re.compile(r"can't run this command|can't access at least one|ACL failure|has no permissions")
+_FORBIDDEN = re.compile(r"The user executing the script can't|ACL failure|has no permissions")
 """What a script may not, Redis 7.0 and before tell as a mere ERR."""
 
 

@@ -1,5 +1,5 @@
--- Could a worker work? Every command that our other scripts use, under names of its own; nothing is left behind.
--- KEYS: waiting, messages, workers, what this worker holds, refused; and the same five of the attempt.
+-- Could a worker work? Does what our other scripts do, command by command, under names of its own; nothing is left behind.
+-- KEYS: waiting, messages, workers, what this worker holds, refused; the same five of the attempt; and its rate.
 -- ARGV: the channel that wakes workers, and nobody's queue.
 local fault
 local function try(command, ...)
@@ -42,8 +42,11 @@ try('hlen', KEYS[7])
 try('hdel', KEYS[7], 'attempt')
 try('hincrby', KEYS[10], 'attempt', 1)
 try('expire', KEYS[10], 1)
-try('del', KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10])
+try('incrby', KEYS[11], 1)
+try('pexpire', KEYS[11], 1)
+try('pttl', KEYS[11])
+try('del', KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11])
 if fault then
-    redis.pcall('del', KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10])
+    redis.pcall('del', KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11])
     return redis.error_reply(fault)
 end

@@ -43,7 +43,7 @@ class Valkey(Server):
 
     @property
     def url(self) -> str:
-        return f"redis://:{self._password}@{HOST}:{self.port}/0"
+        return f"redis://default:{self._password}@{HOST}:{self.port}/0"
 
     def _preparing(self) -> Steps:
         yield from ()
