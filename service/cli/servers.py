@@ -8,6 +8,7 @@ import click
 
 from service.cli.options import data_dir_option, settings_for
 from service.logs import set_up_logs
+from service.open_files import raise_open_files_limit
 
 
 @click.command()
@@ -23,7 +24,7 @@ def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
     settings.require_secret()
     set_up_logs(settings.log_format)
     with _listener(host, port, fd) as listener:
-        serve(settings, listener)
+        serve(settings, listener, open_files=raise_open_files_limit())
 
 
 def _listener(host: str, port: int, fd: int | None) -> socket.socket:
@@ -46,6 +47,7 @@ def worker(data_dir: Path | None) -> None:
 
     settings = settings_for(data_dir)
     set_up_logs(settings.log_format)
+    raise_open_files_limit()
     run_worker(settings)
 
 

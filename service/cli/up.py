@@ -42,10 +42,12 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
         )
     # Not needed for --help, nor by the other commands.
     from service.embedded.errors import EmbeddedError  # noqa: PLC0415
+    from service.open_files import raise_open_files_limit  # noqa: PLC0415
     from service.setting_sources import SettingsError  # noqa: PLC0415
     from service.up.stack import Plan  # noqa: PLC0415
     from service.up.supervisor import serve  # noqa: PLC0415
 
+    raise_open_files_limit()
     plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
     try:
         asyncio.run(serve(plan, os.environ, _say))

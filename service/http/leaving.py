@@ -4,10 +4,7 @@ uvicorn closes idle connections at once, and with them requests that have arrive
 """
 
 import asyncio
-import select
-from typing import ClassVar, cast
-
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from typing import ClassVar
 
 from service.http.bounds import BoundedHttp
 
@@ -33,7 +30,7 @@ class LeavingHttp(BoundedHttp):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        if self.leaving:
+        if self.leaving and not self._refused:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
@@ -45,21 +42,9 @@ class LeavingHttp(BoundedHttp):
     def timeout_keep_alive_handler(self) -> None:
         self._close_if_idle()
 
-    def _is_answering(self) -> bool:
-        # None before the first request, whatever its type says.
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is not None and not cycle.response_complete
-
     def _close_if_idle(self) -> None:
-        if self.transport.is_closing() or self._is_answering() or self.has_begun_head:
-            return
-        # What waits in the socket is read, and answered, as soon as we are done here.
-        if not _has_news(self.transport):
+        if self._line.lingers:
+            self._line.close_now()
+        elif not (self.transport.is_closing() or self._is_answering() or self.has_begun_head or self.has_news()):
+            # What waits in the socket is read, and answered, as soon as we are done here.
             self.transport.close()
-
-
-def _has_news(transport: asyncio.Transport) -> bool:
-    """Whether something arrived that wasn't read yet."""
-    poller = select.poll()
-    poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poller.poll(0))

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from service.http.app import Application, create_app
+from service.http.crowd import Crowd
 from service.http.leaving import LeavingHttp
 from service.settings import Settings
 
@@ -29,6 +30,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         # Ten times a second. Looking once a second at every connection costs less than a timer for every request.
         if counter % 10 == 0:
+            LeavingHttp.crowd.thin_out(asyncio.get_running_loop().time())
             for connection in list(self.server_state.connections):
                 if isinstance(connection, LeavingHttp):
                     connection.give_up_if_overdue()
@@ -43,16 +45,20 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
+def serve(settings: Settings, listener: socket.socket, *, open_files: int) -> None:
     """Serve until SIGTERM or SIGINT; nobody is answered before everything that is needed is there.
+
+    `open_files` is how many files this process may have open.
 
     Raises:
         SchemaError: The database's schema is older than this version.
         See also `open_services`.
     """
+    LeavingHttp.crowd = Crowd(open_files)
     application = create_app(settings)
     config = uvicorn.Config(
         application,  # pyright: ignore[reportArgumentType] - Litestar and uvicorn each have their own ASGI types
+        ws="none",
         log_config=None,
         access_log=False,
         http=LeavingHttp,

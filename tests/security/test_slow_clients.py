@@ -23,7 +23,7 @@ PATIENCE = 0.5
 
 FASTER = f"""
 from service.http import bounds
-bounds.HEAD_WITHIN = bounds.BODY_PATIENCE = {PATIENCE}
+bounds.HEAD_WITHIN = bounds.PATIENCE = {PATIENCE}
 """
 SOON = PATIENCE + 3
 """Seconds within which a slow client is shown out: a look a second, and a busy machine."""

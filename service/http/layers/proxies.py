@@ -77,8 +77,13 @@ def client_address(scope: Scope) -> str:
 
 
 def client_network(scope: Scope) -> str:
-    """What limits per address count: an IPv4 address, or the /64 that an IPv6 address is in."""
-    address = address_of(client_address(scope))
+    """What limits per address count."""
+    return network_of(client_address(scope))
+
+
+def network_of(host: str | None) -> str:
+    """Who a peer is to limits per address: an IPv4 address, or the /64 that an IPv6 address is in."""
+    address = address_of(host or "")
     if address is None:
         return UNKNOWN
     if address.version == 4:  # noqa: PLR2004 - IP's

@@ -1,0 +1,155 @@
+"""An answer that is given before the request was read whole arrives all the same, through a proxy too."""
+
+import asyncio
+import http.client
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from service.settings import Settings
+from tests.running import PATIENCE, free_port
+from tests.security.raw import send_raw
+from tests.service.http.looking import eventually
+from tests.service.http.serving import API, Api, User, serving
+
+LARGE = b"--b\r\nContent-Disposition: form-data; name=file; filename=a.jpg\r\n\r\n" + bytes(20_000_000)
+FORM = "multipart/form-data; boundary=b"
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+
+CASES = [
+    ("POST", "/uploads", True, 413),
+    ("POST", "/uploads", False, 401),
+    ("POST", "/tasks", True, 400),
+    ("POST", "/modes", False, 405),
+    ("PUT", "/nothing", False, 404),
+    ("GET", "/modes", False, 200),
+]
+"""Method, path, whether with a key, and the answer, which doesn't need the body (the first: all of it)."""
+
+
+def status_of(url: str, method: str, path: str, key: str | None) -> int:
+    """As most clients do it: everything is sent before anything is read."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=PATIENCE)
+    headers = {"Connection": "close", "Content-Type": FORM}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        connection.request(method, API + path, body=LARGE, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("method", "path", "known", "status"), CASES)
+async def test_an_early_answer_arrives(user: User, api: Api, method: str, path: str, known: bool, status: int) -> None:
+    for _ in range(4):
+        key = user.api_key if known else None
+        assert await asyncio.to_thread(status_of, api.base_url, method, path, key) == status
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["POST /api/v1/tasks HTTP/1.0"], 401),
+        (["POST /api/v1/tasks HTTP/1.1", "Host: a", "Host: b", "Connection: close"], 400),
+        (["POST /api/v1/tasks HTTP/1.1", "Host: a", *["X: y"] * 200], 431),
+        (["POST /api/v1/tasks?" + "a" * 9000 + " HTTP/1.1", "Host: a"], 414),
+    ],
+    ids=["HTTP/1.0", "hosts", "headers", "target"],
+)
+async def test_whoever_gives_it(api: Api, lines: list[str], status: int) -> None:
+    head = "\r\n".join([*lines, f"Content-Length: {len(LARGE)}"]).encode() + b"\r\n\r\n"
+    for _ in range(4):
+        # The answer is read only after everything was sent.
+        answer = await send_raw(api, [head, LARGE], to_the_end=True)
+        assert answer.status == status
+        assert answer.sent == len(head) + len(LARGE)
+
+
+@contextmanager
+def nginx(directory: Path, upstream: str) -> Generator[str]:
+    """A proxy as nginx is by default but for its limit of bodies; its URL."""
+    port = free_port()
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        f"""
+        daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/error.log;
+        events {{ }}
+        http {{
+            access_log off; client_max_body_size 0;
+            client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+            fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+            server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {upstream}; }} }}
+        }}
+        """
+    )
+    process = subprocess.Popen([NGINX, "-c", configuration, "-e", directory / "error.log"], stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.skipif(not Path(NGINX).exists(), reason="the Debian package nginx is missing")
+async def test_an_early_answer_arrives_through_nginx(user: User, api: Api, tmp_path: Path) -> None:
+    with nginx(tmp_path, api.base_url) as url:
+
+        async def answers() -> bool:
+            async with httpx.AsyncClient() as client:
+                try:
+                    return (await client.get(f"{url}/livez")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+        await eventually(answers, "nginx in front of the API")
+        for method, path, known, status in CASES:
+            key = user.api_key if known else None
+            got = [await asyncio.to_thread(status_of, url, method, path, key) for _ in range(3)]
+            assert got == [status] * 3, path
+
+
+SHORT = """
+from service.http import lingering
+lingering.SILENCE_SECONDS = 0.5
+lingering.LINGER_SECONDS = 2.0
+"""
+
+
+@pytest.fixture(scope="module")
+def hasty(http_settings: Settings, logs: Path) -> Generator[Api]:
+    with serving(http_settings, logs / "hasty.log", before=SHORT) as api:
+        yield api
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+async def test_nobody_is_waited_for_without_end(hasty: Api, drips: bool) -> None:
+    """A client that reads its answer, and neither closes nor sends what it has promised."""
+    parts = urlsplit(hasty.base_url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    port = writer.get_extra_info("sockname")[1]
+    server = psutil.Process(hasty.process.pid)
+
+    async def is_given_up() -> bool:
+        if drips:
+            writer.write(b" ")
+        return not any(one.raddr and one.raddr.port == port for one in server.net_connections("tcp"))
+
+    writer.write(b"PUT /nothing HTTP/1.0\r\nContent-Length: 1000000\r\n\r\n")
+    try:
+        assert b" 404 " in await asyncio.wait_for(reader.read(), PATIENCE)
+        assert not await is_given_up()
+        await eventually(is_given_up, "the end of a connection on which nothing is awaited")
+    finally:
+        writer.transport.abort()
