@@ -1,6 +1,7 @@
 """Opaque cursors: where the next page begins, in a form that fits a URL."""
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,7 +12,7 @@ from schema.models.tasks import Pagination
 
 T = TypeVar("T")
 
-LONGEST_CURSOR = 200
+CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -23,7 +24,7 @@ def encode_cursor(position: object) -> str:
 
 def decode_cursor(cursor: str, position_type: type[T]) -> T | None:
     """The position in a token, or None if the token isn't one of ours."""
-    if len(cursor) > LONGEST_CURSOR or not cursor.isascii():
+    if not CURSOR.fullmatch(cursor):
         return None
     try:
         return msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=position_type)

@@ -63,65 +63,6 @@ class BackgroundType(StrEnum):
     REMOVE = "remove"
 
 
-# Read by Python and, in the documents, by JavaScript: that knows no \A and \Z, and Python's $ passes a line break.
-FileId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", description="The id of an uploaded file.")]
-PresetName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}(?!\n)$")]
-
-
-class EditConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What every mode understands. Null means the same as leaving a field out."""
-
-    quality: Quality | None = None
-    size: Size | None = None
-    reference_image: FileId | None = None
-
-
-class HeadSwapConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How to put the source's head on the reference's figure."""
-
-    blend_strength: Annotated[float, Meta(ge=0, le=1)] | None = None
-    preserve_details: bool | None = None
-    figure_preset: PresetName | None = None
-    target_face_image: FileId | None = None
-    cloth_image: FileId | None = None
-
-
-class BackgroundChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What to put behind the person."""
-
-    background_type: BackgroundType | None = None
-    background_preset: PresetName | None = None
-    edge_blur: Annotated[float, Meta(ge=0, le=10, description="Feather of the person's edge in pixels.")] | None = None
-    color_match: bool | None = None
-    background_image: FileId | None = None
-    bg_image: FileId | None = None
-
-
-class PoseChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which pose to take, and how."""
-
-    target_pose: PresetName | None = None
-    preserve_face: bool | None = None
-    smoothness: Annotated[float, Meta(ge=0, le=1)] | None = None
-    pose_reference: FileId | None = None
-    pose_image: FileId | None = None
-
-
-AnyConfig = HeadSwapConfig | BackgroundChangeConfig | PoseChangeConfig
-
-CONFIG_TYPES: dict[Mode, type[AnyConfig]] = {
-    Mode.HEAD_SWAP: HeadSwapConfig,
-    Mode.BACKGROUND_CHANGE: BackgroundChangeConfig,
-    Mode.POSE_CHANGE: PoseChangeConfig,
-}
-
-REFERENCE_FIELDS: dict[Mode, tuple[str, ...]] = {
-    Mode.HEAD_SWAP: ("reference_image", "target_face_image", "cloth_image"),
-    Mode.BACKGROUND_CHANGE: ("reference_image", "background_image", "bg_image"),
-    Mode.POSE_CHANGE: ("reference_image", "pose_reference", "pose_image"),
-}
-"""The names under which clients send the reference inside `config`."""
-
 BACKGROUND_PRESETS = (
     "studio_white",
     "studio_grey",
@@ -151,6 +92,105 @@ POSE_PRESETS = (
     "side_step",
 )
 """Poses kept as key points; the first is used when nothing is asked."""
+
+BLEND_STRENGTH = 0.75
+SMOOTHNESS = 0.5
+"""What counts where nothing is asked."""
+
+# Read by Python and, in the documents, by JavaScript: that knows no \A and \Z, and Python's $ passes a line break.
+FileId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", description="The id of an uploaded file.")]
+
+# The enums are for the documents: a stored task of the system before this one may name another preset.
+_PRESET = r"^[a-z0-9_]{1,40}(?!\n)$"
+FigurePreset = Annotated[str, Meta(pattern=_PRESET, extra_json_schema={"enum": [*FIGURE_PRESETS]})]
+BackgroundPreset = Annotated[str, Meta(pattern=_PRESET, extra_json_schema={"enum": [*BACKGROUND_PRESETS]})]
+PosePreset = Annotated[str, Meta(pattern=_PRESET, extra_json_schema={"enum": [*POSE_PRESETS]})]
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+AliasOfReference = Annotated[FileId | None, Meta(description="Another name of reference_image.")]
+
+
+class EditConfig(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What every mode understands. Null means the same as leaving a field out."""
+
+    quality: Annotated[
+        Quality | None,
+        Meta(description="How finely edges and fills are worked out. Absent (as low, medium): standard."),
+    ] = None
+    size: Annotated[
+        Size | None, Meta(description="The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.")
+    ] = None
+    reference_image: FileId | None = None
+
+
+class HeadSwapConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How to put the source's head on the reference's figure."""
+
+    blend_strength: Annotated[
+        Share | None,
+        Meta(description=f"How far skin and light of head and figure come together. Absent: {BLEND_STRENGTH}."),
+    ] = None
+    preserve_details: Annotated[
+        bool | None, Meta(description="Whether the head stays as sharp as it is. Absent: true.")
+    ] = None
+    figure_preset: Annotated[
+        FigurePreset | None,
+        Meta(description=f"The figure, where there is no reference. Absent: {FIGURE_PRESETS[0]}."),
+    ] = None
+    target_face_image: AliasOfReference = None
+    cloth_image: AliasOfReference = None
+
+
+class BackgroundChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What to put behind the person."""
+
+    background_type: Annotated[
+        BackgroundType | None,
+        Meta(description="custom needs a reference. Absent: custom with a reference and no preset, else preset."),
+    ] = None
+    background_preset: Annotated[
+        BackgroundPreset | None, Meta(description=f"The backdrop of preset. Absent: {BACKGROUND_PRESETS[0]}.")
+    ] = None
+    edge_blur: Annotated[
+        Annotated[float, Meta(ge=0, le=10)] | None,
+        Meta(description="Feather of the person's edge in pixels. Absent: 0."),
+    ] = None
+    color_match: Annotated[
+        bool | None, Meta(description="Whether the person takes the background's light. Absent: true.")
+    ] = None
+    background_image: AliasOfReference = None
+    bg_image: AliasOfReference = None
+
+
+class PoseChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which pose to take, and how."""
+
+    target_pose: Annotated[
+        PosePreset | None,
+        Meta(description=f"The pose; it wins over a reference. Absent, without a reference: {POSE_PRESETS[0]}."),
+    ] = None
+    preserve_face: Annotated[
+        bool | None, Meta(description="Whether the face stays as it is, instead of turning. Absent: true.")
+    ] = None
+    smoothness: Annotated[Share | None, Meta(description=f"How softly joints bend. Absent: {SMOOTHNESS}.")] = None
+    pose_reference: AliasOfReference = None
+    pose_image: AliasOfReference = None
+
+
+AnyConfig = HeadSwapConfig | BackgroundChangeConfig | PoseChangeConfig
+
+CONFIG_TYPES: dict[Mode, type[AnyConfig]] = {
+    Mode.HEAD_SWAP: HeadSwapConfig,
+    Mode.BACKGROUND_CHANGE: BackgroundChangeConfig,
+    Mode.POSE_CHANGE: PoseChangeConfig,
+}
+
+REFERENCE_FIELDS: dict[Mode, tuple[str, ...]] = {
+    Mode.HEAD_SWAP: ("reference_image", "target_face_image", "cloth_image"),
+    Mode.BACKGROUND_CHANGE: ("reference_image", "background_image", "bg_image"),
+    Mode.POSE_CHANGE: ("reference_image", "pose_reference", "pose_image"),
+}
+"""The names under which clients send the reference inside `config`."""
 
 PRESETS: dict[Mode, tuple[str, ...]] = {
     Mode.HEAD_SWAP: FIGURE_PRESETS,

@@ -44,7 +44,7 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
     source_image: FileId
     reference_image: FileId | None = None
     config: Annotated[dict[str, Any], Meta(description="By mode; GET /api/v1/modes has each one's JSON Schema.")] = {}
-    webhook_url: Annotated[str, Meta(max_length=2000)] | None = None
+    webhook_url: Annotated[str, Meta(max_length=2000, description="Told when the task has ended.")] | None = None
     priority: Priority = Priority.NORMAL
 
 

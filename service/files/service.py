@@ -111,8 +111,7 @@ class FileService:
         if stored + more > self._max_stored:
             raise Refused(
                 ProblemCode.STORAGE_QUOTA_EXCEEDED,
-                f"Your uploads may take up {self._max_stored:,} bytes, and this one is beyond that. "
-                "Delete some that you don't need any more: GET /api/v1/files lists them.",
+                f"Your uploads may take up {self._max_stored:,} bytes, and this one is beyond that. Delete some first.",
                 field="file",
             )
 

@@ -1,15 +1,15 @@
 """/me: the account behind the token, and its credits."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Controller, Request, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
 
 from schema.models.accounts import Account, LedgerPage
 from schema.models.problems import ProblemCode as Code
 from service.accounts.credits import get_ledger
 from service.accounts.users import get_account
+from service.http.controllers.parameters import Cursor, PageSize
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 
@@ -37,8 +37,8 @@ class AccountController(Controller):
         self,
         request: UserRequest,
         services: NamedDependency[Services],
-        cursor: Annotated[str | None, QueryParameter(description="next_cursor of the page before.")] = None,
-        page_size: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+        cursor: Cursor = None,
+        page_size: PageSize = 20,
     ) -> LedgerPage:
         """Every change of the balance, newest first."""
         return await get_ledger(services.pool, request.user, cursor=cursor, page_size=page_size)

@@ -17,6 +17,7 @@ from litestar.response import Stream
 
 from schema.models.files import FileList, UploadedFile
 from schema.models.problems import ProblemCode as Code
+from service.http.controllers.parameters import Cursor, PageSize
 from service.http.gate import authenticated
 from service.http.openapi.answers import problem_specs
 from service.http.sending import send_file
@@ -108,8 +109,8 @@ class FileController(Controller):
         self,
         request: UserRequest,
         services: NamedDependency[Services],
-        cursor: Annotated[str | None, QueryParameter(description="next_cursor of the page before.")] = None,
-        page_size: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+        cursor: Cursor = None,
+        page_size: PageSize = 20,
     ) -> FileList:
         """One's own files, newest first: uploads, and what edits made."""
         records, pagination = await services.files.list_files(request.user, cursor=cursor, page_size=page_size)

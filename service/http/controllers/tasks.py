@@ -12,6 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
+from service.http.controllers.parameters import Cursor, PageSize
 from service.http.layers.context import add_header
 from service.http.openapi.answers import problem_specs
 from service.http.problems import JSON_BODY_HANDLERS
@@ -40,14 +41,12 @@ REPLAY = {
 }
 
 Status = Annotated[
-    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*TaskStatus, "all", None]})
+    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*TaskStatus, "all"]})
 ]
 ModeFilter = Annotated[
-    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*Mode, "all", None]})
+    str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*Mode, "all"]})
 ]
 Page = Annotated[int, QueryParameter(ge=1, description="page x page_size goes up to 10,000; beyond, use the cursor.")]
-PageSize = Annotated[int, QueryParameter(ge=1, le=100)]
-Cursor = Annotated[str | None, QueryParameter(description="next_cursor of the page before, with the same filters.")]
 Key = Annotated[
     str | None,
     HeaderParameter(

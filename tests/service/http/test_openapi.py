@@ -8,8 +8,11 @@ import httpx
 import msgspec
 import pytest
 
+from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, Mode
 from schema.models.problems import STATUS, Problem
-from tests.service.http.serving import API, JSON
+from schema.models.problems import ProblemCode as Code
+from service.http.openapi.edits import PLACEHOLDER
+from tests.service.http.serving import API, JSON, PHOTO, User, problem
 
 PUBLIC = {f"{API}/modes", "/livez", "/readyz"}
 
@@ -17,6 +20,7 @@ ROUTES = {
     ("post", "/uploads"): "400 401 413 415",
     ("post", "/upload"): "400 401 413 415",
     ("get", "/files/{file_id}"): "401 403 404",
+    ("get", "/files"): "400 401",
     ("delete", "/files/{file_id}"): "401 404 409",
     ("post", "/tasks"): "400 401 402 404 422 429 503",
     ("get", "/tasks"): "400 401",
@@ -118,9 +122,109 @@ async def test_every_example_of_a_problem_is_one(document: JSON) -> None:
 async def test_an_upload_is_a_form_and_a_file_a_picture(document: JSON) -> None:
     body = document["paths"][f"{API}/uploads"]["post"]["requestBody"]
     assert set(body["content"]["multipart/form-data"]["schema"]["properties"]) == {"file", "purpose"}
-    assert list(document["paths"][f"{API}/files/{{file_id}}"]["get"]["responses"]["200"]["content"]) == ["image/*"]
-    new_task = document["components"]["schemas"]["NewTask"]
-    assert set(new_task["required"]) == {"mode", "source_image"}
+    read = document["paths"][f"{API}/files/{{file_id}}"]["get"]["responses"]
+    for status in ("200", "206"):
+        assert set(read[status]["content"]) == {"image/jpeg", "image/png", "image/webp"}
+        for content in read[status]["content"].values():
+            assert content["schema"] == {"type": "string", "format": "binary"}
+    assert "image/*" not in msgspec.json.encode(document).decode()
+
+
+async def test_every_example_of_a_task_is_one_once_its_photo_is_there(document: JSON, user: User) -> None:
+    body = document["paths"][f"{API}/tasks"]["post"]["requestBody"]["content"]["application/json"]
+    examples = [example["value"] for example in body["examples"].values()]
+    assert {example["mode"] for example in examples} == set(Mode)
+    problem(await user.http.post(f"{API}/tasks", json=examples[0]), Code.FILE_NOT_FOUND, 404)
+    for example in examples:
+        assert example["source_image"] == PLACEHOLDER
+        sent = {**example, "source_image": await user.photo()}
+        answer = await user.http.post(f"{API}/tasks", json=sent)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["config"] == example["config"]
+
+
+async def test_the_docs_put_the_last_upload_in_its_place(anonymous: httpx.AsyncClient) -> None:
+    script = (await anonymous.get("/docs-assets/start.js")).text
+    assert PLACEHOLDER in script
+    assert "{{" not in script
+
+
+async def test_operations_are_named_as_a_program_would_call_them(document: JSON) -> None:
+    names = {operation["operationId"] for _, _, operation in operations(document)}
+    assert {"upload", "create_task", "get_task", "list_files", "get_me", "list_modes"} <= names
+    assert all(re.fullmatch(r"[a-z_]{3,15}", name) for name in names)
+
+
+async def test_a_config_is_typed_by_its_mode(document: JSON) -> None:
+    schemas = document["components"]["schemas"]
+    new = schemas["NewTask"]
+    assert new["discriminator"]["propertyName"] == "mode"
+    assert set(new["discriminator"]["mapping"]) == set(Mode)
+    assert {one["$ref"] for one in new["oneOf"]} == set(new["discriminator"]["mapping"].values())
+    for mode, reference in new["discriminator"]["mapping"].items():
+        assert set(schemas[reference.rpartition("/")[2]]["required"]) == {"mode", "source_image"}
+        variant = schemas[reference.rpartition("/")[2]]["properties"]
+        assert variant["mode"]["enum"] == [mode]
+        config = schemas[variant["config"]["$ref"].rpartition("/")[2]]
+        assert set(config["properties"]) == set(CONFIG_TYPES[Mode(mode)].__struct_fields__)
+        (presets,) = [one for one in config["properties"][PRESET_FIELDS[Mode(mode)]]["anyOf"] if "enum" in one]
+        assert presets["enum"] == list(PRESETS[Mode(mode)])
+    for task in ("Task", "HistoricTask"):
+        assert len(schemas[task]["properties"]["config"]["anyOf"]) == len(Mode) + 1
+    assert "ResultMetadata" in schemas["TaskResult"]["properties"]["metadata"]["anyOf"][0]["$ref"]
+
+
+async def test_what_a_field_takes_by_itself_is_told(document: JSON) -> None:
+    schemas = document["components"]["schemas"]
+    for mode in Mode:
+        properties = schemas[CONFIG_TYPES[mode].__name__]["properties"]
+        aliases = set(REFERENCE_FIELDS[mode])
+        assert all("Absent" in properties[name]["description"] for name in properties.keys() - aliases)
+
+
+async def test_parameters_are_there_or_not_and_never_null(document: JSON) -> None:
+    for _, path, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["schema"]["type"] in {"string", "integer"}, (path, parameter["name"])
+            if parameter["name"] == "cursor":
+                assert re.search(parameter["schema"]["pattern"], "WzE3LCJ0YXNrIl0")
+                assert not re.search(parameter["schema"]["pattern"], "a=")
+
+
+async def test_every_header_that_is_promised_comes(document: JSON, user: User, anonymous: httpx.AsyncClient) -> None:
+    file = (await user.upload(PHOTO)).json()
+    task = f"{API}/tasks"
+    key = {"Idempotency-Key": "headers"}
+    body = {"mode": "HEAD_SWAP", "source_image": file["file_id"]}
+    of_file = f"{API}/files/{{file_id}}"
+    tag = (await user.http.get(str(file["url"]))).headers["etag"]
+    answers = [
+        (task, "post", await user.http.post(task, json=body, headers=key)),
+        (task, "post", await user.http.post(task, json=body, headers=key)),
+        (task, "post", await user.http.post(task, json={})),
+        (task, "get", await anonymous.get(task)),
+        (task, "get", await user.http.get(task)),
+        *[
+            (of_file, "get", await anonymous.get(str(file["url"]), headers=headers))
+            for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=999999-"}, {"If-None-Match": tag})
+        ],
+        (of_file, "get", await anonymous.get(str(file["url"]), headers={"If-Match": '"x"'})),
+    ]
+    assert {answer.status_code for _, _, answer in answers} == {200, 201, 206, 304, 400, 401, 412, 416}
+    for path, method, answer in answers:
+        told = document["paths"][path][method]["responses"][str(answer.status_code)]["headers"]
+        assert {name for name, header in told.items() if header["required"]} <= {
+            name for name in told if name in answer.headers
+        }, (path, answer.status_code)
+
+
+async def test_links_lead_to_operations_that_take_what_they_bring(document: JSON) -> None:
+    named = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    links = [link for found in values(document, "links") for link in found.values()]
+    assert len(links) >= 15
+    for link in links:
+        taken = {one["name"] for one in named[link["operationId"]].get("parameters", [])}
+        assert set(link.get("parameters", {})) <= taken
 
 
 async def test_what_needs_no_token_says_so(document: JSON) -> None:

@@ -38,7 +38,7 @@ from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import lab, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
-from schema.models.edits import LONG_EDGE, HeadSwapConfig, Quality, Size
+from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
 
 PLAN = {
     "Opening the photos": 0,
@@ -58,8 +58,6 @@ _EFFORTS = {
     Quality.HIGH: Effort(mirror_all=True, whole=896, head=640),
     Quality.ULTRA: Effort(mirror_all=True, whole=1280, head=896),
 }
-_STRENGTH = 0.75
-"""`blend_strength` when nothing is asked."""
 _SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
 SOURCE_EDGE = 2048
@@ -137,7 +135,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     seen = as_rgb(theirs.image)
     values = lab(seen)
     tone = face_tone(values, theirs.face.points)
-    strength = _STRENGTH if config.blend_strength is None else config.blend_strength
+    strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(face_tone(lab(as_rgb(ours.image)), ours.face.points), tone, strength)
     skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share)
     body = _in_tone(seen, values, skin, tone, change)

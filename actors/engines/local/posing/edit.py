@@ -25,7 +25,7 @@ from actors.engines.local.raster import grown, shrunk
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
-from schema.models.edits import LONG_EDGE, POSE_PRESETS, PoseChangeConfig, Quality, Size
+from schema.models.edits import LONG_EDGE, POSE_PRESETS, SMOOTHNESS, PoseChangeConfig, Quality, Size
 from schema.models.problems import FailureCode
 
 PLAN = {
@@ -60,7 +60,6 @@ _LEVELS = {
     Quality.ULTRA: _Level(Work(head=True, side=1280), 520),
 }
 _REFERENCE_EDGE = 1024
-_SMOOTHNESS = 0.5
 _CERTAIN = 0.5
 _TRACE = 0.02
 """Less alpha than this nobody sees."""
@@ -122,7 +121,7 @@ def bend(
     step("Taking the figure apart")
     layers = sheets(cut.colours, cut.alpha, parts(as_rgb(photo.image), cut.alpha, figure), figure)
     step("Bending it into the pose")
-    smoothness = _SMOOTHNESS if config.smoothness is None else config.smoothness
+    smoothness = SMOOTHNESS if config.smoothness is None else config.smoothness
     mesh = bent(layers, figure, target, cut.alpha.shape, smoothness)
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover = drawn(layers, mesh, order, cut.alpha.shape)
