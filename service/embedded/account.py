@@ -62,6 +62,20 @@ def choose_home(directory: Path) -> Home:
     return _made(outside, account, mode=0o711)
 
 
+def is_nameless() -> bool:
+    """Whether the system has no name for our user id, as in a container that runs under any number."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return True
+    return False
+
+
+def named_account() -> Account:
+    """Some account that has a name and isn't root. Raises EmbeddedError when there is none."""
+    return _unprivileged()
+
+
 def can_run(account: Account, *command: str) -> bool:
     """Whether a short command works for that account. Asked of the kernel: mode bits don't tell of ACLs or mounts."""
     try:

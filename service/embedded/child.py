@@ -1,5 +1,6 @@
 """A process of ours that ends when we end, however we end."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from service.embedded.account import Account
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
 # Loaded here, not in the forked child, where only system calls are safe.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -24,7 +26,8 @@ class Child:
     """A running process, in a session of its own (a Ctrl-C in the terminal is for us, and we pass it on in order).
 
     `dies_by` is the signal it gets when we are gone without having stopped it. `stdin` (at most a page) is what it
-    reads; `output` and `errors` are file descriptors, ours when None.
+    reads; `output` and `errors` are file descriptors, ours when None. `known_as`: to itself it has that account's
+    numbers, to everybody else ours (a user namespace; where the system allows none it has ours).
 
     Raises:
         OSError: the program can't be run.
@@ -37,6 +40,7 @@ class Child:
         dies_by: signal.Signals,
         environment: Mapping[str, str],
         account: Account | None = None,
+        known_as: Account | None = None,
         directory: Path | None = None,
         stdin: bytes | None = None,
         output: int | None = None,
@@ -60,7 +64,7 @@ class Child:
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else (),
-                preexec_fn=_before_exec(os.getpid(), dies_by),  # noqa: PLW1509 - system calls only, one thread
+                preexec_fn=_before_exec(os.getpid(), dies_by, known_as),  # noqa: PLW1509 - system calls only, one thread
             )
         finally:
             if source != subprocess.DEVNULL:
@@ -80,6 +84,14 @@ class Child:
             self._watchdog.communicate()
             self._watchdog = None
         return code
+
+    async def ended(self) -> int:
+        """Its exit code, once it has ended. The kernel tells: nobody looks meanwhile."""
+        code = self.exit_code()
+        if code is None:
+            await (_end_of(self._process.pid) if sys.platform == "linux" else asyncio.to_thread(self._process.wait))
+            code = self.exit_code()
+        return code or 0
 
     def send(self, number: signal.Signals) -> None:
         """Signal it; does nothing once it has ended (its pid may be another's by then)."""
@@ -101,6 +113,19 @@ def describe_exit(code: int) -> str:
     return f"exit code {code}"
 
 
+async def _end_of(pid: int) -> None:
+    """Return when a child of ours has ended, which nobody else reaps."""
+    handle = os.pidfd_open(pid)
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
 def _filled_pipe(content: bytes) -> int:
     """A pipe to read that from.
 
@@ -112,18 +137,34 @@ def _filled_pipe(content: bytes) -> int:
     return reader
 
 
-def _before_exec(parent: int, dies_by: signal.Signals) -> Callable[[], None]:
+def _before_exec(parent: int, dies_by: signal.Signals, known_as: Account | None) -> Callable[[], None]:
     prctl = None if _libc is None else _libc.prctl
+    unshare = None if _libc is None or known_as is None else _libc.unshare
+    maps = {} if known_as is None else _maps_to(known_as)
 
     def prepare() -> None:
         # Runs between fork and exec, after the change of account, which would undo prctl.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what our parent blocked, a child would never hear
+        if unshare is not None and unshare(_CLONE_NEWUSER) == 0:
+            for path, content in maps.items():
+                handle = os.open(path, os.O_WRONLY)
+                os.write(handle, content)
+                os.close(handle)
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, int(dies_by))
             if os.getppid() != parent:  # it died before we asked, so no signal will come
                 os._exit(1)
 
     return prepare
+
+
+def _maps_to(account: Account) -> dict[str, bytes]:
+    """What makes our user and group the account's inside a user namespace, in this order (user_namespaces(7))."""
+    return {
+        "/proc/self/setgroups": b"deny",
+        "/proc/self/uid_map": f"{account.uid} {os.geteuid()} 1".encode(),
+        "/proc/self/gid_map": f"{account.gid} {os.getegid()} 1".encode(),
+    }
 
 
 def _watch(pid: int, dies_by: signal.Signals) -> subprocess.Popen[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from service.embedded.account import Home
+from service.embedded.account import Home, is_nameless, named_account
 from service.embedded.binaries import postgres_programs
 from service.embedded.child import Child
 from service.embedded.errors import EmbeddedError
@@ -82,6 +82,8 @@ class Postgres(Server):
         if self.account is not None:
             os.chown(aside, self.account.uid, self.account.gid)
             os.chown(password, self.account.uid, self.account.gid)
+        # initdb looks its user up, and gives up without a name; the server itself doesn't ask.
+        nameless = self.account is None and is_nameless()
         log = self.open_log()
         try:
             initdb = Child(
@@ -100,6 +102,7 @@ class Postgres(Server):
                 dies_by=signal.SIGKILL,
                 environment=ENVIRONMENT,
                 account=self.account,
+                known_as=named_account() if nameless else None,
                 directory=self.directory,
                 output=log,
                 errors=log,
@@ -109,6 +112,11 @@ class Postgres(Server):
         try:
             while (code := initdb.exit_code()) is None:
                 yield
+            if code != 0 and nameless:
+                raise EmbeddedError(
+                    f"PostgreSQL's data can't be made ({self._last_words()}): add a line for this user to /etc/passwd, "
+                    "or set DATABASE_URL"
+                )
             if code != 0:
                 raise EmbeddedError(f"PostgreSQL's data can't be made ({self._last_words()}); see {self._log}")
             (aside / "data").rename(self._data)

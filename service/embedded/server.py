@@ -64,6 +64,10 @@ class Server(ABC):
         """None while it runs (or before it ever did)."""
         return None if self._child is None else self._child.exit_code()
 
+    async def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        return 0 if self._child is None else await self._child.ended()
+
     def starting(self) -> Steps:
         """Start it, unless it runs, and wait until it answers. `stopping` is due afterwards, also after an error.
 

@@ -41,6 +41,10 @@ class ServiceProcess(ABC):
         """None while it runs (or before it ever did)."""
         return None if self._child is None else self._child.exit_code()
 
+    async def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        return 0 if self._child is None else await self._child.ended()
+
     @abstractmethod
     def starting(self) -> Steps:
         """Start it, and wait until it works or has ended. Raises OSError when it can't be run."""

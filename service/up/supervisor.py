@@ -13,7 +13,8 @@ from service.embedded.private_files import Lock, make_directory
 from service.embedded.steps import Steps, finished
 from service.up.stack import Pids, Plan, Say, Stack
 
-_LOOK_SECONDS = 0.05
+_FIRST_LOOK_SECONDS = 0.05
+_LONGEST_LOOK_SECONDS = 1.0  # at an API that runs and doesn't say that everything is well
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 3.0  # what died is to be back within 5
 _SETTLED_SECONDS = 2.0  # whoever lives so long starts with a clean sheet
@@ -24,7 +25,7 @@ class _Kept(Protocol):
     @property
     def label(self) -> str: ...
     def starting(self) -> Steps: ...
-    def exit_code(self) -> int | None: ...
+    async def ended(self) -> int: ...
 
 
 async def serve(plan: Plan, environ: Mapping[str, str], say: Say) -> None:
@@ -53,6 +54,8 @@ class _Supervisor:
         self._stack = stack
         self._say = say
         self._has_been_ready = False
+        self._changed = asyncio.Event()
+        """Somebody has started or ended."""
 
     async def run(self) -> None:
         stop_asked = asyncio.Event()
@@ -95,7 +98,9 @@ class _Supervisor:
             began = time.monotonic()
             try:
                 await finished(process.starting())
-                code = await _end_of(process)
+                self._changed.set()
+                code = await process.ended()
+                self._changed.set()
                 trouble, refused = f"{process.label} ended ({describe_exit(code)})", code > 0
             except (EmbeddedError, OSError) as error:
                 trouble, refused = str(error), True
@@ -107,24 +112,31 @@ class _Supervisor:
             await asyncio.sleep(delay)
 
     async def _publish(self) -> None:
-        """Write ready.json whenever everything answers and somebody is new."""
+        """Write ready.json whenever everything answers and somebody is new; at rest, wait for news."""
         published = None
-        waiting_since = time.monotonic()
+        pause = _FIRST_LOOK_SECONDS
+        told = time.monotonic()
         while True:
+            self._changed.clear()
             pids = self._stack.pids()
-            if pids is not None and pids == published:
-                waiting_since = time.monotonic()
-            elif (missing := await self._stack.missing()) is None:
+            if pids is None or pids != published:
+                missing = await self._stack.missing()
                 # Who answered just now may have died since, or been replaced.
-                if pids is not None and pids == self._stack.pids():
-                    if self._published(pids):
-                        published = pids
-                    else:
-                        await asyncio.sleep(_LONGEST_DELAY_SECONDS)
-            elif time.monotonic() - waiting_since > _HINT_SECONDS:
-                waiting_since = time.monotonic()
-                self._say(f"Still waiting for: {missing}")
-            await asyncio.sleep(_LOOK_SECONDS)
+                if missing is None and pids is not None and pids == self._stack.pids() and self._published(pids):
+                    published = pids
+                if missing is not None and time.monotonic() - told > _HINT_SECONDS:
+                    told = time.monotonic()
+                    self._say(f"Still waiting for: {missing}")
+            at_rest = pids is not None and pids == published
+            try:
+                # Not wait_for, which in Python 3.11 swallows a cancellation that comes together with the news.
+                async with asyncio.timeout(None if at_rest else pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                pause = min(pause * 1.2, _LONGEST_LOOK_SECONDS)
+            else:
+                pause = _FIRST_LOOK_SECONDS
+                told = time.monotonic() if at_rest else told
 
     def _published(self, pids: Pids) -> bool:
         try:
@@ -139,12 +151,6 @@ class _Supervisor:
             for line in self._stack.greeting():
                 self._say(line)
         return True
-
-
-async def _end_of(process: _Kept) -> int:
-    while (code := process.exit_code()) is None:  # noqa: ASYNC110 - nobody but the kernel knows, and asking costs nothing
-        await asyncio.sleep(_LOOK_SECONDS)
-    return code
 
 
 def _on_signals(stop_asked: asyncio.Event) -> None:
