@@ -85,7 +85,7 @@ class Runtime(Middleware):
 
     async def _open(self, broker: Broker) -> None:
         try:
-            connections = await self._held.enter_async_context(open_connections(self._settings, redis_needed=True))
+            connections = await self._held.enter_async_context(open_connections(self._settings, "worker"))
             await connections.storage.check()
         except (NotConnected, SchemaError) as error:
             raise MiddlewareError(str(error)) from None

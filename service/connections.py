@@ -11,9 +11,11 @@ from msgspec import Struct
 from schema.messages import Keys
 from service.away import trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
+from service.files.mark import open_storage
 from service.files.storage import Storage, StorageError
 from service.installation import redis_keys
 from service.migrations import check_schema
+from service.presence import Kind, Presence
 from service.queue import REDIS_AWAY, Queue
 from service.redis_errors import CLUSTER, trouble_with_redis
 from service.settings import Settings
@@ -37,24 +39,29 @@ class Connections(Struct, frozen=True):
     pool: Pool
     queue: Queue
     storage: Storage
+    presence: Presence
 
 
 @asynccontextmanager
 async def open_connections(
-    settings: Settings, *, least: int = 1, redis_needed: bool = False
+    settings: Settings, kind: Kind, *, least: int = 1, address: str | None = None
 ) -> AsyncGenerator[Connections]:
-    """Connect to everything, and close it again; `least` connections to PostgreSQL are there from the start.
+    """Connect to everything, sign in, and close it again; `least` connections to PostgreSQL are there from the start.
+
+    A worker can do nothing without Redis and the storage; the API starts without them and says so in /readyz.
 
     Raises:
-        NotConnected: Something can't be used. Redis counts only if it is needed, or a cluster.
+        NotConnected: Something can't be used. For the API Redis counts only if it is a cluster.
         SchemaError: The database's schema is older than this version.
     """
     pool, keys = await _opened_pool(settings, least)
     queue = Queue(settings.redis_url, keys)
+    presence = Presence(pool, kind, settings.storage_url, address=address)
     try:
-        await _look_at_redis(queue, needed=redis_needed)
-        yield Connections(pool, queue, _opened_storage(settings))
+        await _look_at_redis(queue, needed=kind == "worker")
+        yield Connections(pool, queue, await _settled_storage(settings, pool, presence), presence)
     finally:
+        await presence.end()
         await queue.close()
         await _close(pool)
 
@@ -104,11 +111,18 @@ async def _look_at_redis(queue: Queue, *, needed: bool) -> None:
         log.warning("redis can't be used yet", reason=trouble.what, remedy=trouble.remedy)
 
 
-def _opened_storage(settings: Settings) -> Storage:
+async def _settled_storage(settings: Settings, pool: Pool, presence: Presence) -> Storage:
     try:
-        return Storage.open(settings.storage_url, settings.storage_options)
+        try:
+            async with pool.acquire() as connection:
+                storage = await open_storage(connection, settings.storage_url, settings.storage_options)
+        except StorageError:
+            await presence.note()
+            raise
+        await presence.begin(storage)
     except StorageError as error:
         raise NotConnected(f"The storage (STORAGE_URL) can't be used: {error}") from error
+    return storage
 
 
 async def _close(pool: Pool) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.cli.options import data_dir_option, print_json, settings_for
 from service.cli.progress import Bar
 from service.connections import one_connection
 from service.database import Connection
-from service.files.storage import Storage
+from service.files.mark import open_storage, settle
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.report import ReportFile
@@ -106,21 +107,23 @@ def import_(
         raise click.UsageError("--users-only goes neither with --take-over nor with --files")
     settings = settings_for(data_dir)
     old_prefix = prefix or settings.legacy_prefix
-    bringing = None
-    if files is not None:
-        storage = Storage.open(settings.storage_url, settings.storage_options)
-        bringing = Bringing(files, storage, settings.max_image_pixels)
     wishes = Wishes(
         prefix=old_prefix,
         timezone=timezone,
         take_over=take_over,
         users_only=users_only,
         dry_run=dry_run,
-        files=bringing,
     )
 
     async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
-        return await import_everything(connection, source, wishes, told)
+        if files is None:
+            return await import_everything(connection, source, wishes, told)
+        storage = None
+        if not dry_run:
+            storage = await open_storage(connection, settings.storage_url, settings.storage_options)
+            await settle(connection, storage, may_move=False)
+        bringing = Bringing(files, storage, settings.max_image_pixels)
+        return await import_everything(connection, source, structs.replace(wishes, files=bringing), told)
 
     print_json(_run(settings, redis_url, old_prefix, report, work))
 

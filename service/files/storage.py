@@ -78,6 +78,13 @@ class BlobNotFound(StorageError):  # noqa: N818 - an answer rather than a failur
         super().__init__(f"nothing is stored under {key}", transient=False)
 
 
+class DirectoryMissing(StorageError):  # noqa: N818 - an answer rather than a failure
+    """There is no such directory: its volume isn't mounted, or nobody has made it yet."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(f"{directory} isn't there: mount it, make it or correct STORAGE_URL", transient=False)
+
+
 class Storage:
     """Blobs under keys like `ab/cdef.jpg`, written once. Safe to share between tasks of one event loop.
 
@@ -92,22 +99,31 @@ class Storage:
 
     @classmethod
     def open(cls, url: str, options: Mapping[str, str] | None = None) -> Self:
-        """Open `file:///directory` (made when it isn't there) or `s3://bucket/prefix`.
+        """Open `file:///directory` or `s3://bucket/prefix`.
 
         `options` are AWS_* variables that win over the process's environment. No connection is made: see `check`.
         """
-        try:
-            place = read_storage_url(url)
-        except NotAUrl:
-            raise StorageError(f"STORAGE_URL takes {TAKES}", transient=False) from None
+        place = _place_of(url)
         if isinstance(place, Directory):
             return cls._open_directory(place.path)
         return cls._open_bucket(place, {**os.environ, **(options or {})})
 
     @classmethod
+    def made(cls, url: str, options: Mapping[str, str] | None = None) -> Self:
+        """Open it, and make the directory if it isn't there."""
+        place = _place_of(url)
+        if isinstance(place, Directory):
+            try:
+                place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"{place.path} can't be used: {_reason(error)}", transient=False) from error
+        return cls.open(url, options)
+
+    @classmethod
     def _open_directory(cls, root: Path) -> Self:
+        if not root.exists():
+            raise DirectoryMissing(root)
         try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
             store = LocalStore(prefix=root)
         except (OSError, ValueError, BaseError) as error:
             raise StorageError(f"{root} can't be used: {_reason(error)}", transient=False) from error
@@ -226,7 +242,8 @@ class Storage:
 
     async def check(self) -> None:
         """Write, read and delete a probe. Raises StorageError with the reason, within seconds."""
-        key, probe = f"_probe/{secrets.token_hex(8)}", secrets.token_bytes(32)
+        # No directory of its own, which would stay behind.
+        key, probe = f"_probe-{secrets.token_hex(8)}", secrets.token_bytes(32)
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self.put_bytes(key, probe, "application/octet-stream")
@@ -267,6 +284,13 @@ class Storage:
             raise StorageError(f"{self.name}: {_reason(error)}", transient=transient) from error
 
 
+def _place_of(url: str) -> Directory | Bucket:
+    try:
+        return read_storage_url(url)
+    except NotAUrl:
+        raise StorageError(f"STORAGE_URL takes {TAKES}", transient=False) from None
+
+
 def _checked(key: str) -> str:
     """The key, when it can't lead out of the root. Raises StorageError."""
     if len(key) > _MAX_KEY or not _KEY.fullmatch(key):
@@ -287,7 +311,9 @@ def _reason(error: Exception) -> str:
 
 
 def _make_private_directories(root: Path, key: str) -> None:
-    """Make a key's directories for their owner alone; the library would make them for everyone."""
+    """Make a key's directories for their owner alone; the library would make them, and the root, for everyone."""
+    if not root.is_dir():
+        raise FileNotFoundError(root)
     directory = root
     for part in key.split("/")[:-1]:
         directory /= part

@@ -12,6 +12,7 @@ from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
+from service.health.processes import api, shared_storage
 from service.health.redis import old_redis, redis
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
@@ -20,7 +21,7 @@ from service.installation import redis_keys
 from service.migrations import SchemaError, check_schema
 from service.settings import Settings
 
-LOOKS = (workers, waiting, stuck, undispatched, ledger, charges, refunds, ownerless, old_system)
+LOOKS = (api, workers, shared_storage, waiting, stuck, undispatched, ledger, charges, refunds, ownerless, old_system)
 """What the tables tell, in the order in which it is told."""
 
 

@@ -9,16 +9,21 @@ import structlog
 from msgspec import Meta, Struct
 
 from service.connections import Connections
-from service.database import UNAVAILABLE, Pool
-from service.files.storage import Storage, StorageError
+from service.database import UNAVAILABLE, Connection, Pool
+from service.files.mark import key_of
+from service.files.storage import StorageError
 from service.health.database import takes_writes
 from service.migrations import SchemaError, check_schema
+from service.presence import recent_processes
 from service.queue import REDIS_AWAY, Queue
 from service.redis_errors import RedisState, trouble_with_redis
 from service.tasks.workers import living_workers
 
 PATIENCE = 3.0
 """Seconds a part may take to answer before it counts as away."""
+
+WRITE_EVERY = 60.0
+"""Seconds between two tries whether the storage can be written."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +37,7 @@ class Part(StrEnum):
     UNUSABLE = "unusable"
     OUTDATED = "outdated"
     NONE_SEEN = "none seen"
+    ANOTHER_STORAGE = "another storage"
 
 
 class Readiness(Struct, frozen=True):
@@ -45,18 +51,47 @@ class Readiness(Struct, frozen=True):
     workers: Part
 
 
-async def look(connections: Connections) -> Readiness:
-    """Look at everything at once."""
-    (database, schema, workers), stored, redis = await asyncio.gather(
-        _look_at_database(connections.pool), _look_at_storage(connections.storage), _look_at_redis(connections.queue)
-    )
-    if any(part is not Part.OK for part in (database, schema, stored)):
-        status = "unavailable"
-    elif redis is not Part.OK or workers is not Part.OK:
-        status = "degraded"
-    else:
-        status = "ok"
-    return Readiness(status, database=database, schema=schema, storage=stored, redis=redis, workers=workers)
+class HealthWatch:
+    """Looks at the connections of one process."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._storage_check_due = 0.0
+
+    async def look(self) -> Readiness:
+        """Look at everything at once."""
+        (database, schema, workers), stored, redis = await asyncio.gather(
+            _look_at_database(self._connections.pool),
+            self._look_at_storage(),
+            _look_at_redis(self._connections.queue),
+        )
+        if any(part is not Part.OK for part in (database, schema, stored)):
+            status = "unavailable"
+        elif redis is not Part.OK or workers is not Part.OK:
+            status = "degraded"
+        else:
+            status = "ok"
+        return Readiness(status, database=database, schema=schema, storage=stored, redis=redis, workers=workers)
+
+    async def _look_at_storage(self) -> Part:
+        """A look at the mark is cheap; whether it can be written as well is tried now and then, and while it can't."""
+        storage, mark = self._connections.storage, self._connections.presence.mark
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if mark is None or not await storage.exists(key_of(mark)):
+                    # Away when it was to be settled, or changed below us: a sign of life settles it, or finds it wrong.
+                    await storage.check()
+                    return Part.ANOTHER_STORAGE
+                if now >= self._storage_check_due:
+                    self._storage_check_due = 0.0
+                    await storage.check()
+                    self._storage_check_due = now + WRITE_EVERY
+        except (StorageError, TimeoutError) as error:
+            self._storage_check_due = 0.0
+            log.warning("storage away", error=str(error))
+            return Part.AWAY
+        return Part.OK
 
 
 async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
@@ -67,21 +102,21 @@ async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
             except SchemaError:
                 return Part.OK, Part.OUTDATED, Part.NONE_SEEN
             database = Part.OK if await takes_writes(connection) else Part.READ_ONLY
-            return database, Part.OK, Part.OK if await living_workers(connection) else Part.NONE_SEEN
+            return database, Part.OK, await _look_at_workers(connection)
     except (*UNAVAILABLE, asyncpg.PostgresError) as error:
         # Whatever PostgreSQL says no with, be it a new password or a database that isn't there: it can't be used.
         log.warning("database away", error=type(error).__name__)
         return Part.AWAY, Part.AWAY, Part.NONE_SEEN
 
 
-async def _look_at_storage(storage: Storage) -> Part:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await storage.check()
-    except (StorageError, TimeoutError) as error:
-        log.warning("storage away", error=str(error))
-        return Part.AWAY
-    return Part.OK
+async def _look_at_workers(connection: Connection) -> Part:
+    """A worker on another storage finds no photo."""
+    if any(
+        each.kind == "worker" and each.living and each.storage_mark is None
+        for each in await recent_processes(connection)
+    ):
+        return Part.ANOTHER_STORAGE
+    return Part.OK if await living_workers(connection) else Part.NONE_SEEN
 
 
 async def _look_at_redis(queue: Queue) -> Part:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator
 
 from service.database import Connection
-from service.files.storage import Storage, StorageError
+from service.files.mark import current_mark, key_of, never_used
+from service.files.storage import DirectoryMissing, Storage, StorageError
 from service.health.findings import SHOWN, Finding, named, ok, unknown, wrong
 from service.settings import Settings
 from service.statements import load_queries
@@ -14,11 +15,23 @@ FILES_LOOKED_AT = 200
 
 
 async def storage(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
+    """A directory that isn't there is told of, never made."""
+    mark = await current_mark(connection)
     try:
         storage = Storage.open(settings.storage_url, settings.storage_options)
+        if mark is not None and not await storage.exists(key_of(mark)):
+            yield wrong(
+                "storage",
+                f"{storage.name} isn't the one that this database's files are in: {key_of(mark)} is missing there",
+                "Mount the volume or correct STORAGE_URL. To go on with this one, put an object of that name into it.",
+            )
+            return
         await storage.check()
     except StorageError as error:
-        yield wrong("storage", str(error), "Correct STORAGE_URL, its permissions or its credentials; make room.")
+        if isinstance(error, DirectoryMissing) and await never_used(connection):
+            yield unknown("storage", "nothing has been stored yet: the first start of the API makes the directory")
+        else:
+            yield wrong("storage", str(error), "Correct STORAGE_URL, its permissions or its credentials; make room.")
         return
     yield ok("storage", "can be written, read and deleted")
     files = await connection.fetch(QUERIES["sample_of_files"].sql, FILES_LOOKED_AT)

@@ -66,13 +66,13 @@ class Application:
         await self._layers(scope, receive, send)
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def opened(self, address: str | None = None) -> AsyncGenerator[None]:
         """Connected to everything. Not ASGI's lifespan: what stands in the way of it is raised as it is, to be told.
 
         Raises:
             See `open_services`.
         """
-        async with open_services(self._settings) as services, self.litestar.lifespan():
+        async with open_services(self._settings, address) as services, self.litestar.lifespan():
             self.litestar.state["services"] = services
             yield
 

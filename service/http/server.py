@@ -79,7 +79,7 @@ def serve(settings: Settings, listener: socket.socket, *, open_files: int) -> No
 
 
 async def _serve(server: Server, application: Application, listener: socket.socket) -> None:
-    async with application.opened():
-        host, port = listener.getsockname()[:2]
+    host, port = listener.getsockname()[:2]
+    async with application.opened(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"):
         log.info("listening", host=host, port=port)
         await server.serve(sockets=[listener])

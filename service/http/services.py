@@ -12,6 +12,7 @@ from service.connections import Connections, open_connections
 from service.database import Pool
 from service.files.service import FileService
 from service.files.urls import FileUrls
+from service.health.readiness import HealthWatch
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
@@ -27,7 +28,7 @@ from service.workspaces import own_directory
 class Services(Struct, frozen=True):
     """Everything a request may need, made once per process. Handlers ask for these by name."""
 
-    connections: Connections
+    health: HealthWatch
     pool: Pool
     urls: FileUrls
     gate: Gate
@@ -38,8 +39,8 @@ class Services(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncGenerator[Services]:
-    """Connect to everything, and close it again.
+async def open_services(settings: Settings, address: str | None = None) -> AsyncGenerator[Services]:
+    """Connect to everything, and close it again; `address` is where this process listens.
 
     Raises:
         SchemaError: The database's schema is older than this version.
@@ -47,8 +48,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         SettingsError: No temporary directory can be written to.
     """
     with own_directory() as uploads:
-        async with open_connections(settings, least=2) as connections, _serving(settings, connections, uploads) as made:
-            yield made
+        async with (
+            open_connections(settings, "api", least=2, address=address) as connections,
+            _serving(settings, connections, uploads) as services,
+        ):
+            yield services
 
 
 @asynccontextmanager
@@ -61,7 +65,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     if settings.legacy_redis_url is not None:
         older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
     services = Services(
-        connections=connections,
+        health=HealthWatch(connections),
         pool=pool,
         urls=urls,
         gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),

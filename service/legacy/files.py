@@ -41,7 +41,8 @@ class Bringing(Struct, frozen=True):
     """From where to where, and what is accepted."""
 
     directory: Path
-    storage: Storage
+    storage: Storage | None
+    """None in a dry run, which stores nothing."""
     max_pixels: int
 
 
@@ -157,14 +158,15 @@ class FilesImport:
 
     async def _store_all(self, made: Sequence[tuple[NewFile, Path]]) -> None:
         """Blobs first, rows later: what is never recorded is removed by the sweep."""
-        if self._dry_run or not made:
+        storage = self._storage
+        if storage is None or not made:
             return
         await files.expect_blobs(self._connection, [new.blob_key for new, _ in made])
         free = asyncio.Semaphore(AT_ONCE)
 
         async def put(new: NewFile, path: Path) -> None:
             async with free:
-                await self._storage.put(new.blob_key, path, new.content_type)
+                await storage.put(new.blob_key, path, new.content_type)
 
         async with asyncio.TaskGroup() as group:
             for new, path in made:

@@ -27,7 +27,7 @@ class Environment:
 
 
 def prepare_environment(environ: Mapping[str, str], directory: Path, *, workers: int) -> Environment:
-    """Judge the settings, and make what is missing: the secret key and the directory for files.
+    """Judge the settings, and make the secret key if it is missing.
 
     Raises:
         SettingsError: a setting is wrong, before anything was started.
@@ -39,8 +39,6 @@ def prepare_environment(environ: Mapping[str, str], directory: Path, *, workers:
     if not settings.secret_keys:
         write_private(directory / "secret-key", secrets.token_urlsafe(48))
         settings = _judged(environ, directory, database_url)
-    if not variables.get("STORAGE_URL", "").strip():
-        (directory / "files").mkdir(mode=0o700, exist_ok=True)
     if not variables.get("ENGINE_THREADS", "").strip():
         # Otherwise every slot of every worker would take all cores.
         threads = max(1, settings.engine_threads // (workers * settings.worker_slots))

@@ -44,7 +44,7 @@ NewEditor = Callable[..., Editor]
 
 @pytest.fixture
 async def storage(settings: Settings) -> Storage:
-    return Storage.open(settings.storage_url)
+    return Storage.made(settings.storage_url)
 
 
 @pytest.fixture

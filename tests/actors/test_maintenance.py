@@ -46,7 +46,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def storage(settings: Settings) -> Storage:
-    return Storage.open(settings.storage_url)
+    return Storage.made(settings.storage_url)
 
 
 @pytest.fixture

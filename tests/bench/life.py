@@ -113,7 +113,7 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
     engines: list[Engine] = [NoEdit() for _ in range(SLOTS)]
     editor = Editor(
         pool,
-        Storage.open(settings.storage_url),
+        Storage.made(settings.storage_url),
         dispatcher,
         engines,
         worker_id="bench",

@@ -88,7 +88,7 @@ async def test_a_balance_that_is_not_its_ledgers_sum_is_told(connection: Connect
 
 
 async def test_rows_and_blobs_are_compared_both_ways(connection: Connection, tmp_path: Path) -> None:
-    storage = Storage.open((tmp_path / "blobs").as_uri())
+    storage = Storage.made((tmp_path / "blobs").as_uri())
     user_id = await add_user(connection)
     await add_file(connection, user_id, blob_key="aa/lost")
     await add_file(connection, user_id, blob_key="aa/kept")

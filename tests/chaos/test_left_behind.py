@@ -45,7 +45,7 @@ async def test_a_killed_workers_photos_go_when_the_next_one_starts(
     (temporary := tmp_path / "temporary").mkdir()
     gate, log, extra = tmp_path / "gate", tmp_path / "log", {"TMPDIR": str(temporary)}
     user_id = await lives.add_user(connection)
-    storage = Storage.open(settings.storage_url)
+    storage = Storage.made(settings.storage_url)
     tasks = [await a_task(connection, storage, user_id) for _ in range(2)]
     with (
         quick_worker(settings, log, extra, gate=gate) as living,

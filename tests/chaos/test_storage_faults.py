@@ -279,7 +279,7 @@ async def test_an_upload_does_not_wait_for_a_silent_bucket(
 ) -> None:
     """Its sender would have gone long before the storage's own patience, a minute, is over."""
     monkeypatch.setattr(files_service, "PUT_WITHIN", 0.2)
-    storage = Storage.open(f"s3://photos/{tmp_path.name}", s3.options)
+    storage = Storage.made(f"s3://photos/{tmp_path.name}", s3.options)
     async with pool.acquire() as connection:
         user_id = await lives.add_user(connection)
     service = files_service.FileService(pool, storage, max_bytes=1_000_000, max_pixels=1_000_000)

@@ -62,7 +62,7 @@ class World:
     async def _open(self) -> None:
         self.pool: Pool = await open_pool(self._settings, min_size=4)
         self.queue = Queue(self._settings.redis_url, KEYS)
-        self.storage = Storage.open(self.directory.as_uri())
+        self.storage = Storage.made(self.directory.as_uri())
         self.dispatcher = Dispatcher(self.pool, self.queue)
         rules = Rules(available=frozenset(Mode), max_pending=MAX_PENDING)
         self.tasks = TaskService(self.pool, self.dispatcher, Waiters(self.pool, self.queue), rules)

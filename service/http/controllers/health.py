@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
-from service.health.readiness import Readiness, look
+from service.health.readiness import Readiness
 from service.http.services import Services
 
 
@@ -33,7 +33,7 @@ async def readyz(
     services: NamedDependency[Services],
 ) -> Response[Readiness]:
     """Whether requests can be served, and which part is away if not."""
-    readiness = await look(services.connections)
+    readiness = await services.health.look()
     return Response(
         readiness,
         status_code=HTTPStatus.SERVICE_UNAVAILABLE if readiness.status == "unavailable" else HTTPStatus.OK,

@@ -1,6 +1,10 @@
 """`darkroom doctor` finds what was planted, and says what to do about it."""
 
 import json
+import platform
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -14,6 +18,7 @@ from service.health.findings import Finding, Health
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.running import run_command
+from tests.service.cli.presences import add_process
 
 
 async def findings(settings: Settings) -> dict[str, Finding]:
@@ -24,6 +29,7 @@ async def findings(settings: Settings) -> dict[str, Finding]:
 async def healthy(settings: Settings, connection: Connection) -> Settings:
     """A stack in which nothing is wrong."""
     await see_worker(connection, "worker-1", slots=1, modes=[])
+    await add_process(connection, settings, "api")
     return settings
 
 
@@ -113,7 +119,7 @@ async def test_a_redis_that_evicts(healthy: Settings) -> None:
 
 
 async def test_a_storage_that_cannot_be_written(healthy: Settings) -> None:
-    seen = await findings(structs.replace(healthy, storage_url="file:///proc/darkroom"))
+    seen = await findings(structs.replace(healthy, storage_url=Path(__file__).as_uri()))
     assert seen["storage"].health is Health.WRONG
 
 
@@ -130,3 +136,52 @@ async def test_a_database_that_takes_no_writes(healthy: Settings, connection: Co
     assert "read-only" in refused.stderr
     assert "disk full" in refused.stderr
     assert "unexpected" not in refused.stderr
+
+
+def directory_of(settings: Settings) -> Path:
+    return Path(urlsplit(settings.storage_url).path)
+
+
+async def test_a_missing_directory_is_told_of_and_never_made(healthy: Settings) -> None:
+    directory = directory_of(healthy)
+    directory.rename(directory.with_name("away"))
+    done = run_command("doctor", settings=healthy)
+    assert done.returncode == 1
+    assert f"{directory} isn't there" in done.stdout
+    assert not directory.exists()
+
+
+async def test_an_empty_directory_in_its_place_is_not_taken_for_it(healthy: Settings) -> None:
+    directory = directory_of(healthy)
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+    seen = await findings(healthy)
+    assert "isn't the one that this database's files are in" in seen["storage"].message
+    assert list(directory.iterdir()) == []
+
+
+async def test_a_storage_that_was_never_used_is_unknown(settings: Settings) -> None:
+    assert (await findings(settings))["storage"].health is Health.UNKNOWN
+    assert not directory_of(settings).exists()
+
+
+async def test_a_look_leaves_nothing_in_the_storage(healthy: Settings) -> None:
+    before = sorted(directory_of(healthy).iterdir())
+    assert (await findings(healthy))["storage"].health is Health.OK
+    assert sorted(directory_of(healthy).iterdir()) == before
+
+
+async def test_processes_that_fall_silent_or_use_another_storage(healthy: Settings, connection: Connection) -> None:
+    await add_process(connection, healthy, "worker", storage="file:///b")
+    await add_process(connection, healthy, "api", silent=60, address="0.0.0.0:8000")
+    seen = await findings(healthy)
+    assert "a worker on elsewhere uses file:///b" in seen["shared storage"].message
+    assert "the API on elsewhere (0.0.0.0:8000) has said nothing for 60 s" in seen["api"].message
+    assert all(seen[check].remedy for check in ("api", "shared storage"))
+
+
+async def test_an_api_that_accepts_and_does_not_answer(healthy: Settings, connection: Connection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        await add_process(connection, healthy, "api", address=f"127.0.0.1:{hung.getsockname()[1]}")
+        await connection.execute("UPDATE processes SET node = $1", platform.node())
+        assert "doesn't answer" in (await findings(healthy))["api"].message

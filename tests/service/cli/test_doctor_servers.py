@@ -20,6 +20,7 @@ from tests.factories import add_task
 from tests.keys import EDIT_KEYS
 from tests.lives import PRICE, add_user, create
 from tests.running import free_port, nobodys_port, run_command
+from tests.service.cli.presences import add_process
 
 SECRET = "hunter2-of-nobody"
 
@@ -36,6 +37,7 @@ def wrong(seen: dict[str, Finding]) -> set[str]:
 async def healthy(settings: Settings, connection: Connection) -> Settings:
     """A stack in which nothing is wrong."""
     await see_worker(connection, "worker-1", slots=1, modes=[])
+    await add_process(connection, settings, "api")
     return settings
 
 

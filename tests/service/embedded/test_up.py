@@ -109,7 +109,6 @@ def test_a_life(made: Path, start: Start, state: Path) -> None:
     assert len(set(pids_in(first))) == 5
     for name in ("ready.json", "demo-user.json", "secret-key"):
         assert (made / name).stat().st_mode & 0o777 == 0o600
-    assert (made / "files").stat().st_mode & 0o777 == 0o700
     user = json.loads((made / "demo-user.json").read_text())
     assert user == {"user_id": first["user_id"], "email": "demo@darkroom.local", "api_key": first["api_key"]}
     told = json.loads((state / "environment").read_text())

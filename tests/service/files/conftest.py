@@ -28,7 +28,7 @@ def bucket(s3_options: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Op
     prefix = f"tests/{secrets.token_hex(6)}"
 
     def open_bucket(url: str = f"s3://photos/{prefix}", **options: str) -> Storage:
-        return Storage.open(url, {**s3_options, **options})
+        return Storage.made(url, {**s3_options, **options})
 
     return open_bucket
 
@@ -42,4 +42,4 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture(params=["local", "s3"])
 def storage(request: pytest.FixtureRequest, directory: Path, bucket: OpenBucket) -> Storage:
     """A storage of each kind, empty."""
-    return Storage.open(directory.as_uri()) if request.param == "local" else bucket()
+    return Storage.made(directory.as_uri()) if request.param == "local" else bucket()

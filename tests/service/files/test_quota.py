@@ -35,7 +35,7 @@ async def user_id(connection: Connection) -> str:
 
 
 def library(pool: Pool, directory: Path, *, max_stored: int = ROOM_FOR * len(PHOTO)) -> FileService:
-    storage = Storage.open((directory / "files").as_uri())
+    storage = Storage.made((directory / "files").as_uri())
     return FileService(pool, storage, max_bytes=10**6, max_pixels=10**6, max_stored=max_stored)
 
 

@@ -136,7 +136,7 @@ async def test_downloads_take_little_memory(storage: Storage, tmp_path: Path) ->
 
 
 async def test_local_files_are_their_owners_alone(directory: Path) -> None:
-    storage = Storage.open(directory.as_uri())
+    storage = Storage.made(directory.as_uri())
     await storage.put_bytes("ab/cd/ef.jpg", b"x", "image/jpeg")
     modes = {path.name: path.stat().st_mode & 0o777 for path in [directory, *directory.rglob("*")]}
     assert modes == {"blobs": 0o700, "ab": 0o700, "cd": 0o700, "ef.jpg": 0o600}
@@ -144,14 +144,14 @@ async def test_local_files_are_their_owners_alone(directory: Path) -> None:
 
 async def test_a_local_directory_with_strange_characters_works(tmp_path: Path) -> None:
     root = tmp_path / "my photos # 100% ü"
-    storage = Storage.open(root.as_uri())
+    storage = Storage.made(root.as_uri())
     await storage.put_bytes(KEY, b"x", "image/jpeg")
     assert (root / KEY).read_bytes() == b"x"
     assert storage.name == root.as_uri()
 
 
 async def test_a_half_written_file_is_never_seen(directory: Path, tmp_path: Path) -> None:
-    storage = Storage.open(directory.as_uri())
+    storage = Storage.made(directory.as_uri())
     (tmp_path / "old").write_bytes(b"a" * 30_000_000)
     (tmp_path / "new").write_bytes(b"b" * 30_000_000)
     await storage.put(KEY, tmp_path / "old", "image/jpeg")
@@ -170,7 +170,7 @@ async def test_a_full_disk_may_be_over_later(directory: Path, monkeypatch: pytes
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    storage = Storage.open(directory.as_uri())
+    storage = Storage.made(directory.as_uri())
     monkeypatch.setattr(storage_module, "_make_private_and_durable", full)
     with pytest.raises(StorageError, match="No space left on device") as caught:
         await storage.put_bytes(KEY, b"x", "image/jpeg")
@@ -178,7 +178,7 @@ async def test_a_full_disk_may_be_over_later(directory: Path, monkeypatch: pytes
 
 
 async def test_a_directory_that_went_away_loses_no_file(directory: Path) -> None:
-    storage = Storage.open(directory.as_uri())
+    storage = Storage.made(directory.as_uri())
     await storage.put_bytes(KEY, b"x", "image/jpeg")
     directory.rename(directory.with_name("unmounted"))
     for attempt in (storage.read(KEY), storage.exists(KEY), storage.put_bytes(KEY, b"x", "a/b"), storage.check()):
@@ -191,11 +191,11 @@ async def test_a_directory_that_went_away_loses_no_file(directory: Path) -> None
 def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"can't be used: Not a directory$"):
-        Storage.open((tmp_path / "file/blobs").as_uri())
+        Storage.made((tmp_path / "file/blobs").as_uri())
 
 
 def test_local_files_have_no_url_of_their_own(directory: Path) -> None:
-    assert Storage.open(directory.as_uri()).presigned(KEY, timedelta(hours=1)) is None
+    assert Storage.made(directory.as_uri()).presigned(KEY, timedelta(hours=1)) is None
 
 
 # S3 ------------------------------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_wrong_options_are_one_clear_line(bucket: OpenBucket, options: dict[str,
 @pytest.mark.parametrize("url", ["", "photos", "gs://photos", "file://host/x", "s3://", "s3://key:s3cr3t@photos"])
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(StorageError, match="STORAGE_URL takes") as caught:
-        Storage.open(url)
+        Storage.made(url)
     assert "s3cr3t" not in str(caught.value)
 
 
@@ -282,7 +282,7 @@ async def test_the_environment_is_used_and_options_win(bucket: OpenBucket, monke
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-the-environment")
     await bucket().check()
-    url = Storage.open("s3://photos", {"AWS_SECRET_ACCESS_KEY": "x"}).presigned(KEY, timedelta(hours=1))
+    url = Storage.made("s3://photos", {"AWS_SECRET_ACCESS_KEY": "x"}).presigned(KEY, timedelta(hours=1))
     assert url is not None
     assert url.startswith("http://127.0.0.1:1/photos/ab/")
     assert "Credential=from-the-environment" in url

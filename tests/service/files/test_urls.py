@@ -25,7 +25,7 @@ KEY = "ab/cdef.jpg"
 
 @pytest.fixture
 def local(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path.as_uri())
+    return Storage.made(tmp_path.as_uri())
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ class Bring:
     """Imports with files, as often as a test likes."""
 
     def __init__(self, connection: Connection, url: str, settings: Settings, folder: Path) -> None:
-        self.storage = Storage.open(settings.storage_url)
+        self.storage = Storage.made(settings.storage_url)
         self._connection = connection
         self._source = LegacyRedis(url, "formy:")
         self.left_there: list[str] = []

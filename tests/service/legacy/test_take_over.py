@@ -44,7 +44,7 @@ async def dispatcher(pool: Pool, queue: Queue) -> AsyncGenerator[Dispatcher]:
 
 @pytest.fixture
 def storage(settings: Settings) -> Storage:
-    return Storage.open(settings.storage_url)
+    return Storage.made(settings.storage_url)
 
 
 async def claimed(pool: Pool) -> list[str]:

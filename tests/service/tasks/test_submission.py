@@ -334,7 +334,7 @@ async def test_the_key_of_a_deleted_task_charges_nobody(pool: Pool, connection: 
 
 @pytest.fixture
 def library(pool: Pool, settings: Settings) -> FileService:
-    return FileService(pool, Storage.open(settings.storage_url), max_bytes=10**6, max_pixels=10**6)
+    return FileService(pool, Storage.made(settings.storage_url), max_bytes=10**6, max_pixels=10**6)
 
 
 async def test_a_file_of_a_task_that_is_being_created_can_not_be_deleted(

@@ -1,0 +1,63 @@
+"""The processes: whether the API is there, and whether everybody's files are in one storage."""
+
+import asyncio
+import platform
+
+from service.database import Connection
+from service.health.findings import Finding, ok, unknown, wrong
+from service.presence import ProcessRecord, recent_processes
+
+ANSWERS_WITHIN = 3.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104 - compared with, not bound to
+_ASK = b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n"
+
+
+async def api(connection: Connection) -> Finding:
+    """Whether a process that signed in as the API still says so, and answers if it is on this machine."""
+    seen = [process for process in await recent_processes(connection) if process.kind == "api"]
+    if not seen:
+        return unknown("api", "none has been seen for 15 minutes")
+    living = [process for process in seen if process.living]
+    if silent := [process for process in seen if not process.living]:
+        one = silent[0]
+        return wrong(
+            "api",
+            f"{_named(one)} has said nothing for {one.silent_seconds:.0f} s: it hangs or was killed",
+            "Read its log and start it again." if living else "Read its log and start it again: darkroom api.",
+        )
+    for process in living:
+        if process.node == platform.node() and process.address and not await _answers(process.address):
+            return wrong("api", f"{_named(process)} doesn't answer", "Read its log and start it again.")
+    return ok("api", f"{len(living)} answering")
+
+
+async def shared_storage(connection: Connection) -> Finding:
+    """Files that one process keeps are of use to the others only if all mean the same storage."""
+    elsewhere = [process for process in await recent_processes(connection) if process.storage_mark is None]
+    if not elsewhere:
+        return ok("shared storage", "every process that was seen uses the one with the files")
+    names = ", ".join(f"{_named(process)} uses {process.storage}" for process in elsewhere[:5])
+    return wrong(
+        "shared storage",
+        f"{names}: that isn't the storage that this database's files are in",
+        "Give every process the same STORAGE_URL: one directory that all of them mount, or S3.",
+    )
+
+
+def _named(process: ProcessRecord) -> str:
+    what = "the API" if process.kind == "api" else "a worker"
+    return f"{what} on {process.node}" + (f" ({process.address})" if process.address else "")
+
+
+async def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            reader, writer = await asyncio.open_connection(_ANYWHERE.get(host, host.strip("[]")), int(port))
+            try:
+                writer.write(_ASK)
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
