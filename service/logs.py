@@ -1,18 +1,43 @@
 """Structured logs on stderr: for a person at a console, or one JSON object a line."""
 
+import io
+import json
 import logging
 import sys
+import textwrap
+from typing import TextIO
 
 import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from service.masking import without_secrets
+from service.printable import printable
 
 
 def _to_json(event: object, **_: object) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    """JSON itself escapes only half of what a terminal obeys."""
+    text = msgspec.json.encode(event, enc_hook=str).decode()
+    return text if text.isprintable() else "".join(one if one.isprintable() else _escaped(one) for one in text)
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+def _spell_out(_: object, __: str, event: EventDict) -> EventDict:
+    """Nobody who can put a word into a log may write lines of its own with it, or colour an operator's terminal."""
+    return {
+        printable(name): printable(value.rstrip()) if isinstance(value, str) else value for name, value in event.items()
+    }
+
+
+def _plain_traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    # Indented: no line of an error's words begins as one of ours does.
+    out.write(textwrap.indent(printable(text.getvalue(), keep="\n"), "  "))
 
 
 def _mask(_: object, __: str, line: EventDict | str) -> str:
@@ -29,6 +54,7 @@ def set_up_logs(log_format: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _spell_out,
     ]
     last: list[Processor]
     if log_format == "json":
@@ -39,8 +65,7 @@ def set_up_logs(log_format: str) -> None:
         ]
     else:
         # No colours where a file reads.
-        plain = structlog.dev.plain_traceback
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)]
     last.append(_mask)
     structlog.configure(
         processors=[*shared, *last],
