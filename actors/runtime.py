@@ -1,4 +1,4 @@
-"""What a worker process holds while it runs: connections, engines, the sweep."""
+"""What a worker process holds while it runs: connections, engines, the chores if it leads."""
 
 import asyncio
 import os
@@ -19,7 +19,10 @@ from actors.broker import WakingBroker
 from actors.edit import Editor, Limits
 from actors.engines.registry import engine_for
 from actors.engines.seam import Engine, EngineError
-from actors.maintenance.sweep import Rules, Sweep
+from actors.maintenance.chores import keep_at
+from actors.maintenance.ground import Ground, Rules
+from actors.maintenance.leadership import Leadership
+from actors.presence import Presence, keep_signing
 from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
@@ -48,7 +51,8 @@ class Runtime(Middleware):
         self._engines: list[Engine] = []
         self._warming: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
-        self._sweep: asyncio.Task[None] | None = None
+        self._leadership: Leadership | None = None
+        self._loops: list[asyncio.Task[None]] = []
         self._editor: Editor | None = None
 
     @property
@@ -126,36 +130,30 @@ class Runtime(Middleware):
             workspaces=self._open_directory(),
         )
         rules = Rules(
-            slots=settings.worker_slots,
-            modes=modes,
             max_attempts=settings.task_max_attempts,
             task_retention=_days(settings.task_retention_days),
             upload_retention=_days(settings.upload_retention_days),
         )
         for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
-        sweep = Sweep(
-            self._pool,
-            queue,
-            storage,
-            self._dispatcher,
-            worker_id=self._worker_id,
-            rules=rules,
-            hindrance=lambda: broker.hindrance,
-        )
-        self._sweep = asyncio.create_task(sweep.run(), name="sweep")
+        leadership = self._leadership = Leadership(self._pool, self._worker_id)
+        ground = Ground(self._pool, queue, storage, self._dispatcher, rules, leadership.shaken)
+        presence = Presence(self._worker_id, settings.worker_slots, modes, lambda: broker.hindrance)
+        self._loops = [
+            asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
+            asyncio.create_task(leadership.run(lambda: keep_at(ground)), name="leadership"),
+        ]
 
     async def _stop(self) -> None:
         if self._editor is not None:
             self._editor.stop()
+        if self._leadership is not None:
+            self._leadership.resign()
 
     async def _close(self) -> None:
-        if self._sweep is not None:
-            self._sweep.cancel()
-            await asyncio.gather(self._sweep, return_exceptions=True)
-        for warming in self._warming:
-            warming.cancel()
-        await asyncio.gather(*self._warming, return_exceptions=True)
+        for running in (*self._loops, *self._warming):
+            running.cancel()
+        await asyncio.gather(*self._loops, *self._warming, return_exceptions=True)
         for engine in self._engines:
             await engine.close()
         if self._dispatcher is not None:

@@ -19,7 +19,18 @@ from tests import seeds
 from tests.keys import INSTALLATION, KEYS
 
 TEMPLATE = "darkroom_template"
-TABLES_WITH_ROWS = ("users", "tasks", "files", "credit_ledger", "blob_removals", "workers", "processes", "storage_mark")
+TABLES_WITH_ROWS = (
+    "users",
+    "tasks",
+    "files",
+    "credit_ledger",
+    "blob_removals",
+    "workers",
+    "processes",
+    "storage_mark",
+    "leaders",
+    "chore_failures",
+)
 """Those that aren't emptied with `users`."""
 
 HERE = Path(__file__).parent

@@ -79,21 +79,27 @@ DELETE FROM files
 SELECT {FileRecord} FROM files WHERE user_id = :user_id AND file_id = ANY (:file_ids::text[])
 
 -- name: due_blobs
-SELECT blob_key
+-- In pages.
+SELECT blob_key, due_at
   FROM blob_removals
  WHERE due_at <= now()
- ORDER BY due_at
+   AND (due_at, blob_key) > (coalesce(:after_due_at::timestamptz, '-infinity'), coalesce(:after_blob_key::text, ''))
+ ORDER BY due_at, blob_key
  LIMIT :limit
 
 -- name: referred_blobs
 SELECT DISTINCT blob_key FROM files WHERE blob_key = ANY (:blob_keys::text[])
 
 -- name: expired_uploads
--- Uploads past their time that no unfinished task uses.
-SELECT file_id, user_id
+-- Uploads past their time that no unfinished task uses, in pages.
+SELECT file_id, user_id, uploaded_at
   FROM files
  WHERE task_id IS NULL AND user_id IS NOT NULL AND uploaded_at < coalesce(:now, now()) - :retention::interval
    AND NOT EXISTS (SELECT FROM tasks
                     WHERE (tasks.source_image = files.file_id OR tasks.reference_image = files.file_id)
                       AND tasks.status IN ('pending', 'processing'))
+   AND (uploaded_at, file_id, user_id)
+       > (coalesce(:after_uploaded_at::timestamptz, '-infinity'), coalesce(:after_file_id::text, ''),
+          coalesce(:after_user_id::text, ''))
+ ORDER BY uploaded_at, file_id, user_id
  LIMIT :limit

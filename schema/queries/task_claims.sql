@@ -57,11 +57,19 @@ UPDATE tasks
 RETURNING {TaskRecord}
 
 -- name: lost_leases
--- After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
+-- In pages. After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
 -- Nothing is locked: whoever takes one back locks its user first, and looks whether the token is still the row's.
-SELECT task_id, lease_token, attempts
+SELECT task_id, lease_token, attempts, lease_expires_at
   FROM tasks
  WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
+   AND (lease_expires_at, task_id) > (coalesce(:after_expires_at::timestamptz, '-infinity'), coalesce(:after_task_id::text, ''))
    AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
- ORDER BY lease_expires_at
+ ORDER BY lease_expires_at, task_id
  LIMIT :limit
+
+-- name: is_still_lost
+-- Its holder may have renewed it since the page was read.
+SELECT EXISTS (
+    SELECT FROM tasks
+     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+       AND lease_expires_at < coalesce(:now, now()))

@@ -88,8 +88,12 @@ WITH gone AS (
 SELECT task_id FROM gone
 
 -- name: expired_tasks
-SELECT task_id, user_id
+-- In pages, along idx_tasks_ended.
+SELECT task_id, user_id, coalesce(completed_at, failed_at, cancelled_at) AS ended_at
   FROM tasks
  WHERE status IN ('done', 'failed', 'cancelled') AND user_id IS NOT NULL
    AND coalesce(completed_at, failed_at, cancelled_at) < coalesce(:now, now()) - :retention::interval
+   AND (coalesce(completed_at, failed_at, cancelled_at), task_id)
+       > (coalesce(:after_ended_at::timestamptz, '-infinity'), coalesce(:after_task_id::text, ''))
+ ORDER BY coalesce(completed_at, failed_at, cancelled_at), task_id
  LIMIT :limit

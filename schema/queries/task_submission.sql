@@ -76,6 +76,20 @@ DELETE FROM idempotency_keys
  WHERE user_id = :user_id AND route = :route AND key = :idempotency_key
    AND created_at <= coalesce(:now, now()) - interval '24 hours'
 
--- name: forget_expired_keys
-DELETE FROM idempotency_keys
+-- name: expired_keys
+-- In pages.
+SELECT user_id, route, key, created_at
+  FROM idempotency_keys
  WHERE created_at <= coalesce(:now, now()) - interval '24 hours'
+   AND (created_at, user_id, route, key)
+       > (coalesce(:after_created_at::timestamptz, '-infinity'), coalesce(:after_user_id::text, ''),
+          coalesce(:after_route::text, ''), coalesce(:after_key::text, ''))
+ ORDER BY created_at, user_id, route, key
+ LIMIT :limit
+
+-- name: forget_keys
+DELETE FROM idempotency_keys
+ USING unnest(:user_ids::text[], :routes::text[], :keys::text[]) AS expired (user_id, route, key)
+ WHERE idempotency_keys.user_id = expired.user_id
+   AND idempotency_keys.route = expired.route
+   AND idempotency_keys.key = expired.key

@@ -8,8 +8,11 @@ ON CONFLICT (worker_id) DO UPDATE
 -- name: forget_worker
 DELETE FROM workers WHERE worker_id = :worker_id
 
--- name: forget_silent_workers
-DELETE FROM workers WHERE seen_at < now() - interval '1 hour'
+-- name: silent_workers
+SELECT worker_id FROM workers WHERE seen_at < now() - interval '1 hour'
+
+-- name: forget_workers
+DELETE FROM workers WHERE worker_id = ANY (:worker_ids::text[])
 
 -- name: living_workers
 -- Those that take messages.
@@ -19,7 +22,3 @@ SELECT worker_id, slots, modes, started_at, seen_at
 
 -- name: hindered_workers
 SELECT worker_id, trouble FROM workers WHERE seen_at > now() - interval '15 seconds' AND trouble IS NOT NULL
-
--- name: lock_sweep
--- True for one sweeper at a time; the lock goes with the transaction, also through a pooler.
-SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom sweep', 0))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -182,7 +181,7 @@ class FileService:
         Raises:
             Refused: FILE_NOT_FOUND; FILE_IN_USE while an unfinished task needs it.
         """
-        in_use = await _delete_unused(self._pool, user_id, file_id) if is_id(file_id) else None
+        in_use = await delete_unused(self._pool, user_id, file_id) if is_id(file_id) else None
         if in_use is None:
             raise not_found(file_id)
         if in_use:
@@ -192,7 +191,7 @@ class FileService:
 
 
 @transactional
-async def _delete_unused(connection: Connection, user_id: str, file_id: str) -> bool | None:
+async def delete_unused(connection: Connection, user_id: str, file_id: str) -> bool | None:
     """Delete a file unless an unfinished task uses it: then True. None when there is no such file.
 
     With the row locked no task can begin to use it, and one that has just begun is seen by the next look.
@@ -208,35 +207,3 @@ async def _delete_unused(connection: Connection, user_id: str, file_id: str) -> 
 def not_found(file_id: str) -> Refused:
     """The same for files that don't exist and for other users' files."""
     return Refused(ProblemCode.FILE_NOT_FOUND, f"You have no file {file_id[:64]!r}.")
-
-
-async def sweep_blobs(pool: Pool, storage: Storage, *, limit: int) -> int:
-    """Remove blobs that are due and that no file refers to; how many notes were settled."""
-    async with pool.acquire() as connection:
-        due = await store.due_blobs(connection, limit)
-        if not due:
-            return 0
-        referred = await store.referred_blobs(connection, due)
-    settled: list[str] = []
-    for blob_key in due:
-        try:
-            if blob_key not in referred:
-                await storage.delete(blob_key)
-        except StorageError as error:
-            log.warning("blob not removed; trying again later", blob_key=blob_key, error=str(error))
-            continue
-        settled.append(blob_key)
-    async with pool.acquire() as connection:
-        await store.keep_blobs(connection, settled)
-        if put_off := [blob_key for blob_key in due if blob_key not in settled]:
-            await store.expect_blobs(connection, put_off, grace=timedelta(minutes=5))
-    return len(settled)
-
-
-async def sweep_uploads(pool: Pool, *, retention: timedelta, limit: int) -> int:
-    """Delete uploads that old which no unfinished task needs; how many were looked at."""
-    async with pool.acquire() as connection:
-        expired = await store.expired_uploads(connection, retention=retention, limit=limit)
-    for file in expired:
-        await _delete_unused(pool, file.user_id, file.file_id)
-    return len(expired)

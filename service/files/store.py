@@ -31,11 +31,19 @@ class NewFile(Struct, frozen=True, kw_only=True):
     height: int
 
 
-class OwnedFile(Struct, frozen=True):
-    """A file and whose it is."""
+class OldUpload(Struct, frozen=True):
+    """A file, whose it is, and since when: where the next page begins."""
 
     file_id: str
     user_id: str
+    uploaded_at: datetime
+
+
+class DueBlob(Struct, frozen=True):
+    """A blob to be removed, and where the next page begins."""
+
+    blob_key: str
+    due_at: datetime
 
 
 async def expect_blobs(connection: Connection, blob_keys: Sequence[str], *, grace: timedelta = BLOB_GRACE) -> None:
@@ -106,8 +114,14 @@ async def get_users_files(connection: Connection, user_id: str, file_ids: Sequen
     return await QUERIES["get_users_files"].rows(connection, FileRecord, user_id=user_id, file_ids=file_ids)
 
 
-async def due_blobs(connection: Connection, limit: int) -> list[str]:
-    return await QUERIES["due_blobs"].column(connection, limit=limit)
+async def due_blobs(connection: Connection, limit: int, *, after: DueBlob | None = None) -> list[DueBlob]:
+    return await QUERIES["due_blobs"].rows(
+        connection,
+        DueBlob,
+        limit=limit,
+        after_due_at=after and after.due_at,
+        after_blob_key=after and after.blob_key,
+    )
 
 
 async def referred_blobs(connection: Connection, blob_keys: Sequence[str]) -> frozenset[str]:
@@ -115,6 +129,20 @@ async def referred_blobs(connection: Connection, blob_keys: Sequence[str]) -> fr
 
 
 async def expired_uploads(
-    connection: Connection, *, retention: timedelta, limit: int, now: datetime | None = None
-) -> list[OwnedFile]:
-    return await QUERIES["expired_uploads"].rows(connection, OwnedFile, retention=retention, limit=limit, now=now)
+    connection: Connection,
+    *,
+    retention: timedelta,
+    limit: int,
+    after: OldUpload | None = None,
+    now: datetime | None = None,
+) -> list[OldUpload]:
+    return await QUERIES["expired_uploads"].rows(
+        connection,
+        OldUpload,
+        retention=retention,
+        limit=limit,
+        after_uploaded_at=after and after.uploaded_at,
+        after_file_id=after and after.file_id,
+        after_user_id=after and after.user_id,
+        now=now,
+    )

@@ -16,12 +16,25 @@ from service.health.processes import api, shared_storage
 from service.health.redis import old_redis, redis
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
-from service.health.workers import workers
+from service.health.workers import chores, workers
 from service.installation import redis_keys
 from service.migrations import SchemaError, check_schema
 from service.settings import Settings
 
-LOOKS = (api, workers, shared_storage, waiting, stuck, undispatched, ledger, charges, refunds, ownerless, old_system)
+LOOKS = (
+    api,
+    workers,
+    chores,
+    shared_storage,
+    waiting,
+    stuck,
+    undispatched,
+    ledger,
+    charges,
+    refunds,
+    ownerless,
+    old_system,
+)
 """What the tables tell, in the order in which it is told."""
 
 

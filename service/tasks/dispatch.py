@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -9,9 +10,11 @@ import structlog
 
 from schema.messages import Reason
 from schema.models.tasks import TaskRecord
-from service.database import UNAVAILABLE, Pool
+from service.database import UNAVAILABLE, Connection, Pool
 from service.queue import REDIS_AWAY, Queue
+from service.sparing import Sparing
 from service.tasks import store
+from service.tasks.store import Announcement
 from service.thrown_away import ThrownAway
 
 BATCH = 500
@@ -32,7 +35,7 @@ class Dispatcher:
     def __init__(self, pool: Pool, queue: Queue) -> None:
         self._pool = pool
         self._queue = queue
-        self._announced: deque[tuple[str, int]] = deque()
+        self._announced: deque[Announcement] = deque()
         self._awake = asyncio.Event()
         self._closing = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -56,14 +59,11 @@ class Dispatcher:
         self._announced.append((task_id, message_no))
         self._awake.set()
 
-    async def send(self, announcements: list[tuple[str, int]]) -> bool:
+    async def send(self, announcements: list[Announcement]) -> bool:
         """Send now, and strike off the marks; False when that was not possible."""
         try:
             await self._queue.send(announcements)
-            async with self._pool.acquire() as connection:
-                waiting = await store.mark_dispatched(connection, announcements)
-            # Cancelled between its commit and this moment: its message must not stay behind.
-            if ended := [one for one in announcements if one[0] not in waiting]:
+            if ended := await self._mark(announcements):
                 await self._queue.withdraw(ended)
         except (*REDIS_AWAY, *UNAVAILABLE) as error:
             log.warning(
@@ -71,6 +71,16 @@ class Dispatcher:
             )
             return False
         return True
+
+    async def _mark(self, announcements: Sequence[Announcement]) -> list[Announcement]:
+        """Strike off the marks. Those that were cancelled since their commit: their messages must not stay behind."""
+        sparing = Sparing(self._pool, "dispatch")
+
+        async def mark(connection: Connection, some: Sequence[Announcement]) -> list[Announcement]:
+            waiting = await store.mark_dispatched(connection, some)
+            return [one for one in some if one[0] not in waiting]
+
+        return [one for ended in await sparing.together(announcements, _task_id, mark) for one in ended]
 
     async def withdraw(self, task: TaskRecord) -> None:
         """After a cancel: take the task's message out of the queue and tell those who wait for its end."""
@@ -106,7 +116,7 @@ class Dispatcher:
                     self._announced.clear()
                     await self._breathe()
 
-    async def _try_to_send(self, batch: list[tuple[str, int]]) -> bool:
+    async def _try_to_send(self, batch: list[Announcement]) -> bool:
         try:
             return await self.send(batch)
         except Exception:
@@ -118,6 +128,10 @@ class Dispatcher:
         with suppress(TimeoutError):
             async with asyncio.timeout(BREATH):
                 await self._closing.wait()
+
+
+def _task_id(announcement: Announcement) -> str:
+    return announcement[0]
 
 
 async def sweep_undispatched(
@@ -141,6 +155,7 @@ async def sweep_lost_messages(
     """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many."""
     if dropped := await queue.drop_unreachable():
         log.warning("redis has lost its list of messages, or a worker's", messages=dropped)
+    sparing = Sparing(pool, "lost messages")
     lost = 0
     after = ""
     while True:
@@ -149,6 +164,5 @@ async def sweep_lost_messages(
         if not page:
             return lost
         after = page[-1][0]
-        if missing := await queue.missing(page):
-            async with pool.acquire() as connection:
-                lost += len(await store.mark_lost_messages(connection, missing))
+        marked = await sparing.together(await queue.missing(page), _task_id, store.mark_lost_messages)
+        lost += sum(len(some) for some in marked)

@@ -17,8 +17,9 @@ from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
 from service.accounts import credits as ledger
 from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
+from service.sparing import Sparing
 from service.tasks import store
-from service.tasks.store import Announcement, Marked
+from service.tasks.store import Announcement, LostLease, Marked
 from service.transactions import transactional
 
 LEASE = timedelta(seconds=10)
@@ -205,28 +206,41 @@ EXHAUSTED = TaskFailure(
 )
 
 
-async def recover_lost(
-    connection: Connection, *, max_attempts: int, limit: int, now: datetime | None = None
-) -> list[TaskRecord]:
-    """Take tasks from workers that no longer renew their lease; the caller's transaction makes it stick.
+async def recover_lost(pool: Pool, *, max_attempts: int, limit: int, now: datetime | None = None) -> list[TaskRecord]:
+    """Take tasks from workers that no longer renew their lease: page by page, each in a transaction of its own.
 
     A task with attempts left goes to the head of its user's line; the others have failed, and are refunded.
     """
+    sparing = Sparing(pool, "lost leases")
     recovered: list[TaskRecord] = []
-    for lost in await store.lost_leases(connection, lease=LEASE, limit=limit, now=now):
-        if lost.attempts >= max_attempts:
-            task = await _fail(connection, lost.task_id, lost.lease_token, EXHAUSTED, now)
-        else:
-            task = await store.requeue_task(
-                connection,
-                lost.task_id,
-                lost.lease_token,
-                delay=timedelta(0),
-                to_the_head=True,
-                attempts_returned=0,
-                now=now,
-            )
-        if task is not None:
-            log.warning("lease lost", task_id=task.task_id, attempts=task.attempts, status=task.status)
-            recovered.append(task)
-    return recovered
+    last = None
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.lost_leases(connection, lease=LEASE, limit=limit, after=last, now=now)
+        for lost in page:
+            task = None
+            async with sparing.alone(lost.task_id) as connection:
+                if await store.is_still_lost(connection, lost, now=now):
+                    task = await _recover(connection, lost, max_attempts, now)
+            if task is not None:
+                log.warning("lease lost", task_id=task.task_id, attempts=task.attempts, status=task.status)
+                recovered.append(task)
+        if len(page) < limit:
+            return recovered
+        last = page[-1]
+
+
+async def _recover(
+    connection: Connection, lost: LostLease, max_attempts: int, now: datetime | None
+) -> TaskRecord | None:
+    if lost.attempts >= max_attempts:
+        return await _fail(connection, lost.task_id, lost.lease_token, EXHAUSTED, now)
+    return await store.requeue_task(
+        connection,
+        lost.task_id,
+        lost.lease_token,
+        delay=timedelta(0),
+        to_the_head=True,
+        attempts_returned=0,
+        now=now,
+    )

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 from service.database import Connection, Pool
 from service.files import store as files
+from service.sparing import Sparing
 from service.tasks import store
+from service.tasks.store import UsedKey
 from service.transactions import transactional
 
 
@@ -18,15 +20,34 @@ async def delete_task(connection: Connection, user_id: str, task_id: str) -> boo
 
 
 async def sweep_tasks(pool: Pool, *, retention: timedelta, limit: int) -> int:
-    """Delete tasks that ended that long ago, with their results; how many."""
-    async with pool.acquire() as connection:
-        expired = await store.expired_tasks(connection, retention=retention, limit=limit)
-    for task in expired:
-        await delete_task(pool, task.user_id, task.task_id)
-    return len(expired)
+    """Delete tasks that ended that long ago, with their results, in pages of `limit`; how many were looked at."""
+    sparing = Sparing(pool, "old tasks")
+    seen = 0
+    last = None
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.expired_tasks(connection, retention=retention, limit=limit, after=last)
+        for task in page:
+            async with sparing.alone(task.task_id) as connection:
+                await delete_task(connection, task.user_id, task.task_id)
+        seen += len(page)
+        if len(page) < limit:
+            return seen
+        last = page[-1]
 
 
-async def sweep_keys(pool: Pool) -> None:
+async def sweep_keys(pool: Pool, *, limit: int) -> None:
     """Forget idempotency keys after their day."""
-    async with pool.acquire() as connection:
-        await store.forget_expired_keys(connection)
+    sparing = Sparing(pool, "expired keys")
+    last = None
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.expired_keys(connection, limit=limit, after=last)
+        if not page:
+            return
+        await sparing.together(page, _name_of, store.forget_keys)
+        last = page[-1]
+
+
+def _name_of(used: UsedKey) -> str:
+    return f"{used.user_id} {used.route} {used.key}"

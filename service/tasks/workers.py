@@ -1,6 +1,6 @@
 """Which worker processes are there: each says so every few seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -40,8 +40,13 @@ async def forget_worker(connection: Connection, worker_id: str) -> None:
     await QUERIES["forget_worker"].run(connection, worker_id=worker_id)
 
 
-async def forget_silent_workers(connection: Connection) -> None:
-    await QUERIES["forget_silent_workers"].run(connection)
+async def silent_workers(connection: Connection) -> list[str]:
+    """Those that were not seen for an hour."""
+    return await QUERIES["silent_workers"].column(connection)
+
+
+async def forget_workers(connection: Connection, worker_ids: Sequence[str]) -> None:
+    await QUERIES["forget_workers"].run(connection, worker_ids=worker_ids)
 
 
 async def living_workers(connection: Connection) -> list[WorkerRecord]:
@@ -50,8 +55,3 @@ async def living_workers(connection: Connection) -> list[WorkerRecord]:
 
 async def hindered_workers(connection: Connection) -> list[HinderedWorker]:
     return await QUERIES["hindered_workers"].rows(connection, HinderedWorker)
-
-
-async def lock_sweep(connection: Connection) -> bool:
-    """True for one sweeper at a time, until the transaction ends."""
-    return await QUERIES["lock_sweep"].value(connection)

@@ -22,8 +22,8 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import Connection, Pool, open_pool
 from service.files import store as files
-from service.files.service import sweep_blobs
 from service.files.storage import Storage
+from service.files.sweeping import sweep_blobs
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
@@ -315,8 +315,7 @@ async def test_a_cancel_frees_the_slot_within_a_second(
 async def steal(pool: Pool) -> None:
     """The lease ran out, and somebody else has the task now."""
     later = datetime.now(UTC) + timedelta(minutes=1)
-    async with pool.acquire() as connection, connection.transaction():
-        assert await lifecycle.recover_lost(connection, max_attempts=9, limit=9, now=later)
+    assert await lifecycle.recover_lost(pool, max_attempts=9, limit=9, now=later)
     await lives.claim(pool, worker_id="thief")
 
 

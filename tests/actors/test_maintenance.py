@@ -9,21 +9,34 @@ from urllib.parse import urlsplit
 import pytest
 from msgspec import structs
 
-from actors.maintenance import sweep
-from actors.maintenance.sweep import Rules, Sweep
+from actors.maintenance import (
+    blobs,
+    chores,
+    expired_keys,
+    lost_leases,
+    lost_messages,
+    retention,
+    silent_workers,
+    undispatched,
+)
+from actors.maintenance.chores import Chore
+from actors.maintenance.ground import Ground, Rules
+from actors.presence import Presence, keep_signing
 from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool
 from service.files import store as files
-from service.files.service import sweep_blobs, sweep_uploads
 from service.files.storage import Storage, StorageError
+from service.files.sweeping import sweep_blobs, sweep_uploads
 from service.queue import Queue
 from service.settings import Settings
-from service.tasks import lifecycle, retention, store, workers
+from service.sparing import recent_failures
+from service.tasks import lifecycle, store, workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE
+from service.tasks.retention import sweep_tasks
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules as SubmissionRules
 from service.tasks.watching import Waiters
@@ -31,17 +44,29 @@ from tests import lives
 from tests.factories import add_file, add_task
 from tests.keys import KEYS
 
-RULES = Rules(
-    slots=2, modes=frozenset({Mode.BACKGROUND_CHANGE}), max_attempts=3, task_retention=None, upload_retention=None
-)
+RULES = Rules(max_attempts=3, task_retention=None, upload_retention=None)
 SMALL_BATCH = 4
 
-NewSweep = Callable[..., Sweep]
+NewGround = Callable[..., Ground]
 
 
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "BATCH", SMALL_BATCH)
+async def one_round(ground: Ground, *, now: datetime | None = None) -> None:
+    """Tasks and messages that were lost."""
+    await lost_leases.recover(ground, now=now)
+    await undispatched.send(ground)
+    await lost_messages.send_again(ground)
+
+
+async def clean(ground: Ground) -> None:
+    """What is past its time."""
+    for work in (
+        retention.delete_tasks,
+        retention.delete_uploads,
+        blobs.remove,
+        expired_keys.forget,
+        silent_workers.forget,
+    ):
+        await work(ground)
 
 
 @pytest.fixture
@@ -55,17 +80,17 @@ def directory(settings: Settings) -> Path:
 
 
 @pytest.fixture
-def new_sweep(pool: Pool, queue: Queue, storage: Storage) -> NewSweep:
-    """A sweep whose dispatcher sends when it is closed; `tell` sends at once."""
+def new_ground(pool: Pool, queue: Queue, storage: Storage) -> NewGround:
+    """What a leader's chores work with, in small pages; a dispatcher sends what it was told when it is closed."""
 
-    def make(dispatcher: Dispatcher | None = None, worker_id: str = "sweeper", **rules: object) -> Sweep:
-        return Sweep(
+    def make(dispatcher: Dispatcher | None = None, **rules: object) -> Ground:
+        return Ground(
             pool,
             queue,
             storage,
             dispatcher or Dispatcher(pool, queue),
-            worker_id=worker_id,
-            rules=structs.replace(RULES, **rules),
+            structs.replace(RULES, **rules),
+            batch=SMALL_BATCH,
         )
 
     return make
@@ -89,13 +114,13 @@ async def lose(connection: Connection, pool: Pool, user_id: str, number: int) ->
 
 
 async def test_lost_leases_come_back_also_more_than_a_batch(
-    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
+    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 2 + 1
     lost = await lose(connection, pool, user_id, number)
     dispatcher = Dispatcher(pool, queue)
     await dispatcher.start()
-    await new_sweep(dispatcher).once(now=an_hour_later())
+    await one_round(new_ground(dispatcher), now=an_hour_later())
     await dispatcher.close()
     rows = await connection.fetch("SELECT status, attempts, line, lease_token FROM tasks")
     assert [tuple(row) for row in rows] == [("pending", 1, 0, 1)] * number
@@ -104,11 +129,11 @@ async def test_lost_leases_come_back_also_more_than_a_batch(
 
 
 async def test_without_attempts_left_lost_tasks_fail_and_are_refunded(
-    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
+    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     lost = await lose(connection, pool, user_id, SMALL_BATCH + 1)
     async with lives.listening(queue, KEYS.ended) as told:
-        await new_sweep(max_attempts=1).once(now=an_hour_later())
+        await one_round(new_ground(max_attempts=1), now=an_hour_later())
         assert {await told() for _ in lost} == set(lost)
     for task_id in lost:
         failed = await lives.get(pool, task_id)
@@ -119,11 +144,11 @@ async def test_without_attempts_left_lost_tasks_fail_and_are_refunded(
 
 
 async def test_leases_that_still_last_are_left_alone(
-    pool: Pool, connection: Connection, user_id: str, new_sweep: NewSweep
+    pool: Pool, connection: Connection, user_id: str, new_ground: NewGround
 ) -> None:
     await lives.create(connection, user_id)
     held = await lives.claim(pool, now=an_hour_later())
-    await new_sweep().once(now=an_hour_later() + LEASE / 2)
+    await one_round(new_ground(), now=an_hour_later() + LEASE / 2)
     assert await lifecycle.is_held(pool, held)
 
 
@@ -134,63 +159,67 @@ async def test_after_a_restart_of_the_database_holders_get_one_lease_to_renew(
     lost = [(await lives.claim(pool, now=lives.today())).task_id]
     started = await connection.fetchval("SELECT pg_postmaster_start_time()")
     for now, recovered in ((started + LEASE, []), (started + LEASE + timedelta(seconds=1), lost)):
-        async with connection.transaction():
-            found = await lifecycle.recover_lost(connection, max_attempts=3, limit=9, now=now)
+        found = await lifecycle.recover_lost(pool, max_attempts=3, limit=9, now=now)
         assert [task.task_id for task in found] == recovered
 
 
-async def test_sweeps_at_once_do_everything_once(
-    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
+async def test_two_leaders_do_everything_once(
+    pool: Pool, connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 3
     await lose(connection, pool, user_id, number)
     dispatchers = [Dispatcher(pool, queue) for _ in range(4)]
-    sweeps = [new_sweep(dispatcher, f"sweeper {n}", max_attempts=2) for n, dispatcher in enumerate(dispatchers)]
+    grounds = [new_ground(dispatcher, max_attempts=2) for dispatcher in dispatchers]
     later = an_hour_later()
-    await asyncio.gather(*(each.once(now=later) for each in sweeps))
+    await asyncio.gather(*(one_round(ground, now=later) for ground in grounds))
     for dispatcher in dispatchers:
         await dispatcher.start()
         await dispatcher.close()
     rows = await connection.fetch("SELECT status, attempts, lease_token, message_no FROM tasks")
     assert [tuple(row) for row in rows] == [("pending", 1, 1, 1)] * number
     assert len(await lives.messages(queue)) == number
-    assert len(await workers.living_workers(connection)) == 4
 
 
 async def test_marked_tasks_are_sent_also_more_than_a_batch(
-    connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
+    connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 2 + 3
     for _ in range(number):
         await add_task(connection, user_id, updated_at=lives.today())
-    await new_sweep().once()
+    await one_round(new_ground())
     assert len(await lives.messages(queue)) == number
 
 
 async def test_messages_that_redis_lost_are_sent_in_the_same_round(
-    connection: Connection, queue: Queue, user_id: str, new_sweep: NewSweep
+    connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 2 + 3
     for _ in range(number):
         await add_task(connection, user_id, updated_at=lives.today(), dispatched_at=lives.today())
-    await new_sweep().once()
+    await one_round(new_ground())
     assert len(await lives.messages(queue)) == number
 
 
-async def test_a_worker_is_seen(connection: Connection, new_sweep: NewSweep) -> None:
-    for _ in range(2):
-        await new_sweep().once()
-    (seen,) = await workers.living_workers(connection)
-    assert (seen.worker_id, seen.slots, seen.modes) == ("sweeper", 2, ["BACKGROUND_CHANGE"])
+async def test_a_worker_is_seen_whoever_does_the_chores(pool: Pool, connection: Connection) -> None:
+    signing = asyncio.create_task(keep_signing(pool, Presence("worker", 2, frozenset({Mode.BACKGROUND_CHANGE}))))
+
+    async def seen() -> bool:
+        return len(await workers.living_workers(connection)) == 1
+
+    await lives.until(seen)
+    signing.cancel()
+    await asyncio.wait({signing})
+    (worker,) = await workers.living_workers(connection)
+    assert (worker.worker_id, worker.slots, worker.modes) == ("worker", 2, ["BACKGROUND_CHANGE"])
 
 
-async def test_workers_that_are_silent_are_forgotten(connection: Connection, new_sweep: NewSweep) -> None:
+async def test_workers_that_are_silent_are_forgotten(connection: Connection, new_ground: NewGround) -> None:
     for age in ("10 seconds", "1 minute", "2 hours"):
         await connection.execute(
             "INSERT INTO workers VALUES ($1, 1, '{POSE_CHANGE}', now(), now() - $1::text::interval)", age
         )
     assert [seen.worker_id for seen in await workers.living_workers(connection)] == ["10 seconds"]
-    await new_sweep().clean()
+    await clean(new_ground())
     rows = await connection.fetch("SELECT worker_id FROM workers ORDER BY seen_at DESC")
     assert [row["worker_id"] for row in rows] == ["10 seconds", "1 minute"]
 
@@ -207,30 +236,30 @@ def stored(directory: Path) -> int:
 
 
 async def test_blobs_of_crashed_uploads_go_when_they_are_due(
-    connection: Connection, storage: Storage, directory: Path, new_sweep: NewSweep
+    connection: Connection, storage: Storage, directory: Path, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 2 + 1
     keys = [f"ab/blob_{n}" for n in range(number)]
     await files.expect_blobs(connection, keys)
     for key in keys:
         await storage.put_bytes(key, b"half", "image/jpeg")
-    await new_sweep().clean()
+    await clean(new_ground())
     assert stored(directory) == number
     await connection.execute("UPDATE blob_removals SET due_at = now()")
-    await new_sweep().clean()
+    await clean(new_ground())
     assert stored(directory) == 0
     assert await connection.fetchval("SELECT count(*) FROM blob_removals") == 0
 
 
 async def test_a_blob_that_a_file_refers_to_stays(
-    connection: Connection, storage: Storage, directory: Path, user_id: str, new_sweep: NewSweep
+    connection: Connection, storage: Storage, directory: Path, user_id: str, new_ground: NewGround
 ) -> None:
     first = await files.get_file(connection, await put(storage, connection, user_id))
     assert first is not None
     second = await add_file(connection, user_id, blob_key=first.blob_key)
     for file_id, left in ((first.file_id, 1), (second.file_id, 0)):
         await files.delete_file(connection, user_id, file_id)
-        await new_sweep().clean()
+        await clean(new_ground())
         assert stored(directory) == left
 
 
@@ -253,7 +282,7 @@ async def test_a_blob_that_can_not_be_removed_is_tried_again_later(
 
 
 async def test_old_tasks_go_with_their_results_also_more_than_a_batch(
-    connection: Connection, storage: Storage, directory: Path, user_id: str, new_sweep: NewSweep
+    connection: Connection, storage: Storage, directory: Path, user_id: str, new_ground: NewGround
 ) -> None:
     number = SMALL_BATCH * 2 + 1
     for _ in range(number):
@@ -265,9 +294,9 @@ async def test_old_tasks_go_with_their_results_also_more_than_a_batch(
         for status in (TaskStatus.PENDING, TaskStatus.PROCESSING)
     ]
     new = await add_task(connection, user_id, TaskStatus.FAILED)
-    await new_sweep().clean()
+    await clean(new_ground())
     assert await connection.fetchval("SELECT count(*) FROM tasks") == number + 3
-    await new_sweep(task_retention=timedelta(days=30)).clean()
+    await clean(new_ground(task_retention=timedelta(days=30)))
     left = {row["task_id"] for row in await connection.fetch("SELECT task_id FROM tasks")}
     assert left == {*unfinished, new.task_id}
     assert [row["file_id"] for row in await connection.fetch("SELECT file_id FROM files")] == [upload]
@@ -275,7 +304,7 @@ async def test_old_tasks_go_with_their_results_also_more_than_a_batch(
 
 
 async def test_old_uploads_go_unless_a_task_needs_them(
-    pool: Pool, connection: Connection, storage: Storage, directory: Path, user_id: str, new_sweep: NewSweep
+    pool: Pool, connection: Connection, storage: Storage, directory: Path, user_id: str, new_ground: NewGround
 ) -> None:
     uploads = [await put(storage, connection, user_id) for _ in range(SMALL_BATCH * 2 + 1)]
     result = await put(storage, connection, user_id, task_id="task_of_old", purpose="output")
@@ -284,7 +313,7 @@ async def test_old_uploads_go_unless_a_task_needs_them(
     waiting = await add_task(connection, user_id, source_image=uploads[0])
     running = await add_task(connection, user_id, TaskStatus.PROCESSING, reference_image=uploads[1])
     await add_task(connection, user_id, TaskStatus.DONE, source_image=uploads[2])
-    await new_sweep(upload_retention=timedelta(days=30)).clean()
+    await clean(new_ground(upload_retention=timedelta(days=30)))
     left = {row["file_id"] for row in await connection.fetch("SELECT file_id FROM files")}
     assert left == {waiting.source_image, running.reference_image, result, new}
     assert stored(directory) == 4
@@ -312,7 +341,7 @@ async def test_a_result_that_is_another_tasks_input_outlives_its_task(
     if by == "its user":
         await service_of(pool, queue).delete_task(user_id, task_id)
     else:
-        assert await retention.sweep_tasks(pool, retention=timedelta(days=30), limit=10) == 1
+        assert await sweep_tasks(pool, retention=timedelta(days=30), limit=10) == 1
     assert await files.get_file(connection, file_id)
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 1
 
@@ -334,38 +363,33 @@ async def test_a_result_that_is_becoming_another_tasks_input_stays(
     assert await files.get_file(connection, file_id)
 
 
-async def test_keys_are_forgotten_after_their_day(connection: Connection, user_id: str, new_sweep: NewSweep) -> None:
+async def test_keys_are_forgotten_after_their_day(connection: Connection, user_id: str, new_ground: NewGround) -> None:
     for age in ("23 hours", "25 hours"):
         await connection.execute(
             "INSERT INTO idempotency_keys VALUES ($1, 'tasks', $2, '', 'task', now() - $2::text::interval)",
             user_id,
             age,
         )
-    await new_sweep().clean()
+    await clean(new_ground())
     assert await connection.fetchval("SELECT key FROM idempotency_keys") == "23 hours"
 
 
-async def test_a_sweep_that_fails_is_tried_again(
-    connection: Connection, user_id: str, queue: Queue, new_sweep: NewSweep, monkeypatch: pytest.MonkeyPatch
+async def test_a_chore_that_fails_or_takes_long_delays_no_other(
+    connection: Connection, user_id: str, queue: Queue, new_ground: NewGround
 ) -> None:
-    """And cleaning that takes long delays nothing else."""
-    monkeypatch.setattr(sweep, "SWEEP_EVERY", 0.01)
-    sweeping = new_sweep()
-    once = sweeping.once
     errors: list[Exception] = [ConnectionRefusedError(), ZeroDivisionError()]
 
-    async def fail_first() -> None:
+    async def fail_first(ground: Ground) -> None:
         if errors:
             raise errors.pop()
-        await once()
+        await undispatched.send(ground)
 
-    async def for_ever() -> None:
+    async def for_ever(_: Ground) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(sweeping, "once", fail_first)
-    monkeypatch.setattr(sweeping, "clean", for_ever)
     await add_task(connection, user_id, updated_at=lives.today())
-    running = asyncio.create_task(sweeping.run())
+    work = chores.keep_at(new_ground(), (Chore("long", 0.01, for_ever), Chore("failing", 0.01, fail_first)))
+    running = asyncio.create_task(work)
 
     async def sent() -> bool:
         return await queue.length() == 1
@@ -374,3 +398,5 @@ async def test_a_sweep_that_fails_is_tried_again(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert errors == []
+    (noted,) = await recent_failures(connection, 10)
+    assert (noted.chore, noted.subject, noted.reason, noted.failures) == ("failing", "", "ZeroDivisionError", 1)

@@ -15,9 +15,10 @@ from schema.models.tasks import StoredResult, TaskRecord, TaskStatus
 from service.accounts import users
 from service.database import Pool, open_pool
 from service.files import store as files
-from service.files.service import blob_key_of, sweep_blobs
+from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
+from service.files.sweeping import sweep_blobs
 from service.queue import Queue
 from service.settings import Settings
 from service.statements import convert
@@ -151,14 +152,9 @@ class World:
         return task
 
     async def sweep(self, now: datetime) -> set[str]:
-        """Take tasks from lost workers, in small batches as the sweep does; which they were."""
-        recovered: set[str] = set()
-        while True:
-            async with self.pool.acquire() as connection, connection.transaction():
-                batch = await lifecycle.recover_lost(connection, max_attempts=MAX_ATTEMPTS, limit=LIMIT, now=now)
-            recovered |= {task.task_id for task in batch}
-            if len(batch) < LIMIT:
-                return recovered
+        """Take tasks from lost workers, in small pages as the chore does; which they were."""
+        recovered = await lifecycle.recover_lost(self.pool, max_attempts=MAX_ATTEMPTS, limit=LIMIT, now=now)
+        return {task.task_id for task in recovered}
 
     async def dispatch(self, now: datetime) -> None:
         await sweep_undispatched(self.pool, self.dispatcher, grace=AT_ONCE, limit=LIMIT, now=now)
@@ -169,8 +165,7 @@ class World:
         await sweep_lost_messages(self.pool, self.queue, age=AT_ONCE, limit=LIMIT, now=now)
 
     async def clean(self) -> None:
-        while await sweep_blobs(self.pool, self.storage, limit=LIMIT):
-            pass
+        await sweep_blobs(self.pool, self.storage, limit=LIMIT)
 
 
 def made_by(claim: Claim, kind: str) -> NewFile:

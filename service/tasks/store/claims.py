@@ -73,14 +73,32 @@ async def requeue_task(
 
 
 class LostLease(Struct, frozen=True):
-    """A task whose worker has not renewed its lease."""
+    """A task whose worker has not renewed its lease, and where the next page begins."""
 
     task_id: str
     lease_token: int
     attempts: int
+    lease_expires_at: datetime
 
 
 async def lost_leases(
-    connection: Connection, *, lease: timedelta, limit: int, now: datetime | None = None
+    connection: Connection,
+    *,
+    lease: timedelta,
+    limit: int,
+    after: LostLease | None = None,
+    now: datetime | None = None,
 ) -> list[LostLease]:
-    return await QUERIES["lost_leases"].rows(connection, LostLease, lease=lease, limit=limit, now=now)
+    return await QUERIES["lost_leases"].rows(
+        connection,
+        LostLease,
+        lease=lease,
+        limit=limit,
+        after_expires_at=after and after.lease_expires_at,
+        after_task_id=after and after.task_id,
+        now=now,
+    )
+
+
+async def is_still_lost(connection: Connection, lost: LostLease, *, now: datetime | None = None) -> bool:
+    return await QUERIES["is_still_lost"].value(connection, task_id=lost.task_id, lease_token=lost.lease_token, now=now)

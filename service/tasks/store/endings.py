@@ -51,14 +51,28 @@ async def delete_task(connection: Connection, user_id: str, task_id: str) -> boo
     return await QUERIES["delete_task"].value(connection, user_id=user_id, task_id=task_id) is not None
 
 
-class OwnedTask(Struct, frozen=True):
-    """A task and whose it is."""
+class EndedTask(Struct, frozen=True):
+    """A task, whose it is, and when it ended: where the next page begins."""
 
     task_id: str
     user_id: str
+    ended_at: datetime
 
 
 async def expired_tasks(
-    connection: Connection, *, retention: timedelta, limit: int, now: datetime | None = None
-) -> list[OwnedTask]:
-    return await QUERIES["expired_tasks"].rows(connection, OwnedTask, retention=retention, limit=limit, now=now)
+    connection: Connection,
+    *,
+    retention: timedelta,
+    limit: int,
+    after: EndedTask | None = None,
+    now: datetime | None = None,
+) -> list[EndedTask]:
+    return await QUERIES["expired_tasks"].rows(
+        connection,
+        EndedTask,
+        retention=retention,
+        limit=limit,
+        after_ended_at=after and after.ended_at,
+        after_task_id=after and after.task_id,
+        now=now,
+    )

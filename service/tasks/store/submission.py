@@ -1,5 +1,6 @@
 """A typed function per statement of `schema/queries/task_submission.sql`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -119,5 +120,34 @@ async def forget_expired_key(
     )
 
 
-async def forget_expired_keys(connection: Connection, *, now: datetime | None = None) -> None:
-    await QUERIES["forget_expired_keys"].run(connection, now=now)
+class UsedKey(Struct, frozen=True):
+    """An idempotency key that was used, and where the next page begins."""
+
+    user_id: str
+    route: str
+    key: str
+    created_at: datetime
+
+
+async def expired_keys(
+    connection: Connection, *, limit: int, after: UsedKey | None = None, now: datetime | None = None
+) -> list[UsedKey]:
+    return await QUERIES["expired_keys"].rows(
+        connection,
+        UsedKey,
+        limit=limit,
+        after_created_at=after and after.created_at,
+        after_user_id=after and after.user_id,
+        after_route=after and after.route,
+        after_key=after and after.key,
+        now=now,
+    )
+
+
+async def forget_keys(connection: Connection, used: Sequence[UsedKey]) -> None:
+    await QUERIES["forget_keys"].run(
+        connection,
+        user_ids=[one.user_id for one in used],
+        routes=[one.route for one in used],
+        keys=[one.key for one in used],
+    )

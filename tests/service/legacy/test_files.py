@@ -13,8 +13,9 @@ from service.accounts.users import erase_user
 from service.database import Connection, Pool
 from service.embedded.servers import EmbeddedServers
 from service.files import store as files
-from service.files.service import FileService, sweep_blobs
+from service.files.service import FileService
 from service.files.storage import Storage
+from service.files.sweeping import sweep_blobs
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis

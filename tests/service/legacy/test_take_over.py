@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from actors.edit import Editor, Limits
-from actors.maintenance.sweep import Rules, Sweep
+from actors.maintenance.chores import CHORES
+from actors.maintenance.ground import Ground, Rules
+from actors.presence import Presence, sign
 from schema.messages import message_id
 from schema.models.problems import FailureCode
 from schema.models.problems import ProblemCode as Code
@@ -190,17 +192,6 @@ async def test_a_worker_makes_what_was_taken_over(
     assert await differences(connection, old) == {}
 
 
-def sweep(pool: Pool, queue: Queue, storage: Storage, dispatcher: Dispatcher) -> Sweep:
-    rules = Rules(
-        slots=1,
-        modes=lives.EVERY_MODE,
-        max_attempts=3,
-        task_retention=timedelta(days=36_000),
-        upload_retention=timedelta(days=36_000),
-    )
-    return Sweep(pool, queue, storage, dispatcher, worker_id="sweeper", rules=rules)
-
-
 async def test_until_then_they_are_left_alone(
     connection: Connection,
     pool: Pool,
@@ -215,9 +206,11 @@ async def test_until_then_they_are_left_alone(
     await move(connection, old)
     before = await connection.fetch("SELECT * FROM tasks ORDER BY task_id")
     assert await claimed(pool) == []
-    sweeping = sweep(pool, queue, storage, dispatcher)
-    await sweeping.once()
-    await sweeping.clean()
+    await sign(pool, Presence("worker", 1, lives.EVERY_MODE))
+    rules = Rules(max_attempts=3, task_retention=timedelta(days=36_000), upload_retention=timedelta(days=36_000))
+    ground = Ground(pool, queue, storage, dispatcher, rules)
+    for chore in CHORES:
+        await chore.work(ground)
     assert await lives.messages(queue) == []
     assert await connection.fetch("SELECT * FROM tasks ORDER BY task_id") == before
     assert await unwell(settings, connection) == []

@@ -135,8 +135,7 @@ async def test_who_lost_a_worker_goes_ahead_of_the_line(pool: Pool, connection: 
     assert (await lives.claim(pool)).task_id == lost.task_id
     await add_task(connection, users[0], priority=Priority.HIGH, line=LINE[Priority.HIGH], created_at=today(7))
     now = await connection.fetchval("SELECT now() + interval '1 hour'")
-    async with connection.transaction():
-        assert len(await lifecycle.recover_lost(connection, max_attempts=3, limit=10, now=now)) == 1
+    assert len(await lifecycle.recover_lost(pool, max_attempts=3, limit=10, now=now)) == 1
     again = (await lives.claim(pool)).task
     assert (again.task_id, again.attempts, again.lease_token) == (lost.task_id, 2, 2)
 

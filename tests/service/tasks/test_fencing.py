@@ -24,10 +24,8 @@ async def cancelled(pool: Pool, held: Claim) -> None:
 
 
 async def lost(pool: Pool, _: Claim) -> None:
-    async with pool.acquire() as connection, connection.transaction():
-        recovered = await lifecycle.recover_lost(
-            connection, max_attempts=9, limit=10, now=datetime.now(UTC) + timedelta(hours=1)
-        )
+    later = datetime.now(UTC) + timedelta(hours=1)
+    recovered = await lifecycle.recover_lost(pool, max_attempts=9, limit=10, now=later)
     assert len(recovered) == 1
 
 
@@ -125,8 +123,7 @@ async def test_however_many_end_a_task_at_once_it_has_one_outcome_and_one_refund
     later = datetime.now(UTC) + timedelta(hours=1)
 
     async def sweep() -> object:
-        async with pool.acquire() as sweeping, sweeping.transaction():
-            return await lifecycle.recover_lost(sweeping, max_attempts=1, limit=10, now=later)
+        return await lifecycle.recover_lost(pool, max_attempts=1, limit=10, now=later)
 
     outcomes: set[TaskStatus] = set()
     for _ in range(15):

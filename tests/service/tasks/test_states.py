@@ -56,8 +56,7 @@ async def try_again(pool: Pool, claim: Claim) -> TaskRecord | None:
 
 async def lose_the_lease(pool: Pool, _: Claim) -> TaskRecord | None:
     later = datetime.now(UTC) + timedelta(hours=1)
-    async with pool.acquire() as connection, connection.transaction():
-        recovered = await lifecycle.recover_lost(connection, max_attempts=9, limit=10, now=later)
+    recovered = await lifecycle.recover_lost(pool, max_attempts=9, limit=10, now=later)
     return recovered[0] if recovered else None
 
 
@@ -283,8 +282,7 @@ async def test_a_lost_lease_without_attempts_left_ends_the_task(
     task = await lives.create(connection, user_id)
     await lives.claim(pool)
     later = datetime.now(UTC) + timedelta(hours=1)
-    async with connection.transaction():
-        (ended,) = await lifecycle.recover_lost(connection, max_attempts=1, limit=10, now=later)
+    (ended,) = await lifecycle.recover_lost(pool, max_attempts=1, limit=10, now=later)
     assert ended.task_id == task.task_id
     assert ended.status is FAILED
     assert ended.error is not None

@@ -1,0 +1,228 @@
+"""A row that fails stops nobody: the others are served in the same round, and the doctor knows which it is."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, retention, silent_workers, undispatched
+from actors.maintenance.ground import Ground, Rules
+from schema.models.tasks import TaskStatus
+from service.database import Connection, Pool
+from service.files import store as files
+from service.files.storage import Storage
+from service.health.workers import chores
+from service.queue import Queue
+from service.settings import Settings
+from service.sparing import recent_failures
+from service.tasks.dispatch import Dispatcher
+from tests import lives
+from tests.factories import add_file, add_task
+
+DAY = timedelta(days=1)
+POISON = 3
+"""Rows that fail, of ten: more than a page of two."""
+
+
+@pytest.fixture
+async def ground(pool: Pool, queue: Queue, settings: Settings) -> Ground:
+    rules = Rules(max_attempts=3, task_retention=DAY, upload_retention=DAY)
+    storage = Storage.open(settings.storage_url)
+    return Ground(pool, queue, storage, Dispatcher(pool, queue), rules, batch=2)
+
+
+@pytest.fixture
+async def user_id(connection: Connection) -> str:
+    return await lives.add_user(connection)
+
+
+Poison = Callable[[str, str, list[str], str], Awaitable[None]]
+
+
+@pytest.fixture
+async def poison(connection: Connection) -> AsyncGenerator[Poison]:
+    """From then on every such write of these rows of a table, named by a column, fails."""
+    await connection.execute(
+        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF to_jsonb(OLD) ->> TG_ARGV[0] = ANY (string_to_array(TG_ARGV[1], ',')) THEN "
+        "RAISE EXCEPTION USING ERRCODE = '22003', MESSAGE = 'integer out of range'; END IF; "
+        "RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$"
+    )
+
+    async def put(table: str, column: str, ids: list[str], event: str) -> None:
+        await connection.execute(
+            f"CREATE TRIGGER poison BEFORE {event} ON {table} FOR EACH ROW "
+            f"EXECUTE FUNCTION poison('{column}', '{','.join(ids)}')"
+        )
+
+    yield put
+    await connection.execute("DROP FUNCTION poison() CASCADE")
+
+
+async def the_sick(connection: Connection, chore: str, ids: list[str]) -> None:
+    """These are noted, and told by the doctor."""
+    noted = await recent_failures(connection, 100)
+    assert {(one.chore, one.subject) for one in noted} == {(chore, row) for row in ids}
+    finding = await chores(connection)
+    assert finding.health == "wrong"
+    assert ids[0] in finding.message or ids[-1] in finding.message
+    assert finding.remedy
+
+
+async def statuses(connection: Connection) -> dict[str, str]:
+    return dict(await connection.fetch("SELECT task_id, status FROM tasks"))
+
+
+@pytest.mark.parametrize("attempts", [1, 9], ids=["back into the line", "failed and refunded"])
+async def test_lost_leases(
+    ground: Ground, connection: Connection, poison: Poison, pool: Pool, user_id: str, attempts: int
+) -> None:
+    for _ in range(10):
+        await lives.create(connection, user_id, price=0)
+    ids = [(await lives.claim(pool)).task_id for _ in range(10)]
+    await connection.execute("UPDATE tasks SET attempts = $1", attempts)
+    sick, well = ids[:POISON], ids[POISON:]
+    await poison("tasks", "task_id", sick, "UPDATE")
+    await lost_leases.recover(ground, now=datetime.now(UTC) + timedelta(hours=1))
+    expected = "pending" if attempts == 1 else "failed"
+    assert await statuses(connection) == dict.fromkeys(sick, "processing") | dict.fromkeys(well, expected)
+    await the_sick(connection, "lost leases", sick)
+
+
+@pytest.mark.parametrize(
+    ("chore", "work"), [("dispatch", undispatched.send), ("lost messages", lost_messages.send_again)]
+)
+async def test_messages(
+    ground: Ground,
+    connection: Connection,
+    poison: Poison,
+    queue: Queue,
+    user_id: str,
+    chore: str,
+    work: Callable[[Ground], Awaitable[None]],
+) -> None:
+    sent_at = lives.today() if chore == "lost messages" else None
+    tasks = [await add_task(connection, user_id, updated_at=lives.today(), dispatched_at=sent_at) for _ in range(10)]
+    sick, well = [task.task_id for task in tasks[:POISON]], [task.task_id for task in tasks[POISON:]]
+    await poison("tasks", "task_id", sick, "UPDATE")
+    await work(ground)
+    dispatched = await connection.fetch("SELECT task_id FROM tasks WHERE dispatched_at > now() - interval '1 hour'")
+    assert sorted(row["task_id"] for row in dispatched) == sorted(well)
+    assert {identity.rpartition(".")[0] for identity in await lives.messages(queue)} >= set(well)
+    await the_sick(connection, chore, sick)
+
+
+async def test_blobs(ground: Ground, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"ab/blob_{n}" for n in range(10)]
+    await files.expect_blobs(connection, keys, grace=timedelta(0))
+    sick, well = keys[:POISON], set(keys[POISON:])
+    removed: set[str] = set()
+
+    async def delete(key: str) -> None:
+        if key in sick:
+            raise PermissionError(key)
+        removed.add(key)
+
+    monkeypatch.setattr(ground.storage, "delete", delete)
+    await blobs.remove(ground)
+    assert removed == well
+    left = await connection.fetch("SELECT blob_key, due_at > now() AS later FROM blob_removals ORDER BY blob_key")
+    assert [tuple(row) for row in left] == [(key, True) for key in sick]
+    await the_sick(connection, "blobs", sick)
+
+
+async def test_blobs_whose_note_can_not_be_struck_off(ground: Ground, connection: Connection, poison: Poison) -> None:
+    keys = [f"ab/blob_{n}" for n in range(10)]
+    await files.expect_blobs(connection, keys, grace=timedelta(0))
+    await poison("blob_removals", "blob_key", keys[:POISON], "DELETE")
+    await blobs.remove(ground)
+    left = await connection.fetch("SELECT blob_key FROM blob_removals ORDER BY blob_key")
+    assert [row["blob_key"] for row in left] == keys[:POISON]
+    await the_sick(connection, "blobs", keys[:POISON])
+
+
+async def test_old_tasks_whose_files_can_not_go(
+    ground: Ground, connection: Connection, poison: Poison, user_id: str
+) -> None:
+    ids: list[str] = []
+    for n in range(10):
+        ended = lives.today() + timedelta(minutes=n)
+        ids.append((await add_task(connection, user_id, TaskStatus.DONE, completed_at=ended)).task_id)
+        await add_file(connection, user_id, task_id=ids[-1], purpose="output")
+    await poison("files", "task_id", ids[:POISON], "DELETE")
+    await retention.delete_tasks(ground)
+    assert set(await statuses(connection)) == set(ids[:POISON])
+    await the_sick(connection, "old tasks", ids[:POISON])
+
+
+async def test_old_uploads(ground: Ground, connection: Connection, poison: Poison, user_id: str) -> None:
+    ids = [(await add_file(connection, user_id)).file_id for _ in range(10)]
+    await connection.execute("UPDATE files SET uploaded_at = $1", lives.today())
+    await poison("files", "file_id", ids[:POISON], "DELETE")
+    await retention.delete_uploads(ground)
+    left = await connection.fetch("SELECT file_id FROM files ORDER BY file_id")
+    assert [row["file_id"] for row in left] == sorted(ids[:POISON])
+    await the_sick(connection, "old uploads", ids[:POISON])
+
+
+async def test_expired_keys(ground: Ground, connection: Connection, poison: Poison, user_id: str) -> None:
+    keys = [f"key_{n}" for n in range(10)]
+    for n, key in enumerate(keys):
+        await connection.execute(
+            "INSERT INTO idempotency_keys VALUES ($1, 'tasks', $2, '', 'task', now() - $3::interval)",
+            user_id,
+            key,
+            timedelta(hours=48 - n),
+        )
+    await poison("idempotency_keys", "key", keys[:POISON], "DELETE")
+    await expired_keys.forget(ground)
+    left = await connection.fetch("SELECT key FROM idempotency_keys ORDER BY key")
+    assert [row["key"] for row in left] == keys[:POISON]
+    await the_sick(connection, "expired keys", [f"{user_id} tasks {key}" for key in keys[:POISON]])
+
+
+async def test_silent_workers(ground: Ground, connection: Connection, poison: Poison) -> None:
+    ids = [f"worker_{n}" for n in range(10)]
+    await connection.executemany(
+        "INSERT INTO workers VALUES ($1, 1, '{}', now(), now() - interval '2 hours')", [(one,) for one in ids]
+    )
+    await poison("workers", "worker_id", ids[:POISON], "DELETE")
+    await silent_workers.forget(ground)
+    left = await connection.fetch("SELECT worker_id FROM workers ORDER BY worker_id")
+    assert [row["worker_id"] for row in left] == ids[:POISON]
+    await the_sick(connection, "silent workers", ids[:POISON])
+
+
+async def test_a_row_that_somebody_holds_locked_is_passed_over(
+    ground: Ground, connection: Connection, pool: Pool, user_id: str
+) -> None:
+    """It would be waited for until the statement's time-out, which looks like a database that is away."""
+    ids = [
+        (
+            await add_task(connection, user_id, TaskStatus.DONE, completed_at=lives.today() + timedelta(minutes=n))
+        ).task_id
+        for n in range(4)
+    ]
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM tasks WHERE task_id = $1 FOR UPDATE", ids[0])
+        await retention.delete_tasks(ground)
+    assert set(await statuses(connection)) == {ids[0]}
+    await the_sick(connection, "old tasks", ids[:1])
+
+
+async def test_a_failure_is_logged_once_and_forgotten_when_it_is_over(
+    ground: Ground, connection: Connection, poison: Poison, user_id: str
+) -> None:
+    task = await add_task(connection, user_id, TaskStatus.DONE, completed_at=lives.today())
+    await poison("tasks", "task_id", [task.task_id], "DELETE")
+    with capture_logs() as logs:
+        for _ in range(3):
+            await retention.delete_tasks(ground)
+    assert [line["subject"] for line in logs if line["log_level"] == "error"] == [task.task_id]
+    (noted,) = await recent_failures(connection, 10)
+    assert (noted.reason, noted.failures) == ("NumericValueOutOfRangeError (22003)", 3)
+    await connection.execute("UPDATE chore_failures SET last_at = now() - interval '2 days'")
+    assert (await chores(connection)).health == "ok"
+    await silent_workers.forget(ground)
+    assert await connection.fetchval("SELECT count(*) FROM chore_failures") == 0
