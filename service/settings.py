@@ -26,6 +26,7 @@ from msgspec.inspect import (
 )
 
 from schema.models.edits import Mode
+from service.cores import usable_cores
 from service.setting_sources import SettingsError, Sources, read_data_dir, read_dotenv
 from service.urls.database import read_database_url
 from service.urls.parameters import WrongParameter
@@ -172,7 +173,7 @@ class _Reader:
             "engines": self._engines(),
         }
         plain = {name: kind for name, kind in PLAIN.items() if name not in values}
-        values["engine_threads"] = _cores()
+        values["engine_threads"] = usable_cores()
         for name, kind in plain.items():
             if (value := self._plain(name.upper(), kind)) is not None:
                 values[name] = value
@@ -302,10 +303,3 @@ def _types_of_fields() -> dict[str, Any]:
 
 PLAIN: Final = _types_of_fields()
 """What each field takes; those without a function of their own are read by it."""
-
-
-def _cores() -> int:
-    """The cores this process may use, which a container or `taskset` can make fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from schema.models.edits import CONFIG_TYPES, AnyConfig, Mode
+from service.cores import usable_cores
 
 _ENGINE = "local"
 _MAX_PIXELS = 40_000_000
@@ -70,7 +71,7 @@ async def _edit(mode: Mode, source: Path, reference: Path | None, config: AnyCon
     from actors.engines.registry import engine_for  # noqa: PLC0415
     from actors.engines.seam import EditRequest  # noqa: PLC0415
 
-    engine = engine_for(_ENGINE, threads=os.cpu_count() or 1)
+    engine = engine_for(_ENGINE, threads=usable_cores())
     with tempfile.TemporaryDirectory(prefix="darkroom-") as workspace:
         request = EditRequest(mode, source, reference, config, Path(workspace), _MAX_PIXELS)
         try:
