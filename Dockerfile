@@ -5,9 +5,13 @@ FROM python:3.12-slim AS build
 
 # The Makefile's.
 ARG UV_VERSION=0.13.9
-# A package index of your own, where the public one can't be reached: --build-arg
+# Where packages and models come from, if not from the public index: --build-arg PIP_INDEX_URL=...; uv is told what pip
+# is. A whole pip.conf, and certificates that it or PIP_CERT=/run/secrets/ca names, come as secrets, which stay in no
+# layer: --secret id=pip_conf,src=pip.conf --secret id=ca,src=ca.pem
 ARG PIP_INDEX_URL
-ARG UV_DEFAULT_INDEX
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_TRUSTED_HOST
+ARG PIP_CERT
 
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
@@ -16,22 +20,30 @@ ENV UV_COMPILE_BYTECODE=1 \
 WORKDIR /app
 
 # From what changes seldom to what changes often, so that a change of code downloads nothing again.
-RUN python -m venv "$VIRTUAL_ENV" \
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca \
+    python -m venv "$VIRTUAL_ENV" \
     && python -m pip install --no-cache-dir "uv==${UV_VERSION}"
-COPY requirements.lock ./
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --require-hashes --requirement requirements.lock
+COPY requirements.lock pip_to_uv.py ./
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca \
+    --mount=type=cache,target=/root/.cache/uv \
+    python pip_to_uv.py "$VIRTUAL_ENV/bin/uv" pip install --require-hashes --requirement requirements.lock
+
+# The models, 191 MB to download: their list, and what fetches and checks them, are all that they depend on.
+COPY actors/engines/local/models.py actors/engines/local/models.json /models/
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca \
+    python /models/models.py
 
 COPY pyproject.toml README.md LICENSE NOTICE.md ./
 COPY schema schema
 COPY actors actors
-# Every model is checked against the sha256 in models.json.
-RUN --mount=type=cache,target=/root/.cache/uv \
-    python -m actors.engines.local.models
-
 COPY service service
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --no-deps --editable . \
+RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca \
+    --mount=type=cache,target=/root/.cache/uv \
+    python pip_to_uv.py "$VIRTUAL_ENV/bin/uv" pip install --no-deps --editable . \
     && python -m compileall -q schema service actors
 
 
@@ -55,6 +67,7 @@ EXPOSE 8000
 
 # Whether the API answers; a worker is healthy as long as it runs.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ.get('PORT', '8000')}/livez\", timeout=4)"]
 
-CMD ["darkroom", "api", "--host", "0.0.0.0", "--port", "8000"]
+# $PORT is the port where it is set, as hosts do.
+CMD ["darkroom", "api", "--host", "0.0.0.0"]

@@ -58,20 +58,27 @@ install-dev: $(VENV)/.installed-dev $(VENV)/.models
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Darkroom needs Python 3.11, 3.12 or 3.13; choose one with: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@echo "Making $(VENV), and fetching uv, which installs: 25 MB to download"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# uv, with pip's index, certificates and proxy.
+UV := VIRTUAL_ENV=$(VENV) $(BIN)/python pip_to_uv.py $(BIN)/uv
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@echo "Installing Darkroom's packages into $(VENV): 268 MB to download, 790 MB on disk"
+	@$(UV) pip install --require-hashes -r requirements.lock
+	@$(UV) pip install --no-deps --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@echo "Installing what the tests need as well: 700 MB on disk"
+	@$(UV) pip install --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/.models: actors/engines/local/models.json $(VENV)/.installed
-	$(BIN)/python -m actors.engines.local.models
+	@echo "Fetching the models, once: 191 MB to download, 200 MB on disk"
+	@$(BIN)/python -m actors.engines.local.models
 	@touch $@
 
 clean: ## Remove the environment and every cache (data in .darkroom stays)
