@@ -332,6 +332,20 @@ SELECT user_id, email, username, avatar, password_hash, has_password, is_active,
                       WHERE credit_ledger.user_id = users.user_id) AS entries ON true
  WHERE user_id = ANY (:user_ids::text[])
 
+-- name: accepted
+-- Those of these differences that somebody has accepted, and why: the same ones.
+SELECT legacy_accepted.record_id, reason
+  FROM unnest(:record_ids::text[], :marks::text[]) AS found (record_id, mark)
+  JOIN legacy_accepted ON legacy_accepted.record_id = found.record_id AND fingerprint = decode(mark, 'hex')
+ WHERE kind = :kind
+
+-- name: accept
+INSERT INTO legacy_accepted (kind, record_id, fingerprint, reason)
+SELECT :kind, record_id, decode(mark, 'hex'), :reason
+  FROM unnest(:record_ids::text[], :marks::text[]) AS found (record_id, mark)
+ON CONFLICT (kind, record_id) DO UPDATE
+   SET fingerprint = excluded.fingerprint, reason = excluded.reason, accepted_at = now()
+
 -- name: erased
 -- Those of these records that were deleted here.
 SELECT record_id FROM legacy_tombstones WHERE kind = :kind AND record_id = ANY (:record_ids::text[])

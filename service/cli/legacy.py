@@ -41,6 +41,12 @@ def _zone(_: click.Context, __: click.Parameter, name: str | None) -> str | None
         raise click.BadParameter(str(error)) from None
 
 
+def _reason(_: click.Context, __: click.Parameter, reason: str | None) -> str | None:
+    if reason is not None and not (reason := reason.strip()):
+        raise click.BadParameter("takes the reason, in some words")
+    return reason
+
+
 def _redis_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     try:
         return None if url is None else read_redis_url(url)
@@ -132,19 +138,31 @@ def import_(
 @redis_url_option
 @prefix_option
 @timezone_option
+@click.option(
+    "--accept",
+    metavar="REASON",
+    callback=_reason,
+    help="You have looked at every difference that is found, and it is all right: until it changes again.",
+)
 @report_option
 @data_dir_option
 def verify(
-    redis_url: str | None, prefix: str | None, timezone: str | None, report: Path | None, data_dir: Path | None
+    redis_url: str | None,
+    prefix: str | None,
+    timezone: str | None,
+    accept: str | None,
+    report: Path | None,
+    data_dir: Path | None,
 ) -> None:
     """Compare the old Redis and PostgreSQL, record by record, in both directions. Exit 1 if anything differs.
 
-    What was done here since the import is no difference, nor are records in quarantine that are as they were.
+    What was done here since the import is no difference, nor are records in quarantine that are as they were, nor what
+    was accepted.
     """
     settings = settings_for(data_dir)
 
     async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
-        return await verify_everything(connection, source, timezone, told)
+        return await verify_everything(connection, source, timezone, told, accept=accept)
 
     summary = _run(settings, redis_url, prefix or settings.legacy_prefix, report, work)
     print_json(summary)

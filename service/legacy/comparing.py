@@ -33,6 +33,10 @@ _OF_USERS: Final = (
 )
 
 
+Differences = dict[str, Any]
+"""What differs, in words, with what it is here: a difference that was accepted is this one as long as that stays."""
+
+
 class TaskHere(Struct, frozen=True):
     """What came of a task."""
 
@@ -81,49 +85,55 @@ class UserHere(Struct, frozen=True):
     used: bool
 
 
-def compare_task(there: Task, here: TaskHere) -> list[str]:
-    """What differs, in words; empty when nothing does."""
+def compare_task(there: Task, here: TaskHere) -> Differences:
+    """What differs; empty when nothing does."""
     if stale := _stale(there.fingerprint, here.fingerprint):
-        return [stale]
+        return {stale: None}
     if _OF_ALL(there) == _OF_ALL(here) and _pictures(there.result) == _pictures(here.result):
-        return []
+        return {}
     differing = _differing(there, here, _OF_TASKS)
     if there.created_at is not None and there.created_at != here.created_at:
-        differing.append("created_at")
+        differing["created_at"] = here.created_at
     if not here.taken_over:
         timed = there.created_at is not None
         names = _UNTIL_TAKEN_OVER if timed else [one for one in _UNTIL_TAKEN_OVER if not one.endswith("_at")]
-        differing += _differing(there, here, names)
+        differing |= _differing(there, here, names)
         if not _same(_pictures(there.result), _pictures(here.result)):
-            differing.append("result")
-    return [f"{name} differs" for name in differing]
+            differing["result"] = here.result
+    return _in_words(differing)
 
 
-def compare_user(there: User, here: UserHere, *, without_email: bool, conflict: bool) -> list[str]:
-    """What differs, in words.
+def compare_user(there: User, here: UserHere, *, without_email: bool, conflict: bool) -> Differences:
+    """What differs.
 
     `without_email`: it was remarked that somebody else has it. `conflict`: that its balance there isn't the one here,
     or that it is another one that was made here.
     """
     if conflict and here.fingerprint is None:
-        return []
+        return {}
     if stale := _stale(there.fingerprint, here.fingerprint):
-        return [stale]
+        return {stale: None}
     differing = _differing(there, here, _OF_USERS)
     if there.email != here.email and not (without_email and here.email is None):
-        differing.append("email")
+        differing["email"] = here.email
     if there.created_at is not None and there.created_at != here.created_at:
-        differing.append("created_at")
+        differing["created_at"] = here.created_at
     if there.current_credits != here.opening and not conflict:
-        differing.append("the balance brought along")
+        differing["the balance brought along"] = here.opening
     if not here.used and there.total_credits_used != here.total_credits_used:
-        differing.append("total_credits_used")
-    return [f"{name} differs" for name in differing]
+        differing["total_credits_used"] = here.total_credits_used
+    return _in_words(differing)
 
 
-def compare_ledger(here: UserHere) -> list[str]:
+def compare_ledger(here: UserHere) -> Differences:
     """Whether the balance is the sum of its ledger: so it is, whatever the old system says."""
-    return [] if here.ledger == here.current_credits else ["the balance here is not the sum of its ledger"]
+    if here.ledger == here.current_credits:
+        return {}
+    return {"the balance here is not the sum of its ledger": [here.ledger, here.current_credits]}
+
+
+def _in_words(differing: Differences) -> Differences:
+    return {f"{name} differs": value for name, value in differing.items()}
 
 
 def _stale(there: bytes, here: bytes | None) -> str | None:
@@ -134,8 +144,8 @@ def _stale(there: bytes, here: bytes | None) -> str | None:
     return CHANGED if here else NEVER
 
 
-def _differing(there: Struct, here: Struct, names: Iterable[str]) -> list[str]:
-    return [name for name in names if not _same(getattr(there, name), getattr(here, name))]
+def _differing(there: Struct, here: Struct, names: Iterable[str]) -> Differences:
+    return {name: getattr(here, name) for name in names if not _same(getattr(there, name), getattr(here, name))}
 
 
 def _same(there: Any, here: Any) -> bool:

@@ -21,10 +21,9 @@ from service.files.store import NewFile
 from service.legacy import store
 from service.legacy.batches import ahead
 from service.legacy.folder import Folder, is_upload
-from service.legacy.planning import Remark
-from service.legacy.records import LONGEST_RECORD_ID, Task
+from service.legacy.planning import note
+from service.legacy.records import Task
 from service.legacy.telling import Finding, Told
-from service.legacy.values import fingerprint
 from service.transactions import transactional
 
 BATCH: Final = 200
@@ -152,7 +151,7 @@ class FilesImport:
             self.outcomes["refused"] += 1
             self._report(self._folder.name_of(path), reason)
         if refused and not self._dry_run:
-            remarks = [_remark(self._folder.name_of(path), reason) for path, reason in refused.items()]
+            remarks = [note(self._folder.name_of(path), reason) for path, reason in refused.items()]
             await store.put_remarks(self._connection, "file", remarks)
         return judged
 
@@ -188,11 +187,6 @@ def _judge_each(paths: Sequence[Path], max_pixels: int) -> tuple[dict[Path, NewF
         except OSError as error:
             refused[path] = f"it can't be read: {error.strerror}"
     return judged, refused
-
-
-def _remark(name: str, reason: str) -> Remark:
-    mark = fingerprint({name.encode(): reason.encode()})
-    return Remark(name[:LONGEST_RECORD_ID], (reason,), conflict=False, fingerprint=mark)
 
 
 def _judge(path: Path, max_pixels: int) -> NewFile:

@@ -115,7 +115,7 @@ async def _all_but_users(
 
 
 async def verify_everything(
-    connection: Connection, source: LegacyRedis, timezone: str | None, told: Told
+    connection: Connection, source: LegacyRedis, timezone: str | None, told: Told, *, accept: str | None = None
 ) -> dict[str, Any]:
     """Compare; see `Verifier.compare`.
 
@@ -123,7 +123,8 @@ async def verify_everything(
         UnknownZone: There is no such time zone.
         WrongPrefix: There are tasks, but none under this prefix.
     """
-    summary = await Verifier(connection, source, await zone_for(connection, timezone), told).compare()
+    zone = await zone_for(connection, timezone)
+    summary = await Verifier(connection, source, zone, told, accept=accept).compare()
     if summary["old_system"].get("tasks", 0) == 0:
         await asyncio.to_thread(source.check_prefix)
     return summary

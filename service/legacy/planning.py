@@ -7,8 +7,9 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct, field, structs
 
-from service.legacy.records import Fields, Task, Unreadable, User
+from service.legacy.records import Fields, Task, Unreadable, User, short_id
 from service.legacy.rows import TaskRow
+from service.legacy.values import fingerprint
 
 Readable = TypeVar("Readable", TaskRow, User)
 
@@ -81,6 +82,12 @@ class Remark(Struct, frozen=True):
     conflict: bool
     fingerprint: bytes
     original: Fields | None = None
+
+
+def note(name: str, reason: str) -> Remark:
+    """What is to be known about something that is no record: a file, a key, an id in the queue."""
+    mark = fingerprint({name.encode(): reason.encode()})
+    return Remark(short_id(name), (reason,), conflict=False, fingerprint=mark)
 
 
 class Verdict(Struct, Generic[Readable], frozen=True):

@@ -114,7 +114,11 @@ def _kept(value: bytes) -> Any:
 
 def unreadable(record_id: str, reason: str, fields: Fields) -> Unreadable:
     """A record for the quarantine."""
-    mark = fingerprint(fields)
-    if len(record_id) > LONGEST_RECORD_ID:
-        record_id = f"{record_id[:LONGEST_RECORD_ID]}~{fingerprint({record_id.encode(): b''}).hex()}"
-    return Unreadable(record_id, reason, fields, mark)
+    return Unreadable(short_id(record_id), reason, fields, fingerprint(fields))
+
+
+def short_id(record_id: str) -> str:
+    """An id under which something can be kept: one that is too long for an index is cut, with a digest at its end."""
+    if len(record_id) <= LONGEST_RECORD_ID:
+        return record_id
+    return f"{record_id[:LONGEST_RECORD_ID]}~{fingerprint({record_id.encode(): b''}).hex()}"

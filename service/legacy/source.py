@@ -39,6 +39,14 @@ class WrongPrefix(Exception):  # noqa: N818 - an answer to who named it
     """No task's key begins as was said, and other tasks' keys do otherwise."""
 
 
+class WrongType(Exception):  # noqa: N818 - an answer about the data
+    """Under a key that all tasks share lies something else than the old system keeps there."""
+
+    def __init__(self, key: str, expected: str, found: str) -> None:
+        super().__init__(f"under {key} lies a {found}, not a {expected}")
+        self.key = key
+
+
 class LegacyRedis:
     """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
 
@@ -52,6 +60,8 @@ class LegacyRedis:
         self._queue_key = f"{prefix}task:queue"
         self._processing_key = f"{prefix}task:processing"
         self._batch = batch
+        self.known_by_email: set[str] = set()
+        """Users that were read last and have no copy under their id: few, whose keys may spell the email otherwise."""
 
     def close(self) -> None:
         self._redis.close()
@@ -127,6 +137,7 @@ class LegacyRedis:
         """
         strays, orphans = self._strays()
         without_id = set(strays)
+        self.known_by_email.clear()
         for keys in self._keys(BY_ID, rare=True):
             users = [self._gather(key, copy, strays) for key, copy in self._values(keys)]
             emails = {name for _, names in users for name in names}
@@ -139,7 +150,9 @@ class LegacyRedis:
             ]
         for user_ids in _batches(sorted(without_id), self._batch):
             found = [(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
-            yield [RawUser(user_id, copies) for user_id, copies in found if copies]
+            users = [RawUser(user_id, copies) for user_id, copies in found if copies]
+            self.known_by_email.update(user.user_id for user in users)
+            yield users
         for keys in _batches(sorted(orphans), self._batch):
             yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
 
@@ -181,7 +194,12 @@ class LegacyRedis:
         return [(key, value) for key, value in values.items() if value is not None]
 
     def queue(self) -> Generator[list[tuple[int, str]]]:
-        """The waiting ids with their places, in batches, the last place first: who reads on sees earlier places."""
+        """The waiting ids with their places, in batches, the last place first: who reads on sees earlier places.
+
+        Raises:
+            WrongType: It is no list.
+        """
+        self._expect(self._queue_key, "list")
         end = self._redis.llen(self._queue_key)
         while end > 0:
             start = max(end - self._batch, 0)
@@ -190,10 +208,20 @@ class LegacyRedis:
             end = start
 
     def processing(self) -> Generator[list[str]]:
-        """The ids that the old workers were at, in batches."""
+        """The ids that the old workers were at, in batches.
+
+        Raises:
+            WrongType: It is no set.
+        """
+        self._expect(self._processing_key, "set")
         members = cast("Iterable[bytes]", self._redis.sscan_iter(self._processing_key, count=self._batch))
         for batch in _batches(members, self._batch):
             yield [_shown(member) for member in batch]
+
+    def _expect(self, key: str, kind: str) -> None:
+        found = cast("bytes", self._redis.type(key)).decode()
+        if found not in {kind, "none"}:
+            raise WrongType(_shown(key.encode()), kind, found)
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
@@ -201,12 +229,13 @@ class LegacyRedis:
         return [task_id for task_id, exists in zip(task_ids, there, strict=True) if not exists]
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
-        """Those of these users, by id and email, that have no copy under either."""
+        """Those of these users, by id and email, that have no copy under either; to be asked after they were read."""
         pipeline = self._redis.pipeline(transaction=False)
         for user_id, email in users:
             pipeline.exists(BY_ID + user_id.encode(), BY_EMAIL + (email or "").encode())
         found = cast("list[int]", pipeline.execute())
-        return [user_id for (user_id, _), there in zip(users, found, strict=True) if not there]
+        gone = [user_id for (user_id, _), there in zip(users, found, strict=True) if not there]
+        return [user_id for user_id in gone if user_id not in self.known_by_email]
 
     def _keys(self, start: bytes, *, rare: bool = False) -> Generator[list[bytes]]:
         """Keys that begin so, in batches."""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, structs
@@ -220,6 +220,30 @@ async def imported_tasks(connection: Connection, task_ids: Sequence[str]) -> lis
 
 async def imported_users(connection: Connection, user_ids: Sequence[str]) -> list[UserHere]:
     return await QUERIES["imported_users"].rows(connection, UserHere, user_ids=user_ids)
+
+
+class Found(Protocol):
+    """A difference, for the list of those that were accepted."""
+
+    @property
+    def record_id(self) -> str: ...
+
+    @property
+    def mark(self) -> bytes: ...
+
+
+async def accepted(connection: Connection, kind: str, found: Sequence[Found]) -> dict[str, str]:
+    """Why those of these differences are all right that somebody has accepted, by record."""
+    rows = QUERIES["accepted"].rows
+    return dict(await rows(connection, tuple[str, str], kind=kind, **_marked(found)))
+
+
+async def accept(connection: Connection, kind: str, found: Sequence[Found], reason: str) -> None:
+    await QUERIES["accept"].run(connection, kind=kind, reason=reason, **_marked(found))
+
+
+def _marked(found: Sequence[Found]) -> dict[str, list[str]]:
+    return {"record_ids": [one.record_id for one in found], "marks": [one.mark.hex() for one in found]}
 
 
 async def erased(connection: Connection, kind: str, record_ids: Sequence[str]) -> frozenset[str]:

@@ -1,16 +1,19 @@
 """The old workers are stopped: what waits for them, or was interrupted, becomes work for ours."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from service.database import Connection
 from service.legacy import store
 from service.legacy.batches import ahead
-from service.legacy.planning import Remark
-from service.legacy.source import LegacyRedis
+from service.legacy.planning import note
+from service.legacy.source import LegacyRedis, WrongType
 from service.legacy.telling import Finding, Told
-from service.legacy.values import fingerprint
+
+T = TypeVar("T")
 
 BATCH = 1000
 WITHOUT_DATA = "the old queue, or the set of those being worked on, names it, and there is no task of this id"
@@ -23,6 +26,8 @@ class Queue(Struct):
     interrupted: int = 0
     without_data: int = 0
     """Ids in either that lead to nothing."""
+    unreadable: list[str] = field(default_factory=list[str])
+    """Keys under which lies something else: their tasks are taken over all the same, in the order of their creation."""
 
 
 async def look_at_queue(
@@ -33,31 +38,59 @@ async def look_at_queue(
     The queue is read from its end, so that the first of several places of one id is what it keeps.
     """
     told.phase("queue", None)
-    found = Queue()
+    look = _Look(connection, source, told, write=not dry_run, order=order and not dry_run)
+    await look.each(source.queue(), look.waiting)
+    await look.each(source.processing(), look.interrupted)
+    return look.found
 
-    async def look(task_ids: set[str]) -> None:
-        missing = await asyncio.to_thread(source.missing, sorted(task_ids))
-        lost = sorted(await store.queued_without_data(connection, missing))
-        if lost and not dry_run:
-            await store.put_remarks(connection, "queue", [_lost(task_id) for task_id in lost])
-        for task_id in lost:
-            told.find(Finding("queue", task_id, "remark", (WITHOUT_DATA,)))
-        found.without_data += len(lost)
-        told.advance(len(task_ids))
 
-    async for queued in ahead(source.queue()):
+class _Look:
+    """One look at the queue and at those being worked on."""
+
+    def __init__(self, connection: Connection, source: LegacyRedis, told: Told, *, write: bool, order: bool) -> None:
+        self._connection = connection
+        self._source = source
+        self._told = told
+        self._write = write
+        self._order = order
+        self.found = Queue()
+
+    async def each(self, batches: Iterator[T], work: Callable[[T], Awaitable[None]]) -> None:
+        """Batch by batch; a key of another type tells nothing, and stops nothing."""
+        try:
+            async for batch in ahead(batches):
+                await work(batch)
+        except WrongType as error:
+            self.found.unreadable.append(error.key)
+            await self._remark({error.key: str(error)})
+
+    async def waiting(self, queued: list[tuple[int, str]]) -> None:
         # One place for each: a statement takes any of several.
         places = {task_id: place for place, task_id in queued}
-        await look(set(places))
-        if order and not dry_run:
-            await store.order_queue(connection, [(place, task_id) for task_id, place in places.items()])
-        found.waiting += len(queued)
-    async for interrupted in ahead(source.processing()):
-        await look(set(interrupted))
-        if order and not dry_run:
-            await store.put_first(connection, interrupted)
-        found.interrupted += len(interrupted)
-    return found
+        await self._find_lost(set(places))
+        if self._order:
+            await store.order_queue(self._connection, [(place, task_id) for task_id, place in places.items()])
+        self.found.waiting += len(queued)
+
+    async def interrupted(self, task_ids: list[str]) -> None:
+        await self._find_lost(set(task_ids))
+        if self._order:
+            await store.put_first(self._connection, task_ids)
+        self.found.interrupted += len(task_ids)
+
+    async def _find_lost(self, task_ids: set[str]) -> None:
+        missing = await asyncio.to_thread(self._source.missing, sorted(task_ids))
+        lost = sorted(await store.queued_without_data(self._connection, missing))
+        await self._remark(dict.fromkeys(lost, WITHOUT_DATA))
+        self.found.without_data += len(lost)
+        self._told.advance(len(task_ids))
+
+    async def _remark(self, reasons: Mapping[str, str]) -> None:
+        remarks = [note(name, reason) for name, reason in reasons.items()]
+        if remarks and self._write:
+            await store.put_remarks(self._connection, "queue", remarks)
+        for remark in remarks:
+            self._told.find(Finding("queue", remark.record_id, "remark", remark.reasons))
 
 
 async def take_over(connection: Connection, told: Told) -> int:
@@ -70,8 +103,3 @@ async def take_over(connection: Connection, told: Told) -> int:
         told.advance(len(tasks))
         if len(tasks) < BATCH:
             return taken
-
-
-def _lost(task_id: str) -> Remark:
-    mark = fingerprint({task_id.encode(): b"queued"})
-    return Remark(task_id, (WITHOUT_DATA,), conflict=False, fingerprint=mark)

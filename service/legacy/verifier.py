@@ -1,14 +1,17 @@
-"""`darkroom legacy verify`: the old Redis and PostgreSQL, record by record, in both directions. Changes nothing."""
+"""`darkroom legacy verify`: the old Redis and PostgreSQL, record by record, in both directions. Changes no record."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from service.database import Connection
 from service.legacy import store
 from service.legacy.batches import FIRST, ahead, growing
-from service.legacy.comparing import compare_ledger, compare_task, compare_user
+from service.legacy.comparing import Differences, UserHere, compare_ledger, compare_task, compare_user
 from service.legacy.importer import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
 from service.legacy.records import Task, Unreadable, User
@@ -16,6 +19,7 @@ from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.telling import Finding, Told
 from service.legacy.users import read_user
+from service.legacy.values import fingerprint
 
 PAGE = 2000
 LISTED = 1000
@@ -36,19 +40,37 @@ def _is_kept(record: Task | User | Unreadable, kept: Verdicts, verdict: str, rea
     return found is not None and found.fingerprint == record.fingerprint and (not reason or reason in found.reasons)
 
 
-class Verifier:
-    """One comparison's run."""
+class Difference(Struct, frozen=True):
+    """One record's, in words; `mark` is another one when the record there or what differs here is another."""
 
-    def __init__(self, connection: Connection, source: LegacyRedis, zone: Zone, told: Told) -> None:
+    record_id: str
+    words: tuple[str, ...]
+    mark: bytes
+
+
+def difference(record_id: str, differing: Differences, there: bytes = b"") -> Difference:
+    """What differs in a record whose fingerprint is `there`."""
+    values = msgspec.json.encode([there, differing], order="deterministic")
+    return Difference(record_id, tuple(differing), fingerprint({b"difference": values}))
+
+
+class Verifier:
+    """One comparison's run. With `accept`, the differences that are found are accepted, for that reason."""
+
+    def __init__(
+        self, connection: Connection, source: LegacyRedis, zone: Zone, told: Told, *, accept: str | None = None
+    ) -> None:
         self._connection = connection
         self._source = source
         self._zone = zone
         self._told = told
+        self._accept = accept
         self._there: Counter[str] = Counter()
         self._by_status: Counter[str] = Counter()
         self._credits: Counter[str] = Counter()
         self._listed: list[Finding] = []
         self._differences = 0
+        self._accepted = 0
 
     async def compare(self) -> dict[str, Any]:
         """Everything; a summary, with the first differences. It is `equal` when there is none."""
@@ -64,6 +86,7 @@ class Verifier:
         return {
             "equal": self._differences == 0,
             "differences": self._differences,
+            "accepted": self._accepted,
             "timezone": self._zone.name,
             "old_system": {
                 **self._there,
@@ -86,18 +109,17 @@ class Verifier:
         missing = [user_id for user_id in ids if user_id not in here]
         erased = await store.erased(self._connection, "user", missing) if missing else frozenset[str]()
         await self._unreadable("user", [record for record in records if isinstance(record, Unreadable)], kept)
+        found: list[Difference] = []
         for record in records:
             if not isinstance(record, User):
                 continue
             self._credits["balances"] += record.current_credits
             if record.user_id in here:
-                without_email = any(_is_kept(record, kept, verdict, EMAIL_TAKEN) for verdict in ("remark", "conflict"))
-                conflict = _is_kept(record, kept, "conflict")
-                words = compare_ledger(here[record.user_id])
-                words += compare_user(record, here[record.user_id], without_email=without_email, conflict=conflict)
-                self._differ("user", record.user_id, words)
+                differing = _compared(record, here[record.user_id], kept)
+                found.append(difference(record.user_id, differing, record.fingerprint))
             elif record.user_id not in erased:
-                self._differ("user", record.user_id, [MISSING_HERE])
+                found.append(difference(record.user_id, {MISSING_HERE: None}, record.fingerprint))
+        await self._differ("user", found)
         self._there["users"] += len(records)
         self._told.advance(len(records))
 
@@ -107,19 +129,20 @@ class Verifier:
         here = {task.task_id: task for task in found}
         missing = [record for record in readable if record.task_id not in here]
         differing = [
-            (record, words)
+            (record, found)
             for record in readable
-            if record.task_id in here and (words := compare_task(record, here[record.task_id]))
+            if record.task_id in here and (found := compare_task(record, here[record.task_id]))
         ]
         unreadable = [record for record in records if isinstance(record, Unreadable)]
         asked = [id_of(record) for record in (*unreadable, *(record for record, _ in differing))]
         kept = await self._kept("task", asked) if asked else {}
         await self._unreadable("task", unreadable, kept)
         erased = await self._erased(missing) if missing else frozenset[str]()
-        for record in missing:
-            self._differ("task", record.task_id, () if record.task_id in erased else [MISSING_HERE])
-        for record, words in differing:
-            self._differ("task", record.task_id, () if _is_kept(record, kept, "conflict") else words)
+        lacking = [(record, {MISSING_HERE: None}) for record in missing if record.task_id not in erased]
+        other = [(record, found) for record, found in differing if not _is_kept(record, kept, "conflict")]
+        await self._differ(
+            "task", [difference(record.task_id, found, record.fingerprint) for record, found in [*lacking, *other]]
+        )
         self._by_status.update(record.status for record in readable)
         self._credits["consumed"] += sum(record.credits_consumed for record in readable)
         self._there["tasks"] += len(records)
@@ -137,10 +160,16 @@ class Verifier:
 
     async def _unreadable(self, kind: str, records: Sequence[Unreadable], kept: Verdicts) -> None:
         self._there["unreadable"] += len(records)
-        if unkept := [record.record_id for record in records if not _is_kept(record, kept, "quarantine")]:
-            erased = await store.erased(self._connection, kind, unkept)
-            for record_id in unkept:
-                self._differ(kind, record_id, () if record_id in erased else [NOT_QUARANTINED])
+        if unkept := [record for record in records if not _is_kept(record, kept, "quarantine")]:
+            erased = await store.erased(self._connection, kind, [record.record_id for record in unkept])
+            await self._differ(
+                kind,
+                [
+                    difference(record.record_id, {NOT_QUARANTINED: None}, record.fingerprint)
+                    for record in unkept
+                    if record.record_id not in erased
+                ],
+            )
 
     async def _the_other_way(self) -> None:
         """What was imported and isn't there any more, though the old Redis wasn't to forget it yet."""
@@ -148,21 +177,42 @@ class Verifier:
         after = ""
         while page := await store.brought_tasks(self._connection, after, PAGE):
             after = page[-1]
-            for task_id in await asyncio.to_thread(self._source.missing, page):
-                self._differ("task", task_id, [MISSING_THERE])
+            await self._gone("task", await asyncio.to_thread(self._source.missing, page))
             self._told.advance(len(page))
         after = ""
         while users := await store.brought_users(self._connection, after, PAGE):
             after = users[-1][0]
-            for user_id in await asyncio.to_thread(self._source.missing_users, users):
-                self._differ("user", user_id, [MISSING_THERE])
+            await self._gone("user", await asyncio.to_thread(self._source.missing_users, users))
             self._told.advance(len(users))
 
-    def _differ(self, kind: str, record_id: str, words: Sequence[str]) -> None:
-        if not words:
+    async def _gone(self, kind: str, record_ids: Sequence[str]) -> None:
+        await self._differ(kind, [difference(record_id, {MISSING_THERE: None}) for record_id in record_ids])
+
+    async def _differ(self, kind: str, compared: Sequence[Difference]) -> None:
+        """Tell and count differences, but for those that somebody has accepted as they are."""
+        found = [one for one in compared if one.words]
+        if not found:
             return
-        finding = Finding(kind, record_id, "difference", tuple(words))
-        self._differences += 1
-        if len(self._listed) < LISTED:
-            self._listed.append(finding)
-        self._told.find(finding)
+        accepted = await store.accepted(self._connection, kind, found)
+        if self._accept is not None:
+            # SCAN may bring one twice.
+            fresh = {one.record_id: one for one in found if one.record_id not in accepted}
+            await store.accept(self._connection, kind, list(fresh.values()), self._accept)
+            accepted |= dict.fromkeys(fresh, self._accept)
+        for one in found:
+            if one.record_id in accepted:
+                self._accepted += 1
+                self._told.find(Finding(kind, one.record_id, "accepted", (*one.words, accepted[one.record_id])))
+                continue
+            finding = Finding(kind, one.record_id, "difference", one.words)
+            self._differences += 1
+            if len(self._listed) < LISTED:
+                self._listed.append(finding)
+            self._told.find(finding)
+
+
+def _compared(there: User, here: UserHere, kept: Verdicts) -> Differences:
+    """An account, with what imports found about it in mind."""
+    without_email = any(_is_kept(there, kept, verdict, EMAIL_TAKEN) for verdict in ("remark", "conflict"))
+    conflict = _is_kept(there, kept, "conflict")
+    return compare_ledger(here) | compare_user(there, here, without_email=without_email, conflict=conflict)

@@ -193,12 +193,12 @@ async def move(connection: Connection, old: Old, **wishes: Any) -> Move:
     return Move(msgspec.to_builtins(summary), heard)
 
 
-async def compare(connection: Connection, old: Old, *, timezone: str | None = None) -> Move:
+async def compare(connection: Connection, old: Old, *, timezone: str | None = None, accept: str | None = None) -> Move:
     """`darkroom legacy verify`."""
     heard = Heard()
     source = LegacyRedis(old.url, PREFIX)
     try:
-        summary = await verify_everything(connection, source, timezone, heard)
+        summary = await verify_everything(connection, source, timezone, heard, accept=accept)
     finally:
         source.close()
     return Move(msgspec.to_builtins(summary), heard)

@@ -487,7 +487,7 @@ async def written(connection: Connection, task: Task) -> list[str]:
         here = await store.imported_tasks(connection, [task.task_id])
         await store.update_tasks(connection, [row])
         assert await store.imported_tasks(connection, [task.task_id]) == here
-        return compare_task(task, here[0])
+        return list(compare_task(task, here[0]))
     finally:
         await transaction.rollback()
 

@@ -247,7 +247,7 @@ async def test_whatever_becomes_an_account_can_be_written_and_is_read_back_as_it
     try:
         await store.put_users(connection, [user])
         here = await store.imported_users(connection, [ID])
-        assert compare_user(user, here[0], without_email=False, conflict=False) == []
+        assert compare_user(user, here[0], without_email=False, conflict=False) == {}
         await store.put_users(connection, [user])
         assert await store.imported_users(connection, [ID]) == here
     finally:
