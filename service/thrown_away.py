@@ -28,4 +28,4 @@ class ThrownAway:
             return
         self._told_at[reason] = now
         self._untold[reason] = 0
-        log.warning("message thrown away", reason=reason, messages=count, last=ascii(identity[:SHOWN]))
+        log.warning("message thrown away", reason=reason.value, messages=count, last=ascii(identity[:SHOWN]))
