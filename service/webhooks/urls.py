@@ -1,16 +1,14 @@
 """Where a task's end may be told: never an address inside our own network, on a user's behalf."""
 
-import ipaddress
 import re
 
 from service.refusals import invalid
 from service.urls.splitting import NotAUrl, split_url
+from service.webhooks.addresses import is_public
 
 FIELD = "webhook_url"
 
 NAME = re.compile(r"[a-z0-9._-]+")
-PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
-"""What is handed out to the public. Outside lie old and new ways to spell an IPv4 address, any of our own included."""
 
 
 def judge_webhook_url(url: str, *, allow_private: bool) -> None:
@@ -39,14 +37,8 @@ def _is_private(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        address = ipaddress.ip_address(name.partition("%")[0])
+        return not is_public(name)
     except ValueError:
         # Resolvers read 127.1, 0x7f000001 and 2130706433 as addresses too; no public name looks like that.
         last = name.rpartition(".")[2]
         return last.isdecimal() or last.startswith("0x") or NAME.fullmatch(name) is None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address not in PUBLIC_IPV6 or address.sixtofour is not None:
-            return True
-    return not address.is_global or address.is_multicast
