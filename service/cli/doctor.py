@@ -1,13 +1,11 @@
 """`darkroom doctor`: what is wrong, and what to do about it."""
 
-import asyncio
 import sys
 from pathlib import Path
 
 import click
 
 from service.cli.options import data_dir_option, print_json, settings_for
-from service.health.diagnosis import examine
 from service.health.findings import Finding, Health
 
 MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Health.UNKNOWN: ("unknown", "yellow")}
@@ -18,6 +16,10 @@ MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Heal
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
     """Check database, pooler, schema, workers, tasks, ledger, storage, Redis. Exit 1 if anything is wrong."""
+    import asyncio
+
+    from service.health.diagnosis import examine
+
     settings = settings_for(data_dir)
 
     async def visit() -> list[Finding]:

@@ -6,6 +6,7 @@ import asyncpg
 
 from service.away import trouble_with_postgres
 from service.connections import NotConnected
+from service.destinations import CannotWriteError
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
 from service.redis_errors import trouble_with_redis
@@ -14,7 +15,7 @@ from service.setting_sources import SettingsError
 
 DEBUG = "DARKROOM_DEBUG"
 
-OURS = (NotConnected, SettingsError, SchemaError, Refused)
+OURS = (CannotWriteError, NotConnected, SettingsError, SchemaError, Refused)
 """Errors whose text was written for a person."""
 
 

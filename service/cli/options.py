@@ -1,17 +1,21 @@
-"""What several commands share: --data-dir, the settings, a connection."""
+"""What several commands share: --data-dir, the settings, a connection, answers.
 
-import asyncio
+What commands need for their work is imported when they run: `--help` is quick, and knows no driver.
+"""
+
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
-from service.connections import one_connection
-from service.database import Connection
-from service.settings import Settings, load_settings
+from service.cli.streams import OutputLostError
+
+if TYPE_CHECKING:
+    from service.database import Connection
+    from service.settings import Settings
 
 T = TypeVar("T")
 
@@ -22,17 +26,22 @@ data_dir_option = click.option(
 )
 
 
-def settings_for(data_dir: Path | None) -> Settings:
+def settings_for(data_dir: Path | None) -> "Settings":
     """The settings of this call.
 
     Raises:
         SettingsError: One is missing or wrong.
     """
+    from service.settings import load_settings
+
     return load_settings(os.environ, data_dir=data_dir)
 
 
-def with_connection(data_dir: Path | None, work: Callable[[Connection], Awaitable[T]]) -> T:
+def with_connection(data_dir: Path | None, work: "Callable[[Connection], Awaitable[T]]") -> T:
     """Run `work` on one connection of its own."""
+    import asyncio
+
+    from service.connections import one_connection
 
     async def run() -> T:
         async with one_connection(settings_for(data_dir)) as connection:
@@ -42,5 +51,21 @@ def with_connection(data_dir: Path | None, work: Callable[[Connection], Awaitabl
 
 
 def print_json(answer: Any) -> None:
-    """An answer for programs and people."""
-    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    """An answer for programs and people, escaped where the terminal can't spell it.
+
+    It may hold a key that is shown once: if it can't be written where it belongs, it is written to stderr.
+    """
+    import json
+
+    import msgspec
+
+    text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    try:
+        click.echo(text)
+    except OutputLostError:
+        click.echo(text, err=True)
+        raise

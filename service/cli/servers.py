@@ -1,14 +1,14 @@
 """`darkroom api`, `darkroom worker`, `darkroom migrate`: one process kind each."""
 
-import asyncio
-import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from service.cli.options import data_dir_option, settings_for
-from service.logs import set_up_logs
-from service.open_files import raise_open_files_limit
+
+if TYPE_CHECKING:
+    import socket
 
 
 @click.command()
@@ -18,7 +18,9 @@ from service.open_files import raise_open_files_limit
 @data_dir_option
 def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
-    from service.http.server import serve  # noqa: PLC0415 - Litestar is only for the API
+    from service.http.server import serve
+    from service.logs import set_up_logs
+    from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -27,9 +29,11 @@ def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
         serve(settings, listener, open_files=raise_open_files_limit())
 
 
-def _listener(host: str, port: int, fd: int | None) -> socket.socket:
-    from service.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from service.up.listener import listen  # noqa: PLC0415
+def _listener(host: str, port: int, fd: int | None) -> "socket.socket":
+    import socket
+
+    from service.embedded.errors import EmbeddedError
+    from service.up.listener import listen
 
     try:
         return listen(host, port) if fd is None else socket.socket(fileno=fd)
@@ -43,7 +47,9 @@ def _listener(host: str, port: int, fd: int | None) -> socket.socket:
 @data_dir_option
 def worker(data_dir: Path | None) -> None:
     """Take tasks from the queue and make the edits, WORKER_SLOTS at a time."""
-    from actors.worker import run_worker  # noqa: PLC0415 - Dramatiq and the engines are only for the worker
+    from actors.worker import run_worker
+    from service.logs import set_up_logs
+    from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     set_up_logs(settings.log_format)
@@ -60,8 +66,10 @@ def worker(data_dir: Path | None) -> None:
 @data_dir_option
 def migrate(data_dir: Path | None, adopt: bool) -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
-    from service.legacy.adopting.adoption import adopt as take_over  # noqa: PLC0415
-    from service.migrations import migrate as run  # noqa: PLC0415
+    import asyncio
+
+    from service.legacy.adopting.adoption import adopt as take_over
+    from service.migrations import migrate as run
 
     settings = settings_for(data_dir)
     for line in asyncio.run(take_over(settings)) if adopt else []:

@@ -1,12 +1,13 @@
 """`darkroom up`: the whole stack in the foreground."""
 
-import asyncio
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
+
+from service.cli.streams import OutputLostError
 
 
 @click.command()
@@ -41,11 +42,13 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
             "with DATABASE_URL and REDIS_URL set"
         )
     # Not needed for --help, nor by the other commands.
-    from service.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from service.open_files import raise_open_files_limit  # noqa: PLC0415
-    from service.setting_sources import SettingsError  # noqa: PLC0415
-    from service.up.stack import Plan  # noqa: PLC0415
-    from service.up.supervisor import serve  # noqa: PLC0415
+    import asyncio
+
+    from service.embedded.errors import EmbeddedError
+    from service.open_files import raise_open_files_limit
+    from service.setting_sources import SettingsError
+    from service.up.stack import Plan
+    from service.up.supervisor import serve
 
     raise_open_files_limit()
     plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
@@ -56,5 +59,5 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # nobody reads it any more; that is no reason to stop serving
+    with suppress(OSError, OutputLostError):  # nobody reads it any more; that is no reason to stop serving
         print(line, flush=True)

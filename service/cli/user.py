@@ -2,26 +2,32 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import Struct
 
 from schema.identifiers import is_id
-from schema.models.accounts import Account, UserRecord
-from service.accounts import keys, users
-from service.accounts.tokens import issue_token
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
-from service.database import Connection
+
+if TYPE_CHECKING:
+    from schema.models.accounts import Account, UserRecord
+    from service.database import Connection
 
 LONGEST_USER_ID = 50
 
 
-class Balance(Struct):
-    """An account's credits after a change."""
+class Who(click.ParamType[str]):
+    """An id or an email; nobody has one that can't be printed, which is what bytes from elsewhere become."""
 
-    user_id: str
-    current_credits: int
+    name = "user"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.isprintable():
+            self.fail("takes an id or an email", param, ctx)
+        return value
+
+
+who_argument = click.argument("who", metavar="USER", type=Who())
 
 
 @click.group()
@@ -41,29 +47,32 @@ def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None
     if user_id is not None and not (is_id(user_id) and len(user_id) <= LONGEST_USER_ID):
         raise click.BadParameter("takes up to 50 letters, digits, - and _", param_hint="--user-id")
 
-    async def work(connection: Connection) -> Any:
+    from service.accounts import users
+
+    async def work(connection: "Connection") -> Any:
         return await users.create_user(connection, email, credits_=credits_, user_id=user_id)
 
     print_json(with_connection(data_dir, work))
 
 
 @user.command()
-@click.argument("who", metavar="USER")
+@who_argument
 @click.argument("amount", metavar="N", type=click.IntRange(-(2**31) + 1, 2**31 - 1))
 @click.option("--reason", help="Kept in the ledger.")
 @data_dir_option
 def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> None:
     """Give N credits, or take them when N is negative (`-- -5`)."""
+    from service.accounts import users
 
-    async def work(connection: Connection) -> Any:
+    async def work(connection: "Connection") -> Any:
         found = await users.find_user(connection, who)
-        return Balance(found.user_id, await users.grant(connection, who, amount, reason))
+        return {"user_id": found.user_id, "current_credits": await users.grant(connection, who, amount, reason)}
 
     print_json(with_connection(data_dir, work))
 
 
 @user.command()
-@click.argument("who", metavar="USER")
+@who_argument
 @click.option("--list", "listing", is_flag=True, help="List the keys instead of making one.")
 @click.option("--revoke", metavar="ID", help="Revoke this key instead of making one.")
 @data_dir_option
@@ -71,8 +80,9 @@ def key(who: str, listing: bool, revoke: str | None, data_dir: Path | None) -> N
     """Make one more key, which is shown once; or list them, or revoke one."""
     if listing and revoke:
         raise click.UsageError("--list and --revoke don't go together")
+    from service.accounts import keys, users
 
-    async def work(connection: Connection) -> Any:
+    async def work(connection: "Connection") -> Any:
         found = await users.find_user(connection, who)
         if listing:
             return await keys.list_keys(connection, found.user_id)
@@ -87,25 +97,29 @@ def key(who: str, listing: bool, revoke: str | None, data_dir: Path | None) -> N
 
 
 @user.command()
-@click.argument("who", metavar="USER")
+@who_argument
 @data_dir_option
 def token(who: str, data_dir: Path | None) -> None:
     """Sign a JWT for one hour, with the first SECRET_KEY."""
+    from service.accounts import users
+    from service.accounts.tokens import issue_token
+
     secret_keys = settings_for(data_dir).require_secret()
 
-    async def work(connection: Connection) -> UserRecord:
+    async def work(connection: "Connection") -> "UserRecord":
         return await users.find_user(connection, who)
 
     click.echo(issue_token(secret_keys, with_connection(data_dir, work).user_id))
 
 
 @user.command()
-@click.argument("who", metavar="USER")
+@who_argument
 @data_dir_option
 def show(who: str, data_dir: Path | None) -> None:
     """Show an account and its balance."""
+    from service.accounts import users
 
-    async def work(connection: Connection) -> Account:
+    async def work(connection: "Connection") -> "Account":
         found = await users.find_user(connection, who)
         return users.as_account(found)
 
@@ -113,15 +127,18 @@ def show(who: str, data_dir: Path | None) -> None:
 
 
 @user.command()
-@click.argument("who", metavar="USER")
+@who_argument
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @data_dir_option
 def delete(who: str, yes: bool, data_dir: Path | None) -> None:
     """Erase an account with its files, tasks and keys; the ledger is kept without the person."""
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Erase {who} with all files and tasks?", abort=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"nobody is there to ask whether to erase {who}: say --yes")
+        click.confirm(f"Erase {who} with all files and tasks?", abort=True, err=True)
+    from service.accounts import users
 
-    async def work(connection: Connection) -> Any:
+    async def work(connection: "Connection") -> Any:
         return {"user_id": await users.erase_user(connection, who), "deleted": True}
 
     print_json(with_connection(data_dir, work))

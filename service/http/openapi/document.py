@@ -7,9 +7,8 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
+from schema.version import VERSION
 from service.http.openapi.pages import Document, Page
-
-VERSION = "1.0.0"
 
 
 def _operation_id(handler: HTTPRouteHandler, _: Method, path: list[str | PathParameterDefinition]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from service.cli.main import COMMANDS, darkroom
+from service.cli.group import COMMANDS, darkroom
 from service.settings import Settings
 from tests.running import run_command
 

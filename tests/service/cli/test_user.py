@@ -34,7 +34,7 @@ async def test_an_account_from_its_first_key_to_its_erasure(settings: Settings, 
     assert answer_of(settings, "show", "usr_ada")["current_credits"] == 0
     assert await connection.fetchval("SELECT sum(amount) FROM credit_ledger WHERE user_id = 'usr_ada'") == 0
 
-    assert answer_of(settings, "delete", "usr_ada")["deleted"]
+    assert answer_of(settings, "delete", "usr_ada", "--yes")["deleted"]
     assert run_command("user", "show", "usr_ada", settings=settings).returncode == 1
     kept = await connection.fetch("SELECT user_id, amount, reason FROM credit_ledger ORDER BY entry_id")
     assert [tuple(entry) for entry in kept] == [(None, 50, None), (None, 25, None), (None, -75, None)]

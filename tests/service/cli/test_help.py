@@ -1,0 +1,80 @@
+"""`--help` of every command is quick because it imports neither drivers nor engines; the version is told once."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from schema.version import VERSION
+
+HEAVY = {
+    "asyncio", "asyncpg", "redis", "dramatiq", "litestar", "uvicorn", "obstore", "httpx", "structlog", "numpy", "cv2",
+    "openvino", "PIL", "scipy",
+}  # fmt: skip
+
+COMMANDS = [
+    "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "user", "user create",
+    "user grant", "user key", "user token", "user show", "user delete",
+    "edit", "doctor",
+]  # fmt: skip
+
+LOOK = """
+import json, sys
+from service.cli.main import main
+try:
+    main()
+except SystemExit as exit_:
+    print(json.dumps([exit_.code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_no_driver(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, *command.split(), "--help"], capture_output=True, text=True, check=True
+    )
+    code, modules = json.loads(done.stderr)
+    assert code == 0
+    assert done.stdout.startswith("Usage: darkroom")
+    assert HEAVY & set(modules) == set()
+
+
+def test_every_command_is_looked_at() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-c", "from tests.service.cli.test_help import every_command; print(every_command())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert listed == str(sorted(COMMANDS))
+
+
+def every_command() -> list[str]:
+    """What click knows, groups and their commands."""
+    import click  # noqa: PLC0415 - in a process of its own
+
+    from service.cli.group import darkroom  # noqa: PLC0415
+
+    found = [""]
+    context = click.Context(darkroom)
+    for name in darkroom.list_commands(context):
+        command = darkroom.get_command(context, name)
+        found.append(name)
+        if isinstance(command, click.Group):
+            found += [f"{name} {inner}" for inner in command.list_commands(context)]
+    return sorted(found)
+
+
+def test_modes_are_shown_as_the_api_spells_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli.main", "edit", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "BACKGROUND_CHANGE" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli.main", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"darkroom, version {VERSION}\n"
