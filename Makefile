@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench quality legacy-sample lint audit format lock install install-dev clean
+.PHONY: help up test demo bench quality quality-docs legacy-sample lint audit format lock install install-dev clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: install ## One edit of each available mode from sample photos, into demo/
 bench: install-dev ## Measure speed, side by side with the limits (see docs/performance.md)
 	$(BIN)/python -m tests.bench
 
-quality: install-dev ## How good the edits are, in numbers and pictures; PAIRS=dir judges your own (see docs/quality.md)
+quality: install-dev ## How good the edits are, in numbers and pictures, into quality/; PAIRS=dir judges your own (see docs/quality.md)
 	$(BIN)/python -m tests.quality $(PAIRS)
+
+quality-docs: install-dev ## The same for the samples, into docs/quality, whose pictures the documents show
+	$(BIN)/python -m tests.quality --out docs/quality
 
 N := 100000
 SEED := 1

@@ -1,6 +1,6 @@
 """Making one pair's edit as users would get it, and measuring what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,28 +27,36 @@ from schema.models.edits import (
 )
 from schema.models.problems import FailureCode
 from tests.quality import head, matte, pose
-from tests.quality.pairs import DONE, Pair
+from tests.quality.pairs import DONE, KnownMiss, Pair
 
 MAX_PIXELS = 40_000_000
 _SHOWN = 512
 """Long edge in pixels at which pictures are kept for the sheet."""
 
 
+Targets = Mapping[str, tuple[float, float]]
+
+
 class Measured(Struct, frozen=True):
-    """An edit that was made: its picture, its numbers, and which targets it missed."""
+    """An edit that was made: its picture, its numbers, and the targets it has."""
 
     picture: Rgb8
     measures: dict[str, float | None]
-    missed: tuple[str, ...]
+    targets: Targets
 
 
 class Verdict(Struct, frozen=True):
-    """How a pair ended: "done" or a code; `missed` says what isn't as expected. Pictures: source, reference, result."""
+    """How a pair ended: "done" or a code.
+
+    `missed` says what isn't as expected, `known` what misses its target as is known.
+    Pictures: source, reference, result.
+    """
 
     outcome: str
     message: str | None
     measures: dict[str, float | None]
     missed: tuple[str, ...]
+    known: tuple[str, ...]
     pictures: tuple[Rgb8 | None, Rgb8 | None, Rgb8 | None]
 
 
@@ -72,9 +80,12 @@ class Judge:
         except EngineError as error:
             code = error.code.value
             missed = () if code == pair.expected else (f"{code} instead of {pair.expected}",)
-            return Verdict(code, error.message, {}, missed, (*shown, None))
-        missed = made.missed if pair.expected == DONE else (f"done instead of {pair.expected}",)
-        return Verdict(DONE, None, made.measures, missed, (*shown, _small(made.picture)))
+            return Verdict(code, error.message, {}, missed, (), (*shown, None))
+        pictures = (*shown, _small(made.picture))
+        if pair.expected != DONE:
+            return Verdict(DONE, None, made.measures, (f"done instead of {pair.expected}",), (), pictures)
+        missed, known = missed_and_known(made.measures, made.targets, pair.known)
+        return Verdict(DONE, None, made.measures, missed, known, pictures)
 
     def _background(self, pair: Pair) -> Measured:
         assert isinstance(pair.config, BackgroundChangeConfig)
@@ -82,7 +93,7 @@ class Judge:
             pair.source, pair.reference, pair.config, MAX_PIXELS, self._runtimes, Steps(PLAN, _untold, _never)
         )
         if pair.alpha is None:
-            return Measured(made.outcome.seen(), {}, ())
+            return Measured(made.outcome.seen(), {}, {})
         alpha = made.outcome.alpha
         if alpha is None:
             removed = structs.replace(pair.config, background_type=BackgroundType.REMOVE, background_preset=None)
@@ -95,7 +106,7 @@ class Judge:
             "sad": measures.sad,
             "gradient": measures.gradient,
         }
-        return Measured(made.outcome.seen(), told, _missed(told, {"overlap": (0.96, 1), "sad": (0, 16)}))
+        return Measured(made.outcome.seen(), told, {"overlap": (0.96, 1), "sad": (0, 16)})
 
     def _head(self, pair: Pair) -> Measured:
         assert isinstance(pair.config, HeadSwapConfig)
@@ -107,7 +118,7 @@ class Judge:
         canvas = open_picture(reference, role="reference", max_pixels=MAX_PIXELS, long_edge=size)
         measures, picture = head.measured(photo, canvas, pair.config, self._runtimes, self._identity)
         told: dict[str, float | None] = structs.asdict(measures)
-        return Measured(picture, told, _missed(told, head.TARGETS))
+        return Measured(picture, told, head.TARGETS)
 
     def _pose(self, pair: Pair) -> Measured:
         assert isinstance(pair.config, PoseChangeConfig)
@@ -120,17 +131,26 @@ class Judge:
         }
         if not measures.match.good:
             raise EngineError(FailureCode.POSE_EXTRACTION_FAILED, "The outcome isn't in the wanted pose.", details=told)
-        return Measured(picture, told, _missed(told, {"found": (0.9, 1), "angle": (0, 8)}))
+        return Measured(picture, told, {"found": (0.9, 1), "angle": (0, 8)})
 
 
-def _missed(told: dict[str, float | None], targets: dict[str, tuple[float, float]]) -> tuple[str, ...]:
-    """The measures outside their range."""
-    values = ((name, told[name], low, high) for name, (low, high) in targets.items())
-    return tuple(
-        f"{name} {value:.3g} (asked {low:g} to {high:g})"
-        for name, value, low, high in values
-        if value is not None and not low <= value <= high
-    )
+def missed_and_known(
+    told: Mapping[str, float | None], targets: Targets, known: Mapping[str, KnownMiss]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The measures outside their range; and those that are, but no further than is known."""
+    missed: list[str] = []
+    expected: list[str] = []
+    for name, (low, high) in targets.items():
+        value = told[name]
+        if value is None or low <= value <= high:
+            continue
+        miss = known.get(name)
+        if miss is not None and min(low, miss.bound) <= value <= max(high, miss.bound):
+            expected.append(f"{name} {value:.3g}: {miss.reason}")
+        else:
+            asked = f"asked {low:g} to {high:g}" if miss is None else f"known as far as {miss.bound:g}"
+            missed.append(f"{name} {value:.3g} ({asked})")
+    return tuple(missed), tuple(expected)
 
 
 def _true_alpha(path: Path, width: int, height: int) -> Plane:

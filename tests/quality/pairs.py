@@ -1,5 +1,6 @@
 """Pairs of pictures to judge, and what is expected of each: the samples' own, or anybody's, listed in a manifest."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,18 @@ MANIFEST = "manifest.json"
 DONE = "done"
 
 
+class KnownMiss(Struct, frozen=True, forbid_unknown_fields=True):
+    """A target that an edit is known to miss: as far as `bound`, and why. What is worse counts as missed."""
+
+    bound: float
+    reason: str
+
+
 class Pair(Struct, frozen=True):
     """An edit to judge. `expected` is "done" or the code it is to be refused with.
 
-    `alpha` is a picture of the person's true matte (white is the person), if somebody knows it.
+    `alpha` is a picture of the person's true matte (white is the person), if somebody knows it; `known` has the
+    measures that are known to miss their targets.
     """
 
     name: str
@@ -26,6 +35,7 @@ class Pair(Struct, frozen=True):
     config: AnyConfig
     expected: str = DONE
     alpha: Path | None = None
+    known: Mapping[str, KnownMiss] = msgspec.field(default_factory=dict[str, KnownMiss])
 
 
 class ManifestError(Exception):
@@ -40,6 +50,7 @@ class _Entry(Struct, frozen=True, forbid_unknown_fields=True):
     expected: str = DONE
     alpha: str | None = None
     name: str | None = None
+    known: dict[str, KnownMiss] = msgspec.field(default_factory=dict[str, KnownMiss])
 
 
 def read_manifest(directory: Path) -> list[Pair]:
@@ -79,4 +90,4 @@ def _pair(directory: Path, number: int, entry: _Entry) -> Pair:
     assert source is not None
     reference = found(entry.reference)
     name = entry.name or " + ".join(path.stem for path in (source, reference) if path is not None)
-    return Pair(name, entry.mode, source, reference, config, entry.expected, found(entry.alpha))
+    return Pair(name, entry.mode, source, reference, config, entry.expected, found(entry.alpha), entry.known)

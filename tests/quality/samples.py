@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 from PIL import Image
 
 from schema.models.edits import (
@@ -19,15 +20,28 @@ from schema.models.edits import (
 from schema.models.problems import FailureCode
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FLOWER, HOPPER, SAMPLES
 from tests.quality import matte, pose
-from tests.quality.pairs import DONE, Pair
+from tests.quality.pairs import DONE, KnownMiss, Pair
 
 _LONG_HAIR, _FACE_PAINT = SAMPLES / "portrait_long_hair.jpg", SAMPLES / "portrait_face_paint.jpg"
 _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("standing", "arms_out", "arms_up"))
 
+_BESIDE = "something as striking as the person is right beside them, in the same colours"
+_KNOWN = {
+    "arms_raised-china": {"overlap": KnownMiss(0.93, _BESIDE)},
+    "kicking-china": {"overlap": KnownMiss(0.915, _BESIDE), "sad": KnownMiss(17.5, _BESIDE)},
+    "football-flower": {"overlap": KnownMiss(0.865, _BESIDE), "sad": KnownMiss(21.5, _BESIDE)},
+    "standing_arms_out-flower": {"overlap": KnownMiss(0.935, _BESIDE)},
+    "hopper + portrait_face_paint": {
+        "untouched": KnownMiss(0.83, "paint on the shoulders is taken for skin and changes its tone with it")
+    },
+}
+"""What the edits are known not to reach. Whoever makes one of these better tightens its bound or strikes it out."""
+
 
 def sample_pairs(scratch: Path) -> list[Pair]:
     """All pairs; pictures that are made for them are written into `scratch`."""
-    return [*_backgrounds(scratch), *_heads(), *_poses(scratch), *_refused(scratch)]
+    pairs = [*_backgrounds(scratch), *_heads(), *_poses(scratch), *_refused(scratch)]
+    return [structs.replace(pair, known=_KNOWN.get(pair.name, {})) for pair in pairs]
 
 
 def _backgrounds(scratch: Path) -> Iterator[Pair]:

@@ -11,7 +11,8 @@ import pytest
 
 from schema.models.edits import HeadSwapConfig, Mode
 from tests.actors.engines.scenes import ASTRONAUT, CHINA
-from tests.quality.pairs import MANIFEST, ManifestError, read_manifest
+from tests.quality.judging import missed_and_known
+from tests.quality.pairs import MANIFEST, KnownMiss, ManifestError, read_manifest
 
 
 @pytest.fixture
@@ -52,6 +53,34 @@ def test_what_can_not_be_meant_is_told(directory: Path, entry: dict[str, Any], t
 def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="No such file"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "missed", "known"),
+    [(0.97, 0, 0), (0.95, 0, 1), (0.9, 0, 1), (0.89, 1, 0), (1.2, 1, 0), (None, 0, 0)],
+)
+def test_a_known_miss_is_one_as_far_as_its_bound(value: float | None, missed: int, known: int) -> None:
+    miss = {"overlap": KnownMiss(0.9, "the dahlia is as red as the shirt")}
+    found = missed_and_known({"overlap": value}, {"overlap": (0.96, 1)}, miss)
+    assert (len(found[0]), len(found[1])) == (missed, known)
+    assert all("dahlia" in line for line in found[1])
+
+
+def test_what_is_not_known_to_miss_has_missed() -> None:
+    assert missed_and_known({"sad": 17.0, "overlap": 1}, {"sad": (0, 16), "overlap": (0.96, 1)}, {}) == (
+        ("sad 17 (asked 0 to 16)",),
+        (),
+    )
+
+
+def test_a_manifest_tells_what_is_known_to_miss(directory: Path) -> None:
+    known = {"overlap": {"bound": 0.9, "reason": "hair"}}
+    write(directory, {"mode": "HEAD_SWAP", "source": "portrait.jpg", "known": known})
+    (pair,) = read_manifest(directory)
+    assert pair.known == {"overlap": KnownMiss(0.9, "hair")}
+    write(directory, {"mode": "HEAD_SWAP", "source": "portrait.jpg", "known": {"overlap": {"bound": 0.9}}})
+    with pytest.raises(ManifestError, match="reason"):
+        read_manifest(directory)
 
 
 def judge(directory: Path, out: Path) -> "subprocess.CompletedProcess[str]":
