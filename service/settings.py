@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     storage_options: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """The AWS_* variables, from the environment and `.env`."""
     secret_keys: tuple[str, ...] = ()
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8000
+    """Where the API listens; hosts say it."""
     public_url: str | None = None
     """Without a slash at its end."""
     cors_origins: tuple[str, ...] = ()
@@ -139,7 +141,21 @@ def load_settings(
         sources.append((f" (in {dotenv})", read_dotenv(dotenv)))
     if data_dir is not None:
         sources.append((f" (in {data_dir})", read_data_dir(data_dir)))
-    return _Reader(Sources(sources)).settings((data_dir or DEFAULT_DATA_DIR) / "files")
+    files = default_files() if data_dir is None else data_dir / "files"
+    return _Reader(Sources(sources)).settings(files)
+
+
+def default_files() -> Path:
+    """Where files are kept without STORAGE_URL and a data directory: the same place wherever a process is started.
+
+    An API and a worker that each kept them below their own working directory would never see each other's.
+    """
+    if data_home := os.environ.get("XDG_DATA_HOME", ""):
+        return Path(data_home).absolute() / "darkroom/files"
+    try:
+        return Path.home() / ".local/share/darkroom/files"
+    except RuntimeError:  # an account without a name has no home
+        return Path("/var/lib/darkroom/files")
 
 
 _SECRET_KEY_TAKES = (
@@ -203,7 +219,7 @@ class _Reader:
         text = self._sources.text(name)
         if not text:
             return None
-        if not re.fullmatch(r"[0-9]{1,15}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
             raise self._sources.wrong(name, f"a whole number from {least} to {most}")
         return int(text)
 

@@ -10,13 +10,15 @@ from service.cli.options import data_dir_option, settings_for
 if TYPE_CHECKING:
     import socket
 
+    from service.settings import Settings
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 picks a free one.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0 picks a free one.  [default: PORT, or 8000]")
 @click.option("--fd", type=click.IntRange(0), help="Listen on this inherited socket instead.", hidden=True)
 @data_dir_option
-def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
+def api(host: str, port: int | None, fd: int | None, data_dir: Path | None) -> None:
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
     from service.http.server import serve
     from service.logs import set_up_logs
@@ -25,7 +27,8 @@ def api(host: str, port: int, fd: int | None, data_dir: Path | None) -> None:
     settings = settings_for(data_dir)
     settings.require_secret()
     set_up_logs(settings.log_format)
-    with _listener(host, port, fd) as listener:
+    _tell_where_files_are(settings)
+    with _listener(host, settings.port if port is None else port, fd) as listener:
         serve(settings, listener, open_files=raise_open_files_limit())
 
 
@@ -53,8 +56,19 @@ def worker(data_dir: Path | None) -> None:
 
     settings = settings_for(data_dir)
     set_up_logs(settings.log_format)
+    _tell_where_files_are(settings)
     raise_open_files_limit()
     run_worker(settings)
+
+
+def _tell_where_files_are(settings: "Settings") -> None:
+    """Nobody said where: it may be a disk that is gone with this container, or one that others don't have."""
+    import structlog
+
+    from service.settings import default_files
+
+    if settings.storage_url == (files := default_files()).as_uri():
+        structlog.get_logger(__name__).warning("STORAGE_URL is not set; files are kept here", directory=str(files))
 
 
 @click.command()

@@ -24,6 +24,8 @@ NUMBERS = {
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the checkout's `.env` nor a stack that runs in it may change what a test sees."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
 
 
 def load(data_dir: Path | None = None, /, **environ: str) -> Settings:
@@ -52,7 +54,7 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     settings = load()
     assert settings.database_url == DATABASE_URL
     assert settings.redis_url == "redis://127.0.0.1:6379/0"
-    assert settings.storage_url == (tmp_path / ".darkroom/files").as_uri()
+    assert settings.storage_url == (tmp_path / "home/.local/share/darkroom/files").as_uri()
     assert settings.secret_keys == ()
     assert settings.public_url is None
     assert settings.cors_origins == ()
@@ -291,3 +293,24 @@ def test_a_data_directory_that_is_a_file_is_one_clear_line(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="can't be read: Not a directory"):
         load(tmp_path / "file")
+
+
+def test_files_are_kept_in_one_place_wherever_a_process_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = load().storage_url
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load().storage_url == here
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert load().storage_url == "file:///data/darkroom/files"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    assert load().storage_url == "file:///var/lib/darkroom/files"
+
+
+def test_the_port_is_the_hosts_to_say() -> None:
+    assert load().port == 8000
+    assert load(PORT="10000").port == 10_000
+    with pytest.raises(SettingsError, match=r"^PORT takes a whole number from 0 to 65535$"):
+        load(PORT="tcp://10.0.0.1:80")
