@@ -152,9 +152,10 @@ async def sweep_undispatched(
 async def sweep_lost_messages(
     pool: Pool, queue: Queue, *, age: timedelta, limit: int, now: datetime | None = None
 ) -> int:
-    """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many."""
-    if dropped := await queue.drop_unreachable():
-        log.warning("redis has lost its list of messages, or a worker's", messages=dropped)
+    """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many.
+
+    While nothing waits, Redis isn't asked.
+    """
     sparing = Sparing(pool, "lost messages")
     lost = 0
     after = ""
@@ -163,6 +164,8 @@ async def sweep_lost_messages(
             page = await store.dispatched_tasks(connection, after=after, age=age, limit=limit, now=now)
         if not page:
             return lost
+        if not after and (dropped := await queue.drop_unreachable()):
+            log.warning("redis has lost its list of messages, or a worker's", messages=dropped)
         after = page[-1][0]
         marked = await sparing.together(await queue.missing(page), _task_id, store.mark_lost_messages)
         lost += sum(len(some) for some in marked)

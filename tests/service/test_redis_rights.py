@@ -1,6 +1,7 @@
 """The rights that docs/redis.md lists are all that is needed, and none of them is too many."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Generator
@@ -21,9 +22,11 @@ from service.settings import Settings
 from tests import lives
 from tests.chaos.crew import quick_worker
 from tests.keys import KEYS
+from tests.legacy.sample import Sample, generate
 from tests.redis_servers import EVERY_KIND, as_user, redis_server
 from tests.running import run_command
 from tests.service.http.serving import User, client_of, serving
+from tests.service.legacy.moves import Old
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "PASSWORD"
@@ -34,6 +37,18 @@ HANDSHAKE = {"hello", "select", "ping"}
 def documented() -> list[str]:
     """The line of the guide, as Redis takes it."""
     (line,) = re.findall(r"^ACL SETUSER darkroom .*$", (ROOT / "docs" / "redis.md").read_text(), re.MULTILINE)
+    return line.split()
+
+
+def documented_for_the_old() -> list[str]:
+    """The line for the reader of the old system's Redis, the same in both languages."""
+    lines = {
+        line.strip().strip("`")
+        for guide in ("switch-over.md", "switch-over.zh-CN.md")
+        for line in (ROOT / "docs" / guide).read_text().splitlines()
+        if "ACL SETUSER" in line
+    }
+    (line,) = lines
     return line.split()
 
 
@@ -162,3 +177,31 @@ async def test_a_worker_that_loses_a_right_says_so_and_takes_up_again(
         assert re.search(r"wrong +workers: 1 can't take messages: Redis \(REDIS_URL\) forbids what", found), found
         client.execute_command("ACL", "SETUSER", "darkroom", "+lpop")
         await asyncio.to_thread(becomes, "ok")
+
+
+async def test_the_old_system_is_read_with_exactly_the_documented_rights(
+    server: str, settings: Settings, tmp_path: Path
+) -> None:
+    old = Old(server)
+    old.redis.execute_command(*documented_for_the_old())
+    generate(old.redis, Sample(tasks=100, users=20))
+    task_id = old.task("task_1764915114_a1b2c3", user_id := old.user("usr_1"))
+    before = old.dump()
+    reader = as_user(server, "darkroom", PASSWORD)
+    for command in (["import", "--dry-run"], ["import"], ["verify"]):
+        done = await asyncio.to_thread(run_command, "legacy", *command, "--redis-url", reader, settings=settings)
+        assert done.returncode == 0, done.stderr
+    # What came since is read where it still is.
+    later = old.task("task_1764915115_a1b2c3", user_id)
+    before |= {key: value for key, value in old.dump().items() if key not in before}
+    with serving(settings, tmp_path / "api.log", {"LEGACY_REDIS_URL": reader}) as api:
+        token = await asyncio.to_thread(run_command, "user", "key", user_id, settings=settings)
+        async with client_of(api, json.loads(token.stdout)["api_key"]) as http:
+            for each in (task_id, later):
+                answer = await http.get(f"/api/v1/tasks/{each}")
+                assert answer.status_code == 200, answer.text
+    found = await asyncio.to_thread(run_command, "doctor", settings=settings, extra={"LEGACY_REDIS_URL": reader})
+    assert "ok      old redis: answers" in found.stdout
+    assert old.dump() == before
+    old.close()
+    assert refusals(server) == []
