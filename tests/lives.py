@@ -101,7 +101,9 @@ async def reach(pool: Pool, user_id: str, status: TaskStatus) -> Claim:
 
 async def get(pool: Pool, task_id: str) -> TaskRecord:
     async with pool.acquire() as connection:
-        return convert(await connection.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id), TaskRecord)
+        record = await connection.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id)
+    assert record is not None
+    return convert(record, TaskRecord)
 
 
 async def everything(pool: Pool) -> dict[str, list[asyncpg.Record]]:

@@ -38,8 +38,14 @@ CREATE FUNCTION darkroom_adoption_time(moment timestamptz) RETURNS timestamptz
     SELECT CASE WHEN moment >= '0002-01-01 00:00:00+00' AND moment < '9999-01-01 00:00:00+00' THEN moment END
 $$;
 
--- A number of credits; 0 for what isn't one.
-CREATE FUNCTION darkroom_adoption_credits(number numeric) RETURNS integer
+-- A number of credits, up to what an account may hold (schema/credits.py); 0 for what isn't one.
+CREATE FUNCTION darkroom_adoption_credits(number numeric) RETURNS bigint
+    LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN number BETWEEN 0 AND 1000000000000000 THEN floor(number)::bigint ELSE 0 END
+$$;
+
+-- What a task was charged; 0 for what nobody can have been.
+CREATE FUNCTION darkroom_adoption_charge(number numeric) RETURNS integer
     LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN number BETWEEN 0 AND 2147483647 THEN floor(number)::integer ELSE 0 END
 $$;

@@ -55,8 +55,8 @@ ALTER TABLE users
     ALTER COLUMN is_active TYPE boolean USING coalesce(is_active, true),
     ALTER COLUMN signup_bonus_granted TYPE boolean USING coalesce(signup_bonus_granted, false),
     ALTER COLUMN plan_renew_at TYPE timestamptz USING darkroom_adoption_time(plan_renew_at),
-    ALTER COLUMN current_credits TYPE integer USING darkroom_adoption_credits(current_credits),
-    ALTER COLUMN total_credits_used TYPE integer USING darkroom_adoption_credits(total_credits_used),
+    ALTER COLUMN current_credits TYPE bigint USING darkroom_adoption_credits(current_credits),
+    ALTER COLUMN total_credits_used TYPE bigint USING darkroom_adoption_credits(total_credits_used),
     ALTER COLUMN created_at TYPE timestamptz
         USING coalesce(darkroom_adoption_time(created_at), darkroom_adoption_time(last_login),
                        darkroom_adoption_time(updated_at), now()),

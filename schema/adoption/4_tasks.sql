@@ -55,7 +55,7 @@ SELECT 'task', task_id, false, reasons, darkroom_adoption_fields(to_jsonb(tasks)
                                 OR (processing_time IS NOT NULL AND status IN ('pending', 'processing')),
              'processing_time says nothing about it, and was left out'),
             ('progress', progress NOT BETWEEN 0 AND 100, 'progress is not a number from 0 to 100'),
-            ('credits_consumed', credits_consumed <> darkroom_adoption_credits(credits_consumed),
+            ('credits_consumed', credits_consumed <> darkroom_adoption_charge(credits_consumed),
              'credits_consumed is not a number of credits'),
             ('reference_image', btrim(reference_image) <> '' AND NOT darkroom_adoption_is_id(reference_image),
              'its reference image is not the id of a file, and was left out'),
@@ -119,10 +119,10 @@ ALTER TABLE tasks
     ALTER COLUMN config TYPE jsonb USING darkroom_adoption_object(config),
     ALTER COLUMN result TYPE jsonb USING darkroom_adoption_result(result),
     ALTER COLUMN error TYPE jsonb USING darkroom_adoption_error(error),
-    ALTER COLUMN credits_consumed TYPE integer USING darkroom_adoption_credits(credits_consumed),
+    ALTER COLUMN credits_consumed TYPE integer USING darkroom_adoption_charge(credits_consumed),
     -- The old system kept no record of refunds: the balances are what they are.
     ALTER COLUMN credits_refunded TYPE integer
-        USING CASE WHEN status IN ('failed', 'cancelled') THEN darkroom_adoption_credits(credits_consumed) ELSE 0 END,
+        USING CASE WHEN status IN ('failed', 'cancelled') THEN darkroom_adoption_charge(credits_consumed) ELSE 0 END,
     ALTER COLUMN started_at TYPE timestamptz
         USING CASE WHEN status IN ('pending', 'processing') THEN started_at
                    ELSE least(coalesce(completed_at, failed_at, cancelled_at),

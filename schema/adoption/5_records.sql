@@ -1,4 +1,4 @@
--- What 0007 has made room for: everything adopted is marked as brought along and never seen in the old Redis (an empty
+-- What 0007 and 0010 have made room for: everything adopted is marked as brought along and never seen in the old Redis (an empty
 -- fingerprint), unfinished tasks as the old system's workers'. Both tables are rewritten, which leaves no dead rows.
 
 ALTER TABLE users ALTER COLUMN legacy_fingerprint TYPE bytea USING ''::bytea;

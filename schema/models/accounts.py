@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 
 from schema.models.tasks import Pagination
 
+Credits = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
+
 
 class UserRecord(Struct, frozen=True):
     """A row of the table `users`."""
@@ -37,8 +39,8 @@ class Account(Struct, frozen=True):
     user_id: str
     email: str | None
     username: str | None
-    current_credits: int
-    total_credits_used: int
+    current_credits: Credits
+    total_credits_used: Credits
     current_plan_id: str | None
     created_at: datetime
 
@@ -55,10 +57,10 @@ class EntryKind(StrEnum):
 class LedgerEntry(Struct, frozen=True):
     """One change of a balance: negative amounts are charges."""
 
-    entry_id: int
+    entry_id: Annotated[int, Meta(extra_json_schema={"format": "int64"})]
     kind: EntryKind
-    amount: int
-    balance_after: int
+    amount: Credits
+    balance_after: Credits
     task_id: str | None
     reason: str | None
     created_at: datetime

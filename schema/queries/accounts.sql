@@ -2,7 +2,7 @@
 
 -- name: create_user
 INSERT INTO users (user_id, email, username, signup_bonus_granted, current_credits)
-VALUES (:user_id, :email, :username, :credits::integer > 0, :credits)
+VALUES (:user_id, :email, :username, :credits::bigint > 0, :credits)
 RETURNING {UserRecord}
 
 -- name: open_ledger
@@ -21,11 +21,12 @@ SELECT {UserRecord}
 SELECT {UserRecord} FROM users WHERE user_id = :user_id
 
 -- name: grant_credits
--- Nothing happens, and no row comes back, when the balance would fall below zero.
+-- Nothing happens, and no row comes back, when the balance would fall below zero or be given more than :most.
 WITH account AS (
     UPDATE users
        SET current_credits = current_credits + :amount, updated_at = now()
      WHERE user_id = :user_id AND current_credits + :amount >= 0
+       AND (:amount <= 0 OR current_credits + :amount <= :most::bigint)
     RETURNING user_id, current_credits
 )
 INSERT INTO credit_ledger (user_id, kind, amount, balance_after, reason)

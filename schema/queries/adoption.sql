@@ -146,7 +146,7 @@ SELECT (SELECT count(*) FROM users WHERE NOT is_placeholder) AS users,
        (SELECT count(*) FROM tasks) AS tasks,
        (SELECT count(*) FROM tasks WHERE elsewhere) AS elsewhere,
        (SELECT count(*) FROM tasks WHERE user_id IS NULL) AS nobodys,
-       (SELECT coalesce(sum(current_credits), 0) FROM users) AS credits
+       (SELECT coalesce(sum(current_credits), 0)::bigint FROM users) AS credits
 
 -- name: reasons_of_adoption
 SELECT kind, reason, count(*) AS records

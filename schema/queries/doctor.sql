@@ -46,8 +46,8 @@ SELECT task_id
 SELECT task_id
   FROM tasks
   JOIN (SELECT task_id,
-               -coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0) AS charged,
-               coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
+               -coalesce(sum(amount) FILTER (WHERE kind = 'charge'), 0)::bigint AS charged,
+               coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0)::bigint AS refunded
           FROM credit_ledger
          WHERE task_id IS NOT NULL
          GROUP BY task_id) AS entries USING (task_id)

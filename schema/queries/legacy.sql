@@ -106,8 +106,8 @@ INSERT INTO users (user_id, email, username, avatar, password_hash, has_password
                    current_plan_id, plan_renew_at, current_credits, total_credits_used, created_at, last_login,
                    legacy_fingerprint)
 SELECT user_id, email, username, avatar, password_hash, has_password::boolean, is_active::boolean,
-       signup_bonus_granted::boolean, current_plan_id, plan_renew_at::timestamptz, current_credits::integer,
-       total_credits_used::integer, coalesce(created_at::timestamptz, now()), last_login::timestamptz,
+       signup_bonus_granted::boolean, current_plan_id, plan_renew_at::timestamptz, current_credits::bigint,
+       total_credits_used::bigint, coalesce(created_at::timestamptz, now()), last_login::timestamptz,
        decode(legacy_fingerprint, 'hex')
   FROM unnest(:user_id::text[], :email::text[], :username::text[], :avatar::text[], :password_hash::text[],
               :has_password::text[], :is_active::text[], :signup_bonus_granted::text[], :current_plan_id::text[],
@@ -141,7 +141,7 @@ RETURNING user_id
 -- name: put_openings
 -- One opening entry each, of the balance that was brought along.
 WITH put AS (
-    SELECT user_id, credits::integer AS credits
+    SELECT user_id, credits::bigint AS credits
       FROM unnest(:user_ids::text[], :credits::text[]) AS put (user_id, credits)
 ), changed AS (
     UPDATE credit_ledger

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from schema.credits import MOST_CREDITS
 from schema.models.accounts import KeyRecord, LedgerEntry, UserRecord
 from service.database import Connection
 from service.statements import load_queries
@@ -36,8 +37,10 @@ async def get_user(connection: Connection, user_id: str) -> UserRecord | None:
 
 
 async def grant_credits(connection: Connection, user_id: str, amount: int, reason: str | None) -> int | None:
-    """The new balance, or None when it would be below zero."""
-    return await QUERIES["grant_credits"].value(connection, user_id=user_id, amount=amount, reason=reason)
+    """The new balance, or None when it would be below zero or above MOST_CREDITS."""
+    return await QUERIES["grant_credits"].value(
+        connection, user_id=user_id, amount=amount, most=MOST_CREDITS, reason=reason
+    )
 
 
 async def refund_task(

@@ -5,6 +5,7 @@ import unicodedata
 import asyncpg
 from msgspec import Struct
 
+from schema.credits import MOST_CREDITS
 from schema.identifiers import new_id
 from schema.models.accounts import Account, UserRecord
 from schema.models.problems import ProblemCode
@@ -66,16 +67,12 @@ async def grant(connection: Connection, user: str, amount: int, reason: str | No
         Refused: NOT_FOUND; INVALID_REQUEST when the balance would fall below zero or grow too large.
     """
     found = await find_user(connection, user)
-    try:
-        balance = await store.grant_credits(connection, found.user_id, amount, reason)
-    except asyncpg.NumericValueOutOfRangeError:
+    balance = await store.grant_credits(connection, found.user_id, amount, reason)
+    if balance is None:
+        beyond = f"be more than an account may hold ({MOST_CREDITS})" if amount > 0 else "be negative"
         raise Refused(
             ProblemCode.INVALID_REQUEST,
-            f"The balance is {found.current_credits}; {amount} more is beyond what it holds.",
-        ) from None
-    if balance is None:
-        raise Refused(
-            ProblemCode.INVALID_REQUEST, f"The balance is {found.current_credits}; {amount} would make it negative."
+            f"The balance is {found.current_credits}; with {amount} it would {beyond}. Nothing was changed.",
         )
     return balance
 

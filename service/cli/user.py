@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from schema.credits import MOST_CREDITS
 from schema.identifiers import is_id
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
 
@@ -37,7 +38,7 @@ def user() -> None:
 
 @user.command()
 @click.argument("email")
-@click.option("--credits", "credits_", type=click.IntRange(0, 2**31 - 1), default=100, show_default=True)
+@click.option("--credits", "credits_", type=click.IntRange(0, MOST_CREDITS), default=100, show_default=True)
 @click.option("--user-id", help="An id from elsewhere; made up otherwise.")
 @data_dir_option
 def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None) -> None:
@@ -57,7 +58,7 @@ def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None
 
 @user.command()
 @who_argument
-@click.argument("amount", metavar="N", type=click.IntRange(-(2**31) + 1, 2**31 - 1))
+@click.argument("amount", metavar="N", type=click.IntRange(-MOST_CREDITS, MOST_CREDITS))
 @click.option("--reason", help="Kept in the ledger.")
 @data_dir_option
 def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> None:

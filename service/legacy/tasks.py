@@ -12,7 +12,6 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
 from service.legacy.values import (
-    MOST,
     MOST_DIGITS,
     credits_of,
     fingerprint,
@@ -25,6 +24,8 @@ from service.legacy.values import (
 )
 
 LONGEST_USER_ID: Final = 50
+MOST_CHARGED: Final = 2**31 - 1
+"""What the column of a task's charge holds."""
 STATUSES: Final = {status.value.encode(): status for status in TaskStatus}
 MODES: Final = {mode.value: mode for mode in Mode}
 PICTURES: Final = ("output_image", "thumbnail", "comparison_image")
@@ -232,7 +233,7 @@ class _Reading:
         if value is None:
             return 0
         number, remark = credits_of(value)
-        if number == MOST and remark is not None:
+        if number > MOST_CHARGED:
             number, remark = 0, "is more than anybody can have been charged; 0 stands for it"
         if remark is not None:
             self.remark(f"credits_consumed {remark}")

@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from schema.credits import MOST_CREDITS
 from service.legacy.salvage import salvaged
 
-MOST: Final = 2**31 - 1
-"""What an integer column holds."""
 AS_PYTHON_WRITES: Final = (len("2025-12-05T06:11:54"), len("2025-12-05T06:11:54.123456"))
 """Of naive times. With a zone appended, Python 3.11 reads some others that it doesn't read without."""
 MOST_DIGITS: Final = 19
@@ -101,7 +100,7 @@ def integer_of(value: Any) -> int | None:
 
 
 def credits_of(value: Any) -> tuple[int, str | None]:
-    """A number of credits, from 0 to MOST, and what had to be done to make it one, in the words of a remark.
+    """A number of credits, from 0 to MOST_CREDITS, and what had to be done to make it one, in the words of a remark.
 
     Parts of credits are rounded up, and what is beyond the most is the most: nobody has less than before by it.
     """
@@ -118,7 +117,7 @@ def credits_of(value: Any) -> tuple[int, str | None]:
             return number, f"is no whole number of credits ({exact}); {number} stands for it"
     if number < 0:
         return 0, f"is negative ({number}); 0 stands for it"
-    if number > MOST:
+    if number > MOST_CREDITS:
         return _beyond(value, Decimal(number))
     return number, None
 
@@ -129,7 +128,7 @@ def _beyond(value: Any, exact: Decimal) -> tuple[int, str]:
         return 0, "is not a number of credits; 0 stands for it"
     if exact < 0:
         return 0, "is negative beyond measure; 0 stands for it"
-    return MOST, f"is more than an account can hold; {MOST} stands for it"
+    return MOST_CREDITS, f"is more than an account can hold; {MOST_CREDITS} stands for it"
 
 
 def truth_of(value: Any) -> bool | None:

@@ -32,8 +32,8 @@ OURS: Final = {"users": frozenset(UserRecord.__struct_fields__), "tasks": frozen
 
 FIRST: Final = 1
 """The migration that makes both tables: what the adopted ones are turned into."""
-WITH_RECORDS: Final = 7
-"""The migration after which there is room for what is to be known about them."""
+WITH_RECORDS: Final = 10
+"""The migration after which there is room for what is to be known about them, large balances included."""
 
 # Times without a zone are UTC, and nobody's patience ends half way. Rows that a policy hides would be lost: then it
 # fails.

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schema.credits import MOST_CREDITS
 from service.database import Connection
 from service.legacy import store
 from service.legacy.comparing import compare_user
 from service.legacy.records import RawUser, Unreadable, User, whole
 from service.legacy.tasks import Zone
 from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by, read_user
-from service.legacy.values import MOST, zone_of
+from service.legacy.values import zone_of
 from tests.service.legacy.moves import as_json, user_json
 
 UTC_ZONE = Zone("UTC", UTC)
@@ -79,8 +80,16 @@ LENIENT: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "a balance below zero as text": ({"current_credits": "-15"}, {"current_credits": 0}, "negative (-15)"),
     "half a credit": ({"current_credits": 12.5}, {"current_credits": 13}, "current_credits is no whole number"),
     "half a credit as text": ({"current_credits": "12.5"}, {"current_credits": 13}, "current_credits is no whole"),
-    "a balance beyond measure": ({"current_credits": 1e300}, {"current_credits": MOST}, "current_credits is more"),
-    "a balance beyond the most": ({"current_credits": MOST + 1}, {"current_credits": MOST}, "current_credits is more"),
+    "a balance beyond measure": (
+        {"current_credits": 1e300},
+        {"current_credits": MOST_CREDITS},
+        "current_credits is more",
+    ),
+    "a balance beyond the most": (
+        {"current_credits": MOST_CREDITS + 1},
+        {"current_credits": MOST_CREDITS},
+        "current_credits is more",
+    ),
     "a balance that is no number": (
         {"current_credits": math.nan},
         {"current_credits": 0, "email": EMAIL},
@@ -213,7 +222,7 @@ COPY = st.fixed_dictionaries(
         "email": st.just(EMAIL) | st.text(max_size=400) | VALUES,
         **dict.fromkeys(("username", "avatar", "password_hash", "current_plan_id"), st.text(max_size=50) | VALUES),
         **dict.fromkeys(("has_password", "is_active", "signup_bonus_granted"), st.booleans() | VALUES),
-        **dict.fromkeys(("current_credits", "total_credits_used"), st.integers(-100, 2**31) | VALUES),
+        **dict.fromkeys(("current_credits", "total_credits_used"), st.integers(-100, 2 * MOST_CREDITS) | VALUES),
         **dict.fromkeys(("plan_renew_at", "created_at", "last_login"), STAMPS | VALUES),
     },
 ).map(lambda copy: json.dumps(copy).encode())

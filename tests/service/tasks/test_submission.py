@@ -151,7 +151,7 @@ async def test_a_refusal_names_its_reason_and_writes_nothing(
 async def test_an_erased_users_create_is_refused(pool: Pool, connection: Connection, user_id: str) -> None:
     wanted = await lives.a_submission(connection, user_id)
     await connection.execute("DELETE FROM users WHERE user_id = $1", user_id)
-    assert await code_of(pool, wanted) is ProblemCode.FILE_NOT_FOUND
+    assert await code_of(pool, wanted) is ProblemCode.UNAUTHORIZED
 
 
 async def test_too_few_credits_tell_how_many(pool: Pool, connection: Connection, user_id: str) -> None:
