@@ -8,6 +8,7 @@ import asyncpg
 import structlog
 from msgspec import Meta, Struct
 
+from service.coalescing import Coalesced
 from service.connections import Connections
 from service.database import UNAVAILABLE, Connection, Pool
 from service.files.mark import key_of
@@ -57,9 +58,14 @@ class HealthWatch:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._storage_check_due = 0.0
+        # Anybody may ask.
+        self._looks = Coalesced(self._look)
 
     async def look(self) -> Readiness:
-        """Look at everything at once."""
+        """How everything is: looked at now, unless it is asked very often."""
+        return await self._looks.get()
+
+    async def _look(self) -> Readiness:
         (database, schema, workers), stored, redis = await asyncio.gather(
             _look_at_database(self._connections.pool),
             self._look_at_storage(),
