@@ -14,7 +14,7 @@ from service.database import Connection, Pool, connect, open_pool
 from service.files.mark import open_storage
 from service.files.storage import Storage, StorageError
 from service.installation import redis_keys
-from service.migrations import check_schema
+from service.migrations import check_not_newer, check_schema
 from service.presence import Kind, Presence
 from service.queue import REDIS_AWAY, Queue
 from service.redis_errors import CLUSTER, trouble_with_redis
@@ -52,7 +52,7 @@ async def open_connections(
 
     Raises:
         NotConnected: Something can't be used. For the API Redis counts only if it is a cluster.
-        SchemaError: The database's schema is older than this version.
+        SchemaError: The database's schema is older or newer than this version.
     """
     pool, keys = await _opened_pool(settings, least)
     queue = Queue(settings.redis_url, keys)
@@ -93,6 +93,7 @@ async def _opened_pool(settings: Settings, least: int) -> tuple[Pool, Keys]:
 
 async def _checked(connection: Connection, settings: Settings) -> Keys:
     await check_schema(connection)
+    await check_not_newer(connection)
     log.info("database pool created", server_version=await connection.fetchval("SHOW server_version"))
     return await redis_keys(connection, settings)
 

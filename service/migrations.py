@@ -222,3 +222,18 @@ async def check_schema(connection: Connection) -> None:
     missing = [migration.name for migration in all_migrations() if migration.version not in journal]
     if missing:
         raise SchemaError(f"The database's schema lacks {', '.join(missing)}. Run: darkroom migrate")
+
+
+async def check_not_newer(connection: Connection) -> None:
+    """For a start: what was brought up for a later version isn't worked on by an older one. Whoever runs may go on.
+
+    Raises:
+        SchemaError: The database was migrated by a later version.
+    """
+    journal = await read_journal(connection) or {}
+    known = {migration.version for migration in all_migrations()}
+    if newer := sorted(journal.keys() - known):
+        raise SchemaError(
+            f"The database's schema is newer than this version of Darkroom: it has {', '.join(map(str, newer))}. "
+            "Update Darkroom here, or correct DATABASE_URL."
+        )

@@ -59,3 +59,23 @@ SELECT task_id
 (SELECT file_id, blob_key FROM files ORDER BY uploaded_at DESC LIMIT :limit)
 UNION
 (SELECT file_id, blob_key FROM files TABLESAMPLE SYSTEM (5) LIMIT :limit)
+
+-- name: connection_limits
+-- Connections to the whole server, and how many of them an ordinary user may have; then this user's and this database's
+-- own limits, where they have any.
+SELECT (SELECT sum(numbackends) FROM pg_stat_database WHERE datname IS NOT NULL)::integer AS used,
+       current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+           - coalesce(current_setting('reserved_connections', true), '0')::integer AS usable,
+       (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user)::integer AS used_by_user,
+       (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS usable_by_user,
+       (SELECT numbackends FROM pg_stat_database WHERE datname = current_database()) AS used_in_database,
+       (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS usable_in_database
+
+-- name: tables_without_rights
+-- Those of ours that this user may not read and write.
+SELECT name
+  FROM unnest(:tables::text[]) AS name
+ WHERE to_regclass(name) IS NOT NULL
+   AND NOT (has_table_privilege(to_regclass(name), 'SELECT') AND has_table_privilege(to_regclass(name), 'INSERT')
+            AND has_table_privilege(to_regclass(name), 'UPDATE') AND has_table_privilege(to_regclass(name), 'DELETE'))
+ ORDER BY name

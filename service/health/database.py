@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import cast
 
-from service.away import READ_ONLY
+from service.away import READ_ONLY, UNAVAILABLE
 from service.database import Connection
-from service.health.findings import Finding, ok, wrong
+from service.health.findings import Finding, ok, unknown, wrong
 from service.health.pooling import shares_sessions
 from service.settings import Settings
 from service.statements import load_queries
@@ -29,7 +29,10 @@ async def writes(connection: Connection) -> Finding:
 
 async def pooler(settings: Settings) -> Finding:
     """Behind a transaction pooler two statements may run on two servers' sessions."""
-    pooled = await shares_sessions(settings)
+    try:
+        pooled = await shares_sessions(settings)
+    except UNAVAILABLE:
+        return unknown("pooler", "no second connection is to be had, by which it would be seen")
     if pooled and not settings.through_pooler:
         return wrong(
             "pooler",

@@ -14,14 +14,17 @@ from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
 from service.health.processes import api, shared_storage
 from service.health.redis import old_redis, redis
+from service.health.rights import connections, rights
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
 from service.health.workers import chores, workers
 from service.installation import redis_keys
-from service.migrations import SchemaError, check_schema
+from service.migrations import SchemaError, check_not_newer, check_schema
 from service.settings import Settings
 
 LOOKS = (
+    rights,
+    connections,
     api,
     workers,
     chores,
@@ -40,12 +43,24 @@ LOOKS = (
 
 async def examine(settings: Settings) -> AsyncGenerator[Finding]:
     """Look at every part, in the order in which they need each other."""
+    yield secret_key(settings)
     async for finding in _database(settings):
         yield finding
     async for finding in redis(settings, await _keys(settings)):
         yield finding
     if settings.legacy_redis_url is not None:
         yield await old_redis(settings.legacy_redis_url)
+
+
+def secret_key(settings: Settings) -> Finding:
+    """Without one there are no signed URLs and no tokens, and no API starts."""
+    if settings.secret_keys:
+        return ok("secret key", "set")
+    return wrong(
+        "secret key",
+        "SECRET_KEY is not set: the API doesn't start without",
+        "Set it to the same value for every process; `openssl rand -hex 32` makes one.",
+    )
 
 
 async def _keys(settings: Settings) -> Keys | None:
@@ -91,7 +106,12 @@ async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[
     except SchemaError as error:
         yield wrong("schema", str(error), "Run: darkroom migrate")
         return
-    yield ok("schema", "up to date")
+    try:
+        await check_not_newer(connection)
+    except SchemaError as error:
+        yield wrong("schema", str(error), "No API and no worker of this version starts. Update Darkroom here.")
+    else:
+        yield ok("schema", "up to date")
     for look in LOOKS:
         yield await look(connection)
     async for finding in storage(connection, settings):

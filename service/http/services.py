@@ -43,7 +43,7 @@ async def open_services(settings: Settings, address: str | None = None) -> Async
     """Connect to everything, and close it again; `address` is where this process listens.
 
     Raises:
-        SchemaError: The database's schema is older than this version.
+        SchemaError: The database's schema is older or newer than this version.
         NotConnected: The database or the storage can't be used.
         SettingsError: No temporary directory can be written to.
     """
