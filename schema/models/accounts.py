@@ -78,5 +78,7 @@ class KeyRecord(Struct, frozen=True):
 
     key_id: str
     hint: Annotated[str, Meta(description="The key's last four characters.")]
+    name: Annotated[str | None, Meta(description="What it is for, as was said when it was made.")]
     created_at: datetime
+    last_used_at: Annotated[datetime | None, Meta(description="To within some minutes.")]
     revoked_at: datetime | None

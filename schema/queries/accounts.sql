@@ -17,6 +17,17 @@ SELECT {UserRecord}
  ORDER BY user_id = :user DESC, lower(email) = lower(:user) DESC
  LIMIT 1
 
+-- name: list_users
+SELECT {UserRecord}
+  FROM users
+ WHERE user_id > :after AND NOT is_placeholder
+ ORDER BY user_id
+ LIMIT :limit
+
+-- name: set_active
+UPDATE users SET is_active = :active, updated_at = now() WHERE user_id = :user_id
+RETURNING {UserRecord}
+
 -- name: get_user
 SELECT {UserRecord} FROM users WHERE user_id = :user_id
 
@@ -63,10 +74,12 @@ HAVING users.current_credits <> coalesce(sum(credit_ledger.amount), 0)
  LIMIT :limit
 
 -- name: add_key
-INSERT INTO api_keys (key_id, user_id, key_hash, hint) VALUES (:key_id, :user_id, :key_hash, :hint)
+INSERT INTO api_keys (key_id, user_id, key_hash, hint, name) VALUES (:key_id, :user_id, :key_hash, :hint, :name)
 
 -- name: user_of_key
-SELECT users.user_id, users.is_active
+SELECT users.user_id,
+       users.is_active,
+       coalesce(api_keys.last_used_at > now() - interval '5 minutes', false) AS use_is_noted
   FROM api_keys JOIN users USING (user_id)
  WHERE api_keys.key_hash = :key_hash AND api_keys.revoked_at IS NULL
 
@@ -74,7 +87,16 @@ SELECT users.user_id, users.is_active
 SELECT is_active FROM users WHERE user_id = :user_id
 
 -- name: list_keys
-SELECT key_id, hint, created_at, revoked_at FROM api_keys WHERE user_id = :user_id ORDER BY created_at, key_id
+SELECT key_id, hint, name, created_at, last_used_at, revoked_at
+  FROM api_keys
+ WHERE user_id = :user_id
+ ORDER BY created_at, key_id
+
+-- name: note_use_of_keys
+-- Whoever holds one of them is noting the same.
+UPDATE api_keys
+   SET last_used_at = now()
+ WHERE key_id IN (SELECT key_id FROM api_keys WHERE key_hash = ANY(:key_hashes) ORDER BY key_id FOR UPDATE SKIP LOCKED)
 
 -- name: revoke_key
 UPDATE api_keys

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import TypeVar
 
 from service.accounts import store
+from service.accounts.key_uses import KeyUses
 from service.accounts.keys import PREFIX, key_hash
 from service.accounts.tokens import subject_of
 from service.database import Pool
@@ -25,6 +26,7 @@ class Authenticator:
     def __init__(self, pool: Pool, secret_keys: tuple[str, ...]) -> None:
         self._pool = pool
         self._secret_keys = secret_keys
+        self._uses = KeyUses(pool)
         self._known: OrderedDict[bytes | str, tuple[float, str]] = OrderedDict()
         # Apart from those that are known: guesses, however many, push nobody out.
         self._unknown: OrderedDict[bytes | str, float] = OrderedDict()
@@ -49,7 +51,13 @@ class Authenticator:
             return None
         async with self._pool.acquire() as connection:
             holder = await store.user_of_key(connection, digest)
+        if holder and holder.is_active and not holder.use_is_noted:
+            self._uses.note(digest)
         return self._remember(digest, holder.user_id if holder and holder.is_active else None)
+
+    async def close(self) -> None:
+        """Wait for what is being noted."""
+        await self._uses.close()
 
     async def _active(self, user_id: str) -> str | None:
         if self._recall(user_id):

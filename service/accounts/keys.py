@@ -27,10 +27,11 @@ def key_hash(api_key: str) -> bytes:
     return hashlib.sha256(api_key.encode()).digest()
 
 
-async def issue_key(connection: Connection, user_id: str) -> IssuedKey:
-    """Make a key for a user who exists."""
+async def issue_key(connection: Connection, user_id: str, name: str | None = None) -> IssuedKey:
+    """Make a key for a user who exists. `name` (1 to 100 characters) tells people what it is for."""
     issued = IssuedKey(key_id=new_id("key"), api_key=PREFIX + secrets.token_urlsafe(SECRET_BYTES))
-    await store.add_key(connection, issued.key_id, user_id, key_hash(issued.api_key), issued.api_key[-HINT_LENGTH:])
+    hint = issued.api_key[-HINT_LENGTH:]
+    await store.add_key(connection, issued.key_id, user_id, key_hash(issued.api_key), hint, name)
     return issued
 
 

@@ -68,8 +68,19 @@ async def unbalanced_users(connection: Connection, limit: int) -> list[Unbalance
     return await QUERIES["unbalanced_users"].rows(connection, Unbalanced, limit=limit)
 
 
-async def add_key(connection: Connection, key_id: str, user_id: str, key_hash: bytes, hint: str) -> None:
-    await QUERIES["add_key"].run(connection, key_id=key_id, user_id=user_id, key_hash=key_hash, hint=hint)
+async def list_users(connection: Connection, after: str, limit: int) -> list[UserRecord]:
+    """In the order of their ids, those after one."""
+    return await QUERIES["list_users"].rows(connection, UserRecord, after=after, limit=limit)
+
+
+async def set_active(connection: Connection, user_id: str, active: bool) -> UserRecord | None:
+    return await QUERIES["set_active"].row(connection, UserRecord, user_id=user_id, active=active)
+
+
+async def add_key(
+    connection: Connection, key_id: str, user_id: str, key_hash: bytes, hint: str, name: str | None
+) -> None:
+    await QUERIES["add_key"].run(connection, key_id=key_id, user_id=user_id, key_hash=key_hash, hint=hint, name=name)
 
 
 class KeyHolder(Struct, frozen=True):
@@ -77,6 +88,12 @@ class KeyHolder(Struct, frozen=True):
 
     user_id: str
     is_active: bool
+    use_is_noted: bool
+    """The key's row tells of a use some minutes ago at most."""
+
+
+async def note_use_of_keys(connection: Connection, key_hashes: list[bytes]) -> None:
+    await QUERIES["note_use_of_keys"].run(connection, key_hashes=key_hashes)
 
 
 async def user_of_key(connection: Connection, key_hash: bytes) -> KeyHolder | None:

@@ -60,6 +60,23 @@ async def find_user(connection: Connection, user: str) -> UserRecord:
     return found
 
 
+async def list_users(connection: Connection, *, after: str = "", limit: int) -> list[UserRecord]:
+    """A page of users in the order of their ids, which is that of their making for those made here."""
+    return await store.list_users(connection, after, limit)
+
+
+async def set_active(connection: Connection, user: str, active: bool) -> UserRecord:
+    """Suspend a user, whose keys and tokens are refused from then on, or let them in again.
+
+    API processes hear of it within the 5 s for which they remember a token. Tasks go on: they are paid for.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    found = await find_user(connection, user)
+    return await store.set_active(connection, found.user_id, active) or found
+
+
 async def grant(connection: Connection, user: str, amount: int, reason: str | None) -> int:
     """Change a balance (a negative amount takes credits); the new balance.
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "worker": ("service.cli.servers", "Take tasks from the queue and make the edits."),
     "migrate": ("service.cli.servers", "Bring the database's schema up to date."),
     "legacy": ("service.cli.legacy", "Move the data of the system before this one over: import, verify."),
-    "user": ("service.cli.user", "Accounts: create, grant, key, token, show, delete."),
+    "user": ("service.cli.user", "Accounts: create, list, grant, key, token, show, suspend, resume, delete."),
     "edit": ("service.cli.edit", "Make one edit on local files, without servers."),
     "doctor": ("service.cli.doctor", "Check everything, and say what to do about what is wrong."),
 }

@@ -11,10 +11,11 @@ from schema.identifiers import is_id
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
 
 if TYPE_CHECKING:
-    from schema.models.accounts import Account, UserRecord
+    from schema.models.accounts import UserRecord
     from service.database import Connection
 
 LONGEST_USER_ID = 50
+LONGEST_NAME = 100
 
 
 class Who(click.ParamType[str]):
@@ -25,6 +26,18 @@ class Who(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not value.isprintable():
             self.fail("takes an id or an email", param, ctx)
+        return value
+
+
+class Name(click.ParamType[str]):
+    """A few words in one line."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        value = value.strip()
+        if not (value and len(value) <= LONGEST_NAME and value.isprintable()):
+            self.fail(f"takes a line of up to {LONGEST_NAME} characters", param, ctx)
         return value
 
 
@@ -56,6 +69,68 @@ def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None
     print_json(with_connection(data_dir, work))
 
 
+@user.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
+@click.option("--after", metavar="ID", default="", type=Who(), help="Begin after this user: the next page.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: {users: [...], next}.")
+@data_dir_option
+def list_(limit: int, after: str, as_json: bool, data_dir: Path | None) -> None:
+    """List accounts, by id."""
+    from service.accounts import users
+    from service.printable import printable
+
+    async def work(connection: "Connection") -> "list[UserRecord]":
+        # One more tells whether there is a next page.
+        return await users.list_users(connection, after=after, limit=limit + 1)
+
+    found = with_connection(data_dir, work)
+    page, following = found[:limit], found[limit - 1].user_id if len(found) > limit else None
+    if as_json:
+        print_json({"users": [_shown(one) for one in page], "next": following})
+        return
+    width = max((len(one.user_id) for one in page), default=0)
+    for one in page:
+        suspended = "" if one.is_active else "  suspended"
+        line = f"{one.user_id:{width}}  {one.current_credits:>10,}  {one.created_at:%Y-%m-%d}  {one.email or '-'}"
+        click.echo(printable(line + suspended))
+    if following is not None:
+        click.echo(f"There are more: --after {printable(following)}", err=True)
+
+
+@user.command()
+@who_argument
+@data_dir_option
+def suspend(who: str, data_dir: Path | None) -> None:
+    """Refuse a user's keys and tokens, within seconds. Their tasks go on, and signed URLs live on until they expire."""
+    _set_active(who, data_dir, active=False)
+
+
+@user.command()
+@who_argument
+@data_dir_option
+def resume(who: str, data_dir: Path | None) -> None:
+    """Let a suspended user in again."""
+    _set_active(who, data_dir, active=True)
+
+
+def _set_active(who: str, data_dir: Path | None, *, active: bool) -> None:
+    from service.accounts import users
+
+    async def work(connection: "Connection") -> Any:
+        return _shown(await users.set_active(connection, who, active))
+
+    print_json(with_connection(data_dir, work))
+
+
+def _shown(found: "UserRecord") -> dict[str, Any]:
+    """An account as operators see it."""
+    from msgspec import structs
+
+    from service.accounts.users import as_account
+
+    return {**structs.asdict(as_account(found)), "is_active": found.is_active}
+
+
 @user.command()
 @who_argument
 @click.argument("amount", metavar="N", type=click.IntRange(-MOST_CREDITS, MOST_CREDITS))
@@ -74,13 +149,14 @@ def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> N
 
 @user.command()
 @who_argument
-@click.option("--list", "listing", is_flag=True, help="List the keys instead of making one.")
+@click.option("--name", type=Name(), help="What the new key is for, to tell it from others.")
+@click.option("--list", "listing", is_flag=True, help="List the keys with their last use instead of making one.")
 @click.option("--revoke", metavar="ID", help="Revoke this key instead of making one.")
 @data_dir_option
-def key(who: str, listing: bool, revoke: str | None, data_dir: Path | None) -> None:
+def key(who: str, name: str | None, listing: bool, revoke: str | None, data_dir: Path | None) -> None:
     """Make one more key, which is shown once; or list them, or revoke one."""
-    if listing and revoke:
-        raise click.UsageError("--list and --revoke don't go together")
+    if sum((listing, revoke is not None, name is not None)) > 1:
+        raise click.UsageError("of --name, --list and --revoke one at a time")
     from service.accounts import keys, users
 
     async def work(connection: "Connection") -> Any:
@@ -88,8 +164,8 @@ def key(who: str, listing: bool, revoke: str | None, data_dir: Path | None) -> N
         if listing:
             return await keys.list_keys(connection, found.user_id)
         if revoke is None:
-            issued = await keys.issue_key(connection, found.user_id)
-            return {"user_id": found.user_id, "key_id": issued.key_id, "api_key": issued.api_key}
+            issued = await keys.issue_key(connection, found.user_id, name)
+            return {"user_id": found.user_id, "key_id": issued.key_id, "name": name, "api_key": issued.api_key}
         if not await keys.revoke_key(connection, found.user_id, revoke):
             raise click.ClickException(f"{who} has no key {revoke}, or it was revoked already")
         return {"user_id": found.user_id, "key_id": revoke, "revoked": True}
@@ -120,9 +196,8 @@ def show(who: str, data_dir: Path | None) -> None:
     """Show an account and its balance."""
     from service.accounts import users
 
-    async def work(connection: "Connection") -> "Account":
-        found = await users.find_user(connection, who)
-        return users.as_account(found)
+    async def work(connection: "Connection") -> Any:
+        return _shown(await users.find_user(connection, who))
 
     print_json(with_connection(data_dir, work))
 

@@ -61,6 +61,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     urls = FileUrls(settings.require_secret(), settings.public_url, storage)
     dispatcher = Dispatcher(pool, queue)
     waiters = Waiters(pool, queue)
+    authenticator = Authenticator(pool, settings.require_secret())
     older = None
     if settings.legacy_redis_url is not None:
         older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
@@ -68,7 +69,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
         health=HealthWatch(connections),
         pool=pool,
         urls=urls,
-        gate=Gate(Authenticator(pool, settings.require_secret()), RateLimiter(queue, settings.rate_limit_per_minute)),
+        gate=Gate(authenticator, RateLimiter(queue, settings.rate_limit_per_minute)),
         files=FileService(
             pool,
             storage,
@@ -98,5 +99,6 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     finally:
         await waiters.close()
         await dispatcher.close()
+        await authenticator.close()
         if older is not None:
             await older.close()

@@ -15,7 +15,7 @@ HEAVY = {
 
 COMMANDS = [
     "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "user", "user create",
-    "user grant", "user key", "user token", "user show", "user delete",
+    "user list", "user grant", "user key", "user token", "user show", "user suspend", "user resume", "user delete",
     "edit", "doctor",
 ]  # fmt: skip
 

@@ -72,7 +72,9 @@ def test_bytes_that_are_no_text_name_nobody(settings: Settings) -> None:
     quiet(done)
 
 
-@pytest.mark.parametrize("arguments", [("doctor",), ("--help",), ("user", "show", "ada@x.test"), ("legacy", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("doctor",), ("--help",), ("user", "show", "ada@x.test"), ("user", "list"), ("legacy", "--help")]
+)
 @pytest.mark.parametrize("reader", ["head -1", "true"])
 async def test_a_reader_that_goes_away(
     settings: Settings, connection: Connection, arguments: Sequence[str], reader: str

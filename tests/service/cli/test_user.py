@@ -66,3 +66,44 @@ def test_an_email_is_taken_once(settings: Settings) -> None:
     again = run_command("user", "create", "ADA@example.com", settings=settings)
     assert again.returncode == 1
     assert again.stderr == "darkroom: There is a user with this email already.\n"
+
+
+def test_keys_have_names_and_tell_their_last_use(settings: Settings) -> None:
+    answer_of(settings, "create", "ada@example.com")
+    made = answer_of(settings, "key", "ada@example.com", "--name", " the shop ")
+    assert made["name"] == "the shop"
+    first, second = answer_of(settings, "key", "ada@example.com", "--list")
+    assert (first["name"], second["name"], second["last_used_at"]) == (None, "the shop", None)
+    for wrong in ("", "a\nb", "x" * 101):
+        assert run_command("user", "key", "ada@example.com", "--name", wrong, settings=settings).returncode == 2
+    both = run_command("user", "key", "ada@example.com", "--name", "x", "--list", settings=settings)
+    assert both.returncode == 2
+
+
+async def test_users_are_listed_page_by_page(settings: Settings, connection: Connection) -> None:
+    await connection.execute(
+        "INSERT INTO users (user_id, email, is_active) "
+        "SELECT 'usr_' || n, 'user' || n || '@example.com', n <> 3 FROM generate_series(1, 5) AS n"
+    )
+    await connection.execute("UPDATE users SET email = E'\\x1b[31m@example.com' WHERE user_id = 'usr_2'")
+    pages: list[dict[str, Any]] = []
+    after: list[str] = []
+    while not pages or pages[-1]["next"]:
+        pages.append(answer_of(settings, "list", "--json", "--limit", "2", *after))
+        after = ["--after", pages[-1]["next"] or ""]
+    assert [[one["user_id"] for one in page["users"]] for page in pages] == [
+        ["usr_1", "usr_2"], ["usr_3", "usr_4"], ["usr_5"],
+    ]  # fmt: skip
+    listed = run_command("user", "list", "--limit", "4", settings=settings)
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["usr_1", "usr_2", "usr_3", "usr_4"]
+    assert [line.endswith("suspended") for line in listed.stdout.splitlines()] == [False, False, True, False]
+    assert "\x1b" not in listed.stdout
+    assert listed.stderr == "There are more: --after usr_4\n"
+
+
+def test_a_user_is_suspended_and_resumed(settings: Settings) -> None:
+    answer_of(settings, "create", "ada@example.com")
+    assert answer_of(settings, "suspend", "ada@example.com")["is_active"] is False
+    assert answer_of(settings, "show", "ada@example.com")["is_active"] is False
+    assert answer_of(settings, "resume", "ada@example.com")["is_active"] is True
+    assert run_command("user", "suspend", "nobody@example.com", settings=settings).returncode == 1

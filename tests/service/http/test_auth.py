@@ -12,9 +12,12 @@ import httpx
 import pytest
 
 from schema.models.problems import ProblemCode as Code
-from service.accounts.keys import issue_key, list_keys, revoke_key
+from service.accounts import store
+from service.accounts.key_uses import KeyUses
+from service.accounts.keys import issue_key, key_hash, list_keys, revoke_key
 from service.accounts.tokens import issue_token
-from service.database import Connection
+from service.accounts.users import create_user, set_active
+from service.database import Connection, Pool
 from tests.service.http.conftest import SECRET_KEYS, NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.serving import API, User, problem
@@ -187,7 +190,7 @@ async def test_a_revoked_key_and_an_inactive_user_are_401_within_five_seconds(
     assert [(await ask(anonymous, one)).status_code for one in all_] == [200, 200, 200]
     (key, _) = await list_keys(db, revoked.user_id)
     assert await revoke_key(db, revoked.user_id, key.key_id)
-    await db.execute("UPDATE users SET is_active = false WHERE user_id = $1", inactive.user_id)
+    assert not (await set_active(db, inactive.user_id, active=False)).is_active
     since = time.monotonic()
 
     async def refused(authorization: str) -> bool:
@@ -211,3 +214,54 @@ async def test_many_tokens_at_once_are_told_apart(new_user: NewUser, anonymous: 
     users = [await new_user() for _ in range(10)]
     answers = await asyncio.gather(*(ask(anonymous, f"Bearer {user.api_key}") for user in users for _ in range(3)))
     assert [answer.json()["user_id"] for answer in answers] == [user.user_id for user in users for _ in range(3)]
+
+
+async def test_a_resumed_user_is_let_in_again(new_user: NewUser, db: Connection, anonymous: httpx.AsyncClient) -> None:
+    somebody = await new_user()
+    await set_active(db, somebody.user_id, active=False)
+    authorization = f"Bearer {somebody.api_key}"
+    problem(await ask(anonymous, authorization), Code.UNAUTHORIZED, 401)
+    await set_active(db, somebody.user_id, active=True)
+
+    async def admitted() -> bool:
+        return (await ask(anonymous, authorization)).status_code == 200
+
+    await eventually(admitted, "200")
+
+
+async def test_the_last_use_of_a_key_is_noted_now_and_then(
+    new_user: NewUser, db: Connection, anonymous: httpx.AsyncClient
+) -> None:
+    somebody = await new_user()
+    assert [key.last_used_at for key in await list_keys(db, somebody.user_id)] == [None]
+    assert (await ask(anonymous, f"Bearer {somebody.api_key}")).status_code == 200
+
+    async def noted() -> bool:
+        return (await list_keys(db, somebody.user_id))[0].last_used_at is not None
+
+    await eventually(noted, "noted")
+
+
+async def test_uses_are_noted_together_once_in_a_while_and_never_in_the_way(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        made = [await create_user(connection, f"{n}@x.test", credits_=0) for n in range(3)]
+        digests = [key_hash(one.api_key) for one in made]
+    uses = KeyUses(pool)
+    for digest in [*digests, digests[0], key_hash("dk_unknown")]:
+        uses.note(digest)
+    await uses.close()
+    async with pool.acquire() as connection:
+        for one, digest in zip(made, digests, strict=True):
+            (key,) = await list_keys(connection, one.user_id)
+            assert key.last_used_at is not None
+            holder = await store.user_of_key(connection, digest)
+            assert holder is not None
+            assert holder.use_is_noted
+        await connection.execute("UPDATE api_keys SET last_used_at = now() - interval '1 hour'")
+        holder = await store.user_of_key(connection, digests[0])
+        assert holder is not None
+        assert not holder.use_is_noted
+        # Where nothing can be written, nobody is told but the log.
+        await connection.execute("ALTER TABLE api_keys RENAME TO gone")
+    uses.note(digests[0])
+    await uses.close()

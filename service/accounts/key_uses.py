@@ -1,0 +1,47 @@
+"""When a key was last used: written now and then, and never while a request waits for it."""
+
+import asyncio
+
+import asyncpg
+import structlog
+
+from service.accounts import store
+from service.away import UNAVAILABLE
+from service.database import Pool
+
+MOST = 10_000
+"""Keys that may wait to be noted; of more, the use is forgotten."""
+
+log = structlog.get_logger(__name__)
+
+
+class KeyUses:
+    """Notes uses in the background, all that came meanwhile in one statement. One per event loop."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._used: set[bytes] = set()
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, key_hash: bytes) -> None:
+        """A key was used just now."""
+        if len(self._used) < MOST:
+            self._used.add(key_hash)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        while self._used:
+            used = list(self._used)
+            self._used.clear()
+            try:
+                async with self._pool.acquire() as connection:
+                    await store.note_use_of_keys(connection, used)
+            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+                # Nobody waits for it, and the next use will be noted.
+                log.warning("uses of keys aren't noted", keys=len(used), error=type(error).__name__)
