@@ -168,6 +168,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _give_up_if_untaken(self, now: float) -> None:
         """A client that doesn't read holds its answer, and what makes it, in memory."""
         untaken = self._line.get_write_buffer_size()
+        if untaken:
+            untaken += self._line.sent_and_not_taken()
         if untaken == 0:
             self._taken_by = None
         elif self._taken_by is None or untaken > self._untaken:

@@ -1,12 +1,14 @@
 """Clients that send next to nothing for as long as they can are shown out; those that are merely slow are served."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from service.accounts.users import create_user
@@ -31,7 +33,7 @@ SOON = PATIENCE + 3
 
 @pytest.fixture
 def impatient(settings: Settings, tmp_path: Path) -> Generator[Api]:
-    with serving(settings, tmp_path / "api.log", before=FASTER) as api:
+    with serving(settings, tmp_path / "api.log", {"MAX_UPLOAD_BYTES": str(30 * 2**20)}, before=FASTER) as api:
         yield api
 
 
@@ -173,3 +175,27 @@ async def test_who_waits_for_an_answer_is_not_slow(
     async with asyncio.timeout(lives.PATIENCE):
         assert b" 200 " in await line.answer()
     assert time.monotonic() - began > 3 * PATIENCE
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["nothing", "slowly"])
+async def test_an_answer_that_is_not_taken_is_given_up(impatient: Api, somebody: User, reads: bool) -> None:
+    """It holds a file open, and what was read of it in memory; who takes a little now and then is slow, no more."""
+    url = (await somebody.upload(PHOTO + bytes(20 * 2**20))).json()["url"]
+    parts = urlsplit(impatient.base_url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(lives.PATIENCE)
+        await asyncio.to_thread(client.connect, (parts.hostname, parts.port))
+        client.sendall(head("GET", url, somebody))
+        port, server = client.getsockname()[1], psutil.Process(impatient.process.pid)
+
+        def is_served() -> bool:
+            return any(one.raddr and one.raddr.port == port for one in server.net_connections("tcp"))
+
+        assert b" 200 " in await asyncio.to_thread(client.recv, 100)
+        began = time.monotonic()
+        while is_served() and time.monotonic() - began < 4 * SOON:
+            if reads:
+                await asyncio.to_thread(client.recv, 65_536)
+            await asyncio.sleep(0.02)
+        assert is_served() == reads
