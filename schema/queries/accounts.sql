@@ -61,7 +61,8 @@ RETURNING balance_after
 -- name: ledger_page
 SELECT entry_id, kind, amount, balance_after, task_id, reason, created_at
   FROM credit_ledger
- WHERE user_id = :user_id AND (:after::bigint IS NULL OR entry_id < :after)
+ WHERE user_id = :user_id
+   AND entry_id < :after -- if after
  ORDER BY entry_id DESC
  LIMIT :limit
 

@@ -35,7 +35,7 @@ SELECT task_id, message_no, created_at
  WHERE status = 'pending' AND NOT elsewhere AND dispatched_at IS NULL
    AND updated_at <= coalesce(:now, now()) - :grace::interval
    AND (not_before IS NULL OR not_before <= coalesce(:now, now()))
-   AND (:after_created_at::timestamptz IS NULL OR (created_at, task_id) > (:after_created_at, :after_task_id))
+   AND (created_at, task_id) > (:after_created_at, :after_task_id) -- if after_task_id
  ORDER BY created_at, task_id
  LIMIT :limit
 

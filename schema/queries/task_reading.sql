@@ -10,9 +10,9 @@ SELECT {TaskRecord}
 SELECT {TaskRecord}
   FROM tasks
  WHERE user_id = :user_id
-   AND (:status::text IS NULL OR status = :status)
-   AND (:mode::text IS NULL OR mode = :mode)
-   AND (:after_created_at::timestamptz IS NULL OR (created_at, task_id) < (:after_created_at, :after_task_id))
+   AND status = :status -- if status
+   AND mode = :mode -- if mode
+   AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
  ORDER BY created_at DESC, task_id DESC
  LIMIT :limit OFFSET :offset
 
@@ -22,8 +22,8 @@ SELECT count(*)
   FROM (SELECT
           FROM tasks
          WHERE user_id = :user_id
-           AND (:status::text IS NULL OR status = :status)
-           AND (:mode::text IS NULL OR mode = :mode)
+           AND status = :status -- if status
+           AND mode = :mode -- if mode
          LIMIT :up_to) AS counted
 
 -- name: count_tasks_by_status

@@ -23,8 +23,9 @@ def database_url(recycled_url: str) -> str:
 
 @pytest.mark.parametrize("query", ALL, ids=lambda query: query.name)
 async def test_a_statement_prepares(connection: Connection, query: Query) -> None:
-    prepared = await connection.prepare(query.sql)
-    assert len(prepared.get_parameters()) == len(query.parameters)
+    for text in query.texts.values():
+        prepared = await connection.prepare(text.sql)
+        assert len(prepared.get_parameters()) == len(text.parameters)
 
 
 def test_names_are_unique() -> None:

@@ -1,0 +1,119 @@
+"""How statements read `tasks` where somebody's history is long: by an index, also when planned without their values."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from schema.models.edits import Mode
+from schema.models.tasks import TaskStatus
+from service.database import Connection
+from service.statements import Text
+from service.tasks import store
+from tests.service.test_queries import ALL
+
+LONG = 60_000
+USERS = 300
+SHORT = 100
+
+FILL = """
+INSERT INTO users (user_id) SELECT 'usr_' || n FROM generate_series(0, $1::integer) AS n;
+INSERT INTO tasks (task_id, user_id, status, mode, source_image, reference_image, completed_at, created_at,
+                   dispatched_at)
+SELECT 'task_' || to_char(n, 'FM0000000'), CASE WHEN n < $2::integer THEN 'usr_0' ELSE 'usr_' || 1 + n % $1 END, 'done',
+       'HEAD_SWAP', 'file_' || n % 5000, 'file_' || n % 4999, moment, moment, moment
+  FROM generate_series(1, $2 + $1 * $3::integer) AS n, LATERAL (SELECT now() - n * interval '20 s') AS at (moment)
+"""
+
+WHOLE_TABLE = {
+    "open_tasks",
+    "brought_by_status",
+    "waiting_without_photo",
+    "brought_tasks",
+    "results_elsewhere",
+    "expired_tasks",
+    "numbers_of_adoption",
+    "queued_without_data",
+}
+"""Imports, comparisons and clean-ups, which look at everything once."""
+
+
+@pytest.fixture
+async def filled(connection: Connection) -> Connection:
+    for statement in FILL.split(";"):
+        values = [USERS, LONG, SHORT][: 3 if "$3" in statement else 1]
+        await connection.execute(statement, *values)
+    await connection.execute("VACUUM ANALYZE tasks")
+    await connection.execute("ANALYZE users")
+    return connection
+
+
+async def test_no_statement_reads_all_tasks(filled: Connection) -> None:
+    """Planned without values, as PostgreSQL may after five executions on a connection."""
+    await filled.execute("SET plan_cache_mode = force_generic_plan")
+    wrong: dict[str, str] = {}
+    for query in ALL:
+        for text in query.texts.values():
+            plan = await generic_plan(filled, text)
+            page_is_sorted = query.name == "get_tasks_by_user" and "Sort" in plan
+            if query.name not in WHOLE_TABLE and ("Seq Scan on tasks" in plan or page_is_sorted):
+                wrong[f"{query.name} {text.parameters}"] = plan
+    assert wrong == {}
+    assert {query.name for query in ALL} >= WHOLE_TABLE
+
+
+async def generic_plan(connection: Connection, text: Text) -> str:
+    if not re.search(r"\btasks\b", text.sql):
+        return ""
+    await connection.execute(f"PREPARE looked_at AS {text.sql}")
+    values = f"({', '.join(['NULL'] * len(text.parameters))})" if text.parameters else ""
+    plan = await connection.fetch(f"EXPLAIN EXECUTE looked_at{values}")
+    await connection.execute("DEALLOCATE looked_at")
+    return "\n".join(row[0] for row in plan)
+
+
+async def rows_read(connection: Connection, call: Callable[[], Awaitable[object]]) -> int:
+    """How many rows of `tasks` a call reads from the table or its indexes."""
+    before = await connection.fetchrow(READ)
+    await call()
+    after = await connection.fetchrow(READ)
+    assert before is not None
+    assert after is not None
+    assert before["scans"] == after["scans"], "the whole table was read"
+    return after["rows"] - before["rows"]
+
+
+READ = """
+SELECT pg_stat_get_xact_numscans('tasks'::regclass) AS scans,
+       pg_stat_get_xact_tuples_returned('tasks'::regclass)
+       + (SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))
+            FROM pg_index WHERE indrelid = 'tasks'::regclass)::bigint AS rows
+"""
+
+
+async def test_one_users_paging_spoils_no_connection(filled: Connection) -> None:
+    """Each call twelve times in mixed order on one connection: what it reads stays what its page needs."""
+    deep = await filled.fetchrow(
+        "SELECT created_at, task_id FROM tasks WHERE user_id = 'usr_0' ORDER BY created_at OFFSET 2000 LIMIT 1"
+    )
+    assert deep is not None
+    page = partial(store.get_tasks_by_user, filled, "usr_0", limit=21)
+    behind = partial(page, after=(deep["created_at"], deep["task_id"]))
+    count = partial(store.count_tasks_by_user, filled, "usr_0", up_to=10_001)
+    calls: dict[str, tuple[int, Callable[[], Awaitable[object]]]] = {
+        "page 500": (10_001, partial(page, offset=9980)),
+        "a deep cursor": (21, behind),
+        "a deep cursor of a mode": (21, partial(behind, mode=Mode.HEAD_SWAP)),
+        "a deep cursor of a status": (21, partial(behind, status=TaskStatus.DONE)),
+        "none that runs": (0, partial(page, status=TaskStatus.PROCESSING)),
+        "none of a mode": (0, partial(page, mode=Mode.POSE_CHANGE)),
+        "how many failed": (0, partial(count, status=TaskStatus.FAILED)),
+        "how many": (10_001, count),
+        "behind all": (0, partial(page, after=(datetime(2000, 1, 1, tzinfo=UTC), ""))),
+    }
+    async with filled.transaction():
+        for _ in range(12):
+            for name, (most, call) in calls.items():
+                assert await rows_read(filled, call) <= most, name
