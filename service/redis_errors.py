@@ -7,7 +7,7 @@ from enum import StrEnum
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from service.away import Trouble
+from service.away import Trouble, how_unreachable
 
 
 class RedisState(StrEnum):
@@ -83,7 +83,7 @@ def trouble_with_redis(error: BaseException) -> RedisTrouble:
         return RedisTrouble("Redis refuses the user or password", "Correct REDIS_URL.", RedisState.STRANGER)
     if isinstance(error, ResponseError | BusyLoadingError):
         return _refused(error)
-    how = "it doesn't answer in time" if isinstance(error, TimeoutError | RedisTimeout) else type(error).__name__
+    how = "it doesn't answer in time" if isinstance(error, RedisTimeout) else how_unreachable(error)
     return RedisTrouble(
         f"Redis (REDIS_URL) can't be reached: {how}", "Start it, or correct REDIS_URL.", RedisState.AWAY
     )

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import click
 from msgspec import structs
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from service.away import how_unreachable
 from service.cli.progress import Bar
 from service.connections import one_connection
 from service.database import Connection
@@ -90,9 +91,11 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
             raise click.ClickException("The old Redis refuses the user or password.") from None
         except WrongPrefix as error:
             raise click.ClickException(f"{error} Name it with --prefix, or set LEGACY_PREFIX.") from None
+        except NoPermissionError:
+            raise click.ClickException("The old Redis can't be read: this user may not.") from None
         except RedisError as error:
             raise click.ClickException(
-                f"The old Redis can't be read: {type(error).__name__}. What was imported stays; run it again."
+                f"The old Redis can't be read: {how_unreachable(error)}. What was imported stays; run it again."
             ) from None
         if file is not None:
             file.finish(summary)

@@ -7,6 +7,7 @@ import redis.asyncio as aioredis
 from redis.exceptions import ResponseError
 
 from schema.messages import Keys, Reason
+from service.away import how_unreachable
 from service.health.findings import Finding, Health, ok, unknown, wrong
 from service.queue import COMMAND_TIMEOUT, CONNECT_TIMEOUT, REDIS_AWAY, Queue
 from service.redis_errors import CLUSTER, RedisState, trouble_with_redis
@@ -95,7 +96,7 @@ async def old_redis(url: str) -> Finding:
     except REDIS_AWAY as error:
         return wrong(
             "old redis",
-            f"LEGACY_REDIS_URL can't be used ({type(error).__name__}): tasks that weren't imported can't be read",
+            f"LEGACY_REDIS_URL can't be used ({how_unreachable(error)}): tasks that weren't imported can't be read",
             "Start it or correct the URL; once everything has moved, unset LEGACY_REDIS_URL.",
         )
     finally:
