@@ -12,6 +12,7 @@ import asyncpg
 from msgspec import Struct
 
 from service.database import Connection, connect
+from service.rights import close_to_outsiders, tables_of
 from service.settings import Settings
 from service.transactions import READ_COMMITTED, insist
 
@@ -78,6 +79,11 @@ def all_migrations() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.version)
 
 
+def our_tables() -> list[str]:
+    """The names of all tables that are Darkroom's."""
+    return tables_of(*(migration.sql for migration in all_migrations()))
+
+
 async def migrate(settings: Settings, migrations: list[Migration] | None = None) -> list[str]:
     """Apply what hasn't been applied, one transaction a file; the names of what was.
 
@@ -90,13 +96,16 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
     try:
         async with _locked(connection) as journal:
             _verify(journal, migrations or all_migrations())
-        return [
+        applied = [
             migration.name
             for migration in migrations or all_migrations()
             if await insist(partial(_apply, connection, settings, migration))
         ]
+        await insist(partial(_close, connection))
     except asyncpg.InsufficientPrivilegeError as error:
         raise SchemaError(await _missing_right(connection, error)) from None
+    else:
+        return applied
     finally:
         await connection.close()
 
@@ -112,7 +121,14 @@ async def _apply(connection: asyncpg.Connection, settings: Settings, migration: 
             await connection.execute(DROP_SNAPSHOT)
             await _run_outside(settings, migration)
         await enter(connection, migration)
+        await close_to_outsiders(connection, our_tables())
         return True
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    """Whatever somebody has granted since the last time."""
+    async with _locked(connection):
+        await close_to_outsiders(connection, our_tables())
 
 
 async def _missing_right(connection: asyncpg.Connection, error: asyncpg.InsufficientPrivilegeError) -> str:

@@ -14,7 +14,7 @@ from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
 from service.health.processes import api, shared_storage
 from service.health.redis import old_redis, redis
-from service.health.rights import connections, rights
+from service.health.rights import connections, outsiders, rights
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
 from service.health.workers import chores, workers
@@ -112,6 +112,7 @@ async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[
         yield wrong("schema", str(error), "No API and no worker of this version starts. Update Darkroom here.")
     else:
         yield ok("schema", "up to date")
+    yield await outsiders(connection)
     for look in LOOKS:
         yield await look(connection)
     async for finding in storage(connection, settings):

@@ -1,18 +1,16 @@
 """What a user of PostgreSQL may do, and how many connections are left for it."""
 
-import re
-
 from msgspec import Struct
 
 from service.database import Connection
 from service.health.findings import SHOWN, Finding, named, ok, wrong
-from service.migrations import all_migrations
+from service.migrations import our_tables
+from service.rights import open_to_outsiders
 from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 
 NEARLY_ALL = 0.9
-_MADE = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 
 
 class Limits(Struct, frozen=True):
@@ -47,12 +45,22 @@ async def connections(connection: Connection) -> Finding:
 
 async def rights(connection: Connection) -> Finding:
     """Whether every table may be read and written."""
-    tables = sorted({table for migration in all_migrations() for table in _MADE.findall(migration.sql)})
     return named(
         "rights",
-        (await QUERIES["tables_without_rights"].column(connection, tables=tables))[:SHOWN],
+        (await QUERIES["tables_without_rights"].column(connection, tables=our_tables()))[:SHOWN],
         none="every table may be read and written",
         some="this user of PostgreSQL may not read and write",
         remedy="Put the user that runs `darkroom migrate` into DATABASE_URL, or: GRANT SELECT, INSERT, UPDATE, DELETE "
         "ON ALL TABLES IN SCHEMA ... TO this user.",
+    )
+
+
+async def outsiders(connection: Connection) -> Finding:
+    """Hosts that let their own HTTP face into every table (Supabase) let anybody in who has its public key."""
+    return named(
+        "outsiders",
+        (await open_to_outsiders(connection, our_tables()))[:SHOWN],
+        none="the tables are their owner's alone",
+        some="the roles anon and authenticated, or everybody, get at",
+        remedy="Run: darkroom migrate. It takes the rights away and turns row security on.",
     )

@@ -15,7 +15,7 @@ from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Connection, connect
 from service.legacy.adopting.obstacles import obstacles, refuse, unfit_tables
-from service.legacy.adopting.reshaping import give_back, rename_namesakes, strip
+from service.legacy.adopting.reshaping import give_back, rename_namesakes, strip, tell_rows_apart
 from service.legacy.adopting.theirs import QUERIES, TableFacts, Theirs, find_tables, survey
 from service.migrations import (
     CREATE_JOURNAL,
@@ -23,9 +23,11 @@ from service.migrations import (
     SchemaError,
     all_migrations,
     enter,
+    our_tables,
     read_journal,
     transaction_with_lock,
 )
+from service.rights import close_to_outsiders
 from service.settings import Settings
 
 OURS: Final = {"users": frozenset(UserRecord.__struct_fields__), "tasks": frozenset(TaskRecord.__struct_fields__)}
@@ -86,9 +88,10 @@ async def adopt(settings: Settings, migrations: list[Migration] | None = None) -
             "Somebody else's transaction uses these tables, each waited for the other, and nothing was changed. "
             "Stop what writes to them, and run it again."
         ) from error
-    except UNAVAILABLE:
-        raise
     except asyncpg.PostgresError as error:
+        # 55000 means a closed database while connecting; here it is a step that was refused.
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.ObjectNotInPrerequisiteStateError):
+            raise
         raise SchemaError(
             f"PostgreSQL refused a step of the adoption, and nothing was changed: {str(error).splitlines()[0]}"
         ) from error
@@ -103,6 +106,7 @@ async def _take_over(connection: Connection, tables: list[TableFacts], migration
     lines = await rename_namesakes(connection, tables, OURS)
     theirs = await _locked_survey(connection)
     refuse(await obstacles(connection, theirs, migrations))
+    await tell_rows_apart(connection, theirs)
     lines += await strip(connection, theirs)
     await connection.execute(_step("1_tools"))
     await connection.execute(CREATE_JOURNAL)
@@ -120,6 +124,8 @@ async def _take_over(connection: Connection, tables: list[TableFacts], migration
         applied.append(f"applied {migration.name}")
     await connection.execute(_step("6_tidy"))
     lines += await give_back(connection, theirs)
+    await tell_rows_apart(connection, theirs, by_key=True)
+    await close_to_outsiders(connection, our_tables())
     await _try(connection)
     return [*lines, *counted, *applied]
 

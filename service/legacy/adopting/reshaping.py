@@ -12,6 +12,7 @@ from service.legacy.adopting.theirs import KNOWN, QUERIES, Column, Constraint, T
 _FOREIGN_KEY: Final = "f"
 _CHECK: Final = "c"
 _PRIMARY: Final = "p"
+_FULL: Final = "f"
 
 
 async def rename_namesakes(
@@ -29,6 +30,16 @@ async def rename_namesakes(
                 taken.add(name)
                 lines.append(f"renamed {table.name}.{column.name} to {name}: Darkroom means something else by it")
     return lines
+
+
+async def tell_rows_apart(connection: Connection, theirs: Theirs, *, by_key: bool = False) -> None:
+    """Published tables can be changed while they have no primary key if their rows are told apart by all they hold.
+
+    `by_key`: as before, or by the primary key that they have again.
+    """
+    for table in theirs.tables:
+        if table.replica_identity != _FULL:
+            await connection.execute(f"ALTER TABLE {table.name} REPLICA IDENTITY {'DEFAULT' if by_key else 'FULL'}")
 
 
 async def strip(connection: Connection, theirs: Theirs) -> list[str]:

@@ -78,6 +78,7 @@ class TableFacts(Struct, frozen=True):
     here: bool
     owned: bool
     unlogged: bool
+    replica_identity: str
     row_security: bool
     row_security_forced: bool
     typed: bool
