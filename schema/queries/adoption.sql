@@ -8,7 +8,6 @@ SELECT pg_class.oid AS table_id,
        nspname = current_schema() AS here,
        pg_has_role(relowner, 'USAGE') AS owned,
        relpersistence = 'u' AS unlogged,
-       relreplident::text AS replica_identity,
        relrowsecurity AS row_security,
        relforcerowsecurity
        AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS row_security_forced,

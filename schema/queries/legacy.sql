@@ -304,6 +304,10 @@ SELECT count(*)
 -- Batches are committed without waiting for the disk; this one waits, and with it all before it.
 SELECT set_config('synchronous_commit', 'on', true), pg_current_xact_id()
 
+-- name: take_time
+-- As long as it takes, until the transaction ends.
+SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)
+
 -- name: begin_batch
 -- One batch at a time, whoever else imports: the next statement sees what the one before has done.
 SELECT set_config('synchronous_commit', 'off', true),

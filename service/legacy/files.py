@@ -24,6 +24,7 @@ from service.legacy.folder import Folder, is_upload
 from service.legacy.planning import note
 from service.legacy.records import Task
 from service.legacy.telling import Finding, Told
+from service.legacy.unhurried import unhurried
 from service.transactions import transactional
 
 BATCH: Final = 200
@@ -104,7 +105,7 @@ class FilesImport:
         """The pictures of every done task that the old system still serves; in a dry run, also of `planned` ones."""
         self._told.phase("results", None)
         after = ""
-        while page := await store.results_elsewhere(self._connection, after, BATCH):
+        while page := await self._results_after(after):
             after = page[-1].task_id
             await self._result_batch(page)
             self._told.advance(len(page))
@@ -112,6 +113,10 @@ class FilesImport:
             async for tasks in planned:
                 await self._result_batch(await self._not_here_yet(tasks))
                 self._told.advance(len(tasks))
+
+    async def _results_after(self, after: str) -> list[store.ResultElsewhere]:
+        async with unhurried(self._connection):
+            return await store.results_elsewhere(self._connection, after, BATCH)
 
     async def _not_here_yet(self, tasks: Sequence[Task]) -> list[store.ResultElsewhere]:
         known = await store.known_tasks(self._connection, [task.task_id for task in tasks])

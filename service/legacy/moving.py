@@ -13,6 +13,7 @@ from service.legacy.source import LegacyRedis
 from service.legacy.takeover import look_at_queue, take_over
 from service.legacy.tasks import Zone
 from service.legacy.telling import Told
+from service.legacy.unhurried import unhurried
 from service.legacy.values import zone_of
 from service.legacy.verifier import Verifier
 from service.transactions import transactional
@@ -93,8 +94,9 @@ async def _all_but_users(
         await files.results(importer.readable_tasks() if wishes.dry_run else None)
         brought = dict(files.outcomes)
     queue = await look_at_queue(connection, source, told, order=wishes.take_over, dry_run=wishes.dry_run)
-    without_photo = None if wishes.dry_run else await store.waiting_without_photo(connection)
-    left = await store.open_tasks(connection)
+    async with unhurried(connection):
+        without_photo = None if wishes.dry_run else await store.waiting_without_photo(connection)
+        left = await store.open_tasks(connection)
     if wishes.dry_run:
         left = store.OpenTasks(left.owned + importer.opened[True], left.nobodys + importer.opened[False])
     taken_over = 0

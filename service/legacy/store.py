@@ -350,8 +350,14 @@ async def bury_task(connection: Connection, task_id: str) -> None:
     await QUERIES["bury_task"].run(connection, task_id=task_id)
 
 
+async def take_time(connection: Connection) -> None:
+    """No statement of this transaction is ended for taking long."""
+    await QUERIES["take_time"].run(connection)
+
+
 async def begin_batch(connection: Connection) -> None:
     """Wait for other imports' batches. The commit won't wait for the disk: what a crash takes, the next run imports."""
+    await take_time(connection)
     await QUERIES["begin_batch"].run(connection)
 
 

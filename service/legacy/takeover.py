@@ -12,6 +12,8 @@ from service.legacy.batches import ahead
 from service.legacy.planning import note
 from service.legacy.source import LegacyRedis, WrongType
 from service.legacy.telling import Finding, Told
+from service.legacy.unhurried import unhurried
+from service.transactions import transactional
 
 T = TypeVar("T")
 
@@ -69,7 +71,8 @@ class _Look:
         places = {task_id: place for place, task_id in queued}
         await self._find_lost(set(places))
         if self._order:
-            await store.order_queue(self._connection, [(place, task_id) for task_id, place in places.items()])
+            async with unhurried(self._connection):
+                await store.order_queue(self._connection, [(place, task_id) for task_id, place in places.items()])
         self.found.waiting += len(queued)
 
     async def interrupted(self, task_ids: list[str]) -> None:
@@ -95,11 +98,18 @@ class _Look:
 
 async def take_over(connection: Connection, told: Told) -> int:
     """Let every unfinished task run here; how many. Each was charged where it came from: nobody is charged again."""
-    told.phase("take-over", (await store.open_tasks(connection)).owned)
+    async with unhurried(connection):
+        told.phase("take-over", (await store.open_tasks(connection)).owned)
     taken = 0
     while True:
-        tasks = await store.take_over(connection, BATCH)
+        tasks = await _take_batch(connection)
         taken += len(tasks)
         told.advance(len(tasks))
         if len(tasks) < BATCH:
             return taken
+
+
+@transactional
+async def _take_batch(connection: Connection) -> list[str]:
+    await store.take_time(connection)
+    return await store.take_over(connection, BATCH)

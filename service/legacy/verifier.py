@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,8 +18,11 @@ from service.legacy.records import Task, Unreadable, User
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.telling import Finding, Told
+from service.legacy.unhurried import unhurried
 from service.legacy.users import read_user
 from service.legacy.values import fingerprint
+
+T = TypeVar("T")
 
 PAGE = 2000
 LISTED = 1000
@@ -77,12 +80,16 @@ class Verifier:
         self._told.phase("users", None)
         accounts = ([read_user(raw, self._zone) for raw in raws] for raws in self._source.users())
         async for users in ahead(growing(accounts, most=FIRST)):
-            await self._users(users)
+            async with unhurried(self._connection):
+                await self._users(users)
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
         async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in self._source.tasks()):
-            await self._tasks(records)
+            async with unhurried(self._connection):
+                await self._tasks(records)
         await self._the_other_way()
-        by_status = await store.brought_by_status(self._connection)
+        async with unhurried(self._connection):
+            by_status = await store.brought_by_status(self._connection)
+            credits_ = await store.brought_credits(self._connection)
         return {
             "equal": self._differences == 0,
             "differences": self._differences,
@@ -96,7 +103,7 @@ class Verifier:
             },
             "here": {
                 "by_status": {one.status: one.tasks for one in by_status},
-                "credits": await store.brought_credits(self._connection),
+                "credits": credits_,
                 "credits_consumed": sum(one.credits for one in by_status),
             },
             "list": self._listed,
@@ -175,18 +182,23 @@ class Verifier:
         """What was imported and isn't there any more, though the old Redis wasn't to forget it yet."""
         self._told.phase("back", None)
         after = ""
-        while page := await store.brought_tasks(self._connection, after, PAGE):
+        while page := await self._page(store.brought_tasks, after):
             after = page[-1]
             await self._gone("task", await asyncio.to_thread(self._source.missing, page))
             self._told.advance(len(page))
         after = ""
-        while users := await store.brought_users(self._connection, after, PAGE):
+        while users := await self._page(store.brought_users, after):
             after = users[-1][0]
             await self._gone("user", await asyncio.to_thread(self._source.missing_users, users))
             self._told.advance(len(users))
 
+    async def _page(self, turn: Callable[[Connection, str, int], Awaitable[Sequence[T]]], after: str) -> Sequence[T]:
+        async with unhurried(self._connection):
+            return await turn(self._connection, after, PAGE)
+
     async def _gone(self, kind: str, record_ids: Sequence[str]) -> None:
-        await self._differ(kind, [difference(record_id, {MISSING_THERE: None}) for record_id in record_ids])
+        async with unhurried(self._connection):
+            await self._differ(kind, [difference(record_id, {MISSING_THERE: None}) for record_id in record_ids])
 
     async def _differ(self, kind: str, compared: Sequence[Difference]) -> None:
         """Tell and count differences, but for those that somebody has accepted as they are."""

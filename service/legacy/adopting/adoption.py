@@ -106,7 +106,7 @@ async def _take_over(connection: Connection, tables: list[TableFacts], migration
     lines = await rename_namesakes(connection, tables, OURS)
     theirs = await _locked_survey(connection)
     refuse(await obstacles(connection, theirs, migrations))
-    await tell_rows_apart(connection, theirs)
+    await tell_rows_apart(connection, theirs, "FULL")
     lines += await strip(connection, theirs)
     await connection.execute(_step("1_tools"))
     await connection.execute(CREATE_JOURNAL)
@@ -124,7 +124,6 @@ async def _take_over(connection: Connection, tables: list[TableFacts], migration
         applied.append(f"applied {migration.name}")
     await connection.execute(_step("6_tidy"))
     lines += await give_back(connection, theirs)
-    await tell_rows_apart(connection, theirs, by_key=True)
     await close_to_outsiders(connection, our_tables())
     await _try(connection)
     return [*lines, *counted, *applied]
@@ -151,6 +150,7 @@ async def _become_first(connection: Connection, theirs: Theirs, migration: Migra
         await connection.execute(_step("3_owners"))
     if "tasks" in there:
         await connection.execute(_step("4_tasks"))
+    await tell_rows_apart(connection, theirs, "DEFAULT")
     for statement in migration.statements:
         if not any(f"CREATE TABLE {name} (" in statement for name in there):
             await connection.execute(statement)

@@ -12,7 +12,6 @@ from service.legacy.adopting.theirs import KNOWN, QUERIES, Column, Constraint, T
 _FOREIGN_KEY: Final = "f"
 _CHECK: Final = "c"
 _PRIMARY: Final = "p"
-_FULL: Final = "f"
 
 
 async def rename_namesakes(
@@ -32,14 +31,13 @@ async def rename_namesakes(
     return lines
 
 
-async def tell_rows_apart(connection: Connection, theirs: Theirs, *, by_key: bool = False) -> None:
-    """Published tables can be changed while they have no primary key if their rows are told apart by all they hold.
+async def tell_rows_apart(connection: Connection, theirs: Theirs, by: str) -> None:
+    """Say how publications tell rows apart: DEFAULT (by their key), or FULL: without a key they can't change otherwise.
 
-    `by_key`: as before, or by the primary key that they have again.
+    FULL doesn't stay: PostgreSQL 18 refuses it for tables with generated columns, which ours have.
     """
     for table in theirs.tables:
-        if table.replica_identity != _FULL:
-            await connection.execute(f"ALTER TABLE {table.name} REPLICA IDENTITY {'DEFAULT' if by_key else 'FULL'}")
+        await connection.execute(f"ALTER TABLE {table.name} REPLICA IDENTITY {by}")
 
 
 async def strip(connection: Connection, theirs: Theirs) -> list[str]:

@@ -78,7 +78,6 @@ class TableFacts(Struct, frozen=True):
     here: bool
     owned: bool
     unlogged: bool
-    replica_identity: str
     row_security: bool
     row_security_forced: bool
     typed: bool

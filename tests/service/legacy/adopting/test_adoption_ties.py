@@ -177,6 +177,24 @@ LINES: Final = {
         "SELECT count(*) FROM pg_constraint WHERE conname = 'users_phone_key'",
         1,
     ),
+    "a publication": (
+        "CREATE PUBLICATION realtime FOR TABLE users, tasks",
+        "kept users.locale",
+        "SELECT count(*) FROM pg_publication_tables JOIN pg_class ON relname = tablename AND relreplident = 'd'",
+        2,
+    ),
+    "a publication of everything": (
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        "kept users.locale",
+        "SELECT count(*) FROM pg_publication_tables WHERE tablename IN ('users', 'tasks')",
+        2,
+    ),
+    "a publication of whole rows": (
+        "CREATE PUBLICATION realtime FOR TABLE tasks; ALTER TABLE tasks REPLICA IDENTITY FULL",
+        "kept users.locale",
+        "SELECT count(*) FROM pg_publication_tables JOIN pg_class ON relname = tablename AND relreplident = 'd'",
+        1,
+    ),
     "rights": (
         "GRANT SELECT ON users TO pg_monitor",
         "kept users.locale",
