@@ -11,10 +11,11 @@ import pytest
 
 from schema.models.problems import ProblemCode as Code
 from service.database import Connection
+from service.settings import Settings
 from tests.service.http.conftest import NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.pictures import jpeg, padded_jpeg, picture, png_that_says
-from tests.service.http.serving import API, Api, User, fields_of, problem
+from tests.service.http.serving import API, PHOTO, Api, User, fields_of, problem, serving
 
 MEGABYTE = 2**20
 
@@ -113,6 +114,18 @@ async def test_a_file_name_is_cleaned(user: User, sent: str, kept: str) -> None:
     answer = await user.upload(jpeg(), sent)
     assert answer.status_code == 201
     assert answer.json()["filename"] == kept
+
+
+async def test_an_account_that_is_full_takes_no_more_until_something_goes(
+    new_user: NewUser, http_settings: Settings, tmp_path: Path
+) -> None:
+    quota = {"MAX_STORED_BYTES_PER_USER": str(2 * len(PHOTO) + 1)}
+    with serving(http_settings, tmp_path / "api.log", quota) as small:
+        user = await new_user(small)
+        kept = [(await user.upload(PHOTO)).json()["file_id"] for _ in range(2)]
+        problem(await user.upload(PHOTO), Code.STORAGE_QUOTA_EXCEEDED, 413)
+        assert (await user.http.delete(f"{API}/files/{kept[0]}")).status_code == 204
+        assert (await user.upload(PHOTO)).status_code == 201
 
 
 async def test_uploads_that_are_too_large_stream_through_bounded_memory(new_user: NewUser, api: Api) -> None:
