@@ -15,9 +15,10 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
+from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
-from actors.edit import Editor, Limits
-from actors.engines.registry import engine_for
+from actors.edit import Editor
+from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.chores import keep_at
 from actors.maintenance.ground import Ground, Rules
@@ -32,6 +33,7 @@ from service.setting_sources import SettingsError
 from service.settings import Settings
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
+from service.tasks.watching import Changes
 from service.workspaces import own_directory
 
 T = TypeVar("T")
@@ -109,26 +111,25 @@ class Runtime(Middleware):
     async def _set_up(self, connections: Connections, broker: WakingBroker) -> None:
         settings = self._settings
         self._pool, queue, storage = connections.pool, connections.queue, connections.storage
-        modes = available_modes(settings.engines)
-        self._engines = [engine_for("local", threads=settings.engine_threads) for _ in range(settings.worker_slots)]
+        slots = [engines_for(settings.engines, threads=settings.engine_threads) for _ in range(settings.worker_slots)]
+        self._engines = list(dict.fromkeys(engine for slot in slots for engine in slot.values()))
         # In the background: messages can be taken meanwhile, and an edit waits for its engine.
         self._warming = [asyncio.create_task(_warm_up(engine)) for engine in self._engines]
         self._dispatcher = Dispatcher(self._pool, queue)
         await self._dispatcher.start()
-        self._editor = Editor(
-            self._pool,
-            storage,
-            self._dispatcher,
-            self._engines,
-            worker_id=self._worker_id,
-            modes=modes,
+        bench = Bench(
+            pool=self._pool,
+            storage=storage,
+            changes=Changes(self._dispatcher),
             limits=Limits(
                 timeout_seconds=settings.task_timeout_seconds,
                 max_attempts=settings.task_max_attempts,
                 max_pixels=settings.max_image_pixels,
             ),
             workspaces=self._open_directory(),
+            stopping=asyncio.Event(),
         )
+        self._editor = Editor(bench, self._dispatcher, slots, worker_id=self._worker_id)
         rules = Rules(
             max_attempts=settings.task_max_attempts,
             task_retention=_days(settings.task_retention_days),
@@ -138,7 +139,7 @@ class Runtime(Middleware):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
         leadership = self._leadership = Leadership(self._pool, self._worker_id)
         ground = Ground(self._pool, queue, storage, self._dispatcher, rules, leadership.shaken)
-        presence = Presence(self._worker_id, settings.worker_slots, modes, lambda: broker.hindrance)
+        presence = Presence(self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance)
         self._loops = [
             asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
             asyncio.create_task(leadership.run(lambda: keep_at(ground)), name="leadership"),

@@ -52,9 +52,9 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}:wake"
 
     @property
-    def ended(self) -> str:
-        """Published when a task has ended, for those who wait for it. The body is the task's id."""
-        return f"{self.prefix}:ended"
+    def changed(self) -> str:
+        """Published when a task has another status, for those who watch it. The body: its id, a space, the status."""
+        return f"{self.prefix}:changed"
 
     def rate(self, kind: str, who: str) -> str:
         """Where somebody's requests are counted."""

@@ -20,6 +20,7 @@ from schema.messages import (
     encode_message,
     message_id,
 )
+from schema.models.tasks import TaskStatus
 
 REDIS_AWAY = (RedisError, OSError, TimeoutError)
 """What redis-py raises when Redis can't be reached or refuses."""
@@ -93,9 +94,9 @@ class Queue:
         found = cast("list[bytes | None]", await self.redis.hmget(self._edits.messages, identities))
         return [one for one, message in zip(announcements, found, strict=True) if message is None]
 
-    async def tell_ended(self, task_id: str) -> None:
-        """Tell whoever waits for the task that it has ended."""
-        await self.redis.publish(self.keys.ended, task_id)
+    async def tell_changed(self, task_id: str, status: TaskStatus) -> None:
+        """Tell whoever watches the task what its status is now."""
+        await self.redis.publish(self.keys.changed, f"{task_id} {status}")
 
     def subscribe(self) -> PubSub:
         """A subscription; the caller closes it."""
@@ -144,9 +145,9 @@ class Queue:
         await self.length()
         await self.missing([(NOBODY, 0)])
         await self.refused()
-        await self.tell_ended(NOBODY)
+        await self.tell_changed(NOBODY, TaskStatus.CANCELLED)
         async with self.subscribe() as subscription:
-            await subscription.subscribe(self.keys.wake, self.keys.ended)
+            await subscription.subscribe(self.keys.wake, self.keys.changed)
             await subscription.get_message(timeout=COMMAND_TIMEOUT)
 
     async def is_cluster(self) -> bool:

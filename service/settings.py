@@ -25,7 +25,7 @@ from msgspec.inspect import (
     type_info,
 )
 
-from schema.models.edits import Mode
+from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, Mode
 from service.cores import usable_cores
 from service.setting_sources import SettingsError, Sources, read_data_dir, read_dotenv
 from service.urls.database import read_database_url
@@ -40,8 +40,6 @@ T = TypeVar("T")
 DEFAULT_DATA_DIR = Path(".darkroom")
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 MIN_SECRET_LENGTH = 16
-ENGINES = ("local",)
-
 _MOST: Final = 2**31 - 1
 
 Days = Annotated[int, Meta(ge=0, le=36_500)]
@@ -100,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_prefix: Annotated[
         str, Meta(max_length=100, description="what the old keys begin with, such as formy: (up to 100 characters)")
     ] = "formy:"
-    engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, "local"))
+    engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, DEFAULT_ENGINE))
 
     def __repr__(self) -> str:
         # Half of the fields hold passwords or keys, and reprs end up in logs and tracebacks.
@@ -307,8 +305,8 @@ class _Reader:
             raise self._sources.wrong("TRUSTED_PROXIES", takes) from None
 
     def _engines(self) -> dict[Mode, str]:
-        every = self._choice("ENGINE", ENGINES) or ENGINES[0]
-        return {mode: self._choice(f"ENGINE_{mode}", ENGINES) or every for mode in Mode}
+        every = self._choice("ENGINE", tuple(ENGINE_MODES)) or DEFAULT_ENGINE
+        return {mode: self._choice(f"ENGINE_{mode}", tuple(ENGINE_MODES)) or every for mode in Mode}
 
 
 def _types_of_fields() -> dict[str, Any]:

@@ -1,31 +1,29 @@
-"""Which engines there are, by name. Importing this loads nothing native, and no engine before it is asked for."""
+"""Which engine makes which edit. Importing this loads nothing native, and no engine before it is asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from actors.engines.local.engine import LocalEngine
 from actors.engines.seam import Engine
 from schema.models.edits import ENGINE_MODES, Mode
 
-ENGINES: dict[str, type[Any]] = {LocalEngine.name: LocalEngine}
+ENGINES: dict[str, type[Any]] = {engine.name: engine for engine in (LocalEngine,)}
 """Engine classes by name; each takes `threads`."""
 
 if ENGINES.keys() != ENGINE_MODES.keys():
     raise AssertionError("Every engine of the schema is registered, and no other")
 
 
-def modes_of(name: str) -> frozenset[Mode]:
-    """The modes that the engine `name` can do.
+def engines_for(routes: Mapping[Mode, str], *, threads: int) -> dict[Mode, Engine]:
+    """New engines, not started, for the modes that the engines named for them make; one that makes several is one.
 
-    Raises:
-        KeyError: there is no such engine.
+    `threads` bounds what one edit computes with on this machine.
     """
-    return ENGINE_MODES[name]
-
-
-def engine_for(name: str, *, threads: int) -> Engine:
-    """A new engine, not started. `threads` bounds what one edit computes with on this machine.
-
-    Raises:
-        KeyError: there is no such engine.
-    """
-    return ENGINES[name](threads=threads)
+    made: dict[str, Engine] = {}
+    routed: dict[Mode, Engine] = {}
+    for mode, name in routes.items():
+        if mode in ENGINE_MODES[name]:
+            if name not in made:
+                made[name] = ENGINES[name](threads=threads)
+            routed[mode] = made[name]
+    return routed

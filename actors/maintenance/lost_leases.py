@@ -4,6 +4,7 @@ from datetime import datetime
 
 from actors.maintenance.ground import Ground
 from service.tasks.lifecycle import LEASE, recover_lost
+from service.tasks.watching import Changes
 
 
 async def recover(ground: Ground, *, now: datetime | None = None) -> None:
@@ -14,8 +15,6 @@ async def recover(ground: Ground, *, now: datetime | None = None) -> None:
     """
     if ground.shaken(LEASE.total_seconds()):
         return
+    changes = Changes(ground.dispatcher)
     for task in await recover_lost(ground.pool, max_attempts=ground.rules.max_attempts, limit=ground.batch, now=now):
-        if task.status.ended:
-            await ground.dispatcher.tell_ended(task.task_id)
-        else:
-            ground.dispatcher.announce(task.task_id, task.message_no)
+        await changes.tell(task)

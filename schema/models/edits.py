@@ -209,6 +209,9 @@ PRESET_FIELDS = {
 ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset(Mode)}
 """Which edits each engine makes, by the engine's name."""
 
+DEFAULT_ENGINE = next(iter(ENGINE_MODES))
+"""The engine of a mode that none is set for."""
+
 
 def available_modes(engines: Mapping[Mode, str]) -> frozenset[Mode]:
     """The modes that the engine set for them makes."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from schema.models.edits import CONFIG_TYPES, AnyConfig, Mode
+from schema.models.edits import CONFIG_TYPES, DEFAULT_ENGINE, AnyConfig, Mode
 from service.cli.group import Interrupted
 from service.cores import usable_cores
 from service.destinations import Destination
@@ -21,7 +21,6 @@ from service.destinations import Destination
 if TYPE_CHECKING:
     from actors.engines.seam import Artifact
 
-_ENGINE = "local"
 _MAX_PIXELS = 40_000_000
 
 
@@ -77,10 +76,10 @@ async def _edit(
     mode: Mode, source: Path, reference: Path | None, config: AnyConfig, destination: Destination
 ) -> "tuple[Artifact, int]":
     """The output, and its size in bytes."""
-    from actors.engines.registry import engine_for
+    from actors.engines.registry import engines_for
     from actors.engines.seam import EditRequest
 
-    engine = engine_for(_ENGINE, threads=usable_cores())
+    engine = engines_for({mode: DEFAULT_ENGINE}, threads=usable_cores())[mode]
     with tempfile.TemporaryDirectory(prefix="darkroom-") as workspace:
         request = EditRequest(mode, source, reference, config, Path(workspace), _MAX_PIXELS)
         try:

@@ -41,6 +41,11 @@ class Dispatcher:
         self._loop: asyncio.Task[None] | None = None
         self._thrown_away = ThrownAway()
 
+    @property
+    def queue(self) -> Queue:
+        """Where the messages go."""
+        return self._queue
+
     async def start(self) -> None:
         """Begin to send."""
         self._loop = asyncio.create_task(self._run(), name="dispatcher")
@@ -83,13 +88,12 @@ class Dispatcher:
         return [one for ended in await sparing.together(announcements, _task_id, mark) for one in ended]
 
     async def withdraw(self, task: TaskRecord) -> None:
-        """After a cancel: take the task's message out of the queue and tell those who wait for its end."""
+        """After a cancel: take the task's message out of the queue."""
         try:
             await self._queue.withdraw([(task.task_id, task.message_no)])
         except REDIS_AWAY as error:
             # A message without a waiting task wakes a worker for nothing; that is all.
             log.warning("message not withdrawn", task_id=task.task_id, error=type(error).__name__)
-        await self.tell_ended(task.task_id)
 
     async def count_unknown(self, task_id: str) -> None:
         """Note, for the doctor, a message that named no task."""
@@ -98,13 +102,6 @@ class Dispatcher:
             await self._queue.count_refused(Reason.NO_TASK)
         except REDIS_AWAY as error:
             log.debug("message not counted", task_id=task_id, error=type(error).__name__)
-
-    async def tell_ended(self, task_id: str) -> None:
-        """Tell those who wait that a task has ended; they look by themselves, later, when this fails."""
-        try:
-            await self._queue.tell_ended(task_id)
-        except REDIS_AWAY as error:
-            log.debug("end not told", task_id=task_id, error=type(error).__name__)
 
     async def _run(self) -> None:
         while self._announced or not self._closing.is_set():

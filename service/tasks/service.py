@@ -13,7 +13,7 @@ from service.tasks.history import PageRequest
 from service.tasks.older import OlderAway, OlderTasks
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, Submitted
-from service.tasks.watching import Waiters
+from service.tasks.watching import Changes, Waiters
 
 LOOK_ELSEWHERE_EVERY = 1.0
 """Seconds between two looks at a task that somebody waits for and that the older system works on."""
@@ -27,6 +27,7 @@ class TaskService:
     ) -> None:
         self._pool = pool
         self._dispatcher = dispatcher
+        self._changes = Changes(dispatcher)
         self._waiters = waiters
         self._rules = rules
         self._older = older
@@ -130,6 +131,7 @@ class TaskService:
         task = await lifecycle.cancel_task(self._pool, user_id, task_id)
         if task is not None:
             await self._dispatcher.withdraw(task)
+            await self._changes.tell(task)
             return task
         async with self._pool.acquire() as connection:
             task = await store.get_task_by_id(connection, user_id, task_id)

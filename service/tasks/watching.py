@@ -1,4 +1,7 @@
-"""Those who wait for tasks to end: told by Redis, and looking for themselves once a second in case it is away."""
+"""Tasks that change, and those who wait for it.
+
+They are told by Redis, and look for themselves once a second in case it is away.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -6,14 +9,38 @@ from typing import cast
 
 import structlog
 
+from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import UNAVAILABLE, Pool
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import store
+from service.tasks.dispatch import Dispatcher
 
 LOOK_EVERY = 1.0
 SUBSCRIBE_AGAIN_AFTER = 1.0
 
+ENDED = frozenset(status.value for status in TaskStatus if status.ended)
+
 log = structlog.get_logger(__name__)
+
+
+class Changes:
+    """The one place from which a task's new status is told, after the commit that gave it."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    async def tell(self, task: TaskRecord) -> None:
+        """Tell whoever watches; and a task that waits again for anybody gets its message.
+
+        Nothing depends on it: watchers look for themselves, and the chores find what has no message. One that waits for
+        its time gets its message then, from the chores.
+        """
+        if task.status is TaskStatus.PENDING and task.not_before is None:
+            self._dispatcher.announce(task.task_id, task.message_no)
+        try:
+            await self._dispatcher.queue.tell_changed(task.task_id, task.status)
+        except REDIS_AWAY as error:
+            log.debug("change not told", task_id=task.task_id, error=type(error).__name__)
 
 
 class Waiters:
@@ -77,14 +104,19 @@ class Waiters:
         while True:
             try:
                 async with self._queue.subscribe() as subscription:
-                    await subscription.subscribe(self._queue.keys.ended)
+                    await subscription.subscribe(self._queue.keys.changed)
                     while True:
                         message = cast("dict[str, bytes] | None", await subscription.get_message(timeout=None))
                         if message is not None:
-                            self._release(message["data"].decode(errors="replace"))
+                            self._hear(message["data"].decode(errors="replace"))
             except REDIS_AWAY as error:
                 log.debug("not subscribed", error=type(error).__name__)
             await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)
+
+    def _hear(self, message: str) -> None:
+        task_id, _, status = message.partition(" ")
+        if status in ENDED:
+            self._release(task_id)
 
     async def _look(self) -> None:
         while True:

@@ -13,8 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
-from actors.edit import Editor, Limits
+from actors.attempt import LOOK_EVERY
+from actors.bench import Bench, Limits
+from actors.edit import Editor
 from actors.engines.seam import EditRequest, EngineError, Progress
 from schema.messages import message_id
 from schema.models.edits import BackgroundChangeConfig, Mode
@@ -28,6 +31,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
+from service.tasks.watching import Changes
 from tests import lives
 from tests.actors.scripted import FINISHED, PICTURE, FakeEngine, Step, picture
 from tests.factories import add_file
@@ -74,16 +78,16 @@ def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher, workspaces:
     """An editor with one engine, which follows this script."""
 
     def make(*script: Step, engine: FakeEngine | None = None, at: Pool = pool, **limits: Any) -> Editor:
-        return Editor(
-            at,
-            storage,
-            dispatcher,
-            [engine or FakeEngine(*script)],
-            worker_id="worker",
-            modes=lives.EVERY_MODE,
+        bench = Bench(
+            pool=at,
+            storage=storage,
+            changes=Changes(dispatcher),
             limits=structs.replace(LIMITS, **limits),
             workspaces=workspaces,
+            stopping=asyncio.Event(),
         )
+        slot = dict.fromkeys(Mode, engine or FakeEngine(*script))
+        return Editor(bench, dispatcher, [slot], worker_id="worker")
 
     return make
 
@@ -212,14 +216,15 @@ async def test_progress_is_written_as_it_comes(pool: Pool, task: TaskRecord, new
     assert seen == [(0, None), (30, "cutting out"), (80, "blending")]
 
 
-async def test_the_end_is_told(
+async def test_every_change_is_told(
     queue: Queue, new_task: Callable[..., Awaitable[TaskRecord]], new_editor: NewEditor
 ) -> None:
-    async with lives.listening(queue, KEYS.ended) as told:
-        for script in ([picture(), FINISHED], [FINAL]):
+    look = doing(lambda: asyncio.sleep(LOOK_EVERY + 0.1))
+    async with lives.listening(queue, KEYS.changed) as told:
+        for script, status in (([picture(), FINISHED], "done"), ([FINAL], "failed"), ([PASSING], "pending")):
             task = await new_task()
-            await new_editor(*script).take(task.task_id)
-            assert await told() == task.task_id
+            await new_editor(look, *script).take(task.task_id)
+            assert [await told(), await told()] == [f"{task.task_id} processing", f"{task.task_id} {status}"]
 
 
 async def test_a_final_error_fails_and_refunds(
@@ -351,7 +356,7 @@ async def test_a_claim_that_was_passed_on_stops_the_edit(pool: Pool, task: TaskR
 async def test_the_lease_is_renewed_while_the_edit_runs(
     pool: Pool, task: TaskRecord, new_editor: NewEditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.edit.RENEWAL", timedelta(0))
+    monkeypatch.setattr("actors.attempt.RENEWAL", timedelta(0))
     engine = FakeEngine(stuck)
     editor = new_editor(engine=engine, shutdown_grace=0.0)
     async with taking(editor, task):
@@ -368,8 +373,26 @@ async def test_the_lease_is_renewed_while_the_edit_runs(
 
 
 @pytest.mark.parametrize("gone", ["source", "reference"])
-@pytest.mark.parametrize("what", ["row", "blob"])
-async def test_a_missing_image_is_final(
+async def test_a_deleted_image_is_final(
+    pool: Pool, connection: Connection, user_id: str, task: TaskRecord, new_editor: NewEditor, gone: str
+) -> None:
+    file_id = task.source_image if gone == "source" else task.reference_image
+    await files.delete_file(connection, user_id, file_id or "")
+    with capture_logs() as logs:
+        await new_editor(picture(), FINISHED).take(task.task_id)
+    failed = await lives.get(pool, task.task_id)
+    assert failed.error is not None
+    assert failed.error.code == FailureCode.IMAGE_NOT_FOUND
+    assert gone in failed.error.message
+    (line,) = [line for line in logs if line["log_level"] == "warning"]
+    assert (line["task_id"], line["code"], line["message"]) == (
+        task.task_id, failed.error.code, failed.error.message,
+    )  # fmt: skip
+    await lives.assert_balanced(pool)
+
+
+@pytest.mark.parametrize("gone", ["source", "reference"])
+async def test_an_image_that_is_not_in_this_workers_storage_is_not_its_owners_fault(
     pool: Pool,
     connection: Connection,
     storage: Storage,
@@ -377,20 +400,26 @@ async def test_a_missing_image_is_final(
     task: TaskRecord,
     new_editor: NewEditor,
     gone: str,
-    what: str,
 ) -> None:
+    """The row is there: it is another storage than the API's, or the blob was lost. Another worker may find it."""
     file_id = task.source_image if gone == "source" else task.reference_image
     record = await files.get_users_file(connection, user_id, file_id or "")
     assert record is not None
-    if what == "row":
-        await files.delete_file(connection, user_id, record.file_id)
-    else:
-        await storage.delete(record.blob_key)
-    await new_editor(picture(), FINISHED).take(task.task_id)
+    await storage.delete(record.blob_key)
+    editor = new_editor(picture(), FINISHED, max_attempts=2)
+    with capture_logs() as logs:
+        await editor.take(task.task_id)
+    waits = await lives.get(pool, task.task_id)
+    assert (waits.status, waits.attempts) == (TaskStatus.PENDING, 1)
+    (line,) = [line for line in logs if line["log_level"] == "error"]
+    assert (line["task_id"], line["file_id"], line["storage"]) == (task.task_id, file_id, storage.name)
+    await connection.execute("UPDATE tasks SET not_before = NULL")
+    await editor.take(task.task_id)
     failed = await lives.get(pool, task.task_id)
     assert failed.error is not None
-    assert failed.error.code == FailureCode.IMAGE_NOT_FOUND
-    assert gone in failed.error.message
+    assert failed.error.code == FailureCode.PROCESSING_FAILED
+    assert "deleted" not in failed.error.message
+    assert storage.name not in failed.error.message
     await lives.assert_balanced(pool)
 
 
@@ -453,16 +482,15 @@ async def test_the_same_message_twice_leads_to_one_outcome(
     pool: Pool, task: TaskRecord, storage: Storage, dispatcher: Dispatcher, workspaces: Path
 ) -> None:
     engines = [FakeEngine(picture(), FINISHED), FakeEngine(picture(), FINISHED)]
-    editor = Editor(
-        pool,
-        storage,
-        dispatcher,
-        list(engines),
-        worker_id="worker",
-        modes=lives.EVERY_MODE,
+    bench = Bench(
+        pool=pool,
+        storage=storage,
+        changes=Changes(dispatcher),
         limits=LIMITS,
         workspaces=workspaces,
+        stopping=asyncio.Event(),
     )
+    editor = Editor(bench, dispatcher, [dict.fromkeys(Mode, engine) for engine in engines], worker_id="worker")
     await asyncio.gather(*(editor.take(task.task_id) for _ in range(3)))
     assert sum(len(engine.requests) for engine in engines) == 1
     assert (await lives.get(pool, task.task_id)).attempts == 1
@@ -575,3 +603,96 @@ async def test_without_room_for_its_files_an_edit_is_tried_again(
     waiting = await lives.get(pool, task.task_id)
     assert (waiting.status, waiting.attempts) == (TaskStatus.PENDING, 1)
     assert waiting.not_before is not None
+
+
+async def test_without_a_free_slot_nothing_is_claimed(
+    pool: Pool, new_task: Callable[..., Awaitable[TaskRecord]], new_editor: NewEditor
+) -> None:
+    """A claim that nobody works on is a lease that runs down."""
+    go_on = asyncio.Event()
+    engine = FakeEngine(doing(go_on.wait), picture(), FINISHED)
+    editor = new_editor(engine=engine)
+    tasks = [await new_task() for _ in range(2)]
+    async with taking(editor, tasks[0]), taking(editor, tasks[1]):
+        await until_running(engine)
+        await asyncio.sleep(0.1)
+        assert [(await lives.get(pool, task.task_id)).attempts for task in tasks] == [1, 0]
+        go_on.set()
+    assert [(await lives.get(pool, task.task_id)).status for task in tasks] == [TaskStatus.DONE] * 2
+
+
+async def test_a_message_that_waits_for_a_slot_is_left_to_others_at_a_shutdown(
+    pool: Pool,
+    queue: Queue,
+    dispatcher: Dispatcher,
+    new_task: Callable[..., Awaitable[TaskRecord]],
+    new_editor: NewEditor,
+) -> None:
+    engine = FakeEngine(stuck)
+    editor = new_editor(engine=engine, shutdown_grace=0.5)
+    tasks = [await new_task() for _ in range(2)]
+    async with taking(editor, tasks[0]):
+        await until_running(engine)
+        async with taking(editor, tasks[1]):
+            editor.stop()
+        assert engine.running == 1
+    assert (await lives.get(pool, tasks[1].task_id)).attempts == 0
+    await dispatcher.close()
+    assert message_id(tasks[1].task_id, 1) in await lives.messages(queue)
+
+
+async def test_after_one_patience_with_the_database_away_the_slot_is_free_and_the_log_says_why(
+    pool: Pool, settings: Settings, task: TaskRecord, new_editor: NewEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.patience.DATABASE_PATIENCE", 1.0)
+    with proxied(settings.database_url) as proxy:
+        fragile = await open_pool(structs.replace(settings, database_url=proxy.url))
+        shut: list[float] = []
+
+        async def away() -> None:
+            await asyncio.to_thread(proxy.shut)
+            shut.append(time.monotonic())
+
+        with capture_logs() as logs:
+            await new_editor(picture(), doing(away), FINISHED, at=fragile).take(task.task_id)
+        fragile.terminate()
+    assert 0.9 < time.monotonic() - shut[0] < 2.5
+    (line,) = [line for line in logs if line["log_level"] == "error"]
+    assert line["event"].startswith("gave up on the database")
+    assert line["task_id"] == task.task_id
+    assert (await lives.get(pool, task.task_id)).status is TaskStatus.PROCESSING
+    assert not any("thrown away" in line["event"] for line in logs)
+
+
+async def test_an_outcome_waits_for_a_database_that_takes_no_writes_longer_than_its_lease(
+    pool: Pool, connection: Connection, settings: Settings, task: TaskRecord, new_editor: NewEditor
+) -> None:
+    """Nobody took the lease over: as long as the token is the row's, the outcome may be written."""
+    name = await connection.fetchval("SELECT current_database()")
+    engine = FakeEngine(picture(), doing(lambda: _takes_writes(connection, name, "off")), FINISHED)
+    worker = await open_pool(settings)
+    async with taking(new_editor(engine=engine, at=worker), task):
+
+        async def edited() -> bool:
+            return len(engine.requests) == 1 and engine.running == 0
+
+        await lives.until(edited)
+        await asyncio.sleep(0.5)
+        await connection.execute("SET transaction_read_only = off")
+        await connection.execute(
+            "UPDATE tasks SET lease_expires_at = now() - interval '1 minute' WHERE task_id = $1", task.task_id
+        )
+        await _takes_writes(connection, name, "on")
+    done = await lives.get(pool, task.task_id)
+    assert (done.status, done.attempts, done.lease_token) == (TaskStatus.DONE, 1, 1)
+    await worker.close()
+
+
+async def _takes_writes(connection: Connection, name: str, switch: str) -> None:
+    """Every session but this one is ended, and finds the database as it is from now on."""
+    read_only = "on" if switch == "off" else "off"
+    await connection.execute("SET default_transaction_read_only = off")
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {read_only}")
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", name
+    )

@@ -132,9 +132,9 @@ async def test_without_attempts_left_lost_tasks_fail_and_are_refunded(
     pool: Pool, connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
     lost = await lose(connection, pool, user_id, SMALL_BATCH + 1)
-    async with lives.listening(queue, KEYS.ended) as told:
+    async with lives.listening(queue, KEYS.changed) as told:
         await one_round(new_ground(max_attempts=1), now=an_hour_later())
-        assert {await told() for _ in lost} == set(lost)
+        assert {await told() for _ in lost} == {f"{task_id} failed" for task_id in lost}
     for task_id in lost:
         failed = await lives.get(pool, task_id)
         assert failed.error is not None

@@ -28,7 +28,7 @@ POISON = 3
 @pytest.fixture
 async def ground(pool: Pool, queue: Queue, settings: Settings) -> Ground:
     rules = Rules(max_attempts=3, task_retention=DAY, upload_retention=DAY)
-    storage = Storage.open(settings.storage_url)
+    storage = Storage.made(settings.storage_url)
     return Ground(pool, queue, storage, Dispatcher(pool, queue), rules, batch=2)
 
 

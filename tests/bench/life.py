@@ -13,8 +13,9 @@ import httpx
 import structlog
 from PIL import Image
 
-from actors.edit import Editor, Limits
-from actors.engines.seam import Artifact, EditRequest, Engine, EngineEvent, Finished
+from actors.bench import Bench, Limits, Slot
+from actors.edit import Editor
+from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished
 from schema.models.edits import Mode
 from service.accounts.users import NewUser, create_user
 from service.database import connect, open_pool
@@ -25,6 +26,7 @@ from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
+from service.tasks.watching import Changes
 from tests.running import running_api, running_worker
 
 SAMPLE = Path("samples/astronaut.jpg")
@@ -110,17 +112,16 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
             file_id,
             THROUGH,
         )
-    engines: list[Engine] = [NoEdit() for _ in range(SLOTS)]
-    editor = Editor(
-        pool,
-        Storage.made(settings.storage_url),
-        dispatcher,
-        engines,
-        worker_id="bench",
-        modes=frozenset(Mode),
+    bench = Bench(
+        pool=pool,
+        storage=Storage.made(settings.storage_url),
+        changes=Changes(dispatcher),
         limits=Limits(timeout_seconds=60, max_attempts=3, max_pixels=40_000_000),
         workspaces=workspaces,
+        stopping=asyncio.Event(),
     )
+    slots: list[Slot] = [dict.fromkeys(Mode, NoEdit()) for _ in range(SLOTS)]
+    editor = Editor(bench, dispatcher, slots, worker_id="bench")
     numbers = iter(range(1, THROUGH + 1))
 
     async def slot() -> None:

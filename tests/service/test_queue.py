@@ -4,6 +4,7 @@ import pytest
 
 from actors.broker import WakingBroker
 from schema.messages import EDITS, encode_message, message_id
+from schema.models.tasks import TaskStatus
 from service.queue import REDIS_AWAY, Queue
 from tests import lives
 from tests.keys import EDIT_KEYS, KEYS
@@ -59,15 +60,16 @@ async def test_missing_tells_those_that_redis_does_not_have(queue: Queue) -> Non
     assert await queue.missing(NEXT) == NEXT[1::2]
 
 
-async def test_an_end_is_told(queue: Queue) -> None:
-    async with lives.listening(queue, KEYS.ended) as told:
-        await queue.tell_ended("task_1")
-        assert await told() == "task_1"
+async def test_a_change_is_told(queue: Queue) -> None:
+    async with lives.listening(queue, KEYS.changed) as told:
+        await queue.tell_changed("task_1", TaskStatus.DONE)
+        assert await told() == "task_1 done"
 
 
 async def test_a_redis_that_is_away_raises_what_everybody_expects() -> None:
     queue = Queue(f"redis://127.0.0.1:{nobodys_port()}/0", KEYS)
-    for call in (queue.ping(), queue.send(NEXT), queue.withdraw(NEXT), queue.missing(NEXT), queue.tell_ended("task")):
+    tell = queue.tell_changed("task", TaskStatus.DONE)
+    for call in (queue.ping(), queue.send(NEXT), queue.withdraw(NEXT), queue.missing(NEXT), tell):
         with pytest.raises(REDIS_AWAY):
             await call
     await queue.close()

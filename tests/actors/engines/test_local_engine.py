@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.engines.local.engine import LocalEngine
-from actors.engines.registry import engine_for, modes_of
+from actors.engines.registry import engines_for
 from actors.engines.seam import EngineError, Progress
 from schema.models.edits import HeadSwapConfig, Mode
 from schema.models.problems import FailureCode
@@ -25,16 +25,18 @@ WITHIN = 1.0
 
 def test_the_parent_loads_nothing_native() -> None:
     script = (
-        "import sys, actors.engines.registry as r; r.engine_for('local', threads=1).modes();"
+        "import sys, actors.engines.registry as r; r.engines_for(dict.fromkeys(r.Mode, r.LocalEngine.name), threads=1);"
         "print([n for n in ('numpy', 'cv2', 'openvino', 'PIL', 'scipy', 'ai_edge_litert') if n in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
 def test_the_registry_knows_the_engine_and_its_modes() -> None:
-    assert isinstance(engine_for("local", threads=1), LocalEngine)
-    assert Mode.BACKGROUND_CHANGE in modes_of("local")
-    assert engine_for("local", threads=1).modes() == modes_of("local")
+    routed = engines_for(dict.fromkeys(Mode, LocalEngine.name), threads=1)
+    engine = routed[Mode.BACKGROUND_CHANGE]
+    assert isinstance(engine, LocalEngine)
+    assert set(routed) == engine.modes()
+    assert set(routed.values()) == {engine}
 
 
 def test_loading_a_model_reports_to_nobody() -> None:

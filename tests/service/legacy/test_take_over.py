@@ -1,16 +1,19 @@
 """What waited for the old workers: left alone until it is taken over, then run once, in its order, charged already."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from actors.edit import Editor, Limits
+from actors.bench import Bench, Limits
+from actors.edit import Editor
 from actors.maintenance.chores import CHORES
 from actors.maintenance.ground import Ground, Rules
 from actors.presence import Presence, sign
 from schema.messages import message_id
+from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
@@ -25,6 +28,7 @@ from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks import store as tasks_store
 from service.tasks.dispatch import Dispatcher, sweep_undispatched
+from service.tasks.watching import Changes
 from tests import lives
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.chaos import invariants
@@ -170,16 +174,15 @@ async def test_a_worker_makes_what_was_taken_over(
     assert set(await lives.messages(queue)) == {message_id(made, 1), message_id(lacking, 1)}
     engine = FakeEngine(picture(), FINISHED)
     (tmp_path / "workspaces").mkdir()
-    editor = Editor(
-        pool,
-        storage,
-        dispatcher,
-        [engine],
-        worker_id="worker",
-        modes=lives.EVERY_MODE,
+    bench = Bench(
+        pool=pool,
+        storage=storage,
+        changes=Changes(dispatcher),
         limits=Limits(timeout_seconds=30, max_attempts=3, max_pixels=1_000_000),
         workspaces=tmp_path / "workspaces",
+        stopping=asyncio.Event(),
     )
+    editor = Editor(bench, dispatcher, [dict.fromkeys(Mode, engine)], worker_id="worker")
     for _ in range(2):
         await editor.take("task_of_a_message")
     assert [(request.mode, request.reference is None) for request in engine.requests] == [("HEAD_SWAP", False)]

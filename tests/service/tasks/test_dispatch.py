@@ -176,9 +176,9 @@ async def test_a_cancel_tells_those_who_wait(
     pool: Pool, connection: Connection, queue: Queue, dispatcher: Dispatcher, user_id: str
 ) -> None:
     task = await lives.create(connection, user_id)
-    async with lives.listening(queue, KEYS.ended) as told:
+    async with lives.listening(queue, KEYS.changed) as told:
         await service_of(pool, queue, dispatcher).cancel_task(user_id, task.task_id)
-        assert await told() == task.task_id
+        assert await told() == f"{task.task_id} cancelled"
 
 
 async def test_messages_that_redis_lost_are_found_and_sent_again(

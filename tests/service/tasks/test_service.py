@@ -201,7 +201,7 @@ async def test_who_waits_is_told_at_once(here: Here, pool: Pool, connection: Con
     task = await lives.create(connection, user_id)
 
     async def subscribed() -> bool:
-        counts = await here.queue.redis.pubsub_numsub("darkroom:ended")
+        counts = await here.queue.redis.pubsub_numsub(KEYS.changed)
         return bool(counts[0][1])
 
     await lives.until(subscribed)
@@ -246,7 +246,7 @@ async def test_a_task_that_goes_back_to_pending_is_waited_for(
     again = await lives.claim(pool)
     assert not wait.done()
     await lifecycle.complete_task(pool, again, lives.a_result(), [])
-    await here.queue.tell_ended(again.task_id)
+    await here.queue.tell_changed(again.task_id, TaskStatus.DONE)
     assert (await wait)[0] is TaskStatus.DONE
 
 

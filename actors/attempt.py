@@ -1,0 +1,178 @@
+"""One attempt: a claim, an engine, and exactly one outcome."""
+
+import asyncio
+
+import structlog
+
+from actors.bench import Bench
+from actors.engines.seam import Engine, EngineError
+from actors.making import Saved, make
+from actors.patience import GaveUp, Patience
+from schema.models.problems import FailureCode
+from schema.models.tasks import TaskFailure, TaskRecord
+from service.away import UNAVAILABLE
+from service.files import store as files
+from service.files.storage import StorageError
+from service.files.store import NewFile
+from service.tasks import lifecycle
+from service.tasks.lifecycle import RENEWAL, Claim
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether the claim is still ours: a cancelled task's slot is free within 1 s."""
+
+log = structlog.get_logger(__name__)
+
+
+class Attempt:
+    """Makes the edit while it watches the claim, and writes what became of it."""
+
+    def __init__(self, bench: Bench, claim: Claim, engine: Engine) -> None:
+        self._bench = bench
+        self._claim = claim
+        self._engine = engine
+        self._patience = Patience(bench.stopping)
+
+    async def run(self) -> None:
+        """From the claim to its outcome. An outcome that can't be written for long is left to the lease."""
+        task = self._claim.task
+        log.info("task started", task_id=task.task_id, mode=task.mode, attempt=task.attempts)
+        try:
+            await self._race()
+        except GaveUp as gave_up:
+            log.error(  # noqa: TRY400 - the database is away, wherever it was noticed
+                "gave up on the database; the task's outcome is lost, and its lease runs out",
+                task_id=task.task_id,
+                error=str(gave_up),
+            )
+
+    async def _race(self) -> None:
+        making = asyncio.create_task(make(self._bench, self._claim, self._engine, self._patience))
+        lost = asyncio.create_task(self._watch())
+        stop = asyncio.create_task(self._stop_after_grace())
+        try:
+            done, _ = await asyncio.wait(
+                {making, lost, stop},
+                timeout=self._bench.limits.timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if making in done:
+                # The lease is renewed meanwhile: whoever holds an outcome may hold the task as long as that.
+                await self._settle(making)
+                return
+            await _stopped(making)
+            if lost in done:
+                log.info("claim lost", task_id=self._claim.task_id)
+            elif stop in done:
+                await self._give_back()
+            else:
+                await self._fail(_timed_out(self._bench.limits.timeout_seconds))
+        finally:
+            for pending in (making, lost, stop):
+                await _stopped(pending)
+
+    async def _watch(self) -> None:
+        """Renew the lease, and return once the claim is no longer ours. With the database away nobody can know."""
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        await self._bench.changes.tell(self._claim.task)
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if loop.time() - renewed >= RENEWAL.total_seconds():
+                    held = await lifecycle.renew(self._bench.pool, self._claim)
+                    renewed = loop.time()
+                else:
+                    held = await lifecycle.is_held(self._bench.pool, self._claim)
+            except UNAVAILABLE as error:
+                log.warning("lease not renewed", task_id=self._claim.task_id, error=type(error).__name__)
+                continue
+            if not held:
+                return
+
+    async def _stop_after_grace(self) -> None:
+        await self._bench.stopping.wait()
+        await asyncio.sleep(self._bench.limits.shutdown_grace)
+
+    async def _settle(self, making: "asyncio.Task[Saved]") -> None:
+        try:
+            saved = making.result()
+        except GaveUp:
+            raise
+        except EngineError as error:
+            await self._settle_error(error)
+        except StorageError as error:
+            log.warning("storage failed", task_id=self._claim.task_id, error=str(error))
+            await self._try_again_or_fail(STORAGE_AWAY)
+        except Exception:
+            log.exception("attempt failed unexpectedly", task_id=self._claim.task_id)
+            await self._try_again_or_fail(UNEXPECTED)
+        else:
+            await self._complete(saved)
+
+    async def _settle_error(self, error: EngineError) -> None:
+        failure = TaskFailure(error.code, error.message, error.details or None)
+        if error.transient or error.crashed:
+            log.info("attempt failed", task_id=self._claim.task_id, code=error.code, crashed=error.crashed)
+            await self._try_again_or_fail(failure, at_once=error.crashed)
+        else:
+            await self._fail(failure)
+
+    async def _complete(self, saved: Saved) -> None:
+        complete = lifecycle.complete_task
+        task = await self._patience.hold(lambda: complete(self._bench.pool, self._claim, saved.result, saved.made))
+        if task is None:
+            log.info("claim lost; its result is thrown away", task_id=self._claim.task_id)
+            await self._patience.hold(lambda: self._throw_away(saved.made))
+        await self._tell(task)
+
+    async def _throw_away(self, made: list[NewFile]) -> None:
+        async with self._bench.pool.acquire() as connection:
+            await files.drop_blobs(connection, [new.blob_key for new in made])
+
+    async def _fail(self, failure: TaskFailure) -> None:
+        task = await self._patience.hold(lambda: lifecycle.fail_task(self._bench.pool, self._claim, failure))
+        await self._tell(task)
+
+    async def _try_again_or_fail(self, failure: TaskFailure, *, at_once: bool = False) -> None:
+        attempts = self._bench.limits.max_attempts
+        task = await self._patience.hold(
+            lambda: lifecycle.try_again_or_fail(
+                self._bench.pool, self._claim, failure, max_attempts=attempts, at_once=at_once
+            )
+        )
+        await self._tell(task)
+
+    async def _give_back(self) -> None:
+        log.info("shutting down; task given back", task_id=self._claim.task_id)
+        await self._tell(await self._patience.hold(lambda: lifecycle.give_back(self._bench.pool, self._claim)))
+
+    async def _tell(self, task: TaskRecord | None) -> None:
+        """What became of it, if it was still ours to say."""
+        if task is None:
+            return
+        if task.error is not None:
+            log.warning("task failed", task_id=task.task_id, code=task.error.code, message=task.error.message)
+        elif task.status.ended:
+            log.info("task finished", task_id=task.task_id, status=task.status, seconds=task.processing_time)
+        await self._bench.changes.tell(task)
+
+
+async def _stopped(running: "asyncio.Task[Saved] | asyncio.Task[None]") -> None:
+    """Cancel a task and wait until it is really over."""
+    running.cancel()
+    await asyncio.wait({running})
+    if not running.cancelled() and running.exception() is not None:
+        log.debug("stopped while failing", error=type(running.exception()).__name__)
+
+
+def _timed_out(seconds: float) -> TaskFailure:
+    return TaskFailure(
+        FailureCode.PROCESSING_TIMEOUT,
+        f"The edit took longer than {seconds:g} s and was stopped. Try a smaller size or a simpler photo.",
+    )
+
+
+STORAGE_AWAY = TaskFailure(
+    FailureCode.PROCESSING_FAILED, "The photo couldn't be read from the storage. Try again later."
+)
+UNEXPECTED = TaskFailure(FailureCode.PROCESSING_FAILED, "Something went wrong while editing. Try again later.")

@@ -1,0 +1,150 @@
+"""From a claim to stored pictures: download the photos, run the engine, put what it made into the storage."""
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import aclosing
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from actors.bench import Bench
+from actors.engines.seam import Artifact, EditRequest, Engine, EngineError, Finished, Progress
+from actors.patience import Patience
+from actors.results import new_files, store_artifacts, stored_result
+from schema.models.edits import AnyConfig
+from schema.models.problems import FailureCode
+from schema.models.tasks import StoredResult, TaskRecord
+from service.away import UNAVAILABLE
+from service.files import store as files
+from service.files.storage import BlobNotFound, StorageError
+from service.files.store import NewFile
+from service.refusals import Refused
+from service.tasks import lifecycle
+from service.tasks.lifecycle import Claim
+from service.tasks.submission import stored_config
+
+log = structlog.get_logger(__name__)
+
+
+class Saved(Struct, frozen=True):
+    """What an attempt leads to: its blobs are stored, its rows are still to be written."""
+
+    made: list[NewFile]
+    result: StoredResult
+
+
+async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience) -> Saved:
+    """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown.
+
+    Raises:
+        EngineError: The edit can't be made, or its result not be saved.
+        StorageError: The photos can't be read.
+        GaveUp: The database stayed away.
+    """
+    workspace = Path(tempfile.mkdtemp(dir=bench.workspaces))
+    try:
+        request = await _request(bench, claim.task, patience, workspace)
+        artifacts, finished = await _run(bench, claim, engine, request)
+        return await _save(bench, claim.task, patience, artifacts, finished)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
+
+
+async def _request(bench: Bench, task: TaskRecord, patience: Patience, workspace: Path) -> EditRequest:
+    keys = await patience.hold(lambda: _blob_keys(bench, task))
+    source = await _download(bench, task, keys, "source", task.source_image, workspace)
+    reference = None
+    if task.reference_image is not None:
+        reference = await _download(bench, task, keys, "reference", task.reference_image, workspace)
+    made = workspace / "made"
+    made.mkdir()
+    return EditRequest(
+        mode=task.mode,
+        source=source,
+        reference=reference,
+        config=_config(task),
+        workspace=made,
+        max_pixels=bench.limits.max_pixels,
+    )
+
+
+async def _blob_keys(bench: Bench, task: TaskRecord) -> dict[str, str]:
+    wanted = [file_id for file_id in (task.source_image, task.reference_image) if file_id]
+    async with bench.pool.acquire() as connection:
+        records = await files.get_users_files(connection, task.user_id or "", wanted)
+    return {record.file_id: record.blob_key for record in records}
+
+
+async def _download(
+    bench: Bench, task: TaskRecord, keys: dict[str, str], name: str, file_id: str, workspace: Path
+) -> Path:
+    if file_id not in keys:
+        raise EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
+    path = workspace / name
+    try:
+        await bench.storage.download(keys[file_id], path)
+    except BlobNotFound:
+        # The row says that it is there. So it isn't the user's fault, and another worker may well find it.
+        log.error(  # noqa: TRY400 - where from says nothing
+            "a photo isn't in this worker's storage: is it the storage of the API and of the other workers?",
+            task_id=task.task_id,
+            file_id=file_id,
+            storage=bench.storage.name,
+        )
+        message = f"The {name} image couldn't be read. Try again later."
+        raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True) from None
+    return path
+
+
+async def _run(bench: Bench, claim: Claim, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:
+    artifacts: list[Artifact] = []
+    async with aclosing(engine.run(request)) as events:
+        async for event in events:
+            match event:
+                case Progress():
+                    await _tell_progress(bench, claim, event)
+                case Artifact():
+                    artifacts.append(event)
+                case Finished():
+                    if any(artifact.kind == "output" for artifact in artifacts):
+                        return artifacts, event
+                    break
+    raise EngineError(FailureCode.ENGINE_RESPONSE_ERROR, "The edit ended without a result.", transient=True)
+
+
+async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
+    try:
+        await lifecycle.update_task_progress(bench.pool, claim, event.percent, event.step)
+    except UNAVAILABLE as error:
+        log.debug("progress not told", task_id=claim.task_id, error=type(error).__name__)
+
+
+async def _save(
+    bench: Bench, task: TaskRecord, patience: Patience, artifacts: list[Artifact], finished: Finished
+) -> Saved:
+    made = await new_files(task, artifacts)
+    await patience.hold(lambda: _expect(bench, made))
+    try:
+        await store_artifacts(bench.storage, artifacts, made)
+    except StorageError as error:
+        log.warning("result not saved", task_id=task.task_id, error=str(error))
+        raise EngineError(FailureCode.RESULT_SAVE_FAILED, NOT_SAVED, transient=True) from error
+    return Saved(made, stored_result(artifacts, made, finished))
+
+
+async def _expect(bench: Bench, made: list[NewFile]) -> None:
+    async with bench.pool.acquire() as connection:
+        await files.expect_blobs(connection, [new.blob_key for new in made])
+
+
+def _config(task: TaskRecord) -> AnyConfig:
+    """What was asked for. A task from the system before this one may ask for what never was judged here."""
+    try:
+        return stored_config(task.mode, task.config)
+    except Refused as refused:
+        raise EngineError(FailureCode.INVALID_CONFIG, f"{refused.field}: {refused.message}.") from None
+
+
+NOT_SAVED = "The picture couldn't be saved. Try again later."
