@@ -1,25 +1,59 @@
 """`darkroom edit`, as a process of its own."""
 
+import os
+import re
+import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from actors.engines import registry
+from actors.engines.seam import EditRequest, Finished
+from service.cli.main import main
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, HOPPER, loaded
+from tests.actors.scripted import PICTURE, FakeEngine, picture
 
-PROGRAM = "from service.cli.edit import edit; edit(prog_name='darkroom edit')"
+QUICK = "from tests.actors.engines.test_edit_command import quickly; quickly()"
+"""The command with an engine that makes its picture at once."""
 
 
-def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+def run(*arguments: str | Path, program: Sequence[str] = ("-m", "service.cli.main")) -> "CompletedProcess[str]":
+    command = [sys.executable, *program, "edit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def quick(*arguments: str | Path) -> "CompletedProcess[str]":
+    return run("background_change", ASTRONAUT, *arguments, program=("-c", QUICK))
+
+
+class Quick(FakeEngine):
+    """Says on stderr that it works, and makes the picture."""
+
+    def __init__(self, *, threads: int) -> None:
+        assert threads > 0
+        super().__init__(self.work, picture(), Finished({"warnings": []}))
+
+    async def work(self, _: EditRequest) -> None:
+        sys.stderr.write("working\n")
+
+
+def quickly() -> None:
+    """In the command's process."""
+    registry.ENGINES["local"] = Quick
+    main()
 
 
 def test_an_edit_writes_its_result(tmp_path: Path) -> None:
     output = tmp_path / "out.jpg"
     done = run("BACKGROUND_CHANGE", ASTRONAUT, CHINA, "-o", output, "--config", '{"size": "small"}')
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "")
+    told = re.fullmatch(rf"{output}: 512 x 512 pixels, ([0-9,]+) bytes, in [0-9]+\.[0-9] s\n", done.stderr)
+    assert told is not None, done.stderr
+    assert int(told[1].replace(",", "")) == output.stat().st_size
     assert loaded(output).size == (512, 512)
     assert list(tmp_path.iterdir()) == [output]
 
@@ -28,14 +62,14 @@ def test_an_edit_writes_its_result(tmp_path: Path) -> None:
 def test_every_mode_has_a_default_and_needs_no_reference(tmp_path: Path, mode: str, source: Path) -> None:
     output = tmp_path / "out.jpg"
     done = run(mode, source, "-o", output, "--config", '{"size": "small"}')
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
     assert max(loaded(output).size) <= 768
 
 
 def test_a_refusal_is_one_line(tmp_path: Path) -> None:
     done = run("background_change", CHINA, "-o", tmp_path / "out.jpg")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: No person was found")
+    assert done.stderr.startswith("darkroom: No person was found")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -56,3 +90,52 @@ def test_a_wrong_configuration_is_a_usage_error(tmp_path: Path, config: str) -> 
 
 def test_an_unknown_mode_is_a_usage_error(tmp_path: Path) -> None:
     assert run("CROP", ASTRONAUT, "-o", tmp_path / "a.jpg").returncode == 2
+
+
+MADE = PICTURE + b"output"
+
+
+def test_a_pipe_gets_the_picture(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    done = quick("-o", pipe)
+    assert (done.returncode, reader.communicate(timeout=30)[0]) == (0, MADE)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_stays_one(tmp_path: Path) -> None:
+    null, link = tmp_path / "null", tmp_path / "link"
+    os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    link.symlink_to("null")
+    for output in (null, link):
+        done = quick("-o", output)
+        assert done.returncode == 0, done.stderr
+    assert stat.S_ISCHR(null.stat().st_mode)
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "null"]
+
+
+def test_standard_output_gets_the_picture_alone() -> None:
+    command = [sys.executable, "-c", QUICK, "edit", "POSE_CHANGE", str(ASTRONAUT), "-o", "/dev/stdout"]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == MADE
+
+
+def test_a_link_is_followed_and_a_mode_kept(tmp_path: Path) -> None:
+    old, link = tmp_path / "old.jpg", tmp_path / "link.jpg"
+    old.write_bytes(b"old")
+    old.chmod(0o640)
+    link.symlink_to("old.jpg")
+    assert quick("-o", link).returncode == 0
+    assert link.is_symlink()
+    assert (old.read_bytes(), stat.S_IMODE(old.stat().st_mode)) == (MADE, 0o640)
+
+
+def test_what_can_take_no_picture_is_told_before_the_work(tmp_path: Path) -> None:
+    for output in (tmp_path, tmp_path / "no" / "a.jpg", ASTRONAUT / "a.jpg"):
+        done = quick("-o", output)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"darkroom: {output} can't be written: ")
+        assert "working" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1
