@@ -28,6 +28,7 @@ from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
 from service.files.storage import StorageError
+from service.logs import sign_lines
 from service.migrations import SchemaError
 from service.setting_sources import SettingsError
 from service.settings import Settings
@@ -47,6 +48,7 @@ class Runtime(Middleware):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._worker_id = f"{platform.node()}:{os.getpid()}:{token_hex(4)}"
+        sign_lines(worker_id=self._worker_id)
         self._directory = ExitStack()
         self._held = AsyncExitStack()
         self._pool: Pool | None = None
@@ -82,6 +84,7 @@ class Runtime(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """No more messages and no more claims; Dramatiq then waits for the running actors."""
+        log.info("worker stopping: what runs may finish, or is given back")
         if isinstance(broker, WakingBroker):
             broker.stop_fetching()
         _in_loop(self._stop())

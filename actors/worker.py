@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from types import FrameType
 
 import dramatiq
+import structlog
 import uvloop
 from dramatiq import Broker, Worker
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
@@ -19,6 +20,9 @@ from service.settings import Settings
 
 STOP_WITHIN_MS = 28_000
 READY_FD = "DARKROOM_READY_FD"
+
+
+log = structlog.get_logger(__name__)
 
 
 class Boots(Middleware):
@@ -90,10 +94,12 @@ def run_worker(settings: Settings) -> None:
         broker.emit_after("worker_shutdown", worker)
         raise WorkerError(str(error)) from error
     boots.wait_for(settings.worker_slots + len(worker.consumers))
+    log.info("worker ready", slots=settings.worker_slots)
     _tell_ready()
     stop.get()
     worker.stop(timeout=STOP_WITHIN_MS)
     broker.close()
+    log.info("worker stopped")
 
 
 def _tell_ready() -> None:

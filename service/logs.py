@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import sys
 import textwrap
 from typing import TextIO
@@ -45,13 +46,27 @@ def _mask(_: object, __: str, line: EventDict | str) -> str:
     return without_secrets(str(line))
 
 
+_who: dict[str, object] = {}
+
+
+def sign_lines(**facts: object) -> None:
+    """What every line of this process carries from now on, beside its number: which worker it is."""
+    _who.update(facts)
+
+
+def _sign(_: object, __: str, event: EventDict) -> EventDict:
+    return {**event, **_who}
+
+
 def set_up_logs(log_format: str) -> None:
     """Our own lines are written straight away; other libraries' come through `logging` in the same form.
 
     Call once per process. Tracebacks come without the values of variables, which may hold secrets.
     """
+    sign_lines(pid=os.getpid())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _sign,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _spell_out,

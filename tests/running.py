@@ -121,16 +121,20 @@ def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running_worker(settings: Settings, extra: Mapping[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
+def running_worker(
+    settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None
+) -> Generator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, that takes messages already."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli.main", "worker"],
-        env=environment(settings, {"DARKROOM_READY_FD": str(writing), **(extra or {})}),
-        pass_fds=[writing],
-        stdin=subprocess.DEVNULL,
-    )
+    with (log or Path(os.devnull)).open("ab") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli.main", "worker"],
+            env=environment(settings, {"DARKROOM_READY_FD": str(writing), **(extra or {})}),
+            pass_fds=[writing],
+            stdin=subprocess.DEVNULL,
+            stderr=written if log else None,
+        )
     os.close(writing)
     try:
         assert os.read(reading, 1) == b"1", "the worker did not start"

@@ -85,7 +85,7 @@ class Leadership:
             log.error("the chores ended by themselves; they begin again", exc_info=self._work.exception())
             self._work = None
         if self._work is None:
-            log.info("does the chores", worker_id=self._holder)
+            log.info("this worker does the chores for all")
             self._work = asyncio.create_task(work(), name=self._duty)
 
     async def _step_down(self) -> None:

@@ -104,26 +104,26 @@ def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]
     return named.task_id, named.message_no
 
 
-async def renew(pool: Pool, held: Claim) -> bool:
+async def renew(pool: Pool, claim: Claim) -> bool:
     """Keep the lease; False when the claim is no longer ours."""
     async with pool.acquire() as connection:
-        return await store.renew_lease(connection, held.task_id, held.lease_token, lease=LEASE)
+        return await store.renew_lease(connection, claim.task_id, claim.lease_token, lease=LEASE)
 
 
-async def is_held(pool: Pool, held: Claim) -> bool:
+async def is_held(pool: Pool, claim: Claim) -> bool:
     """Whether the claim is still ours: not cancelled, not passed on."""
     async with pool.acquire() as connection:
-        return await store.holds_claim(connection, held.task_id, held.lease_token)
+        return await store.holds_claim(connection, claim.task_id, claim.lease_token)
 
 
-async def update_task_progress(pool: Pool, held: Claim, progress: int, step: str) -> bool:
+async def update_task_progress(pool: Pool, claim: Claim, progress: int, step: str) -> bool:
     """Tell how far the edit is (0 to 100) and what it does; False when the claim is no longer ours."""
     async with pool.acquire() as connection:
-        return await store.update_progress(connection, held.task_id, held.lease_token, progress, step)
+        return await store.update_progress(connection, claim.task_id, claim.lease_token, progress, step)
 
 
 async def complete_task(
-    pool: Pool, held: Claim, result: StoredResult, made: list[NewFile], *, now: datetime | None = None
+    pool: Pool, claim: Claim, result: StoredResult, made: list[NewFile], *, now: datetime | None = None
 ) -> TaskRecord | None:
     """Record what a claim achieved, and its files, whose blobs are stored already.
 
@@ -131,7 +131,7 @@ async def complete_task(
     nothing was written, and the caller throws away what it made.
     """
     async with pool.acquire() as connection:
-        return await store.complete_task(connection, held.task_id, held.lease_token, result, made, now=now)
+        return await store.complete_task(connection, claim.task_id, claim.lease_token, result, made, now=now)
 
 
 @transactional
@@ -143,9 +143,11 @@ async def cancel_task(connection: Connection, user_id: str, task_id: str) -> Tas
     return task
 
 
-async def fail_task(pool: Pool, held: Claim, failure: TaskFailure, *, now: datetime | None = None) -> TaskRecord | None:
+async def fail_task(
+    pool: Pool, claim: Claim, failure: TaskFailure, *, now: datetime | None = None
+) -> TaskRecord | None:
     """Record why a claim failed for good, and give the credits back; None when the claim is no longer ours."""
-    return await _fail(pool, held.task_id, held.lease_token, failure, now)
+    return await _fail(pool, claim.task_id, claim.lease_token, failure, now)
 
 
 @transactional
@@ -165,34 +167,34 @@ def back_off(attempts: int) -> timedelta:
 
 
 async def try_again_or_fail(
-    pool: Pool, held: Claim, failure: TaskFailure, *, max_attempts: int, at_once: bool, now: datetime | None = None
+    pool: Pool, claim: Claim, failure: TaskFailure, *, max_attempts: int, at_once: bool, now: datetime | None = None
 ) -> TaskRecord | None:
     """After a failure that may pass: back to the line while attempts are left, else failed and refunded.
 
     `at_once` is for an attempt that was cut off (its process died): a photo that does this every time ends as
     ATTEMPTS_EXHAUSTED. Others wait for a moment. None when the claim is no longer ours.
     """
-    if held.task.attempts >= max_attempts:
-        return await fail_task(pool, held, EXHAUSTED if at_once else failure, now=now)
+    if claim.task.attempts >= max_attempts:
+        return await fail_task(pool, claim, EXHAUSTED if at_once else failure, now=now)
     async with pool.acquire() as connection:
         return await store.requeue_task(
             connection,
-            held.task_id,
-            held.lease_token,
-            delay=timedelta(0) if at_once else back_off(held.task.attempts),
+            claim.task_id,
+            claim.lease_token,
+            delay=timedelta(0) if at_once else back_off(claim.task.attempts),
             to_the_head=at_once,
             attempts_returned=0,
             now=now,
         )
 
 
-async def give_back(pool: Pool, held: Claim, *, now: datetime | None = None) -> TaskRecord | None:
+async def give_back(pool: Pool, claim: Claim, *, now: datetime | None = None) -> TaskRecord | None:
     """A worker that shuts down returns its task to the head of the line; that costs no attempt."""
     async with pool.acquire() as connection:
         return await store.requeue_task(
             connection,
-            held.task_id,
-            held.lease_token,
+            claim.task_id,
+            claim.lease_token,
             delay=timedelta(0),
             to_the_head=True,
             attempts_returned=1,
