@@ -12,6 +12,7 @@ import msgspec
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
+from schemathesis.generation.meta import TestPhase
 from schemathesis.transport.serialization import Binary
 
 from tests.service.http.pictures import jpeg, png_that_says
@@ -52,8 +53,13 @@ def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], __: d
     if isinstance(body, dict) and not isinstance(body.get("purpose", ""), str):
         # A form knows text alone, and what isn't would arrive as some: let it be wrong in a way that a form can be.
         body["purpose"] = "x" * 1000
-    if not meant_to_be_valid or next(cases) % INVENTED == 0:
-        return
+    # In the stateful phase the document's links bring what is real.
+    if meant_to_be_valid and case.meta.phase.name is not TestPhase.STATEFUL and next(cases) % INVENTED:
+        _put_real_things_into(case)
+
+
+def _put_real_things_into(case: schemathesis.Case[Any]) -> None:
+    path, body = case.path_parameters, case.body
     if "task_id" in path:
         path["task_id"] = next(tasks)
     if "file_id" in path:
