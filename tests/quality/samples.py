@@ -32,7 +32,7 @@ _KNOWN = {
     "football-flower": {"overlap": KnownMiss(0.865, _BESIDE), "sad": KnownMiss(21.5, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.935, _BESIDE)},
     "hopper + portrait_face_paint": {
-        "untouched": KnownMiss(0.83, "paint on the shoulders is taken for skin and changes its tone with it")
+        "untouched": KnownMiss(0.75, "paint on the shoulders is taken for skin and changes its tone with it")
     },
 }
 """What the edits are known not to reach. Whoever makes one of these better tightens its bound or strikes it out."""

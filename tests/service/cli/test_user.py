@@ -30,7 +30,7 @@ async def test_an_account_from_its_first_key_to_its_erasure(settings: Settings, 
     assert answer_of(settings, "grant", "usr_ada", "--", "-75")["current_credits"] == 0
     refused = run_command("user", "grant", "usr_ada", "--", "-1", settings=settings)
     assert refused.returncode == 1
-    assert refused.stderr == "darkroom: The balance is 0; -1 would make it negative.\n"
+    assert refused.stderr == "darkroom: The balance is 0; with -1 it would be negative. Nothing was changed.\n"
     assert answer_of(settings, "show", "usr_ada")["current_credits"] == 0
     assert await connection.fetchval("SELECT sum(amount) FROM credit_ledger WHERE user_id = 'usr_ada'") == 0
 

@@ -9,6 +9,7 @@ from service.queue import Queue
 from service.setting_sources import SettingsError
 from service.settings import load_settings
 from service.urls.redis import LEFT_OUT, read_redis_url
+from tests.keys import KEYS
 
 DATABASE_URL = "postgresql://u@h/d"
 
@@ -85,7 +86,7 @@ def test_what_cannot_be_kept_is_refused_by_name(name: str, url: str, words: str)
 
 async def test_every_client_of_ours_works_with_what_is_left(redis_url: str) -> None:
     url = read_redis_url(f"{redis_url}?family=0&protocol=3&decode_responses=true&socket_timeout=0.000001")
-    queue = Queue(url)
+    queue = Queue(url, KEYS)
     await queue.ping()
     assert await queue.length() == 0
     await queue.close()
