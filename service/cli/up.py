@@ -47,10 +47,13 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
     from service.embedded.errors import EmbeddedError
     from service.open_files import raise_open_files_limit
     from service.setting_sources import SettingsError
+    from service.up.first_process import FIRST, stand_aside
     from service.up.stack import Plan
     from service.up.supervisor import serve
 
     raise_open_files_limit()
+    if os.getpid() == FIRST:
+        stand_aside()
     plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
     try:
         asyncio.run(serve(plan, os.environ, _say))

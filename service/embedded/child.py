@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from service.embedded.account import Account
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _CLONE_NEWUSER = 0x10000000
 # Loaded here, not in the forked child, where only system calls are safe.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -145,11 +147,12 @@ def _before_exec(parent: int, dies_by: signal.Signals, known_as: Account | None)
     def prepare() -> None:
         # Runs between fork and exec, after the change of account, which would undo prctl.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what our parent blocked, a child would never hear
-        if unshare is not None and unshare(_CLONE_NEWUSER) == 0:
-            for path, content in maps.items():
-                handle = os.open(path, os.O_WRONLY)
-                os.write(handle, content)
-                os.close(handle)
+        if prctl is not None and unshare is not None:
+            prctl(_PR_SET_DUMPABLE, 1)  # /proc/self is closed to a process that changed its account
+            if unshare(_CLONE_NEWUSER) == 0:
+                with suppress(OSError):  # what it lacks then, the program tells better
+                    for path, content in maps.items():
+                        path.write_bytes(content)
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, int(dies_by))
             if os.getppid() != parent:  # it died before we asked, so no signal will come
@@ -158,12 +161,12 @@ def _before_exec(parent: int, dies_by: signal.Signals, known_as: Account | None)
     return prepare
 
 
-def _maps_to(account: Account) -> dict[str, bytes]:
+def _maps_to(account: Account) -> dict[Path, bytes]:
     """What makes our user and group the account's inside a user namespace, in this order (user_namespaces(7))."""
     return {
-        "/proc/self/setgroups": b"deny",
-        "/proc/self/uid_map": f"{account.uid} {os.geteuid()} 1".encode(),
-        "/proc/self/gid_map": f"{account.gid} {os.getegid()} 1".encode(),
+        Path("/proc/self/setgroups"): b"deny",
+        Path("/proc/self/uid_map"): f"{account.uid} {os.geteuid()} 1".encode(),
+        Path("/proc/self/gid_map"): f"{account.gid} {os.getegid()} 1".encode(),
     }
 
 

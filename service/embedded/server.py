@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import time
@@ -179,11 +180,23 @@ class Server(ABC):
     def open_log(self) -> int:
         """A descriptor to append to the log with; `said` begins there. Opened by us: the account can't reach it."""
         with suppress(FileNotFoundError):
-            if self._log.stat().st_size > _LOG_BYTES:
-                self._log.replace(self._log.with_suffix(".log.old"))
+            self.bound_log()
         log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._log_start = os.fstat(log).st_size
         return log
+
+    def bound_log(self) -> None:
+        """Begin it anew once it is long; the part before is kept. Renaming it wouldn't do: the server has it open.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        if self._log.stat().st_size > _LOG_BYTES:
+            old = self._log.with_suffix(".log.old")
+            shutil.copyfile(self._log, old)
+            old.chmod(0o600)
+            os.truncate(self._log, 0)
+            self._log_start = 0
 
     def said(self) -> str:
         """What it has logged since its launch."""

@@ -67,6 +67,14 @@ class EmbeddedServers:
             raise EmbeddedError("Redis (Valkey) was never started")
         return self.valkey.url
 
+    @property
+    def made(self) -> bool:
+        """Whether an earlier run has made their data, or none of it is PostgreSQL's."""
+        if not self._wanted[0]:
+            return True
+        make_directory(self.directory)
+        return (choose_home(self.directory).path / "postgres" / "data").exists()
+
     def each(self) -> list[Server]:
         """The servers there are, so far."""
         return [server for server in (self.postgres, self.valkey) if server is not None]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +84,8 @@ class Stack:
             EmbeddedError: a server doesn't start, or a command fails.
         """
         if self._settings.database_url is None or self._settings.redis_url is None:
+            if not self._servers.made:
+                say("  First start: PostgreSQL's data is made, about 40 MB, in some seconds")
             await finished(self._servers.starting())
             names = " and ".join(server.label for server in self._servers.each())
             say(f"  {names}: running, logs in {self._plan.directory / 'logs'}")
@@ -160,10 +163,26 @@ class Stack:
 
     def greeting(self) -> list[str]:
         """What a person wants to know once it runs."""
-        lines = [f"Darkroom is ready: {self.base_url}"]
+        url, key = self.base_url, "<key>"
+        lines = ["", f"Darkroom is ready: {url}", "", f"  Try it     {url}/docs"]
         if self._demo_user is not None:
-            lines.append(f"  API key of {self._demo_user.email}: in {self._demo_file}")
-        return [*lines, "  Addresses and pids: in " + str(self._ready_file), "  Ctrl-C stops it"]
+            lines.append(f"  API key    {self._demo_file}, with 10,000 credits")
+            key = f'$(sed -n \'s/.*"api_key": "\\(.*\\)".*/\\1/p\' {self._demo_file})'
+        else:
+            lines.append(f"  API key    darkroom user create you@example.com --data-dir {self._plan.directory}")
+        return [
+            *lines,
+            f'  Ask        curl -H "Authorization: Bearer {key}" {url}/api/v1/me',
+            f"  Addresses  {self._ready_file}",
+            "  Stop       Ctrl-C",
+            "",
+        ]
+
+    def bound_logs(self) -> None:
+        """Keep the servers' logs from growing for ever."""
+        for server in self._servers.each():
+            with suppress(OSError):  # a full disk: the next look may find room
+                server.bound_log()
 
     async def stop(self) -> None:
         """Stop everything, the servers last: within 30 seconds for those that use them and 8 for them."""

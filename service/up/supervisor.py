@@ -18,6 +18,7 @@ _LONGEST_LOOK_SECONDS = 1.0  # at an API that runs and doesn't say that everythi
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 3.0  # what died is to be back within 5
 _SETTLED_SECONDS = 2.0  # whoever lives so long starts with a clean sheet
+_LOG_SECONDS = 60.0
 _HINT_SECONDS = 15.0  # without news for so long, a person wants to know what is missing
 
 
@@ -36,13 +37,15 @@ async def serve(plan: Plan, environ: Mapping[str, str], say: Say) -> None:
         SettingsError: a setting is wrong.
         OSError: the directory can't be used.
     """
+    stop_asked = asyncio.Event()
+    _on_signals(stop_asked)
     plan = replace(plan, directory=plan.directory.absolute())
     make_directory(plan.directory)
     lock = Lock(plan.directory / "lock", f"Another `darkroom up` is running on {plan.directory}")
     try:
         stack = Stack(plan, environ)
         try:
-            await _Supervisor(stack, say).run()
+            await _Supervisor(stack, say).run(stop_asked)
         finally:
             stack.close()
     finally:
@@ -57,9 +60,7 @@ class _Supervisor:
         self._changed = asyncio.Event()
         """Somebody has started or ended."""
 
-    async def run(self) -> None:
-        stop_asked = asyncio.Event()
-        _on_signals(stop_asked)
+    async def run(self, stop_asked: asyncio.Event) -> None:
         self._say(f"Darkroom is starting at {self._stack.base_url}")
         living = asyncio.create_task(self._live())
         asked = asyncio.create_task(stop_asked.wait())
@@ -83,6 +84,7 @@ class _Supervisor:
                 for process in self._stack.each():
                     group.create_task(self._keep(process))
                 group.create_task(self._publish())
+                group.create_task(self._bound_logs())
         except ExceptionGroup as failures:
             # The first one ended the others.
             raise failures.exceptions[0] from None
@@ -137,6 +139,11 @@ class _Supervisor:
             else:
                 pause = _FIRST_LOOK_SECONDS
                 told = time.monotonic() if at_rest else told
+
+    async def _bound_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_LOG_SECONDS)
+            self._stack.bound_logs()
 
     def _published(self, pids: Pids) -> bool:
         try:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from service.embedded.strangers import command_of, running
 from tests.service.embedded.conftest import Hold, Spawn, eventually, gone
 
 NOBODY = 65_534
+NAMELESS = 4_242
 
 
 async def ask(url: str, query: str) -> str:
@@ -218,6 +220,49 @@ async def test_as_an_ordinary_user(directory: Path, hold: Hold) -> None:
     # Root takes over a stack that an ordinary user made.
     with EmbeddedServers(directory, durable=False) as servers:
         assert await remembered(servers.database_url, servers.redis_url) == mark
+
+
+async def test_as_a_user_without_a_name(directory: Path, hold: Hold) -> None:
+    """As in a container that runs under any number: initdb wants a name, and HOME isn't set."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    holder = hold(directory, f"uid={NAMELESS}")
+    mark = await remember(holder.database_url, holder.redis_url)
+    assert (directory / "servers/postgres/data").stat().st_uid == NAMELESS
+    holder.kill()
+    again = hold(directory, f"uid={NAMELESS}")
+    assert await remembered(again.database_url, again.redis_url) == mark
+
+
+async def test_the_log_holds_no_values(made: Path) -> None:
+    with EmbeddedServers(made, durable=False, valkey=False) as servers:
+        for query in (
+            "CREATE TABLE one (email text UNIQUE)",
+            "INSERT INTO one SELECT 'ada@example.com' FROM generate_series(1, 2)",
+            "SELECT 'ada@example.com' FROM nowhere",
+        ):
+            with suppress(asyncpg.PostgresError):
+                await ask(servers.database_url, query)
+        assert servers.postgres is not None
+        said = servers.postgres.said()
+    assert "duplicate key value" in said
+    assert "ada@example.com" not in said
+
+
+async def test_a_long_log_begins_anew_under_a_running_server(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedServers(made, durable=False, valkey=False) as servers:
+        assert servers.postgres is not None
+        log = made / "logs/postgres.log"
+        with log.open("a") as file:
+            file.write("long ago\n")
+        monkeypatch.setattr(server, "_LOG_BYTES", 8)
+        servers.postgres.bound_log()
+        assert "long ago" in log.with_suffix(".log.old").read_text()
+        assert log.with_suffix(".log.old").stat().st_mode & 0o777 == 0o600
+        with suppress(asyncpg.PostgresError):
+            await ask(servers.database_url, "SELECT nothing")
+        assert log.read_bytes().startswith(b"2")
+        assert "nothing" in servers.postgres.said()
 
 
 async def test_root_in_a_closed_home(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
