@@ -15,6 +15,9 @@ from service.statements import load_queries
 
 QUERIES = load_queries("processes")
 
+PREFIX = "_darkroom-"
+"""What the mark's key begins with, and no file's."""
+
 LOOKED_AT = 20
 """How many uploads are looked for where there is no mark."""
 
@@ -34,7 +37,7 @@ class WrongStorage(StorageError):  # noqa: N818 - an answer rather than a failur
 
 def key_of(mark: str) -> str:
     """Where the mark lies in the storage."""
-    return f"_darkroom-{mark}"
+    return f"{PREFIX}{mark}"
 
 
 async def current_mark(connection: Connection) -> str | None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from schema.models.problems import FailureCode
+from service.files.mark import PREFIX
 
 
 class Disk:
@@ -63,4 +64,5 @@ class Disk:
 
     def blobs(self) -> set[str]:
         """Every file in it: blobs, and what a failed write may have left."""
-        return {path.name for path in self.files.rglob("*") if path.is_file()}
+        found = (path for path in self.files.rglob("*") if path.is_file())
+        return {path.name for path in found if not path.name.startswith(PREFIX)}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service.accounts.store import unbalanced_users
 from service.database import Connection
+from service.files.mark import PREFIX
 from service.health import money
 
 MANY = 1000
@@ -136,5 +137,6 @@ async def _blobs(connection: Connection, directory: Path) -> list[str]:
 
 def blobs_in(directory: Path) -> set[str]:
     """The keys of what a storage's directory holds."""
-    keys = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+    found = (path for path in directory.rglob("*") if path.is_file() and not path.name.startswith(PREFIX))
+    keys = {path.relative_to(directory).as_posix() for path in found}
     return {key for key in keys if not key.startswith(PROBES)}

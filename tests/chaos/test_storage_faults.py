@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from service.accounts.users import create_user
 from service.database import Pool
 from service.files import service as files_service
+from service.files.mark import PREFIX
 from service.files.storage import Storage, StorageError
 from service.settings import Settings
 from tests import lives
@@ -210,7 +211,8 @@ async def on_s3(settings: Settings, pool: Pool, s3: S3Server, door: Proxy, tmp_p
 
 
 def in_the_bucket(s3: S3Server, directory: Path) -> int:
-    return len([path for path in (s3.data / "photos" / directory.name).rglob("*") if path.is_file()])
+    found = (s3.data / "photos" / directory.name).rglob("*")
+    return len([path for path in found if path.is_file() and not path.name.startswith(PREFIX)])
 
 
 async def test_an_edit_from_a_bucket_to_a_bucket(on_s3: Stack, s3: S3Server, tmp_path: Path) -> None:
