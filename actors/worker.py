@@ -1,7 +1,6 @@
 """A worker process: Dramatiq's worker on this process's broker, until it is asked to stop."""
 
 import asyncio
-import os
 import signal
 import threading
 from queue import SimpleQueue
@@ -16,10 +15,10 @@ from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 from actors.broker import WakingBroker
 from actors.runtime import Runtime
 from schema.messages import EDIT_ACTOR, EDITS
+from service.ready_pipe import tell_ready
 from service.settings import Settings
 
 STOP_WITHIN_MS = 28_000
-READY_FD = "DARKROOM_READY_FD"
 
 
 log = structlog.get_logger(__name__)
@@ -95,16 +94,8 @@ def run_worker(settings: Settings) -> None:
         raise WorkerError(str(error)) from error
     boots.wait_for(settings.worker_slots + len(worker.consumers))
     log.info("worker ready", slots=settings.worker_slots)
-    _tell_ready()
+    tell_ready()
     stop.get()
     worker.stop(timeout=STOP_WITHIN_MS)
     broker.close()
     log.info("worker stopped")
-
-
-def _tell_ready() -> None:
-    """Whoever started this process may have handed down a pipe to hear when it takes messages."""
-    descriptor = os.environ.pop(READY_FD, None)
-    if descriptor is not None and descriptor.isdecimal():
-        os.write(int(descriptor), b"1")
-        os.close(int(descriptor))

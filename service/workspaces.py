@@ -3,7 +3,6 @@
 They are customers' photos. A process holds a lock on its directory, which the kernel lets go of however it ends.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from service.locks import try_lock
 from service.setting_sources import SettingsError
 
 PREFIX = "darkroom-process-"
@@ -45,7 +45,7 @@ def remove_abandoned() -> int:
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         # Whatever can't be opened isn't ours, is no directory, or has gone meanwhile.
         with suppress(OSError), _opened(path) as descriptor:
-            if os.fstat(descriptor).st_uid == os.geteuid() and _locked(descriptor):
+            if os.fstat(descriptor).st_uid == os.geteuid() and try_lock(descriptor):
                 shutil.rmtree(path, ignore_errors=True)
                 removed += 1
     if removed:
@@ -60,7 +60,7 @@ def _made() -> tuple[Path, int]:
         # Until it is locked it may be taken for an abandoned one: then another is made.
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            if _locked(descriptor) and _is_at(path, descriptor):
+            if try_lock(descriptor) and _is_at(path, descriptor):
                 return path, descriptor
             os.close(descriptor)
 
@@ -72,15 +72,6 @@ def _opened(path: Path) -> Generator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    """Take the lock, unless somebody holds it. Children don't inherit it: the descriptor closes when they start."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

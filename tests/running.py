@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from service.ready_pipe import READY_FD
 from service.settings import Settings
 
 PATIENCE = 120.0
@@ -130,7 +131,7 @@ def running_worker(
     with (log or Path(os.devnull)).open("ab") as written:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli.main", "worker"],
-            env=environment(settings, {"DARKROOM_READY_FD": str(writing), **(extra or {})}),
+            env=environment(settings, {READY_FD: str(writing), **(extra or {})}),
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,
             stderr=written if log else None,

@@ -1,11 +1,11 @@
 """Files that are nobody else's business: written whole or not at all, readable by us alone; and locks."""
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from service.embedded.errors import EmbeddedError
+from service.locks import try_lock
 
 
 class Lock:
@@ -17,11 +17,9 @@ class Lock:
 
     def __init__(self, path: Path, message: str) -> None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(handle):
             os.close(handle)
-            raise EmbeddedError(message) from None
+            raise EmbeddedError(message)
         self._handle: int | None = handle
 
     def release(self) -> None:

@@ -11,9 +11,7 @@ from typing import ClassVar
 
 from service.embedded.child import Child
 from service.embedded.steps import Steps
-
-READY_FD = "DARKROOM_READY_FD"
-"""The variable that tells a worker where to write its one byte."""
+from service.ready_pipe import READY_FD
 
 
 class ServiceProcess(ABC):

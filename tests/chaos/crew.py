@@ -12,6 +12,7 @@ from actors.engines import registry
 from actors.engines.seam import EditRequest, Progress
 from schema.models import edits
 from service.cli.main import main
+from service.ready_pipe import READY_FD
 from service.settings import Settings
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.running import environment
@@ -60,7 +61,7 @@ def quick_worker(
     """A worker in a process of its own that takes messages already."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
-    told = {"DARKROOM_READY_FD": str(writing), **({GATE: str(gate)} if gate else {}), **(extra or {})}
+    told = {READY_FD: str(writing), **({GATE: str(gate)} if gate else {}), **(extra or {})}
     with log.open("ab") as log_file:
         process = subprocess.Popen(
             [sys.executable, *program],

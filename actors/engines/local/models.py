@@ -67,6 +67,17 @@ def directory() -> Path:
     return Path(chosen) if chosen else Path(sys.prefix) / "share" / "darkroom" / "models"
 
 
+def missing_model() -> str | None:
+    """What keeps the engine from its work: the first model that isn't there, and how to get it."""
+    try:
+        for package in manifest():
+            for file in package.files:
+                locate(file.name)
+    except ModelMissingError as error:
+        return str(error)
+    return None
+
+
 def locate(name: str) -> Path:
     """The path of a model. Cheap: the content was checked when it was fetched, so only the size is looked at.
 

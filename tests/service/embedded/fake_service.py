@@ -15,6 +15,8 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from service.ready_pipe import tell_ready
+
 STATE = Path(os.environ["FAKE_STATE"])
 EMAIL = "demo@darkroom.local"
 
@@ -78,7 +80,7 @@ def worker() -> None:
     told = {name: os.environ.get(name) for name in names} | {"pid": os.getpid()}
     (STATE / "environment").write_text(json.dumps(told))
     if not wanted("no-byte"):
-        os.write(int(os.environ["DARKROOM_READY_FD"]), b"!")
+        tell_ready()
     ended("worker")
 
 
