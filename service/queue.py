@@ -1,7 +1,5 @@
 """Redis: where messages wait, and where ends are told. A hint only: PostgreSQL knows what is true."""
 
-import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from secrets import token_hex
@@ -27,9 +25,6 @@ REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
 CONNECT_TIMEOUT = 1.0
 COMMAND_TIMEOUT = 2.0
-GOOD_FOR = 0.25
-"""Seconds for which an attempt that succeeded isn't repeated."""
-
 NOBODY = "nobody"
 """The queue that is named when workers are woken to see whether that works."""
 
@@ -62,8 +57,6 @@ class Queue:
             health_check_interval=30,
         )
         self._edits = keys.queue()
-        self._trying = asyncio.Lock()
-        self._could_send_at = -GOOD_FOR
         self._send = self.redis.register_script(load_script("send"))
         self._withdraw = self.redis.register_script(load_script("withdraw"))
         self._drop_unreachable = self.redis.register_script(load_script("drop_unreachable"))
@@ -121,17 +114,7 @@ class Queue:
         await self.redis.ping()
 
     async def try_to_send(self) -> None:
-        """Raise what REDIS_AWAY names unless a message could be sent now, or a moment ago.
-
-        Whoever may ask for it need not be known to us, and each attempt is some commands, for which hosts charge.
-        """
-        async with self._trying:
-            if time.monotonic() - self._could_send_at < GOOD_FOR:
-                return
-            await self._attempt_to_send()
-            self._could_send_at = time.monotonic()
-
-    async def _attempt_to_send(self) -> None:
+        """Raise what REDIS_AWAY names unless a message could be sent now."""
         attempt = self.keys.queue(f"attempt.{token_hex(8)}")
         await self._try_to_send(
             keys=[self._edits.waiting, self._edits.messages, attempt.waiting, attempt.messages],

@@ -186,6 +186,25 @@ def test_a_missed_wake_up_is_made_up_for_within_a_second(redis_url: str, client:
         assert worker.next()[1] - sent < IDLE_LOOK + 1
 
 
+def test_a_worker_that_looks_seldom_is_woken_all_the_same(redis_url: str, client: redis.Redis) -> None:
+    """It asks for little, counts as living until three looks were missed, and stops at once."""
+    seconds = 60.0
+    with taker(redis_url, idle_look=seconds) as worker:
+        until(lambda: listening(client))
+        sent = time.monotonic()
+        send(client, "task_1")
+        assert worker.next()[1] - sent < QUICK
+        until(lambda: client.hlen(EDIT_KEYS.messages) == 0)
+        dead_at = cast("float", client.zscore(EDIT_KEYS.workers, worker.broker.worker)) / 1000
+        assert abs(dead_at - time.time() - 3 * seconds) < PATIENCE
+        time.sleep(IDLE_LOOK)  # its last look, at the free slot
+        before = commands(client)
+        time.sleep(2 * IDLE_LOOK)  # the time in which another would have looked
+        assert (commands(client) - before)["cmdstat_evalsha"] == 0
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < PATIENCE
+
+
 def test_each_queue_has_a_bell(redis_url: str) -> None:
     """One queue's consumer must not sleep through because another one was quicker to wake."""
     broker = WakingBroker(url=redis_url, middleware=[])
