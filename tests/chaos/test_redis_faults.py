@@ -41,8 +41,13 @@ HASTY = (
     "-c",
     """
 from datetime import timedelta
-from actors.maintenance import sweep
-sweep.MESSAGE_AGE, sweep.LOOK_FOR_MESSAGES_EVERY, sweep.SWEEP_EVERY = timedelta(seconds=1), 2.0, 1.0
+from functools import partial
+from msgspec import structs
+from actors import runtime
+from actors.maintenance import chores, lost_messages
+lost_messages.AGE = timedelta(seconds=1)
+hasty = tuple(structs.replace(chore, every=min(chore.every, 2.0)) for chore in chores.CHORES)
+runtime.keep_at = partial(chores.keep_at, chores=hasty)
 from tests.chaos.crew import work
 work()
 """,
