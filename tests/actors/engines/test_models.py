@@ -57,6 +57,9 @@ def test_models_come_once_and_wrong_ones_again(tmp_path: Path, monkeypatch: pyte
     assert (target / "net.onnx").read_bytes() == CONTENT
     monkeypatch.setenv("DARKROOM_MODELS", str(target))
     assert models.locate("net.onnx") == target / "net.onnx"
+    assert models.missing_model() is None
+    (target / "net.onnx").unlink()
+    assert models.missing_model() == f"The model net.onnx isn't installed: run `{FETCH_COMMAND}`."
 
 
 @pytest.mark.usefixtures("wheels")

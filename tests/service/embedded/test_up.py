@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -238,6 +240,21 @@ def test_a_start_that_fails_says_why_in_a_line(
     assert message in said.splitlines()[-1]
     assert "Traceback" not in said
     assert "hunter2" not in said
+    assert not (directory / "ready.json").exists()
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.8, 1.2])
+def test_ctrl_c_in_the_first_second_stops_it_cleanly(directory: Path, tmp_path: Path, seconds: float) -> None:
+    """The command itself, imports included."""
+    environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+    command = [sys.executable, "-m", "service.cli.main", "up", "--port", "0", "--data-dir", directory]
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=said, stderr=said)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) in {0, 128 + signal.SIGINT, -signal.SIGINT}
+    assert "Traceback" not in (tmp_path / "said").read_text()
     assert not (directory / "ready.json").exists()
 
 
