@@ -1,4 +1,4 @@
-"""One warm local engine for all tests of this directory, and a way to make an edit with it."""
+"""One warm local engine for all tests of this directory, the same models in this process, and ways to make edits."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -9,6 +9,8 @@ import pytest_asyncio
 from msgspec import Struct
 
 from actors.engines.local.engine import LocalEngine
+from actors.engines.local.raster import use_threads
+from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished, Progress
 from schema.models.edits import AnyConfig, BackgroundChangeConfig, Mode, Size
 
@@ -27,6 +29,13 @@ class Edited(Struct):
 
     def path(self, kind: str) -> Path:
         return self.artifacts[kind].path
+
+
+@pytest.fixture(scope="session")
+def runtimes() -> Runtimes:
+    """The models in this process, for what is tested without an engine around it."""
+    use_threads(2)
+    return Runtimes(2)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -32,11 +32,6 @@ def opened(path: Path) -> Picture:
 
 
 @pytest.fixture(scope="session")
-def runtimes() -> Runtimes:
-    return Runtimes(2)
-
-
-@pytest.fixture(scope="session")
 def looked_once() -> Generator[None]:
     """The matte, by far the slowest step, is made once per photo and scale."""
     seen: dict[tuple[object, ...], Portrait] = {}

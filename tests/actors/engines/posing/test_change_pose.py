@@ -15,7 +15,6 @@ from actors.engines.local.posing.edit import PLAN, bend, change_pose
 from actors.engines.local.posing.presets import preset_pose
 from actors.engines.local.posing.skeleton import joints
 from actors.engines.local.posing.targets import retargeted
-from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps, StoppedError
 from actors.engines.seam import EngineError
@@ -25,12 +24,6 @@ from schema.models.problems import FailureCode
 SAMPLES = Path(__file__).parents[4] / "samples"
 RAISED, OUT, STANDING = (SAMPLES / f"figure_{name}.jpg" for name in ("arms_raised", "arms_out", "standing"))
 MAX_PIXELS = 40_000_000
-
-
-@pytest.fixture(scope="module")
-def runtimes() -> Runtimes:
-    use_threads(2)
-    return Runtimes(2)
 
 
 def changed(
