@@ -9,8 +9,10 @@ import dramatiq
 
 from actors.worker import make_broker
 from service.logs import set_up_logs
+from service.loopback import reach_loopback_directly
 from service.settings import load_settings
 
+reach_loopback_directly(os.environ)
 _settings = load_settings(os.environ)
 set_up_logs(_settings.log_format)
 broker = make_broker(_settings)

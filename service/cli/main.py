@@ -1,5 +1,6 @@
 """Where `darkroom` begins. Little is imported before Ctrl-C and the standard streams are as they should be."""
 
+import os
 import signal
 import sys
 
@@ -12,8 +13,10 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from service.cli.group import run
     from service.cli.streams import steady_streams
+    from service.loopback import reach_loopback_directly
 
     steady_streams()
+    reach_loopback_directly(os.environ)
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run()
