@@ -43,14 +43,19 @@ CHORES = (
 )
 
 
+APART = 0.25
+"""Seconds between their first rounds: all at once they would need a connection each."""
+
+
 async def keep_at(ground: Ground, chores: tuple[Chore, ...] = CHORES) -> None:
     """Do them until cancelled."""
     async with asyncio.TaskGroup() as loops:
-        for chore in chores:
-            loops.create_task(_repeat(chore, ground), name=chore.name)
+        for place, chore in enumerate(chores):
+            loops.create_task(_repeat(chore, ground, place * APART), name=chore.name)
 
 
-async def _repeat(chore: Chore, ground: Ground) -> None:
+async def _repeat(chore: Chore, ground: Ground, later: float) -> None:
+    await asyncio.sleep(later)
     while True:
         await once(chore, ground)
         await asyncio.sleep(chore.every)

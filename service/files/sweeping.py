@@ -6,7 +6,7 @@ from datetime import timedelta
 from service.database import Connection, Pool
 from service.files import store
 from service.files.service import delete_unused
-from service.files.storage import Storage
+from service.files.storage import Storage, StorageError
 from service.sparing import Sparing
 
 TRY_AGAIN_AFTER = timedelta(minutes=5)
@@ -34,7 +34,11 @@ async def sweep_blobs(pool: Pool, storage: Storage, *, limit: int) -> int:
 async def _remove(
     sparing: Sparing, storage: Storage, due: list[str], referred: frozenset[str]
 ) -> tuple[list[str], list[str]]:
-    """Those that are settled, and those that are to be tried again later."""
+    """Those that are settled, and those that are to be tried again later.
+
+    Raises:
+        StorageError: The whole storage is away; what was removed so far is found removed in the next round.
+    """
     settled: list[str] = []
     put_off: list[str] = []
     for blob_key in due:
@@ -42,6 +46,8 @@ async def _remove(
             if blob_key not in referred:
                 await storage.delete(blob_key)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other blobs are removed
+            if isinstance(error, StorageError):
+                await storage.check()
             await sparing.pass_over(blob_key, error)
             put_off.append(blob_key)
         else:

@@ -111,6 +111,9 @@ class Waiters:
                             self._hear(message["data"].decode(errors="replace"))
             except REDIS_AWAY as error:
                 log.debug("not subscribed", error=type(error).__name__)
+            except Exception:
+                # Whatever it was, everybody else waits here, too.
+                log.exception("subscription failed")
             await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)
 
     def _hear(self, message: str) -> None:
@@ -128,6 +131,9 @@ class Waiters:
                     ended = await store.ended_tasks(connection, list(self._waiting))
             except UNAVAILABLE as error:
                 log.debug("could not look", error=type(error).__name__)
+                continue
+            except Exception:
+                log.exception("look at tasks failed")
                 continue
             for task_id in ended:
                 self._release(task_id)

@@ -33,6 +33,7 @@ from service.files.sweeping import sweep_blobs, sweep_uploads
 from service.queue import Queue
 from service.settings import Settings
 from service.sparing import recent_failures
+from service.statements import load_queries
 from service.tasks import lifecycle, store, workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE
@@ -400,3 +401,21 @@ async def test_a_chore_that_fails_or_takes_long_delays_no_other(
     assert errors == []
     (noted,) = await recent_failures(connection, 10)
     assert (noted.chore, noted.subject, noted.reason, noted.failures) == ("failing", "", "ZeroDivisionError", 1)
+
+
+async def test_retention_reads_no_more_than_what_is_past_its_time(connection: Connection, user_id: str) -> None:
+    """Along an index on the time of the end, also with a plan that PostgreSQL makes once for all values."""
+    await add_task(connection, user_id, TaskStatus.DONE, completed_at=lives.today())
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, status, cancelled_at) "
+        "SELECT 'task_' || n, $1, 'HEAD_SWAP', 'file', 'cancelled', now() FROM generate_series(1, 5000) AS n",
+        user_id,
+    )
+    await connection.execute("ANALYZE tasks")
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    query = load_queries("task_endings")["expired_tasks"]
+    values = {"now": None, "retention": timedelta(days=30), "limit": 200, "after_ended_at": None, "after_task_id": None}
+    plan = await connection.fetch(f"EXPLAIN {query.sql}", *(values[name] for name in query.parameters))
+    await connection.execute("RESET plan_cache_mode")
+    assert any("idx_tasks_ended" in row[0] for row in plan)
+    assert not any("Seq Scan" in row[0] or "Sort" in row[0] for row in plan)

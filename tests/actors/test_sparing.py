@@ -1,12 +1,17 @@
 """A row that fails stops nobody: the others are served in the same round, and the doctor knows which it is."""
 
+# ruff: noqa: ASYNC240 - a test may wait for its own disk
+
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
 
 from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, retention, silent_workers, undispatched
+from actors.maintenance.chores import Chore, once
 from actors.maintenance.ground import Ground, Rules
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool
@@ -140,6 +145,22 @@ async def test_blobs_whose_note_can_not_be_struck_off(ground: Ground, connection
     left = await connection.fetch("SELECT blob_key FROM blob_removals ORDER BY blob_key")
     assert [row["blob_key"] for row in left] == keys[:POISON]
     await the_sick(connection, "blobs", keys[:POISON])
+
+
+async def test_a_storage_that_is_away_is_one_failure_and_not_each_blobs(
+    ground: Ground, connection: Connection, settings: Settings
+) -> None:
+    keys = [f"ab/blob_{n}" for n in range(10)]
+    await files.expect_blobs(connection, keys, grace=timedelta(0))
+    directory = Path(urlsplit(settings.storage_url).path)
+    directory.rmdir()
+    directory.write_bytes(b"")
+    await once(Chore("blobs", 30.0, blobs.remove), ground)
+    assert [(one.chore, one.subject) for one in await recent_failures(connection, 100)] == [("blobs", "")]
+    directory.unlink()
+    directory.mkdir()
+    await once(Chore("blobs", 30.0, blobs.remove), ground)
+    assert await connection.fetchval("SELECT count(*) FROM blob_removals") == 0
 
 
 async def test_old_tasks_whose_files_can_not_go(
