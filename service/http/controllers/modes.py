@@ -1,15 +1,16 @@
 """/modes: what can be asked, and what it costs."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import get
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from schema.models.edits import (
     BASE_PRICE,
     CONFIG_TYPES,
     LONG_EDGE,
+    PRESET_FIELDS,
     PRESETS,
     QUALITY_FACTOR,
     SIZE_FACTOR,
@@ -36,6 +37,7 @@ class ModeDescription(Struct, frozen=True):
     base_price: int
     prices: list[ModePrice]
     presets: list[str]
+    preset_field: Annotated[str, Meta(description="The field of config that takes one of them.")]
     config_schema: dict[str, Any]
 
 
@@ -67,6 +69,7 @@ def describe_modes(available: frozenset[Mode]) -> ModeList:
                 base_price=BASE_PRICE[mode],
                 prices=[ModePrice(quality, size, price(mode, quality, size)) for quality in QUALITIES for size in Size],
                 presets=list(PRESETS[mode]),
+                preset_field=PRESET_FIELDS[mode],
                 config_schema=_json_schema(CONFIG_TYPES[mode]),
             )
             for mode in Mode

@@ -175,7 +175,7 @@ LATER = NOW + timedelta(hours=1)
     [
         a_token(sub="usr_1"),
         a_token(exp=LATER),
-        a_token(sub="usr_1", exp=NOW - timedelta(seconds=2)),
+        a_token(sub="usr_1", exp=NOW - timedelta(seconds=32)),
         a_token("HS512", sub="usr_1", exp=LATER),
         a_token(sub="usr_1", exp=LATER, nbf=LATER),
         a_token(sub="usr_1", exp=LATER)[:-4] + "AAAA",

@@ -38,6 +38,13 @@ async def test_every_mode_is_described(modes: JSON) -> None:
     }
     presets = {mode["mode"]: mode["presets"] for mode in modes["modes"]}
     assert presets["BACKGROUND_CHANGE"] == list(BACKGROUND_PRESETS)
+    assert [mode["preset_field"] for mode in modes["modes"]] == ["figure_preset", "background_preset", "target_pose"]
+
+
+async def test_every_preset_is_taken_by_the_field_that_is_told(modes: JSON, user: User) -> None:
+    for mode in modes["modes"]:
+        for preset in mode["presets"]:
+            assert await user.task(mode=mode["mode"], config={mode["preset_field"]: preset})
 
 
 async def test_a_task_costs_what_is_told(modes: JSON, user: User) -> None:
