@@ -3,9 +3,9 @@
 -- then waited for.
 
 -- name: claim_task
--- The waiting task whose turn it is (schema/tables/0009_claims_by_id.sql).
+-- The waiting task whose turn it is (schema/tables/0016_turns.sql).
 SELECT claimed_task_id AS task_id, claimed_token AS lease_token
-  FROM claim_next_task_v2(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+  FROM claim_next_task_v3(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
 
 -- name: claimed_task
 -- A statement of its own: the one that claims sees the row as it was before.

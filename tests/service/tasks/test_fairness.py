@@ -1,9 +1,10 @@
 """Whose turn it is: fewest running first, then the oldest last claim; and each user's own line."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -28,6 +29,15 @@ async def users(connection: Connection) -> list[str]:
 async def wait_in_line(connection: Connection, user_id: str, number: int, *, hour: int = 9) -> list[TaskRecord]:
     """Waiting tasks of a user, a minute apart."""
     return [await add_task(connection, user_id, created_at=today(hour, minute)) for minute in range(number)]
+
+
+async def served_at(connection: Connection, user_id: str, moment: datetime) -> None:
+    await connection.execute(
+        "INSERT INTO claim_turns (user_id, last_claimed_at) VALUES ($1, $2) "
+        "ON CONFLICT (user_id) DO UPDATE SET last_claimed_at = excluded.last_claimed_at",
+        user_id,
+        moment,
+    )
 
 
 async def claims(pool: Pool, number: int) -> list[TaskRecord]:
@@ -56,7 +66,7 @@ async def test_among_equals_the_oldest_last_claim_goes_first(
         await wait_in_line(connection, user_id, 3)
     order = list(reversed(users))
     for minute, user_id in enumerate(order):
-        await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", user_id, today(8, minute))
+        await served_at(connection, user_id, today(8, minute))
     taken: list[str | None] = []
     for second in range(6):
         held = await lives.claim(pool, now=today(12, 0, second))
@@ -70,7 +80,7 @@ async def test_whoever_was_never_served_goes_before_those_who_were(
     pool: Pool, connection: Connection, users: list[str]
 ) -> None:
     served, _, new = users
-    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", served, today(1))
+    await served_at(connection, served, today(1))
     await wait_in_line(connection, served, 1, hour=8)
     await wait_in_line(connection, new, 1, hour=11)
     assert whose(await claims(pool, 2)) == [new, served]
@@ -85,6 +95,90 @@ async def test_a_user_at_the_cap_is_served_when_nobody_else_waits(
     assert whose(await claims(pool, 6)) == [first] * 6
     await wait_in_line(connection, second, 1)
     assert whose(await claims(pool, 2)) == [second, first]
+
+
+async def test_everybody_below_the_cap_goes_before_whoever_is_at_it(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """MAX_PROCESSING_PER_USER (3) needs no clause of its own, at any cap: fewest running first implies it."""
+    first, second, third = users
+    await wait_in_line(connection, first, 9)
+    at_the_cap = [await lives.claim(pool, now=today(12, 0, second)) for second in range(3)]
+    assert {held.task.user_id for held in at_the_cap} == {first}
+    await wait_in_line(connection, second, 3, hour=10)
+    await wait_in_line(connection, third, 3, hour=11)
+    taken = whose([(await lives.claim(pool, now=today(12, 1, second))).task for second in range(9)])
+    assert Counter(taken[:6]) == {second: 3, third: 3}
+    assert taken[6:] == [first] * 3
+
+
+async def choice(connection: Connection, function: str, moment: datetime) -> str | None:
+    """Which task a claim would take, taken back at once."""
+    transaction = connection.transaction()
+    await transaction.start()
+    row = await connection.fetchrow(
+        f"SELECT claimed_task_id FROM {function}('worker', $1::text[], '10 s'::interval, $2)",  # noqa: S608 - from below
+        list(HERE),
+        moment,
+    )
+    await transaction.rollback()
+    return row and row[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_walking_the_turns_chooses_as_looking_at_everybody_does(
+    pool: Pool, connection: Connection, seed: int
+) -> None:
+    """A random life of eight users, seen after each step by the claim of before, which looks at every user."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    users = [await lives.add_user(connection) for _ in range(8)]
+    running: list[lifecycle.Claim] = []
+    claimed = 0
+    for step in range(120):
+        moment = today(12) + timedelta(seconds=step)
+        what = dice.choice(["create", "create", "claim", "claim", "fail", "give back", "cancel"])
+        if what == "create":
+            mode = dice.choice([*HERE, *HERE, Mode.POSE_CHANGE])
+            waits = dice.choice([None, None, moment + timedelta(seconds=5)])
+            await add_task(connection, dice.choice(users), created_at=moment, mode=mode, not_before=waits)
+        elif what == "claim":
+            taken = await lifecycle.claim(pool, "task_of_nobody", worker_id="worker", modes=HERE, now=moment)
+            running += [taken.claim] if taken.claim else []
+            claimed += taken.claim is not None
+        elif what == "cancel":
+            row = await connection.fetchrow("SELECT user_id, task_id FROM tasks WHERE status = 'pending' LIMIT 1")
+            if row is not None:
+                await lifecycle.cancel_task(pool, row["user_id"], row["task_id"])
+        elif running:
+            held = running.pop(dice.randrange(len(running)))
+            if what == "fail":
+                await lifecycle.fail_task(pool, held, lives.FAILURE)
+            else:
+                await lifecycle.give_back(pool, held)
+        before = await choice(connection, "claim_next_task_v2", moment)
+        assert await choice(connection, "claim_next_task_v3", moment) == before, what
+    assert claimed > 10
+
+
+async def test_who_begins_to_wait_while_being_struck_off_is_served(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """A claim that finds nothing of a user's, with their next create in flight, doesn't lose sight of them."""
+    user_id = users[0]
+    gone = await add_task(connection, user_id)
+    await lifecycle.cancel_task(pool, user_id, gone.task_id)
+    async with pool.acquire() as creating:
+        transaction = creating.transaction()
+        await transaction.start()
+        task = await add_task(creating, user_id)
+        nothing = await lifecycle.claim(pool, "task_of_nobody", worker_id="worker", modes=HERE)
+        assert nothing.claim is None
+        await transaction.commit()
+    assert (await lives.claim(pool)).task_id == task.task_id
+    assert (await lifecycle.claim(pool, "task_of_nobody", worker_id="worker", modes=HERE)).claim is None
+    assert not await connection.fetchval("SELECT waiting FROM claim_turns WHERE user_id = $1", user_id)
+    again = await add_task(connection, user_id)
+    assert (await lives.claim(pool)).task_id == again.task_id
 
 
 async def test_a_thousand_waiting_tasks_of_one_delay_nobody_else(
@@ -124,7 +218,7 @@ async def test_within_a_users_line_priority_goes_first_and_then_age(
 
 async def test_priority_means_nothing_between_users(pool: Pool, connection: Connection, users: list[str]) -> None:
     urgent, modest, _ = users
-    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", urgent, today(8))
+    await served_at(connection, urgent, today(8))
     await add_task(connection, urgent, priority=Priority.HIGH, line=LINE[Priority.HIGH])
     await add_task(connection, modest, priority=Priority.LOW, line=LINE[Priority.LOW])
     assert whose(await claims(pool, 2)) == [modest, urgent]
@@ -205,7 +299,7 @@ async def test_a_task_that_backs_off_is_announced_when_it_is_due(
     pool: Pool, connection: Connection, users: list[str]
 ) -> None:
     served, *others = users
-    await connection.execute("INSERT INTO claim_turns VALUES ($1, $2)", served, today(11))
+    await served_at(connection, served, today(11))
     waits = await add_task(connection, served, not_before=today(13))
     moments = ((today(12), None), (today(14), (waits.task_id, 2)))
     for other, (now, announced) in zip(others, moments, strict=True):
