@@ -15,6 +15,8 @@ from multipart import (
     content_disposition_unquote,  # pyright: ignore[reportUnknownVariableType] - the library leaves this one untyped
 )
 
+UNNAMED: Final = "unnamed"
+"""A file whose name can't be shown."""
 MAX_FILENAME: Final = 255
 """Characters of a file's name that are kept."""
 

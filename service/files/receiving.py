@@ -19,11 +19,9 @@ from multipart import (
 )
 
 from schema.models.problems import ProblemCode
-from service.files.naming import decoded, filename_in, printable
+from service.files.naming import UNNAMED, decoded, filename_in, printable
 from service.refusals import Refused
 
-UNNAMED: Final = "unnamed"
-"""A file whose name can't be shown."""
 MAX_PURPOSE = 100
 """Characters of the `purpose` part."""
 MAX_OVERHEAD = 65_536

@@ -15,6 +15,7 @@ from schema.models.tasks import LegacyPictures
 from service.database import Connection
 from service.files import store as files
 from service.files.judging import UnacceptableImage, judge
+from service.files.naming import UNNAMED, clean_filename
 from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
@@ -204,7 +205,7 @@ def _judge(path: Path, max_pixels: int) -> NewFile:
         user_id=None,
         task_id=None,
         purpose=None,
-        filename=path.name,
+        filename=clean_filename(path.name) or UNNAMED,
         blob_key="",
         sha256=sha256,
         content_type=facts.content_type,

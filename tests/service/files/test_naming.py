@@ -93,6 +93,7 @@ async def test_a_photo_is_taken_whatever_its_name(tmp_path: Path, sent: bytes, k
         ("a\0b\r\nc\x1b[31m\x7f.jpg", "abc[31m.jpg"),
         ("gpj.\u202etxt", "gpj.txt"),
         ("line\u2028break", "linebreak"),
+        ("bytes of a disk \udcff.jpg", "bytes of a disk .jpg"),
         ("9.41\u202fAM\u3000\u00a0.png", "9.41 AM  .png"),
         ("\U0001f469\u200d\U0001f680.png", "\U0001f469\u200d\U0001f680.png"),
         ("ä" * 300, "ä" * 255),
