@@ -107,7 +107,8 @@ class Queue:
     async def refused(self) -> dict[str, int]:
         """How many messages were thrown away, by reason; forgotten an hour after the last one."""
         counts = cast("dict[bytes, bytes]", await self.redis.hgetall(self._edits.refused))
-        return {reason.decode(errors="replace"): int(count) for reason, count in counts.items()}
+        told = {reason.decode(errors="replace"): count for reason, count in counts.items()}
+        return {reason: int(count) for reason, count in told.items() if reason.isprintable() and count.isdigit()}
 
     async def ping(self) -> None:
         """Raise what REDIS_AWAY names unless Redis answers."""

@@ -180,6 +180,12 @@ async def messages_finding(settings: Settings) -> tuple[Health, str]:
     return found["messages"].health, found["messages"].message + (found["messages"].remedy or "")
 
 
+async def test_what_others_wrote_into_the_count_is_passed_over(queue: Queue) -> None:
+    await queue.count_refused(Reason.NO_TASK)
+    await queue.redis.hset(EDIT_KEYS.refused, mapping={"a\x1b[31m": "1", "b": "many"})  # pyright: ignore[reportGeneralTypeIssues]
+    assert await queue.refused() == {Reason.NO_TASK: 1}
+
+
 async def test_the_doctor_tells_what_was_thrown_away(settings: Settings, queue: Queue) -> None:
     assert await messages_finding(settings) == (Health.OK, "none was thrown away in the last hour")
     await queue.count_refused(Reason.NO_TASK)

@@ -224,8 +224,9 @@ async def test_messages_of_tasks_that_ended_lead_to_nothing(stack: Stack) -> Non
     (done,) = await stack.create(1)
     await stack.all_done_once([done])
     stack.gate.unlink()
-    running, cancelled = await stack.create(2)
+    (running,) = await stack.create(1)
     await stack.at_the_gate(running)
+    (cancelled,) = await stack.create(1)
     assert (await stack.user.http.post(f"/api/v1/tasks/{cancelled}/cancel")).status_code == 200
     before = await lives.everything(stack.pool)
     await stack.queue.send([(done, 0), (cancelled, 0), ("task_that_never_was", 0)])
