@@ -18,7 +18,6 @@ from dramatiq.middleware import Middleware, MiddlewareError
 from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
 from actors.edit import Editor
-from actors.engines.local.models import missing_model
 from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.chores import keep_at
@@ -143,9 +142,7 @@ class Runtime(Middleware):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
         leadership = self._leadership = Leadership(self._pool, self._worker_id)
         ground = Ground(self._pool, queue, storage, self._dispatcher, rules, leadership.shaken)
-        presence = Presence(
-            self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance or missing_model()
-        )
+        presence = Presence(self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance)
         self._loops = [
             asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
             asyncio.create_task(leadership.run(lambda: keep_at(ground)), name="leadership"),

@@ -12,7 +12,7 @@ from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
-from service.health.processes import api, shared_storage
+from service.health.processes import api, models, shared_storage
 from service.health.redis import old_redis, redis
 from service.health.rights import connections, outsiders, rights
 from service.health.storage import storage
@@ -41,10 +41,10 @@ LOOKS = (
 """What the tables tell, in the order in which it is told."""
 
 
-async def examine(settings: Settings) -> AsyncGenerator[Finding]:
-    """Look at every part, in the order in which they need each other."""
+async def examine(settings: Settings, lacking_model: str | None = None) -> AsyncGenerator[Finding]:
+    """Look at every part, in the order in which they need each other; `lacking_model`: what this machine lacks."""
     yield secret_key(settings)
-    async for finding in _database(settings):
+    async for finding in _database(settings, lacking_model):
         yield finding
     async for finding in redis(settings, await _keys(settings)):
         yield finding
@@ -72,10 +72,10 @@ async def _keys(settings: Settings) -> Keys | None:
         return None
 
 
-async def _database(settings: Settings) -> AsyncGenerator[Finding]:
+async def _database(settings: Settings, lacking_model: str | None) -> AsyncGenerator[Finding]:
     try:
         async with one_connection(without_statements(settings)) as connection:
-            async for finding in _inside(connection, settings):
+            async for finding in _inside(connection, settings, lacking_model):
                 yield finding
     except asyncpg.InsufficientPrivilegeError:
         yield wrong(
@@ -96,7 +96,7 @@ async def _database(settings: Settings) -> AsyncGenerator[Finding]:
         yield wrong("database", trouble.what, trouble.remedy)
 
 
-async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
+async def _inside(connection: Connection, settings: Settings, lacking_model: str | None) -> AsyncGenerator[Finding]:
     yield ok("database", f"PostgreSQL {await connection.fetchval('SHOW server_version')} answers")
     yield await writes(connection)
     yield await pooler(settings)
@@ -115,5 +115,7 @@ async def _inside(connection: Connection, settings: Settings) -> AsyncGenerator[
     yield await outsiders(connection)
     for look in LOOKS:
         yield await look(connection)
+    if "local" in settings.engines.values():
+        yield await models(connection, lacking_model)
     async for finding in storage(connection, settings):
         yield finding

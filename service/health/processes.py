@@ -31,6 +31,17 @@ async def api(connection: Connection) -> Finding:
     return ok("api", f"{len(living)} answering")
 
 
+async def models(connection: Connection, lack: str | None) -> Finding:
+    """`lack` is the first model that this machine doesn't have, where a worker may never be meant to run."""
+    if lack is None:
+        return ok("models", "all here")
+    nodes = {process.node for process in await recent_processes(connection) if process.kind == "worker"}
+    if nodes and platform.node() not in nodes:
+        return unknown("models", "not all on this machine, where no worker was seen; where they run, run the doctor")
+    what, _, remedy = lack.partition(": ")
+    return wrong("models", what, f"{remedy[:1].upper()}{remedy[1:]}")
+
+
 async def shared_storage(connection: Connection) -> Finding:
     """Files that one process keeps are of use to the others only if all mean the same storage."""
     elsewhere = [process for process in await recent_processes(connection) if process.storage_mark is None]

@@ -243,6 +243,25 @@ def test_a_start_that_fails_says_why_in_a_line(
     assert not (directory / "ready.json").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel how often a process woke up")
+def test_at_rest_it_sleeps(directory: Path, start: Start) -> None:
+    """It looks at nothing: the kernel tells it when a child has ended."""
+    running = start(directory, **EXTERNAL)
+    running.ready()
+
+    def wakings() -> int:
+        status = Path(f"/proc/{running.process.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    def rests() -> bool:
+        before = wakings()
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(2)
+        return wakings() - before <= 1
+
+    eventually(rests)
+
+
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 0.8, 1.2])
 def test_ctrl_c_in_the_first_second_stops_it_cleanly(directory: Path, tmp_path: Path, seconds: float) -> None:
     """The command itself, imports included."""

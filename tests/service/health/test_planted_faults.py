@@ -274,6 +274,25 @@ FAULTS: tuple[tuple[Plant, str, str], ...] = (
 )
 
 
+LACK = "The model net.onnx isn't installed: run `fetch`."
+
+
+async def test_models_are_missed_where_a_worker_runs_or_nowhere(sick: Sick) -> None:
+    async def look() -> Finding:
+        return {finding.check: finding async for finding in examine(sick.settings, LACK)}["models"]
+
+    found = await look()
+    assert (found.health, found.message, found.remedy) == (
+        Health.WRONG,
+        "The model net.onnx isn't installed",
+        "Run `fetch`.",
+    )
+    await add_process(sick.connection, sick.settings, "worker")
+    assert (await look()).health is Health.UNKNOWN
+    await sick.connection.execute("UPDATE processes SET node = $1", platform.node())
+    assert (await look()).health is Health.WRONG
+
+
 @pytest.mark.parametrize(("plant", "check", "words"), FAULTS, ids=[plant.__name__ for plant, _, _ in FAULTS])
 async def test_a_planted_fault_is_found_and_nothing_else(sick: Sick, plant: Plant, check: str, words: str) -> None:
     before = await findings(sick.settings)
