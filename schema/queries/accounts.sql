@@ -94,10 +94,16 @@ SELECT key_id, hint, name, created_at, last_used_at, revoked_at
  ORDER BY created_at, key_id
 
 -- name: note_use_of_keys
--- Whoever holds one of them is noting the same.
+-- Whoever holds one of them is noting the same. Hashes as hexadecimal text: an array of bytes asyncpg looks up first,
+-- which through a pooler leaves `jit` off in a session.
 UPDATE api_keys
    SET last_used_at = now()
- WHERE key_id IN (SELECT key_id FROM api_keys WHERE key_hash = ANY(:key_hashes) ORDER BY key_id FOR UPDATE SKIP LOCKED)
+ WHERE key_id IN (
+    SELECT key_id
+      FROM api_keys
+     WHERE key_hash IN (SELECT decode(used.hash, 'hex') FROM unnest(:key_hashes::text[]) AS used (hash))
+     ORDER BY key_id
+       FOR UPDATE SKIP LOCKED)
 
 -- name: revoke_key
 UPDATE api_keys

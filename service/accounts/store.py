@@ -93,7 +93,7 @@ class KeyHolder(Struct, frozen=True):
 
 
 async def note_use_of_keys(connection: Connection, key_hashes: list[bytes]) -> None:
-    await QUERIES["note_use_of_keys"].run(connection, key_hashes=key_hashes)
+    await QUERIES["note_use_of_keys"].run(connection, key_hashes=[one.hex() for one in key_hashes])
 
 
 async def user_of_key(connection: Connection, key_hash: bytes) -> KeyHolder | None:
