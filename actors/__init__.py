@@ -1,1 +1,1 @@
-"""Who does the work: Dramatiq actors, the engines, the sweep. Nobody imports this but the command line."""
+"""Who does the work: Dramatiq actors, the engines, the chores. Nobody imports this but the command line."""

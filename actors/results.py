@@ -34,7 +34,7 @@ async def store_artifacts(storage: Storage, artifacts: list[Artifact], made: lis
     """Put an edit's pictures into the storage; their rows are written when the task completes.
 
     Raises:
-        StorageError: The storage is away or full; what was stored so far is removed by the sweep.
+        StorageError: The storage is away or full; what was stored so far is removed by a chore.
     """
     for new, artifact in zip(made, artifacts, strict=True):
         await storage.put(new.blob_key, artifact.path, artifact.content_type)

@@ -6,7 +6,7 @@ from actors.maintenance.ground import Ground
 from service.tasks.dispatch import sweep_undispatched
 
 GRACE = timedelta(seconds=2)
-"""How long whoever marked a task has to send its message before the sweep does."""
+"""How long whoever marked a task has to send its message before this chore does."""
 
 
 async def send(ground: Ground) -> None:

@@ -7,7 +7,7 @@ SELECT now()
 SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off'
 
 -- name: stuck_tasks
--- Processing without a live lease for longer than any sweep takes: nobody sweeps.
+-- Processing without a live lease for longer than the chore takes: nobody does it.
 SELECT task_id
   FROM tasks
  WHERE status = 'processing' AND lease_expires_at < now() - interval '30 seconds'

@@ -266,7 +266,7 @@ SELECT queued.task_id
    AND NOT EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'task' AND record_id = queued.task_id)
 
 -- name: take_over
--- From now on they live here: waiting, without a message, so that the sweep dispatches them. What a late write of the old
+-- From now on they live here: waiting, without a message, so that a chore dispatches them. What a late write of the old
 -- system's left of an earlier end goes. Nobody's stay as they are: nobody could see their result.
 WITH next AS (
     SELECT task_id FROM tasks WHERE elsewhere AND user_id IS NOT NULL ORDER BY task_id LIMIT :limit FOR UPDATE

@@ -115,14 +115,14 @@ class FileService:
             )
 
     async def _drop(self, blob_key: str) -> None:
-        """What was stored is wanted by nobody: let the sweep remove it now."""
+        """What was stored is wanted by nobody: let a chore remove it now."""
         async with self._pool.acquire() as connection:
             await store.drop_blobs(connection, [blob_key])
 
     async def _put(self, new: NewFile, path: Path) -> None:
         """Put an upload into the storage, whose own patience is longer than a client's.
 
-        What is written after all, when nobody waits any more, was noted before, and is removed by the sweep.
+        What is written after all, when nobody waits any more, was noted before, and is removed by a chore.
         """
         try:
             async with asyncio.timeout(PUT_WITHIN + new.size / SLOWEST_PUT):

@@ -57,7 +57,7 @@ async def keep_blobs(connection: Connection, blob_keys: Sequence[str]) -> None:
 
 
 async def drop_blobs(connection: Connection, blob_keys: Sequence[str]) -> None:
-    """Their files will never be recorded: let the sweep remove them now."""
+    """Their files will never be recorded: let a chore remove them now."""
     await QUERIES["drop_blobs"].run(connection, blob_keys=blob_keys)
 
 

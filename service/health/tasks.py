@@ -24,14 +24,18 @@ async def stuck(connection: Connection) -> Finding:
         await QUERIES["stuck_tasks"].column(connection, limit=SHOWN),
         none="none",
         some="processing without a worker",
-        remedy="Start a worker: its sweep puts them back into the line within 30 s.",
+        remedy="Start a worker: one of them puts these back into the line within 30 s.",
     )
 
 
 async def undispatched(connection: Connection) -> Finding:
     tasks = await QUERIES["undispatched_too_long"].value(connection)
     if tasks:
-        return wrong("dispatch", f"{tasks} tasks wait without a message", "Check Redis; a worker's sweep sends them.")
+        return wrong(
+            "dispatch",
+            f"{tasks} tasks wait without a message",
+            "Check Redis; the worker that does the chores sends them.",
+        )
     return ok("dispatch", "every waiting task was announced")
 
 

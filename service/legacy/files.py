@@ -162,7 +162,7 @@ class FilesImport:
         return judged
 
     async def _store_all(self, made: Sequence[tuple[NewFile, Path]]) -> None:
-        """Blobs first, rows later: what is never recorded is removed by the sweep."""
+        """Blobs first, rows later: what is never recorded is removed by a chore."""
         storage = self._storage
         if storage is None or not made:
             return

@@ -19,7 +19,7 @@ from service.thrown_away import ThrownAway
 
 BATCH = 500
 BREATH = 1.0
-"""Seconds without a try after Redis failed. What is announced meanwhile keeps its mark, and the sweep sends it."""
+"""Seconds without a try after Redis failed. What is announced meanwhile keeps its mark, and a chore sends it."""
 
 CLOSE_WITHIN = 5.0
 
@@ -72,7 +72,7 @@ class Dispatcher:
                 await self._queue.withdraw(ended)
         except (*REDIS_AWAY, *UNAVAILABLE) as error:
             log.warning(
-                "dispatch failed; the sweep will send these", tasks=len(announcements), error=type(error).__name__
+                "dispatch failed; a chore will send these", tasks=len(announcements), error=type(error).__name__
             )
             return False
         return True
@@ -117,8 +117,8 @@ class Dispatcher:
         try:
             return await self.send(batch)
         except Exception:
-            # Whatever it was, this loop must live: without it every task would wait for the sweep.
-            log.exception("dispatch failed unexpectedly; the sweep will send these", tasks=len(batch))
+            # Whatever it was, this loop must live: without it every task would wait for a chore.
+            log.exception("dispatch failed unexpectedly; a chore will send these", tasks=len(batch))
             return False
 
     async def _breathe(self) -> None:

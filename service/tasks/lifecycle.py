@@ -62,7 +62,7 @@ async def claim(
     """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
 
     The message is used up by this. So the task it names, unless it is the one that was claimed, is marked to be
-    dispatched again if it still waits. The caller announces it; should it die before that, the sweep does, which also
+    dispatched again if it still waits. The caller announces it; should it die before that, a chore does, which also
     finds a message that was used up without a mark.
     Without `modes` (a worker that stops) nothing is claimed, and the message goes to somebody else.
     """
@@ -95,7 +95,7 @@ async def _next_in_turn(
 
 
 def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:
-    """The named task's next message, unless nobody could use it now: then it is left to the sweep."""
+    """The named task's next message, unless nobody could use it now: then it is left to a chore."""
     if named is None or not named.due or (task is not None and task.task_id == named.task_id):
         return None
     if task is None and modes and named.mode not in modes:
