@@ -10,8 +10,9 @@ SELECT DISTINCT tables.relname::text AS table_name
   FROM pg_class AS tables
   LEFT JOIN pg_depend ON refobjid = tables.oid AND classid = 'pg_class'::regclass AND deptype IN ('a', 'i')
   LEFT JOIN pg_class AS sequences ON sequences.oid = pg_depend.objid AND sequences.relkind = 'S'
- CROSS JOIN LATERAL (SELECT * FROM aclexplode(tables.relacl) UNION ALL SELECT * FROM aclexplode(sequences.relacl)
-                      UNION ALL SELECT NULL, NULL, NULL, NULL) AS granted (grantor, grantee, privilege_type, is_grantable)
+ CROSS JOIN LATERAL (SELECT grantee FROM aclexplode(tables.relacl)
+                      UNION ALL SELECT grantee FROM aclexplode(sequences.relacl)
+                      UNION ALL SELECT NULL) AS granted (grantee)
  WHERE tables.relnamespace = to_regnamespace(current_schema()::text) AND tables.relkind = 'r'
    AND tables.relname = ANY (:tables::text[])
    AND EXISTS (SELECT FROM pg_roles WHERE rolname IN ('anon', 'authenticated'))

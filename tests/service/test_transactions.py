@@ -25,6 +25,7 @@ OPENS_ITS_OWN = {
     "service/transactions.py": "the one place",
     "service/statements.py": "a lone statement's, tried again by the same function",
     "service/sparing.py": "one row's of a chore; the next round tries again",
+    "service/legacy/unhurried.py": "a move's long statements; a move that ends is run again as a whole",
     "service/migrations.py": "a migration's, with the lock on migrating; tried again by the same function",
     "service/legacy/adopting/adoption.py": "a savepoint, always taken back",
 }
