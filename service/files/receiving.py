@@ -201,12 +201,12 @@ class _Form:
 
     def _purpose(self) -> str | None:
         try:
-            purpose = printable((self.purpose or b"").decode()).strip()
+            sent = (self.purpose or b"").decode()
         except UnicodeDecodeError:
             raise MalformedUpload("purpose", "The purpose isn't UTF-8 text.") from None
-        if len(purpose) > MAX_PURPOSE:
+        if len(sent) > MAX_PURPOSE:
             raise _purpose_too_long()
-        return purpose or None
+        return printable(sent).strip() or None
 
     async def _write(self) -> None:
         """Hash and write what is pending, in a thread: a busy disk must not stop every other request."""
