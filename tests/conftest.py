@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from service.database import Connection, Pool, open_pool
 from service.embedded.servers import EmbeddedServers, temporary_servers
@@ -37,6 +39,10 @@ HERE = Path(__file__).parent
 ROOMS_IN_A_GROUP = {"actors/engines": "engine", "chaos": "clock", "journeys": "clock"}
 """Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. Files of other rooms
 say so themselves."""
+
+# A busy machine is no failure: what takes too long is found by benchmarks.
+hypothesis_settings.register_profile("darkroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("darkroom")
 
 SECRET_KEY = "a secret key for tests only and long enough"
 

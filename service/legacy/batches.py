@@ -1,27 +1,34 @@
 """Batches: read ahead of the work, and as large as it wants them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 FIRST: Final = 1_000
 MOST: Final = 10_000
+HEAVY: Final = 12 << 20
+"""Bytes: some ten thousand ordinary tasks have as many."""
 
 
-def growing(batches: Iterator[list[T]], most: int = MOST) -> Iterator[list[T]]:
-    """The same in batches of FIRST and more, each twice the one before, up to `most`.
+def growing(
+    batches: Iterator[list[T]], most: int = MOST, *, weigh: Callable[[T], int] = lambda _: 0
+) -> Iterator[list[T]]:
+    """The same in batches of FIRST and more, each twice the one before, up to `most`, or until they are HEAVY.
 
     Many rows at once, sorted, cost PostgreSQL less each; but something is to be seen, and to be kept, soon.
+    `weigh` tells the bytes of a record.
     """
     gathered: list[T] = []
     size = FIRST
+    weight = 0
     for batch in batches:
         gathered += batch
-        if len(gathered) >= size:
+        weight += sum(map(weigh, batch))
+        if len(gathered) >= size or weight >= HEAVY:
             yield gathered
-            gathered = []
+            gathered, weight = [], 0
             size = min(2 * size, most)
     if gathered:
         yield gathered

@@ -83,7 +83,7 @@ class Importer:
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
         self._told.phase("tasks", max(self._source.size() - 2 * self.users.seen, 0))
-        async for tasks in ahead(growing(self._task_rows())):
+        async for tasks in ahead(growing(self._task_rows(), weigh=_weight)):
             await self._put_tasks(tasks)
 
     async def readable_tasks(self) -> AsyncGenerator[list[Task]]:
@@ -274,6 +274,10 @@ def without_email(user: User) -> User:
     """An account whose email somebody else has."""
     remarks = (*user.remarks, EMAIL_TAKEN)
     return structs.replace(user, email=None, remarks=remarks)
+
+
+def _weight(record: TaskRow | Unreadable) -> int:
+    return sum(map(len, (record.original if isinstance(record, TaskRow) else record.fields).values()))
 
 
 def _expiry(raw: RawTask) -> datetime | None:

@@ -1,5 +1,6 @@
 """Records of the system before this one: as its Redis holds them, and what they become here."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +19,16 @@ LONGEST_RECORD_ID = 200
 
 
 class RawTask(Struct, frozen=True):
-    """A task's hash. `wrong_type` names what else lies under its key; `fields` then hold its dump."""
+    """A task's hash. `wrong_type` names what else lies under its key; `fields` then hold its dump.
+
+    `large`: fields that are too large to be held, and their bytes.
+    """
 
     task_id: str
     fields: Fields
     time_to_live: timedelta | None = None
     wrong_type: str | None = None
+    large: Mapping[bytes, int] = {}
 
 
 class RawUser(Struct, frozen=True):

@@ -2,15 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
 import redis
 
-from service.legacy.records import RawTask, RawUser
-from service.legacy.resp import PlainParser
+from service.legacy.records import Fields, RawTask, RawUser
 from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
 
 T = TypeVar("T")
@@ -29,7 +28,17 @@ FOREVER: Final = 1000 * 365 * 86_400_000
 _HGETALL: Final = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n"
 _PTTL: Final = b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
 _EXISTS: Final = b"*2\r\n$6\r\nEXISTS\r\n$%d\r\n%b\r\n"
+_MEMORY: Final = b"*5\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n$%d\r\n%b\r\n$7\r\nSAMPLES\r\n$1\r\n0\r\n"
 """Commands about one key, as Redis takes them."""
+
+BYTES_AT_ONCE: Final = 4 << 20
+"""Of records that are read in one go, as far as they are known; a larger one is read alone."""
+
+LARGEST_FIELD: Final = 32 << 20
+"""Bytes. What is larger stays in the old system, and costs only itself."""
+
+CAUTIOUS: Final = 20
+"""How many records are read in one go where Redis doesn't tell their sizes."""
 
 _WRONG_TYPE: Final = "WRONGTYPE"
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
@@ -51,15 +60,14 @@ class LegacyRedis:
     """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
 
     def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
-        pool = redis.ConnectionPool.from_url(
-            url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2, parser_class=PlainParser
-        )
+        pool = redis.ConnectionPool.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2)
         self._redis = redis.Redis(connection_pool=pool)
         self._prefix = prefix
         self._data_key = f"{prefix}task:data:".encode()
         self._queue_key = f"{prefix}task:queue"
         self._processing_key = f"{prefix}task:processing"
         self._batch = batch
+        self._tells_sizes = True
         self.known_by_email: set[str] = set()
         """Users that were read last and have no copy under their id: few, whose keys may spell the email otherwise."""
 
@@ -87,18 +95,57 @@ class LegacyRedis:
         """Every task's hash, in batches. SCAN may bring one twice."""
         for keys in self._keys(self._data_key):
             left = self._ask(_PTTL, keys) if with_expiry else [-1] * len(keys)
-            yield self._tasks(keys, left)
+            lives = dict(zip(keys, left, strict=True))
+            for group, size in self._bounded(keys):
+                yield self._large(group[0], lives) if size > LARGEST_FIELD else self._tasks(group, lives)
 
-    def _tasks(self, keys: Sequence[bytes], milliseconds_left: Sequence[int]) -> list[RawTask]:
+    def _bounded(self, keys: Sequence[bytes]) -> Generator[tuple[list[bytes], int]]:
+        """These keys, as many at a time as have BYTES_AT_ONCE together; with the size of them."""
+        sizes = self._sizes(keys)
+        group: list[bytes] = []
+        together = 0
+        for key, size in zip(keys, sizes, strict=True):
+            if group and together + size > BYTES_AT_ONCE:
+                yield group, together
+                group, together = [], 0
+            group.append(key)
+            together += size
+        if group:
+            yield group, together
+
+    def _sizes(self, keys: Sequence[bytes]) -> list[int]:
+        """The bytes that each key takes in Redis; of one that is gone, none."""
+        if self._tells_sizes:
+            try:
+                return [size or 0 for size in self._ask(_MEMORY, keys)]
+            except redis.ResponseError:  # it isn't allowed, or isn't known
+                self._tells_sizes = False
+        return [BYTES_AT_ONCE // CAUTIOUS] * len(keys)
+
+    def _tasks(self, keys: Sequence[bytes], milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:
         found: list[RawTask] = []
-        for key, fields, left in zip(keys, self._ask(_HGETALL, keys), milliseconds_left, strict=True):
+        for key, fields in zip(keys, self._ask(_HGETALL, keys), strict=True):
             task_id = _shown(key[len(self._data_key) :])
             if isinstance(fields, redis.ResponseError):
                 found += self._something_else(key, task_id)
             elif fields:  # empty: it has expired since the scan
-                lives = timedelta(milliseconds=left) if 0 <= left < FOREVER else None
+                lives = _lives(milliseconds_left[key])
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
+
+    def _large(self, key: bytes, milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:
+        """A record of which single fields may be too large to be held: the others."""
+        if cast("bytes", self._redis.type(key)) != b"hash":
+            return self._tasks([key], milliseconds_left)
+        names = cast("list[bytes]", self._redis.hkeys(key))
+        sizes = {name: self._redis.hstrlen(key, cast("str", name)) for name in names}
+        fields: Fields = {}
+        for name, size in sizes.items():
+            value = cast("bytes | None", self._redis.hget(key, cast("str", name))) if size <= LARGEST_FIELD else None
+            if value is not None:
+                fields[name] = value
+        large = {name: size for name, size in sizes.items() if size > LARGEST_FIELD}
+        return [RawTask(_shown(key[len(self._data_key) :]), fields, _lives(milliseconds_left[key]), None, large)]
 
     def _ask(self, command: bytes, keys: Sequence[bytes]) -> list[Any]:
         """One command about each key, in a pipeline without the library's objects for each.
@@ -109,9 +156,7 @@ class LegacyRedis:
         connection = pool.get_connection()
         try:
             connection.send_packed_command([b"".join([command % (len(key), key) for key in keys])])
-            # The parser that the pool was told to take; the library's own way to it reads one answer at a time.
-            parser = cast("PlainParser", connection._parser)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
-            answers = parser.read_many(len(keys))
+            answers = [_answer(connection) for _ in keys]
         except BaseException:
             # What still comes would be taken for the answers to the next commands.
             connection.disconnect()
@@ -138,7 +183,7 @@ class LegacyRedis:
         strays, orphans = self._strays()
         without_id = set(strays)
         self.known_by_email.clear()
-        for keys in self._keys(BY_ID, rare=True):
+        for keys in self._in_bounds(self._keys(BY_ID, rare=True)):
             users = [self._gather(key, copy, strays) for key, copy in self._values(keys)]
             emails = {name for _, names in users for name in names}
             copies = dict(self._values(sorted(emails)))
@@ -153,8 +198,11 @@ class LegacyRedis:
             users = [RawUser(user_id, copies) for user_id, copies in found if copies]
             self.known_by_email.update(user.user_id for user in users)
             yield users
-        for keys in _batches(sorted(orphans), self._batch):
+        for keys in self._in_bounds(_batches(sorted(orphans), self._batch)):
             yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
+
+    def _in_bounds(self, batches: Iterable[list[bytes]]) -> Generator[list[bytes]]:
+        return (group for keys in batches for group, _ in self._bounded(keys))
 
     def _gather(self, key: bytes, copy: bytes, strays: dict[str, list[bytes]]) -> tuple[RawUser, list[bytes]]:
         user_id = _shown(key[len(BY_ID) :])
@@ -167,7 +215,7 @@ class LegacyRedis:
         """Keys by email that the copy under the id doesn't lead to, by the user they name; and those that name none."""
         strays: defaultdict[str, list[bytes]] = defaultdict(list)
         orphans: set[bytes] = set()
-        for keys in self._keys(BY_EMAIL, rare=True):
+        for keys in self._in_bounds(self._keys(BY_EMAIL, rare=True)):
             copies = self._values(keys)
             named = [(key, named_by(copy)) for key, copy in copies]
             orphans.update(key for key, user_id in named if user_id is None)
@@ -248,6 +296,17 @@ class LegacyRedis:
             yield from _batches(keys, self._batch)
             if cursor == 0:
                 return
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
+
+
+def _lives(milliseconds: int) -> timedelta | None:
+    return timedelta(milliseconds=milliseconds) if 0 <= milliseconds < FOREVER else None
 
 
 def _shown(name: bytes) -> str:

@@ -60,15 +60,14 @@ def read_task(raw: RawTask, zone: Zone) -> Task | Unreadable:
 
 
 def _read(raw: RawTask, zone: Zone) -> Task:
-    if raw.wrong_type is not None:
-        raise _Unfit(f"under its key lies a {raw.wrong_type}, not a hash")
-    if not is_id(raw.task_id):
-        raise _Unfit("its id is not one")
+    _judge_record(raw)
     fields = raw.fields
     status = STATUSES.get(fields.get(b"status", b""))
     if status is None:
         raise _Unfit("its status is missing or unknown")
     reading = _Reading(fields, zone)
+    for name, size in raw.large.items():
+        reading.remark(f"{name.decode(errors='replace')} has {size >> 20} MB, more than can be kept, and was left out")
     data = reading.data()
     mode = MODES.get(str(data.get("mode")))
     if mode is None:
@@ -98,7 +97,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         created_at=created_at,
         updated_at=updated_at or created_at,
         ended_at=reading.end(status) or (created_at if status.ended else None),
-        fingerprint=fingerprint(fields, zone.name),
+        fingerprint=fingerprint(fields | {name: b"%d bytes" % size for name, size in raw.large.items()}, zone.name),
         remarks=(),
     )
     if fields.get(b"task_id", task.task_id.encode()) != task.task_id.encode():
@@ -108,6 +107,16 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     if not reading.remarks:
         return task
     return msgspec.structs.replace(task, remarks=tuple(reading.remarks), original=fields)
+
+
+def _judge_record(raw: RawTask) -> None:
+    """Raises _Unfit for what no task can be read from."""
+    if raw.wrong_type is not None:
+        raise _Unfit(f"under its key lies a {raw.wrong_type}, not a hash")
+    if not is_id(raw.task_id):
+        raise _Unfit("its id is not one")
+    if b"data" in raw.large:
+        raise _Unfit(f"its data has {raw.large[b'data'] >> 20} MB, which is more than a task can have")
 
 
 def _owner(data: dict[str, Any]) -> str | None:

@@ -302,7 +302,7 @@ def test_a_damaged_png_header_is_seen_by_its_checksum(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_anywhere_is_an_answer_and_never_a_crash(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     content = bytearray(picture(kind, (64, 64), exif=exif(6)))

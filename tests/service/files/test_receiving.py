@@ -256,7 +256,7 @@ async def test_a_large_upload_takes_little_memory(tmp_path: Path, piece: int) ->
     assert peak - piece < 2_000_000
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 async def test_damage_anywhere_is_an_answer_and_never_a_crash(tmp_path: Path, data: st.DataObject) -> None:
     body = bytearray(form(part("purpose", b"source"), part("file", b"x" * 50, filename="a.jpg")))

@@ -492,7 +492,7 @@ async def written(connection: Connection, task: Task) -> list[str]:
         await transaction.rollback()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(fields=LIKELY, task_id=TASK_IDS, zone=ZONES)
 async def test_whatever_becomes_a_task_can_be_written_and_is_read_back_as_it_is(
     connection: Connection, fields: dict[bytes, bytes], task_id: str, zone: Zone

@@ -243,7 +243,7 @@ def test_any_copies_are_an_account_or_kept_whole(copies: dict[bytes, bytes], use
         assert email_in(copy) != ""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(copies=st.dictionaries(st.sampled_from([ID_KEY, EMAIL_KEY]), COPY, min_size=1), zone=ZONES)
 async def test_whatever_becomes_an_account_can_be_written_and_is_read_back_as_it_is(
     connection: Connection, copies: dict[bytes, bytes], zone: Zone

@@ -103,7 +103,7 @@ def as_cursor(data: bytes) -> str:
 
 @given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(as_cursor), st.integers().map(encode_cursor),
                  st.tuples(st.integers(), st.text(max_size=9)).map(encode_cursor)))  # fmt: skip
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_any_other_cursor_is_a_clear_refusal_or_a_page(pool: Pool, cursor: str) -> None:
     try:
         tasks, _ = await page_of(pool, "usr_nobody", cursor=cursor)

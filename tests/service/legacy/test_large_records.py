@@ -1,0 +1,75 @@
+"""However large the records are: memory is bounded in bytes, and what is too large costs only itself."""
+
+from collections.abc import Generator
+from urllib.parse import urlsplit
+
+import pytest
+
+from service.database import Connection
+from service.legacy import source as reading
+from service.legacy.batches import growing
+from service.legacy.source import LegacyRedis
+from tests.service.legacy.moves import PREFIX, Old, as_json, differences, move, row
+
+TASK = "task_1764915114_a1b2c3"
+RESULT = {"output_image": "/results/o.jpg", "metadata": {"preview": "A" * 100_000}}
+
+
+@pytest.fixture
+def source(old: Old) -> Generator[LegacyRedis]:
+    opened = LegacyRedis(old.url, PREFIX)
+    yield opened
+    opened.close()
+
+
+def test_no_batch_holds_more_than_its_bytes_but_a_single_record(
+    old: Old, source: LegacyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 500_000)
+    for number in range(40):
+        large = number % 2
+        old.task(f"task_17649151{number:02}_aaaaaa", result=as_json(RESULT) if large else None)
+    batches = list(source.tasks())
+    assert sum(map(len, batches)) == 40
+    for batch in batches:
+        assert len(batch) == 1 or sum(len(b"".join(raw.fields.values())) for raw in batch) <= 500_000
+    assert max(map(len, batches)) > 2
+
+
+def test_where_sizes_are_not_told_few_are_read_at_a_time(old: Old) -> None:
+    for number in range(100):
+        old.task(f"task_17649151{number:02}_aaaaaa")
+    old.redis.acl_setuser(
+        "narrow", enabled=True, nopass=True, categories=["+@read"], commands=["+select", "-memory"], keys=["*"]
+    )
+    parts = urlsplit(old.url)
+    narrow = LegacyRedis(parts._replace(netloc=f"narrow:x@{parts.hostname}:{parts.port}").geturl(), PREFIX)
+    try:
+        batches = list(narrow.tasks())
+    finally:
+        narrow.close()
+        old.redis.acl_deluser("narrow")
+    assert sum(map(len, batches)) == 100
+    assert max(map(len, batches)) == reading.CAUTIOUS
+
+
+def test_many_are_gathered_until_they_are_heavy() -> None:
+    gathered = list(growing(iter([[4 << 20]] * 7), weigh=int))
+    assert [len(batch) for batch in gathered] == [3, 3, 1]
+
+
+async def test_a_field_beyond_all_measure_costs_only_itself(
+    connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LARGEST_FIELD", 2 << 20)
+    huge = "A" * (3 << 20)
+    old.task(TASK, old.user("usr_1"), current_step=huge)
+    old.task("task_unreadable", "usr_1", data={"note": huge})
+    moved = await move(connection, old)
+    assert moved.heard.of(TASK) == ["remark: current_step has 3 MB, more than can be kept, and was left out"]
+    assert (await row(connection, TASK))["result"]["legacy"]["output_image"] == "/results/o.jpg"
+    assert moved.heard.of("task_unreadable") == ["quarantined: its data has 3 MB, which is more than a task can have"]
+    assert await differences(connection, old) == {}
+    assert (await move(connection, old)).summary["tasks"]["unchanged"] == 1
+    old.change(TASK, current_step=huge + "A")
+    assert (await move(connection, old)).summary["tasks"]["updated"] == 1
