@@ -19,7 +19,7 @@ from service.files.naming import UNNAMED, clean_filename
 from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
-from service.legacy import store
+from service.legacy import file_store, store
 from service.legacy.batches import ahead
 from service.legacy.folder import Folder, is_upload
 from service.legacy.planning import note
@@ -68,9 +68,9 @@ class FilesImport:
             self._told.advance(len(batch))
 
     async def _upload_batch(self, paths: dict[str, Path]) -> None:
-        owners = await store.users_of_files(self._connection, list(paths))
+        owners = await file_store.users_of_files(self._connection, list(paths))
         marks = [f"{file_id}/{user_id}" for file_id, users in owners.items() for user_id in users]
-        rows = await store.rows_of_files(self._connection, list(paths), [*paths, *marks])
+        rows = await file_store.rows_of_files(self._connection, list(paths), [*paths, *marks])
         wanted: dict[str, list[str | None]] = {}
         for file_id in paths:
             here = rows.get(file_id, {})
@@ -115,19 +115,19 @@ class FilesImport:
                 await self._result_batch(await self._not_here_yet(tasks))
                 self._told.advance(len(tasks))
 
-    async def _results_after(self, after: str) -> list[store.ResultElsewhere]:
+    async def _results_after(self, after: str) -> list[file_store.ResultElsewhere]:
         async with unhurried(self._connection):
-            return await store.results_elsewhere(self._connection, after, BATCH)
+            return await file_store.results_elsewhere(self._connection, after, BATCH)
 
-    async def _not_here_yet(self, tasks: Sequence[Task]) -> list[store.ResultElsewhere]:
+    async def _not_here_yet(self, tasks: Sequence[Task]) -> list[file_store.ResultElsewhere]:
         known = await store.known_tasks(self._connection, [task.task_id for task in tasks])
         return [
-            store.ResultElsewhere(task.task_id, task.user_id, task.result.legacy)
+            file_store.ResultElsewhere(task.task_id, task.user_id, task.result.legacy)
             for task in tasks
             if task.task_id not in known and task.status == "done" and task.result and task.result.legacy
         ]
 
-    async def _result_batch(self, tasks: Sequence[store.ResultElsewhere]) -> None:
+    async def _result_batch(self, tasks: Sequence[file_store.ResultElsewhere]) -> None:
         found = await asyncio.to_thread(lambda: {task.task_id: self._pictures_of(task.pictures) for task in tasks})
         judged = await self._judge_all([path for paths in found.values() for path in paths.values() if path])
         made: dict[str, list[NewFile]] = {}
@@ -215,7 +215,7 @@ def _judge(path: Path, max_pixels: int) -> NewFile:
     )
 
 
-def _of_task(judged: NewFile, task: store.ResultElsewhere, kind: str) -> NewFile:
+def _of_task(judged: NewFile, task: file_store.ResultElsewhere, kind: str) -> NewFile:
     file_id = new_id("file")
     return structs.replace(
         judged,
@@ -233,20 +233,20 @@ async def _share(
 ) -> None:
     """Write the first row of each file that was made, and a row for each owner more."""
     for new in made:
-        await store.add_brought_file(connection, new)
+        await file_store.add_brought_file(connection, new)
     await files.keep_blobs(connection, [new.blob_key for new in made])
-    await store.share_files(connection, shared)
-    await store.leave_to_owners(connection, file_ids)
+    await file_store.share_files(connection, shared)
+    await file_store.leave_to_owners(connection, file_ids)
 
 
 @transactional
 async def _bring(
-    connection: Connection, tasks: Sequence[store.ResultElsewhere], made: Mapping[str, Sequence[NewFile]]
+    connection: Connection, tasks: Sequence[file_store.ResultElsewhere], made: Mapping[str, Sequence[NewFile]]
 ) -> None:
     """Let tasks' pictures be files from now on, unless the old system has others by now."""
     for task in tasks:
         new = made[task.task_id]
-        if await store.bring_result(connection, task, {f"{one.purpose}_file_id": one.file_id for one in new}):
+        if await file_store.bring_result(connection, task, {f"{one.purpose}_file_id": one.file_id for one in new}):
             for one in new:
-                await store.add_brought_file(connection, one)
+                await file_store.add_brought_file(connection, one)
             await files.keep_blobs(connection, [one.blob_key for one in new])

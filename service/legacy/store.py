@@ -1,16 +1,14 @@
 """A typed function per statement of `schema/queries/legacy.sql`. They take a connection and open no transaction."""
 
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure
+from schema.models.tasks import StoredResult, TaskFailure
 from service.database import Connection
-from service.files.store import NewFile
 from service.legacy.comparing import TaskHere, UserHere
 from service.legacy.planning import Kept, KnownTask, KnownUser, Remark
 from service.legacy.records import Unreadable, User, whole
@@ -276,60 +274,6 @@ async def brought_by_status(connection: Connection) -> list[Brought]:
 async def brought_credits(connection: Connection) -> int:
     """The sum of the balances that accounts were brought along with."""
     return await QUERIES["brought_credits"].value(connection)
-
-
-async def users_of_files(connection: Connection, file_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Whose tasks have these files as inputs; a file that only tasks of nobody have is nobody's."""
-    owners: defaultdict[str, list[str]] = defaultdict(list)
-    row = tuple[str, str | None]
-    for file_id, user_id in await QUERIES["users_of_files"].rows(connection, row, file_ids=file_ids):
-        if user_id is not None:
-            owners[file_id].append(user_id)
-    return owners
-
-
-async def rows_of_files(
-    connection: Connection, file_ids: Sequence[str], marks: Sequence[str]
-) -> dict[str, dict[str | None, bool]]:
-    """By file, who has it (False), and who had it and deleted it here (True; None: not to become the operators')."""
-    found: defaultdict[str, dict[str | None, bool]] = defaultdict(dict)
-    row = tuple[str, str | None, bool]
-    for file_id, user_id, gone in await QUERIES["rows_of_files"].rows(connection, row, file_ids=file_ids, marks=marks):
-        found[file_id][user_id] = gone
-    return found
-
-
-async def add_brought_file(connection: Connection, new: NewFile) -> None:
-    await QUERIES["add_brought_file"].run(connection, **structs.asdict(new))
-
-
-async def share_files(connection: Connection, shared: Sequence[tuple[str, str]]) -> None:
-    """Give files that are here to these users, too."""
-    columns = {"file_ids": [one[0] for one in shared], "user_ids": [one[1] for one in shared]}
-    await QUERIES["share_files"].run(connection, **columns)
-
-
-async def leave_to_owners(connection: Connection, file_ids: Sequence[str]) -> None:
-    await QUERIES["leave_to_owners"].run(connection, file_ids=file_ids)
-
-
-class ResultElsewhere(Struct, frozen=True):
-    """A done task whose pictures the old system serves."""
-
-    task_id: str
-    user_id: str | None
-    pictures: LegacyPictures
-
-
-async def results_elsewhere(connection: Connection, after: str, limit: int) -> list[ResultElsewhere]:
-    return await QUERIES["results_elsewhere"].rows(connection, ResultElsewhere, after=after, limit=limit)
-
-
-async def bring_result(connection: Connection, task: ResultElsewhere, file_ids: Mapping[str, str]) -> bool:
-    """From now on the task's pictures are these files; False when the old system has others by now."""
-    pictures = msgspec.to_builtins(task.pictures)
-    value = QUERIES["bring_result"].value
-    return await value(connection, task_id=task.task_id, file_ids=dict(file_ids), pictures=pictures) is not None
 
 
 class Standing(Struct, frozen=True):
