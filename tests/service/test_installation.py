@@ -47,7 +47,7 @@ async def test_a_prefix_of_ones_own(settings: Settings, said: str, prefix: str) 
 
 def test_every_name_begins_with_the_prefix() -> None:
     keys = Keys("photos", "1")
-    names = [*structs.astuple(keys.queue()), *structs.astuple(keys.queue("others")), keys.wake, keys.ended]
+    names = [*structs.astuple(keys.queue()), *structs.astuple(keys.queue("others")), keys.wake, keys.changed]
     names.append(keys.rate("user", "usr_1"))
     assert all(name.startswith("photos:") for name in names)
     assert len(set(names)) == len(names)
