@@ -34,5 +34,12 @@ UPDATE storage_mark SET mark = :mark, made_at = now() WHERE mark = :old
 -- name: storage_never_used
 SELECT NOT EXISTS (SELECT FROM storage_mark) AND NOT EXISTS (SELECT FROM files)
 
--- name: newest_uploads
-SELECT blob_key FROM files WHERE task_id IS NULL ORDER BY uploaded_at DESC LIMIT :limit
+-- name: newest_files
+-- Uploads, as long as there are any: a worker on another storage may have kept results there.
+(SELECT blob_key FROM files WHERE task_id IS NULL ORDER BY uploaded_at DESC LIMIT :limit)
+UNION ALL
+(SELECT blob_key
+   FROM files
+  WHERE task_id IS NOT NULL AND NOT EXISTS (SELECT FROM files WHERE task_id IS NULL)
+  ORDER BY uploaded_at DESC
+  LIMIT :limit)

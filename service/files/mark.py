@@ -19,7 +19,7 @@ PREFIX = "_darkroom-"
 """What the mark's key begins with, and no file's."""
 
 LOOKED_AT = 20
-"""How many uploads are looked for where there is no mark."""
+"""How many files are looked for where there is no mark."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,17 +73,17 @@ async def settle(connection: Connection, storage: Storage, *, may_move: bool) ->
     mark = await current_mark(connection)
     if mark is not None and await storage.exists(key_of(mark)):
         return mark
-    uploads = await QUERIES["newest_uploads"].column(connection, limit=LOOKED_AT)
-    there = [await storage.exists(blob_key) for blob_key in uploads]
-    if mark is None and (not uploads or any(there)):
+    known = await QUERIES["newest_files"].column(connection, limit=LOOKED_AT)
+    there = [await storage.exists(blob_key) for blob_key in known]
+    if mark is None and (not known or any(there)):
         return await _marked_first(connection, storage)
     if mark is None:
         mark = await _kept(connection, token_hex(8))
-    elif uploads and all(there):
+    elif known and all(there):
         # Copied or restored file by file: all that is missing is the mark.
         await _put(storage, mark)
         return mark
-    elif not uploads and may_move:
+    elif not known and may_move:
         return await _moved(connection, storage, mark)
     raise WrongStorage(storage.name, mark)
 

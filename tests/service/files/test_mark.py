@@ -24,10 +24,10 @@ def two(request: pytest.FixtureRequest, tmp_path: Path, bucket: OpenBucket) -> t
     return bucket(), bucket(f"s3://photos/{tmp_path.name}/other")
 
 
-async def know(connection: Connection, storage: Storage | None, *keys: str) -> None:
+async def know(connection: Connection, storage: Storage | None, *keys: str, task_id: str | None = None) -> None:
     user_id = await add_user(connection)
     for key in keys:
-        await add_file(connection, user_id, blob_key=key)
+        await add_file(connection, user_id, blob_key=key, task_id=task_id)
         if storage is not None:
             await storage.put_bytes(key, b"photo", "image/jpeg")
 
@@ -62,6 +62,16 @@ async def test_while_no_file_is_known_the_api_may_choose_another(
     assert second != first
     with pytest.raises(WrongStorage):
         await settle(connection, ours, may_move=False)
+
+
+async def test_results_are_files_too(connection: Connection, two: tuple[Storage, Storage]) -> None:
+    """Uploads may all have been deleted: an empty storage is another one nevertheless."""
+    ours, other = two
+    mark = await settle(connection, ours, may_move=True)
+    await know(connection, ours, "aa/one", task_id="task_done")
+    with pytest.raises(WrongStorage):
+        await settle(connection, other, may_move=True)
+    assert await settle(connection, ours, may_move=True) == mark == await current_mark(connection)
 
 
 async def test_a_storage_from_before_there_were_marks_is_known_by_its_files(
