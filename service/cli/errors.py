@@ -7,6 +7,7 @@ import asyncpg
 from service.away import trouble_with_postgres
 from service.connections import NotConnected
 from service.destinations import CannotWriteError
+from service.files.storage import StorageError
 from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
 from service.redis_errors import trouble_with_redis
@@ -15,7 +16,7 @@ from service.setting_sources import SettingsError
 
 DEBUG = "DARKROOM_DEBUG"
 
-OURS = (CannotWriteError, NotConnected, SettingsError, SchemaError, Refused)
+OURS = (CannotWriteError, NotConnected, SettingsError, SchemaError, StorageError, Refused)
 """Errors whose text was written for a person."""
 
 
@@ -23,7 +24,7 @@ def explain(error: Exception) -> str:
     """One line. With DARKROOM_DEBUG=1 the traceback comes instead, by raising the error again."""
     if os.environ.get(DEBUG) == "1":
         raise error
-    if isinstance(error, OURS) or type(error).__name__ in {"StorageError", "WorkerError", "BlobNotFound"}:
+    if isinstance(error, OURS) or type(error).__name__ == "WorkerError":
         return str(error)
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return (

@@ -1,9 +1,14 @@
 """Every command helps, exits 0, 1 or 2 as it should, and says what is wrong in one line."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
+from service.cli.errors import explain
 from service.cli.group import COMMANDS, darkroom
+from service.files.mark import WrongStorage
+from service.files.storage import BlobNotFound, DirectoryMissing, StorageError
 from service.settings import Settings
 from tests.running import run_command
 
@@ -54,3 +59,16 @@ def test_the_api_demands_a_secret_key(settings: Settings) -> None:
     answer = run_command("api", settings=settings, extra={"SECRET_KEY": ""})
     assert answer.returncode == 1
     assert answer.stderr.startswith("darkroom: SECRET_KEY is not set.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageError("s3://photos: access denied", transient=False),
+        BlobNotFound("ab/file_1"),
+        DirectoryMissing(Path("/photos")),
+        WrongStorage("file:///photos", "0123"),
+    ],
+)
+def test_a_storage_that_cant_be_used_is_told_in_its_own_words(error: StorageError) -> None:
+    assert explain(error) == str(error)
