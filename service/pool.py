@@ -113,12 +113,15 @@ class Pool(BasePool):
                     self._call_next()
                     raise told(error, connecting=True) from None
                 self._grow_at = now() + GROW_AGAIN_AFTER
-            await self._wait_in_line(until)
+            # One that came back while we were refused is nobody's to tell us of.
+            if not self._one_to_spare():
+                await self._wait_in_line(until)
 
     def _may_try(self) -> bool:
         """Whether an open connection is there that nobody was called for, or a further one may be asked for."""
-        if not self._line or asyncio.get_running_loop().time() >= self._grow_at:
-            return True
+        return not self._line or asyncio.get_running_loop().time() >= self._grow_at or self._one_to_spare()
+
+    def _one_to_spare(self) -> bool:
         return self.get_idle_size() > sum(turn.done() for turn in self._line)
 
     async def _wait_in_line(self, until: float | None) -> None:

@@ -151,6 +151,28 @@ async def test_who_gets_no_further_connection_waits_for_an_open_one(narrow: Sett
     await pool.close()
 
 
+async def test_a_connection_that_came_back_while_another_was_refused_is_taken_at_once(
+    narrow: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody releases one after that: whoever went to wait for it would wait for nothing."""
+    pool = await open_pool(narrow)
+    asked, refused = asyncio.Event(), asyncio.Event()
+
+    async def refuse(_: Pool) -> None:
+        asked.set()
+        await refused.wait()
+        raise an_error("53300", "sorry, too many clients already")
+
+    monkeypatch.setattr(Pool, "_get_new_connection", refuse)
+    async with asyncio.timeout(2), pool.acquire():
+        second = asyncio.create_task(brief(pool))
+        await asked.wait()
+    refused.set()
+    async with asyncio.timeout(2):
+        assert await second == 1
+    await pool.close()
+
+
 async def test_without_any_open_connection_nobody_waits(narrow: Settings, connection: Connection) -> None:
     role = urlsplit(narrow.database_url).username
     pool = await open_pool(narrow)
