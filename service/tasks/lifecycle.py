@@ -5,6 +5,7 @@ message is delivered, and however late a lost worker comes back, a task has one 
 then.
 """
 
+import asyncio
 import random
 from datetime import datetime, timedelta
 
@@ -24,6 +25,9 @@ from service.transactions import transactional
 
 LEASE = timedelta(seconds=10)
 RENEWAL = timedelta(seconds=3)
+
+MARK_WITHIN = 3.0
+"""Seconds that a claim waits for the row that its message named: meanwhile the lease of what it took runs down."""
 
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -71,8 +75,9 @@ async def claim(
         if task is not None and task.task_id == named_task_id:
             return Taken(claim=Claim(task), announce=None)
         try:
-            named = await store.mark_undispatched(connection, named_task_id, now=now)
-            unknown = named is None and not await store.is_a_task(connection, named_task_id)
+            async with asyncio.timeout(MARK_WITHIN):
+                named = await store.mark_undispatched(connection, named_task_id, now=now)
+                unknown = named is None and not await store.is_a_task(connection, named_task_id)
         except UNAVAILABLE as error:
             if task is None:
                 raise

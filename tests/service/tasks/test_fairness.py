@@ -389,6 +389,23 @@ async def test_a_task_that_is_being_cancelled_holds_nobody_up(
         assert held.task_id == second.task_id
 
 
+async def test_whoever_holds_the_named_task_locked_does_not_keep_the_claim_from_its_work(
+    pool: Pool, connection: Connection, users: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that froze in the middle of a transaction: nobody renews the lease of what was claimed meanwhile."""
+    monkeypatch.setattr(lifecycle, "MARK_WITHIN", 0.2)
+    first, second = await wait_in_line(connection, users[0], 2)
+    async with pool.acquire() as frozen, frozen.transaction():
+        await frozen.execute("SELECT FROM tasks WHERE task_id = $1 FOR UPDATE", first.task_id)
+        async with asyncio.timeout(5):
+            taken = await lifecycle.claim(pool, first.task_id, worker_id="worker", modes=lives.EVERY_MODE)
+        assert taken.claim is not None
+        assert (taken.claim.task_id, taken.announce) == (second.task_id, None)
+        async with asyncio.timeout(5):
+            with pytest.raises(TimeoutError):
+                await lifecycle.claim(pool, first.task_id, worker_id="worker", modes=lives.EVERY_MODE)
+
+
 async def test_batches_that_mark_the_same_tasks_in_another_order_do_not_deadlock(
     pool: Pool, connection: Connection, users: list[str]
 ) -> None:
