@@ -54,6 +54,7 @@ async def execute(settings: Settings, statements: str) -> None:
 
 
 FILES_AND_EMAILS = 13
+TURNS = 16
 
 EVERYTHING = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
@@ -147,6 +148,39 @@ async def test_what_is_there_already_is_counted_and_spelt(fresh: Settings) -> No
         "zo\u00eb@example.com",
         *emails[1:],
     ]
+
+
+async def test_whoever_waited_before_the_turns_is_served_after_them(fresh: Settings) -> None:
+    """Those who were served before and those who weren't; what backs off and what runs elsewhere as much as it may."""
+    await migrate(fresh, [migration for migration in all_migrations() if migration.version < TURNS])
+    await execute(
+        fresh,
+        """INSERT INTO users (user_id) SELECT name FROM unnest('{served,new,backs off,elsewhere,done}'::text[]) AS name;
+           INSERT INTO claim_turns VALUES ('served', now() - interval '1 hour'), ('done', now() - interval '2 hours');
+           INSERT INTO tasks (task_id, user_id, mode, source_image, not_before, elsewhere, legacy_fingerprint)
+           SELECT 'task_' || user_id, user_id, 'POSE_CHANGE', 'file_a',
+                  CASE WHEN user_id = 'backs off' THEN now() + interval '1 minute' END,
+                  user_id = 'elsewhere', CASE WHEN user_id = 'elsewhere' THEN ''::bytea END
+             FROM users WHERE user_id <> 'done'""",
+    )
+    await migrate(fresh)
+
+    async def claimed(function: str, within: str) -> list[tuple[object, ...]]:
+        return await fetch(
+            fresh,
+            f"SELECT {'task_id' if function == 'claim_next_task' else 'claimed_task_id'} FROM {function}("  # noqa: S608 - ours
+            f"'worker', '{{POSE_CHANGE}}', '10 s', now() + '{within}'::interval)",
+        )
+
+    assert await claimed("claim_next_task_v3", "0 s") == [("task_new",)]
+    assert await claimed("claim_next_task", "1 s") == [("task_served",)], "by a process of the version before"
+    assert await claimed("claim_next_task_v3", "2 s") == []
+    assert await claimed("claim_next_task_v3", "2 minutes") == [("task_backs off",)]
+    await execute(fresh, "UPDATE tasks SET elsewhere = false WHERE elsewhere")
+    assert await claimed("claim_next_task_v3", "3 minutes") == [("task_elsewhere",)]
+    assert await claimed("claim_next_task_v3", "4 minutes") == []
+    waiting = await fetch(fresh, "SELECT user_id FROM claim_turns WHERE waiting")
+    assert waiting == []
 
 
 async def test_a_file_that_fails_leaves_nothing_behind(fresh: Settings) -> None:
