@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -25,6 +26,13 @@ TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom migratio
 TRY_AGAIN_AFTER = 0.1
 DROP_SNAPSHOT = "SELECT"
 """Sent without parameters it takes the place of the last statement, which kept its snapshot in case of more rows."""
+
+TIMES = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+"""No host's time-out ends a step. But whoever waits for a table has everybody else wait behind: that, only briefly."""
+LOCKED_OUT_FOR = 300.0
+"""Seconds for which a step is tried again while somebody else (a dump, a forgotten transaction) holds its tables."""
+LET_PASS = 2.0
+"""Seconds for those who had to wait behind us."""
 
 CREATE_JOURNAL = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -99,7 +107,7 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
         applied = [
             migration.name
             for migration in migrations or all_migrations()
-            if await insist(partial(_apply, connection, settings, migration))
+            if await _apply_when_it_can(connection, settings, migration)
         ]
         await insist(partial(_close, connection))
     except asyncpg.InsufficientPrivilegeError as error:
@@ -110,12 +118,32 @@ async def migrate(settings: Settings, migrations: list[Migration] | None = None)
         await connection.close()
 
 
+async def _apply_when_it_can(connection: asyncpg.Connection, settings: Settings, migration: Migration) -> bool:
+    """As `_apply`, and again as long as somebody else holds a table that it changes.
+
+    Raises:
+        SchemaError: That took too long.
+    """
+    until = time.monotonic() + LOCKED_OUT_FOR
+    while True:
+        try:
+            return await insist(partial(_apply, connection, settings, migration))
+        except asyncpg.LockNotAvailableError:
+            if time.monotonic() > until:
+                raise SchemaError(
+                    f"Somebody holds a table that {migration.name} changes, and nothing of it was done. Is a dump or a "
+                    "forgotten transaction going on (pg_stat_activity)? End it, and run: darkroom migrate"
+                ) from None
+        await asyncio.sleep(LET_PASS)
+
+
 async def _apply(connection: asyncpg.Connection, settings: Settings, migration: Migration) -> bool:
     """Whether it was still to be applied. Who is in its way (40P01) may undo it as a whole; then it is tried again."""
     async with _locked(connection) as journal:
         if migration.version in journal:
             return False
         if migration.in_transaction:
+            await connection.execute(TIMES)
             await connection.execute(migration.sql)
         else:
             await connection.execute(DROP_SNAPSHOT)

@@ -8,8 +8,9 @@ import pytest
 from msgspec import structs
 
 from service.database import connect
-from service.migrations import Migration, SchemaError, all_migrations, check_schema, migrate
+from service.migrations import TIMES, Migration, SchemaError, all_migrations, check_schema, migrate
 from service.settings import Settings
+from tests import lives
 from tests.conftest import SECRET_KEY
 from tests.running import PATIENCE, run_command, running
 
@@ -252,3 +253,27 @@ async def test_an_api_on_an_older_schema_refuses_to_start(fresh: Settings, tmp_p
     (line,) = [line for line in log.read_text().splitlines() if line.startswith("darkroom: ")]
     assert all_migrations()[-1].name in line
     assert line.endswith("Run: darkroom migrate")
+
+
+async def test_whoever_holds_a_table_keeps_the_others_waiting_only_briefly(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump reads for an hour: whoever waits for it in front of everybody else stops the service for that long."""
+    large = Migration(9002, "9002_large.sql", "ALTER TABLE users ADD COLUMN large text; SELECT pg_sleep(1.2);\n")
+    await migrate(fresh)
+    monkeypatch.setattr("service.migrations.LET_PASS", 0.1)
+    monkeypatch.setattr("service.migrations.TIMES", TIMES.replace("2s", "100ms"))
+    admin, looker = await connect(fresh), await connect(fresh)
+    database = await admin.fetchval("SELECT quote_ident(current_database())")
+    await admin.execute(f"ALTER DATABASE {database} SET statement_timeout = '1s'")
+    async with admin.transaction():
+        await admin.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        migrating = asyncio.create_task(migrate(fresh, [large]))
+        await lives.until_blocked(looker)
+        assert await fetch(fresh, "SELECT count(*) FROM users") == [(0,)]
+        monkeypatch.setattr("service.migrations.LOCKED_OUT_FOR", 0.0)
+        with pytest.raises(SchemaError, match=r"holds a table that 9002_large\.sql changes"):
+            await migrate(fresh, [large])
+    assert await migrating == [large.name]
+    await admin.close()
+    await looker.close()
