@@ -120,13 +120,22 @@ class Presence:
     async def _beat(self) -> None:
         for beat in count(1):
             await asyncio.sleep(SEEN_EVERY)
+            await self._look(beat)
             try:
-                async with self._pool.acquire() as connection:
-                    if self.mark is None or beat % STORAGE_EVERY == 0 or self.mark != await current_mark(connection):
-                        await self._look_at_storage(connection)
-            except UNAVAILABLE as error:
-                log.debug("storage not looked at", error=type(error).__name__)
-            await self.note()
+                await self.note()
+            except Exception:
+                log.exception("no sign of life given")
+
+    async def _look(self, beat: int) -> None:
+        """Whatever comes of it, the sign of life follows: who falls silent counts as hanging."""
+        try:
+            async with self._pool.acquire() as connection:
+                if self.mark is None or beat % STORAGE_EVERY == 0 or self.mark != await current_mark(connection):
+                    await self._look_at_storage(connection)
+        except UNAVAILABLE as error:
+            log.debug("storage not looked at", error=type(error).__name__)
+        except Exception:
+            log.exception("storage not looked at")
 
     async def _look_at_storage(self, connection: Connection) -> None:
         """The files may have got another storage since, and a volume may have come or gone."""
