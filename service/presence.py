@@ -22,6 +22,9 @@ SEEN_EVERY = 5.0
 STORAGE_EVERY = 6
 """Signs of life from one look into the storage to the next."""
 
+LOOK_WITHIN = 5.0
+"""Seconds for a look at the storage: it holds a connection, and meanwhile nobody says that we are here."""
+
 SILENT_AFTER = 15.0
 """Seconds without a sign of life after which a process counts as gone."""
 
@@ -142,9 +145,12 @@ class Presence:
         if self._storage is None:
             return
         try:
-            self.mark = await settle(connection, self._storage, may_move=False)
+            async with asyncio.timeout(LOOK_WITHIN):
+                self.mark = await settle(connection, self._storage, may_move=False)
         except WrongStorage as error:
             self.mark = None
             log.error("wrong storage", error=str(error))  # noqa: TRY400 - told in its words
         except StorageError as error:
             log.warning("storage away", error=str(error))
+        except TimeoutError:
+            log.warning("storage away", error=f"{self._storage_name} takes too long")
