@@ -88,10 +88,11 @@ class Child:
         return code
 
     async def ended(self) -> int:
-        """Its exit code, once it has ended. The kernel tells: nobody looks meanwhile."""
+        """Its exit code, once it has ended. The kernel tells; where it can't, a thread waits."""
         code = self.exit_code()
         if code is None:
-            await (_end_of(self._process.pid) if sys.platform == "linux" else asyncio.to_thread(self._process.wait))
+            handle = _handle_of(self._process.pid)
+            await (asyncio.to_thread(self._process.wait) if handle is None else _end_of(handle))
             code = self.exit_code()
         return code or 0
 
@@ -115,9 +116,18 @@ def describe_exit(code: int) -> str:
     return f"exit code {code}"
 
 
-async def _end_of(pid: int) -> None:
-    """Return when a child of ours has ended, which nobody else reaps."""
-    handle = os.pidfd_open(pid)
+def _handle_of(pid: int) -> int | None:
+    """What can be read once a child of ours has ended; None where the kernel, a sandbox or this Python has none."""
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+async def _end_of(handle: int) -> None:
+    """Return when the child has ended, which nobody else reaps."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(handle, ended.set)

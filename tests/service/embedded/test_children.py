@@ -1,5 +1,6 @@
 """Processes of ours: ended in time, tied to us, told from others."""
 
+import errno
 import os
 import signal
 import sys
@@ -114,3 +115,17 @@ def test_an_error_ends_what_goes_on_beside_it() -> None:
 @pytest.mark.parametrize(("code", "words"), [(3, "exit code 3"), (-9, "killed by SIGKILL")])
 def test_exit_codes_in_words(code: int, words: str) -> None:
     assert describe_exit(code) == words
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no handle to begin with")
+@pytest.mark.parametrize("handle", ["as it is", "refused", "unknown to this Python"])
+async def test_its_end_is_heard_with_a_handle_and_without(handle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    if handle == "refused":
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    elif handle == "unknown to this Python":
+        monkeypatch.delattr(os, "pidfd_open")
+    child = Child(["/bin/sh", "-c", "sleep 0.1; exit 3"], dies_by=signal.SIGKILL, environment={})
+    assert await child.ended() == 3
