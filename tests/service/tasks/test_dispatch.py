@@ -367,7 +367,7 @@ async def test_close_ends_though_redis_is_away(pool: Pool, connection: Connectio
 
 
 async def test_other_users_of_redis_are_left_alone(queue: Queue) -> None:
-    """The queue's keys are Dramatiq's; nothing else is touched."""
+    """Nothing but the keys of our own queue is touched."""
     await queue.redis.set("somebody:elses", "value")
     await queue.send([("task_1", 0)])
     await queue.withdraw([("task_1", 0)])
