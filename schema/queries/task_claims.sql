@@ -58,7 +58,7 @@ RETURNING {TaskRecord}
 
 -- name: lost_leases
 -- In pages. After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
--- Nothing is locked: whoever takes one back locks its user first, and looks whether the token is still the row's.
+-- Nothing is locked: whoever takes one back looks whether the token is still the row's.
 SELECT task_id, lease_token, attempts, lease_expires_at
   FROM tasks
  WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
