@@ -54,6 +54,16 @@ class SchemaError(Exception):
     """The database's schema isn't what this version works with; the message says what to do."""
 
 
+class TablesHidden(SchemaError):  # noqa: N818 - what they are
+    """Row security shows this user none of our rows (service/rights.py turns it on): it isn't the tables' owner."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Row security hides Darkroom's tables from the user in DATABASE_URL. Name the one there that runs "
+            "`darkroom migrate` and owns them."
+        )
+
+
 class Migration(Struct, frozen=True):
     """One file of `schema/tables`."""
 
@@ -232,9 +242,10 @@ async def read_journal(connection: Connection) -> dict[int, str] | None:
     """Version to checksum of what was applied; None where Darkroom has never been.
 
     Raises:
-        SchemaError: The journal is another program's.
+        SchemaError: The journal is another program's, or hidden from us.
     """
-    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+    guarded = await connection.fetchval("SELECT row_security_active(to_regclass('schema_migrations'))")
+    if guarded is None:
         return None
     try:
         rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
@@ -243,6 +254,8 @@ async def read_journal(connection: Connection) -> dict[int, str] | None:
             "This database has a table `schema_migrations` that another program made, so nothing was changed. "
             "Rename it, or give Darkroom a schema of its own with search_path in DATABASE_URL."
         ) from None
+    if guarded and not rows:
+        raise TablesHidden
     return {row["version"]: row["checksum"] for row in rows}
 
 

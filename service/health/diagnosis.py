@@ -19,7 +19,7 @@ from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
 from service.health.workers import chores, workers
 from service.installation import redis_keys
-from service.migrations import SchemaError, check_not_newer, check_schema
+from service.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
 from service.settings import Settings
 
 LOOKS = (
@@ -103,6 +103,10 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
     yield await clock(connection)
     try:
         await check_schema(connection)
+    except TablesHidden as error:
+        remedy = "Or make a policy for this user on each of them: CREATE POLICY ... USING (true) WITH CHECK (true)."
+        yield wrong("schema", str(error), remedy)
+        return
     except SchemaError as error:
         yield wrong("schema", str(error), "Run: darkroom migrate")
         return

@@ -10,7 +10,7 @@ from msgspec import structs
 from service.database import Connection
 from service.health.findings import Health
 from service.health.rights import outsiders
-from service.migrations import migrate, our_tables
+from service.migrations import TablesHidden, check_schema, migrate, our_tables, read_journal
 from service.settings import Settings
 
 HOSTS_ROLES = ("anon", "authenticated")
@@ -103,3 +103,19 @@ async def test_every_table_can_be_changed_while_somebody_publishes_it(connection
     await connection.execute("CREATE PUBLICATION everything FOR ALL TABLES")
     for table in our_tables():
         await connection.execute(f"DELETE FROM {table} WHERE false")  # noqa: S608 - our own names
+
+
+async def test_whom_row_security_shows_nothing_is_told_so(hosted: Settings) -> None:
+    """To another user than their owner the tables look empty, as if nothing had ever been migrated."""
+    await migrate(hosted)
+    connection = await asyncpg.connect(hosted.database_url)
+    try:
+        await connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO anon; SET ROLE anon")
+        for look in (check_schema, read_journal):
+            with pytest.raises(TablesHidden, match="DATABASE_URL"):
+                await look(connection)
+        await connection.execute("RESET ROLE; CREATE POLICY everything ON schema_migrations TO anon USING (true)")
+        await connection.execute("SET ROLE anon")
+        await check_schema(connection)
+    finally:
+        await connection.close()
