@@ -8,6 +8,9 @@ import msgspec
 
 AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
 
+ANYWHERE = "[...]"
+"""How msgspec writes a place in an object whose names it doesn't know."""
+
 KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -87,7 +90,7 @@ def explain_validation(message: str, kind: Any = None, *, at: str = "") -> tuple
     """
     path = ""
     if match := AT_PATH.match(message):
-        message, path = match[1], match[2]
+        message, path = match[1], match[2].replace(ANYWHERE, "").lstrip(".")
     for pattern, words in RULES:
         if match := pattern.match(message):
             if match[0].startswith("Object "):
@@ -95,5 +98,5 @@ def explain_validation(message: str, kind: Any = None, *, at: str = "") -> tuple
             said = words(match)
             if match[0].startswith("Invalid enum") and kind is not None and (choices := _choices(kind, path or at)):
                 said = f"{said}; it takes {', '.join(choices)}"
-            return path.removesuffix("[...]"), said
-    return path.removesuffix("[...]"), NOT_VALID
+            return path, said
+    return path, NOT_VALID

@@ -86,6 +86,22 @@ def test_every_choice_of_a_config_is_told(mode: Mode, field: str, value: str) ->
     assert re.fullmatch(rf"doesn't know '{value}'; it takes \w+(, \w+)+", said)
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"config": {"a": 1e999}}', ""),
+        (b'{"config": {"a": {"b": 1e999}}}', ""),
+        (b"[1e999]", "[0]"),
+    ],
+)
+def test_places_without_a_name_are_left_out(body: bytes, path: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(body)
+    at, said = explain_validation(str(caught.value))
+    assert "..." not in at
+    assert (at, said) == (path, "holds a number that is out of range")
+
+
 def test_words_that_nobody_knows_are_not_passed_on() -> None:
     assert explain_validation("Decoder[abc] exploded - at `$.config`") == ("config", "isn't valid here")
     assert explain_malformed("some internal state", b"{}") == "JSON is malformed"
