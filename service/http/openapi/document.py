@@ -1,7 +1,11 @@
 """What the OpenAPI document says of the whole."""
 
-from litestar import MediaType
-from litestar.handlers import HTTPRouteHandler
+from typing import Any
+
+from litestar import MediaType, Router
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotFoundException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.types import Method
@@ -16,6 +20,12 @@ def _operation_id(handler: HTTPRouteHandler, _: Method, path: list[str | PathPar
     return f"{handler.handler_name}_alias" if path[-1] == "upload" else handler.handler_name
 
 
+def _is_there(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """For all else below /docs Litestar has a page of its own, where everybody else gets a problem."""
+    if connection.scope["path"].rstrip("/") not in {"/docs", "/docs/openapi.json"}:
+        raise NotFoundException
+
+
 def openapi_config() -> OpenAPIConfig:
     """What the document says of the whole, and /docs."""
     return OpenAPIConfig(
@@ -23,7 +33,7 @@ def openapi_config() -> OpenAPIConfig:
         version=VERSION,
         summary="Edits photos of people as asynchronous tasks",
         license=License(name="MIT", identifier="MIT"),
-        path="/docs",
+        openapi_router=Router("/docs", route_handlers=[], include_in_schema=False, guards=[_is_there]),
         security=[{"bearer": []}],
         components=Components(
             security_schemes={

@@ -30,7 +30,13 @@ async def logged(api: Api, request_id: str) -> list[str]:
     return lines()
 
 
-@pytest.mark.parametrize("path", ["/nope", API, f"{API}/nope", f"{API}/tasks/a/b", "/%00", "/docs-assets/nope.js"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope", API, f"{API}/nope", f"{API}/tasks/a/b", "/%00", "/docs-assets/nope.js", "/docs/nope", "/docs/%00",
+        "/docs/openapi.yml", "/docs/a/b",
+    ],
+)  # fmt: skip
 async def test_an_unknown_route_is_404(anonymous: httpx.AsyncClient, path: str) -> None:
     problem(await anonymous.get(path), Code.NOT_FOUND, 404)
 
