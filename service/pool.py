@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -90,8 +90,13 @@ class Pool(BasePool):
         connection = await self._take(timeout)
         try:
             yield connection
-        finally:
-            await self.release(connection)
+        except BaseException:
+            # What broke off the work is what happened, and not that the connection can't be given back after it: a
+            # cancelled loop would take that for a database that is away, and go on.
+            with suppress(*UNAVAILABLE, asyncpg.PostgresError):
+                await self.release(connection)
+            raise
+        await self.release(connection)
 
     async def release(self, connection: Any, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
         try:

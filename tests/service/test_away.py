@@ -13,6 +13,7 @@ from msgspec import structs
 from service.away import UNAVAILABLE, DatabaseAway, told, trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
 from service.settings import Settings
+from tests.service.http.proxy import proxied
 
 
 def an_error(code: str, words: str, severity: str = "ERROR") -> asyncpg.PostgresError:
@@ -171,6 +172,30 @@ async def test_a_connection_that_came_back_while_another_was_refused_is_taken_at
     async with asyncio.timeout(2):
         assert await second == 1
     await pool.close()
+
+
+async def test_who_is_cancelled_while_the_database_says_nothing_is_cancelled(settings: Settings) -> None:
+    """And not told that it is away, by when the connection couldn't be given back: loops go on after that."""
+    with proxied(settings.database_url) as proxy:
+        pool = await open_pool(structs.replace(settings, database_url=proxy.url))
+
+        async def ask() -> None:
+            async with pool.acquire(timeout=0.3) as connection:
+                asking.set()
+                await connection.fetchval("SELECT 1")
+
+        asking = asyncio.Event()
+        await asyncio.to_thread(proxy.fall_silent)
+        work = asyncio.create_task(ask())
+        await asking.wait()
+        await asyncio.sleep(0)
+        work.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait({work})
+        assert work.cancelled()
+        await asyncio.to_thread(proxy.let_through)
+        assert await brief(pool) == 1
+        await pool.close()
 
 
 async def test_without_any_open_connection_nobody_waits(narrow: Settings, connection: Connection) -> None:
