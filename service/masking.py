@@ -15,11 +15,11 @@ LEAST_KNOWN = 8
 
 _NAMES = (
     "password", "passwd", "pwd", "token", "signature", "api_key", "secret", "SECRET_KEY", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
+    "AWS_SESSION_TOKEN", "PGPASSWORD", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
 )  # fmt: skip
 
 _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
-    (("://",), re.compile(r"(://[^\s/?#@:'\"]*:)[^\s'\"]*(?=@)")),
+    (("://",), re.compile(r"(://[^\s/?#@:'\"]*:)[^\s\"]*(?=@)")),
     (
         _NAMES,
         re.compile(rf"""(\b(?:ssl_?)?(?:{"|".join(_NAMES)})(?:=|\\?["']:\s?\\?["'])["']?)[^\s&'"\\]+"""),

@@ -36,6 +36,8 @@ def test_a_password_is_blanked_out_in_every_spelling(password: str) -> None:
     [
         ("redis://:s3cr3t@h:1/0, and redis://u:s3cr3t@k", "redis://:***@h:1/0, and redis://u:***@k"),
         ("'postgresql://u:s3cr3t/with@signs@h/d' failed", "'postgresql://u:***@h/d' failed"),
+        ("at postgresql://u:it's-s3cr3t@h/d", "at postgresql://u:***@h/d"),
+        ("PGPASSWORD=s3cr3t psql", "PGPASSWORD=*** psql"),
         ("https://hooks.example/x?token=s3cr3t&a=1", "https://hooks.example/x?token=***&a=1"),
         ("/f?expires=5&signature=s3cr3t HTTP/1.1", "/f?expires=5&signature=*** HTTP/1.1"),
         ("?X-Amz-Signature=s3cr3t&X-Amz-Date=1", "?X-Amz-Signature=***&X-Amz-Date=1"),
