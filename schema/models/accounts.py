@@ -31,6 +31,7 @@ class UserRecord(Struct, frozen=True):
     last_login: datetime | None
     legacy_fingerprint: bytes | None
     is_placeholder: bool
+    judged_at: datetime | None
 
 
 class Account(Struct, frozen=True):

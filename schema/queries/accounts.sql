@@ -25,7 +25,7 @@ SELECT {UserRecord}
  LIMIT :limit
 
 -- name: set_active
-UPDATE users SET is_active = :active, updated_at = now() WHERE user_id = :user_id
+UPDATE users SET is_active = :active, updated_at = now(), judged_at = now() WHERE user_id = :user_id
 RETURNING {UserRecord}
 
 -- name: get_user

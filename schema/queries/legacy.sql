@@ -2,7 +2,9 @@
 -- cast here.
 
 -- name: begin_import
-INSERT INTO legacy_imports (prefix, timezone, take_over) VALUES (:prefix, :timezone, :take_over) RETURNING import_id
+INSERT INTO legacy_imports (prefix, timezone, take_over, source)
+VALUES (:prefix, :timezone, :take_over, :source::text[])
+RETURNING import_id
 
 -- name: finish_import
 UPDATE legacy_imports SET finished_at = now(), summary = :summary::jsonb WHERE import_id = :import_id
@@ -21,8 +23,8 @@ SELECT EXISTS (SELECT FROM legacy_imports WHERE took_over_at IS NOT NULL)
 UPDATE legacy_imports SET took_over_at = now() WHERE import_id = :import_id
 
 -- name: known_tasks
--- In the order of `KnownTask`. Used: it was taken over, and then claimed or cancelled here. Gone: it was imported once,
--- and deleted here.
+-- In the order of `KnownTask`. Used: it was taken over, and then claimed or cancelled here. Gone: it was imported or
+-- exported once, and deleted here.
 SELECT task_id AS record_id,
        legacy_fingerprint AS fingerprint,
        false AS gone,
@@ -38,6 +40,11 @@ SELECT task_id AS record_id,
 SELECT record_id, NULL, true, false, false, false, false, NULL
   FROM legacy_tombstones
  WHERE kind = 'task' AND record_id = ANY (:record_ids::text[])
+ UNION ALL
+SELECT record_id, NULL, true, false, false, false, false, NULL
+  FROM legacy_exported
+ WHERE kind = 'task' AND record_id = ANY (:record_ids::text[])
+   AND NOT EXISTS (SELECT FROM tasks WHERE task_id = record_id)
 
 -- name: losing_rows
 -- Rows that came with the old system's tables and are about to be overwritten by other news of its Redis, whole.
@@ -68,13 +75,19 @@ SELECT user_id AS record_id,
 SELECT record_id, NULL, true, false, false, false, 0, 0
   FROM legacy_tombstones
  WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
+ UNION ALL
+SELECT record_id, NULL, true, false, false, false, 0, 0
+  FROM legacy_exported
+ WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
+   AND NOT EXISTS (SELECT FROM users WHERE user_id = record_id)
 
 -- name: unknown_users
 -- Those of :user_ids that have no account; gone: they were erased here.
-SELECT asked.user_id, legacy_tombstones.record_id IS NOT NULL AS gone
+SELECT asked.user_id,
+       EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'user' AND record_id = asked.user_id)
+       OR EXISTS (SELECT FROM legacy_exported WHERE kind = 'user' AND record_id = asked.user_id) AS gone
   FROM unnest(:user_ids::text[]) AS asked (user_id)
   LEFT JOIN users USING (user_id)
-  LEFT JOIN legacy_tombstones ON kind = 'user' AND record_id = asked.user_id
  WHERE users.user_id IS NULL
 
 -- name: hold_users
@@ -353,6 +366,12 @@ ON CONFLICT (kind, record_id) DO UPDATE
 -- name: erased
 -- Those of these records that were deleted here.
 SELECT record_id FROM legacy_tombstones WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
+ UNION
+SELECT record_id
+  FROM legacy_exported
+ WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
+   AND NOT EXISTS (SELECT FROM tasks WHERE :kind = 'task' AND task_id = record_id)
+   AND NOT EXISTS (SELECT FROM users WHERE :kind = 'user' AND user_id = record_id)
 
 -- name: brought_tasks
 -- Tasks that an import brought and that the old system still has to know, in pages.
@@ -382,7 +401,10 @@ SELECT coalesce(sum(amount), 0)::bigint
 
 -- name: legacy_standing
 -- Whether a task of the old system was deleted here, and in which zone its times are read.
-SELECT EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'task' AND record_id = :task_id) AS gone,
+SELECT EXISTS (SELECT FROM legacy_tombstones WHERE kind = 'task' AND record_id = :task_id)
+       OR EXISTS (SELECT FROM legacy_exported
+                   WHERE kind = 'task' AND record_id = :task_id
+                     AND NOT EXISTS (SELECT FROM tasks WHERE task_id = record_id)) AS gone,
        coalesce((SELECT timezone FROM legacy_imports ORDER BY import_id DESC LIMIT 1), 'UTC') AS timezone
 
 -- name: bury_task

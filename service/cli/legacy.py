@@ -54,7 +54,7 @@ report_option = click.option(
 
 @click.group()
 def legacy() -> None:
-    """Move the data of the system before this one over: import it, as often as you like, and compare."""
+    """Move the data of the system before this one over: import it, as often as you like, compare, and go back."""
 
 
 @legacy.command("import")
@@ -137,3 +137,42 @@ def verify(
     print_json(summary)
     if not summary["equal"]:
         raise click.ClickException(f"{summary['differences']} differences; the first are listed above")
+
+
+@legacy.command()
+@click.option("--redis-url", callback=_redis_url, required=True, help="The Redis to write to.")
+@prefix_option
+@timezone_option
+@click.option("--force", is_flag=True, help="Write even to the Redis that was imported from.")
+@click.option("--remove-deleted", is_flag=True, help="Remove there what was deleted here. Otherwise it is only told.")
+@report_option
+@data_dir_option
+def export(
+    redis_url: str,
+    prefix: str | None,
+    timezone: str | None,
+    force: bool,
+    remove_deleted: bool,
+    report: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """The way back: write what changed here since the import to a Redis, as the old system keeps it.
+
+    Accounts with their balances, tasks with what came of them, and the queue. What has changed there since is left, and
+    told. It may be interrupted and repeated, and an import of what it wrote changes nothing. Stop the API and the
+    workers first.
+    """
+    from service.cli.moving import run_export
+
+    settings = settings_for(data_dir)
+    print_json(
+        run_export(
+            settings,
+            redis_url,
+            prefix or settings.legacy_prefix,
+            report,
+            timezone=timezone,
+            force=force,
+            remove_deleted=remove_deleted,
+        )
+    )

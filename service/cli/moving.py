@@ -1,15 +1,16 @@
-"""What `darkroom legacy` does: an import or a comparison with a bar and a report, connected to either side."""
+"""What `darkroom legacy` does: a move or a comparison with a bar and a report, connected to either side."""
 
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeVar
 
 import click
 from msgspec import structs
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError
 
 from service.away import how_unreachable
 from service.cli.progress import Bar
@@ -17,18 +18,28 @@ from service.connections import one_connection
 from service.database import Connection
 from service.destinations import Destination
 from service.files.mark import open_storage, settle
+from service.files.service import blob_key_of
+from service.files.storage import Storage
+from service.files.urls import FILES_PATH, FileUrls
+from service.legacy.exporter import QueueInUse
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.report import ReportFile
-from service.legacy.source import LegacyRedis, WrongPrefix
+from service.legacy.source import LegacyRedis, WrongPrefix, WrongType
+from service.legacy.target import LegacyTarget
 from service.legacy.telling import Everybody, Told
+from service.legacy.wayback import Return, SameRedis, export_everything
+from service.legacy.writing import AddressOf
 from service.migrations import check_schema
 from service.settings import Settings
 
 COLLECT_EVERY = 1_000_000
 """Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
 
-Work: TypeAlias = Callable[[Connection, LegacyRedis, Told], Awaitable[dict[str, Any]]]
+HOURS: Final = 166
+"""How long the addresses of exported pictures lead somewhere, and an hour more: buckets sign for seven days at most."""
+
+R = TypeVar("R", bound=LegacyRedis)
 
 
 def run_import(
@@ -46,7 +57,7 @@ def run_import(
         bringing = Bringing(files, storage, settings.max_image_pixels)
         return await import_everything(connection, source, structs.replace(wishes, files=bringing), told)
 
-    return _run(settings, redis_url, wishes.prefix, report, work)
+    return _run(settings, LegacyRedis(_old(settings, redis_url), wishes.prefix), report, work)
 
 
 def run_comparison(
@@ -62,16 +73,80 @@ def run_comparison(
     async def work(connection: Connection, source: LegacyRedis, told: Told) -> dict[str, Any]:
         return await verify_everything(connection, source, timezone, told, accept=accept)
 
-    return _run(settings, redis_url, prefix, report, work)
+    return _run(settings, LegacyRedis(_old(settings, redis_url), prefix), report, work)
 
 
-def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | None, work: Work) -> dict[str, Any]:
+def run_export(
+    settings: Settings,
+    redis_url: str,
+    prefix: str,
+    report: Path | None,
+    *,
+    timezone: str | None,
+    force: bool,
+    remove_deleted: bool,
+) -> dict[str, Any]:
+    """Export to another Redis than the old one, and answer the summary."""
+    wishes = Return(
+        address_of=_addresses(settings),
+        sources=_marks(settings),
+        timezone=timezone,
+        force=force,
+        remove_deleted=remove_deleted,
+    )
+
+    async def work(connection: Connection, target: LegacyTarget, told: Told) -> dict[str, Any]:
+        return await export_everything(connection, target, wishes, told)
+
+    try:
+        return _run(settings, LegacyTarget(redis_url, prefix), report, work, doing="written to", done="written")
+    except SameRedis as error:
+        raise click.ClickException(f"{error} Name another one, or say --force to write to it.") from None
+    except QueueInUse:
+        raise click.ClickException("The old queue changes all the time: stop the old API and its workers.") from None
+    except WrongType as error:
+        raise click.ClickException(f"The Redis can't be written to: {error}.") from None
+
+
+def _old(settings: Settings, redis_url: str | None) -> str:
+    """The URL of the old system's Redis."""
     url = redis_url or settings.legacy_redis_url
     if url is None:
         raise click.UsageError("name the old system's Redis with --redis-url, or set LEGACY_REDIS_URL")
+    return url
 
+
+def _marks(settings: Settings) -> list[str]:
+    """What the Redis of the settings can be known by."""
+    if settings.legacy_redis_url is None:
+        return []
+    old = LegacyRedis(settings.legacy_redis_url, settings.legacy_prefix)
+    try:
+        return old.marks()
+    finally:
+        old.close()
+
+
+def _addresses(settings: Settings) -> AddressOf:
+    """Signed URLs for a week; without a secret those that open for their owners' tokens alone."""
+    start = (settings.public_url or "").rstrip("/") + FILES_PATH
+    if not settings.secret_keys:
+        return lambda file_id: start + file_id
+    storage = Storage.made(settings.storage_url, settings.storage_options)
+    urls = FileUrls(settings.secret_keys, settings.public_url, storage)
+    return lambda file_id: urls.url(file_id, blob_key_of(file_id), now=datetime.now(UTC), hours=HOURS)
+
+
+def _run(
+    settings: Settings,
+    source: R,
+    report: Path | None,
+    work: Callable[[Connection, R, Told], Awaitable[dict[str, Any]]],
+    *,
+    doing: str = "read",
+    done: str = "imported",
+) -> dict[str, Any]:
     async def run(told: Told) -> dict[str, Any]:
-        source = LegacyRedis(url, prefix)
         try:
             async with one_connection(settings) as connection:
                 await check_schema(connection)
@@ -92,10 +167,16 @@ def _run(settings: Settings, redis_url: str | None, prefix: str, report: Path | 
         except WrongPrefix as error:
             raise click.ClickException(f"{error} Name it with --prefix, or set LEGACY_PREFIX.") from None
         except NoPermissionError:
-            raise click.ClickException("The old Redis can't be read: this user may not.") from None
+            raise click.ClickException(f"The old Redis can't be {doing}: this user may not.") from None
+        except ReadOnlyError:
+            raise click.ClickException(f"The old Redis can't be {doing}: it is a replica of another.") from None
+        except OutOfMemoryError:
+            raise click.ClickException(
+                f"The old Redis can't be {doing}: its memory is full. What was {done} stays; run it again."
+            ) from None
         except RedisError as error:
             raise click.ClickException(
-                f"The old Redis can't be read: {how_unreachable(error)}. What was imported stays; run it again."
+                f"The old Redis can't be {doing}: {how_unreachable(error)}. What was {done} stays; run it again."
             ) from None
         if file is not None:
             file.finish(summary)

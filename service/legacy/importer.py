@@ -13,7 +13,7 @@ import asyncpg
 from msgspec import Struct, field, structs
 
 from service.database import Connection
-from service.legacy import store
+from service.legacy import export_store, store
 from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.planning import ADOPTED, KnownTask, Outcome, Plan, id_of, judge_task, judge_user, plan
 from service.legacy.records import RawTask, Task, Unreadable, User
@@ -122,13 +122,14 @@ class Importer:
         await store.begin_batch(connection)
         ids = [id_of(record) for record in records]
         kept = await store.kept_verdicts(connection, "user", _ids(records))
+        ours = await export_store.exported(connection, "user", ids)
         judge = partial(judge_user, switched=await store.balances_live_here(connection))
-        decided = plan(records, await store.known_users(connection, ids), kept, judge)
+        decided = plan(records, await store.known_users(connection, ids), kept, judge, ours)
         known = [user.user_id for user in decided.put if decided.outcomes[user.user_id] is not Outcome.IMPORTED]
         if known and not self._dry_run:
             # Whether one was used, and its balance, stay as they are until it is written.
             await store.hold_users(connection, known)
-            decided = plan(records, await store.known_users(connection, ids), kept, judge)
+            decided = plan(records, await store.known_users(connection, ids), kept, judge, ours)
         decided.put.sort(key=lambda user: user.user_id)
         deferred = await self._settle_emails(decided, last=last)
         if not self._dry_run:
@@ -206,9 +207,11 @@ class Importer:
     ) -> tuple[Plan[TaskRow], dict[str, KnownTask], set[str], int]:
         """What became of the records, what was known of them before; and as `_place_users`."""
         await store.begin_batch(connection)
-        known = await store.known_tasks(connection, [id_of(record) for record in records])
+        ids = [id_of(record) for record in records]
+        known = await store.known_tasks(connection, ids)
         kept = await store.kept_verdicts(connection, "task", _ids(records))
-        decided = plan(records, known, kept, self._judge_task)
+        ours = await export_store.exported(connection, "task", ids)
+        decided = plan(records, known, kept, self._judge_task, ours)
         accounts, placed = await self._place_users(decided)
         # Three of the table's indexes begin with the user: neighbours share their pages.
         decided.put.sort(key=lambda task: (task.user_id or "", task.task_id))

@@ -56,7 +56,11 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
     import_id = None
     if not wishes.dry_run:
         import_id = await store.begin_import(
-            connection, prefix=wishes.prefix, timezone=zone.name, take_over=wishes.take_over
+            connection,
+            prefix=wishes.prefix,
+            timezone=zone.name,
+            take_over=wishes.take_over,
+            source=await asyncio.to_thread(source.marks),
         )
     same_clock = last is None or last.timezone == zone.name
     importer = Importer(connection, source, zone, told, same_clock=same_clock, dry_run=wishes.dry_run)

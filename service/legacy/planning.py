@@ -1,6 +1,6 @@
 """What an import does with each record of a batch, given what is known about it here. Decides; writes nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
@@ -147,8 +147,12 @@ def plan(
     known: Mapping[str, Known],
     kept: Iterable[Kept],
     judge: Callable[[Readable, Known], Verdict[Readable]],
+    ours: Mapping[str, Collection[bytes]],
 ) -> Plan[Readable]:
-    """Sort a batch's records by what is to be done with them; a record that comes twice counts once."""
+    """Sort a batch's records by what is to be done with them; a record that comes twice counts once.
+
+    `ours` are the fingerprints of what exports have written of them: what looks so says nothing that isn't known here.
+    """
     quarantined = {one.record_id: one.fingerprint for one in kept if one.verdict == "quarantine"}
     result = Plan[Readable]()
     for record in records:
@@ -156,8 +160,8 @@ def plan(
         if record_id in result.outcomes:
             continue
         here = known.get(record_id)
-        if here is not None and here.gone:
-            result.outcomes[record_id] = Outcome.GONE
+        if here is not None and (settled := _settled(here, record.fingerprint, ours.get(record_id, ()))):
+            result.outcomes[record_id] = settled
         elif isinstance(record, Unreadable):
             result.outcomes[record_id] = Outcome.QUARANTINED
             if quarantined.get(record_id) != record.fingerprint:
@@ -175,6 +179,13 @@ def plan(
             if verdict.standing:
                 result.standing.add(record_id)
     return result
+
+
+def _settled(here: KnownTask | KnownUser, fingerprint: bytes, ours: Collection[bytes]) -> Outcome | None:
+    """What becomes of a record whatever it says: it is gone here, or it was written from here."""
+    if here.gone:
+        return Outcome.GONE
+    return Outcome.UNCHANGED if fingerprint in ours else None
 
 
 def judge_task(record: TaskRow, known: KnownTask, *, same_clock: bool) -> Verdict[TaskRow]:

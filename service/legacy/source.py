@@ -1,6 +1,8 @@
 """The Redis of the system before this one: read in batches, and never written to."""
 
+import os
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -87,6 +89,17 @@ class LegacyRedis:
                 f"No task's key begins with {self._prefix!r}, but there are some that begin with {other!r}."
             )
 
+    def marks(self) -> list[str]:
+        """What this database can be known by again: its server's addresses, and its run, where it tells that."""
+        said = self._redis.connection_pool.connection_kwargs
+        database = said.get("db") or 0
+        found = {f"{place}/{database}" for place in places_of(said)}
+        try:
+            run = self._redis.info("server").get("run_id")
+        except redis.RedisError:  # it may not be asked, or is away
+            run = None
+        return sorted(found | ({f"run {run}/{database}"} if run else set()))
+
     def size(self) -> int:
         """How many keys there are, of whatever kind."""
         return self._redis.dbsize()
@@ -96,8 +109,14 @@ class LegacyRedis:
         for keys in self._keys(self._data_key):
             left = self._ask(_PTTL, keys) if with_expiry else [-1] * len(keys)
             lives = dict(zip(keys, left, strict=True))
-            for group, size in self._bounded(keys):
-                yield self._large(group[0], lives) if size > LARGEST_FIELD else self._tasks(group, lives)
+            yield from self._records(keys, lives)
+
+    def _records(self, keys: Sequence[bytes], milliseconds_left: Mapping[bytes, int]) -> Generator[list[RawTask]]:
+        for group, size in self._bounded(keys):
+            if size > LARGEST_FIELD:
+                yield self._large(group[0], milliseconds_left)
+            else:
+                yield self._tasks(group, milliseconds_left)
 
     def _bounded(self, keys: Sequence[bytes]) -> Generator[tuple[list[bytes], int]]:
         """These keys, as many at a time as have BYTES_AT_ONCE together; with the size of them."""
@@ -296,6 +315,18 @@ class LegacyRedis:
             yield from _batches(keys, self._batch)
             if cursor == 0:
                 return
+
+
+def places_of(said: Mapping[str, Any]) -> set[str]:
+    """Where a connection leads: a socket's path; a host, by its name and by every address that this has."""
+    if "path" in said:
+        return {os.path.realpath(said["path"])}
+    host, port = str(said.get("host", "localhost")).lower(), said.get("port", 6379)
+    try:
+        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except OSError:
+        addresses = set[str]()
+    return {f"{name}:{port}" for name in {host, *addresses}}
 
 
 def _answer(connection: Any) -> Any:

@@ -35,8 +35,12 @@ class Import(Struct, frozen=True):
     finished_at: datetime | None
 
 
-async def begin_import(connection: Connection, *, prefix: str, timezone: str, take_over: bool) -> int:
-    return await QUERIES["begin_import"].value(connection, prefix=prefix, timezone=timezone, take_over=take_over)
+async def begin_import(
+    connection: Connection, *, prefix: str, timezone: str, take_over: bool, source: Sequence[str]
+) -> int:
+    return await QUERIES["begin_import"].value(
+        connection, prefix=prefix, timezone=timezone, take_over=take_over, source=source
+    )
 
 
 async def finish_import(connection: Connection, import_id: int, summary: Any) -> None:

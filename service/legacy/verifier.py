@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from service.database import Connection
-from service.legacy import store
+from service.legacy import export_store, store
 from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.comparing import Differences, UserHere, compare_ledger, compare_task, compare_user
 from service.legacy.importer import EMAIL_TAKEN
@@ -115,6 +115,7 @@ class Verifier:
         kept = await self._kept("user", [id_of(record) for record in records])
         missing = [user_id for user_id in ids if user_id not in here]
         erased = await store.erased(self._connection, "user", missing) if missing else frozenset[str]()
+        ours = await export_store.exported(self._connection, "user", ids)
         await self._unreadable("user", [record for record in records if isinstance(record, Unreadable)], kept)
         found: list[Difference] = []
         for record in records:
@@ -122,7 +123,9 @@ class Verifier:
                 continue
             self._credits["balances"] += record.current_credits
             if record.user_id in here:
-                differing = _compared(record, here[record.user_id], kept)
+                account = here[record.user_id]
+                written_here = record.fingerprint in ours.get(record.user_id, ())
+                differing = compare_ledger(account) if written_here else _compared(record, account, kept)
                 found.append(difference(record.user_id, differing, record.fingerprint))
             elif record.user_id not in erased:
                 found.append(difference(record.user_id, {MISSING_HERE: None}, record.fingerprint))
@@ -131,6 +134,8 @@ class Verifier:
         self._told.advance(len(records))
 
     async def _tasks(self, records: Sequence[Task | Unreadable]) -> None:
+        """Compare tasks. What an export wrote is what was here; that it changed here since is no difference."""
+        ours = await export_store.exported(self._connection, "task", [id_of(record) for record in records])
         readable = [record for record in records if isinstance(record, Task)]
         found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
         here = {task.task_id: task for task in found}
@@ -138,7 +143,9 @@ class Verifier:
         differing = [
             (record, found)
             for record in readable
-            if record.task_id in here and (found := compare_task(record, here[record.task_id]))
+            if record.task_id in here
+            and record.fingerprint not in ours.get(record.task_id, ())
+            and (found := compare_task(record, here[record.task_id]))
         ]
         unreadable = [record for record in records if isinstance(record, Unreadable)]
         asked = [id_of(record) for record in (*unreadable, *(record for record, _ in differing))]

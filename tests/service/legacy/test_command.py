@@ -16,6 +16,7 @@ from msgspec import structs
 from service.database import Connection
 from service.settings import Settings
 from tests.chaos.pgbouncer import needs_pgbouncer, pooled
+from tests.conftest import url_of_database
 from tests.legacy.sample import Sample, generate
 from tests.running import environment, nobodys_port, run_command
 from tests.service.legacy.moves import JSON, Old
@@ -36,7 +37,8 @@ def refused(answer: "subprocess.CompletedProcess[str]", words: str, code: int) -
     assert answer.stdout == ""
     said = [line for line in answer.stderr.splitlines() if not line.startswith(("Usage: ", "Try "))]
     assert words in said[-1]
-    assert len([line for line in said if line.strip() and not line.startswith(("users: ", "tasks: "))]) == 1
+    parts = ("users: ", "tasks: ", "deleted: ")
+    assert len([line for line in said if line.strip() and not line.startswith(parts)]) == 1
     assert "Traceback" not in answer.stderr
 
 
@@ -155,3 +157,44 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65_536)
     except OSError:
         return b""
+
+
+def test_the_way_back_is_a_command(settings: Settings, old: Old, redis_url: str) -> None:
+    """To another Redis than the one imported from, whatever its name; told in one line where it can't."""
+    old.user("usr_1", current_credits=4368)
+    old.task(TASK, "usr_1", "pending")
+    assert called(settings, "import", "--redis-url", old.url, "--take-over").returncode == 0
+    before = old.dump()
+    other_name = old.url.replace("127.0.0.1", "localhost")
+    for url in (old.url, other_name):
+        refused(called(settings, "export", "--redis-url", url), "imported from. Name another one, or say --force", 1)
+    refused(called(settings, "export"), "Missing option '--redis-url'", 2)
+    refused(called(settings, "export", "--redis-url", f"redis://127.0.0.1:{nobodys_port()}"), "nobody listens there", 1)
+    assert old.dump() == before
+    another = Old(url_of_database(redis_url, "5"))
+    try:
+        another.redis.flushdb()
+        there = called(settings, "export", "--redis-url", another.url)
+        assert there.returncode == 0, there.stderr
+        summary: JSON = json.loads(there.stdout)
+        assert (summary["users"]["written"], summary["tasks"]["written"], summary["queue"]["waiting"]) == (0, 1, 1)
+        named = called(settings, "export", "--redis-url", another.url, LEGACY_REDIS_URL=another.url)
+        refused(named, "imported from. Name another one, or say --force", 1)
+        another.redis.flushdb()
+        another.redis.set("formy:task:queue", "what?")
+        refused(called(settings, "export", "--redis-url", another.url), "under formy:task:queue lies a string", 1)
+    finally:
+        another.redis.flushdb()
+        another.close()
+
+
+@needs_pgbouncer
+def test_the_way_back_leads_through_a_pooler(settings: Settings, old: Old, tmp_path: Path) -> None:
+    old.user("usr_1")
+    old.task(TASK, "usr_1", "pending")
+    assert called(settings, "import", "--redis-url", old.url, "--take-over").returncode == 0
+    with pooled(settings.database_url, tmp_path, sessions=2) as bouncer:
+        pooler = structs.replace(settings, database_url=bouncer.url)
+        there = called(pooler, "export", "--redis-url", old.url, "--force")
+    assert there.returncode == 0, there.stderr
+    assert old.queue() == [TASK]

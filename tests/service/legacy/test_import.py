@@ -203,6 +203,7 @@ async def test_every_column_of_a_user(connection: Connection, old: Old) -> None:
         "created_at": datetime(2025, 1, 2, 3, 4, 5, 678_901, UTC),
         "last_login": datetime(2025, 12, 1, 10, tzinfo=UTC),
         "is_placeholder": False,
+        "judged_at": None,
     }
     assert await ledger(connection, "usr_1") == [("opening", 100, 100)]
 
