@@ -41,8 +41,12 @@ class Presenter:
     def _file_fields(self, record: FileRecord) -> dict[str, Any]:
         return {
             **{name: getattr(record, name) for name in UploadedFile.__struct_fields__ if name != "url"},
-            "url": self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC)),
+            "url": self.url_of(record),
         }
+
+    def url_of(self, record: FileRecord) -> str:
+        """Where a file can be loaded without a token, for a while."""
+        return self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC))
 
     def _fields(self, record: TaskRecord) -> dict[str, Any]:
         return {
@@ -67,7 +71,7 @@ class Presenter:
 
     def _input_url(self, file_id: str | None, files: Mapping[str, FileRecord]) -> str | None:
         record = files.get(file_id) if file_id else None
-        return None if record is None else self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC))
+        return None if record is None else self.url_of(record)
 
 
 SHARED_FIELDS = tuple(

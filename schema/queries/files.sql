@@ -45,6 +45,13 @@ SELECT {FileRecord} FROM files WHERE file_id = :file_id LIMIT 1
 -- name: get_users_file
 SELECT {FileRecord} FROM files WHERE file_id = :file_id AND user_id = :user_id
 
+-- name: find_brought
+-- By where the old system served it: a result's path as it is written or meant, an upload's id.
+SELECT {FileRecord} FROM files WHERE user_id = :user_id AND old_address = ANY (:addresses::text[]) AND brought
+ UNION ALL
+SELECT {FileRecord} FROM files WHERE user_id = :user_id AND file_id = :file_id AND brought
+ LIMIT 1
+
 -- name: lock_file
 -- A create that has just found the file holds a share of this lock until it has committed its task.
 SELECT file_id FROM files WHERE file_id = :file_id AND user_id = :user_id FOR UPDATE

@@ -17,8 +17,9 @@ SELECT split_part(record_id, '/', 1), nullif(substr(record_id, strpos(record_id 
 -- name: add_brought_file
 -- The first row of a file, whose blob was just stored; or one more owner's on the blob that is there.
 INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height,
-                   brought)
-VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :content_type, :size, :width, :height, true)
+                   brought, old_address)
+VALUES (:file_id, :user_id, :task_id, :purpose, :filename, :blob_key, :sha256, :content_type, :size, :width, :height, true,
+        :old_address)
 ON CONFLICT (file_id, user_id) DO NOTHING
 
 -- name: share_files

@@ -1,8 +1,10 @@
 """What may be done with files: upload, read, delete. Their bytes are blobs in the storage, their rows in the table."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import asyncpg
 import structlog
@@ -26,12 +28,25 @@ PUT_WITHIN = 10.0
 SLOWEST_PUT = 250_000
 """Bytes a second."""
 
+LONGEST_ADDRESS = 500
+UPLOAD = re.compile(r"/uploads/(?:[^/]+/)*((?:file|img)_[A-Za-z0-9_-]{1,45})(?:\.[A-Za-z0-9]+)?", re.ASCII)
+"""An upload's old path: it is named after its id, wherever it lies."""
+
 log = structlog.get_logger(__name__)
 
 
 def blob_key_of(file_id: str) -> str:
     """Where a new file's bytes go: spread over a thousand folders by the random end of the id."""
     return f"{file_id[-2:]}/{file_id}"
+
+
+def old_addresses(raw_path: bytes) -> list[str]:
+    """A path as it is written and as it is meant, if it is text that can be looked up; none otherwise."""
+    try:
+        found = [raw_path.decode(), unquote_to_bytes(raw_path).decode()]
+    except UnicodeDecodeError:
+        return []
+    return [] if "\0" in found[-1] or len(raw_path) > 3 * LONGEST_ADDRESS else list(dict.fromkeys(found))
 
 
 class FileService:
@@ -145,6 +160,22 @@ class FileService:
                     record = await store.get_users_file(connection, user_id, file_id)
         if record is None:
             raise not_found(file_id)
+        return record
+
+    async def find_brought(self, user_id: str, raw_path: bytes) -> FileRecord:
+        """This user's file that the system before this one served under a path; see `old_addresses`.
+
+        Raises:
+            Refused: FILE_NOT_FOUND, another user's file included.
+        """
+        addresses = old_addresses(raw_path)
+        record = None
+        if addresses:
+            upload = UPLOAD.fullmatch(addresses[-1])
+            async with self._pool.acquire() as connection:
+                record = await store.find_brought(connection, user_id, addresses, upload[1] if upload else None)
+        if record is None:
+            raise Refused(ProblemCode.FILE_NOT_FOUND, "You have no file that was once at this address.")
         return record
 
     async def records(self, user_id: str, file_ids: Sequence[str]) -> dict[str, FileRecord]:

@@ -93,6 +93,15 @@ async def get_users_file(connection: Connection, user_id: str, file_id: str) -> 
     return await QUERIES["get_users_file"].row(connection, FileRecord, user_id=user_id, file_id=file_id)
 
 
+async def find_brought(
+    connection: Connection, user_id: str, addresses: Sequence[str], file_id: str | None
+) -> FileRecord | None:
+    """This user's file that came along from the system before this one, from one of these addresses or of this id."""
+    return await QUERIES["find_brought"].row(
+        connection, FileRecord, user_id=user_id, addresses=addresses, file_id=file_id
+    )
+
+
 async def lock_file(connection: Connection, user_id: str, file_id: str) -> bool:
     return await QUERIES["lock_file"].value(connection, user_id=user_id, file_id=file_id) is not None
 

@@ -16,6 +16,7 @@ from service.http.controllers.accounts import AccountController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
+from service.http.controllers.old_addresses import old_address
 from service.http.controllers.tasks import TaskController
 from service.http.gate import authenticated
 from service.http.layers.context import RequestContext
@@ -37,7 +38,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
     app = Litestar(
-        route_handlers=[_api(settings), livez, readyz, openapi_document, docs_asset],
+        route_handlers=[_api(settings), old_address, livez, readyz, openapi_document, docs_asset],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],

@@ -35,8 +35,8 @@ async def rows_of_files(
     return found
 
 
-async def add_brought_file(connection: Connection, new: NewFile) -> None:
-    await QUERIES["add_brought_file"].run(connection, **structs.asdict(new))
+async def add_brought_file(connection: Connection, new: NewFile, old_address: str | None = None) -> None:
+    await QUERIES["add_brought_file"].run(connection, **structs.asdict(new), old_address=old_address)
 
 
 async def share_files(connection: Connection, shared: Sequence[tuple[str, str]]) -> None:

@@ -16,12 +16,12 @@ from service.database import Connection
 from service.files import store as files
 from service.files.judging import UnacceptableImage, judge
 from service.files.naming import UNNAMED, clean_filename
-from service.files.service import blob_key_of
+from service.files.service import LONGEST_ADDRESS, blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
 from service.legacy import file_store, store
 from service.legacy.batches import ahead
-from service.legacy.folder import Folder, is_upload
+from service.legacy.folder import Folder, is_upload, path_of
 from service.legacy.planning import note
 from service.legacy.records import Task
 from service.legacy.telling import Finding, Told
@@ -248,5 +248,11 @@ async def _bring(
         new = made[task.task_id]
         if await file_store.bring_result(connection, task, {f"{one.purpose}_file_id": one.file_id for one in new}):
             for one in new:
-                await file_store.add_brought_file(connection, one)
+                await file_store.add_brought_file(connection, one, _old_address(task, one))
             await files.keep_blobs(connection, [one.blob_key for one in new])
+
+
+def _old_address(task: file_store.ResultElsewhere, picture: NewFile) -> str | None:
+    """Where the old system served it; None where that is too long to be looked up."""
+    address = path_of(getattr(task.pictures, KINDS[picture.purpose or ""]))
+    return address if len(address) <= LONGEST_ADDRESS else None

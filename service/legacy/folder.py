@@ -30,7 +30,7 @@ class Folder:
 
     def find(self, address: str) -> Path | None:
         """The file that the old system serves under a path such as `/results/a/output.jpg`, or a URL with it."""
-        path = unquote(_BEFORE_PATH.sub("", address).partition("?")[0].partition("#")[0]).lstrip("/")
+        path = unquote(path_of(address)).lstrip("/")
         for candidate in (path, path.partition("/")[2]):
             try:
                 found = (self._root / candidate).resolve()
@@ -43,6 +43,11 @@ class Folder:
     def name_of(self, path: Path) -> str:
         """The path below the folder, for people."""
         return path.relative_to(self._root).as_posix()
+
+
+def path_of(address: str) -> str:
+    """The path in an old address, as it is written there, from its one slash on."""
+    return "/" + _BEFORE_PATH.sub("", address).partition("?")[0].partition("#")[0].lstrip("/")
 
 
 def is_upload(file_id: str) -> bool:
