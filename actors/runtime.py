@@ -27,6 +27,7 @@ from actors.presence import Presence, keep_signing
 from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
+from service.farewell import in_passing
 from service.files.storage import StorageError
 from service.logs import sign_lines
 from service.migrations import SchemaError
@@ -163,13 +164,16 @@ class Runtime(Middleware):
         if self._dispatcher is not None:
             await self._dispatcher.close()
         if self._pool is not None:
-            try:
-                async with self._pool.acquire() as connection:
-                    await workers.forget_worker(connection, self._worker_id)
-            except UNAVAILABLE as error:
-                log.debug("worker not signed off", error=type(error).__name__)
+            await in_passing(self._sign_off(self._pool))
         await self._held.aclose()
         self._directory.close()
+
+    async def _sign_off(self, pool: Pool) -> None:
+        try:
+            async with pool.acquire() as connection:
+                await workers.forget_worker(connection, self._worker_id)
+        except UNAVAILABLE as error:
+            log.debug("worker not signed off", error=type(error).__name__)
 
 
 async def _warm_up(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from schema.messages import Keys
 from service.away import trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
+from service.farewell import in_passing
 from service.files.mark import open_storage
 from service.files.storage import Storage, StorageError
 from service.installation import redis_keys
@@ -23,7 +24,7 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from asyncpg import Connection as OwnConnection
 
-CLOSE_WITHIN = 2.0
+CLOSE_WITHIN = 1.0
 """Seconds that the pool's connections get to be given back and to say goodbye."""
 
 log = structlog.get_logger(__name__)
@@ -61,9 +62,10 @@ async def open_connections(
         await _look_at_redis(queue, needed=kind == "worker")
         yield Connections(pool, queue, await _settled_storage(settings, pool, presence), presence)
     finally:
-        await presence.end()
+        signing_off = await in_passing(presence.end())
         await queue.close()
         await _close(pool)
+        await asyncio.wait({signing_off}, timeout=CLOSE_WITHIN)
 
 
 @asynccontextmanager

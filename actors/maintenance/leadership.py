@@ -11,6 +11,7 @@ import structlog
 from service import leading
 from service.away import UNAVAILABLE
 from service.database import Pool
+from service.farewell import in_passing
 
 LEASE = timedelta(seconds=5)
 LOOK_EVERY = 1.0
@@ -54,7 +55,7 @@ class Leadership:
         finally:
             if self.leads:
                 await self._step_down()
-                await self._hand_over()
+                await in_passing(self._hand_over())
 
     async def _look(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asked = _now()

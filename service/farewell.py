@@ -1,0 +1,15 @@
+"""What is done on leaving if it can be: nobody waits long for it."""
+
+import asyncio
+from collections.abc import Coroutine
+
+PATIENCE = 1.0
+"""Seconds: a database that says nothing keeps no process from ending."""
+
+
+async def in_passing(work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+    """Begin it, and go on without it when it takes too long. It ends at the latest with its connection."""
+    leaving = asyncio.create_task(work)
+    await asyncio.wait({leaving}, timeout=PATIENCE)
+    leaving.cancel()
+    return leaving
