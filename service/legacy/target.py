@@ -144,5 +144,6 @@ class NewQueue:
         try:
             self._watching.execute()
         except redis.WatchError:
+            self._redis.delete(self._key + IN_MAKING)
             return False
         return True

@@ -115,7 +115,10 @@ class _Clock:
     def told(self, moment: datetime | None) -> str | None:
         if moment is None:
             return None
-        text = moment.astimezone(self._zone).replace(tzinfo=None).isoformat()
+        try:
+            text = moment.astimezone(self._zone).replace(tzinfo=None).isoformat()
+        except OverflowError:  # at the end of time, with its zone
+            return moment.isoformat()
         if time_of(text, self._zone) != moment:
             self.remarks = (REPEATED_HOUR,)
         return text

@@ -13,8 +13,9 @@ import redis
 from schema.models.tasks import TaskFailure, TaskStatus
 from service.accounts import users as accounts
 from service.database import Connection, Pool
+from service.legacy.exporter import QueueInUse
 from service.legacy.records import Fields, RawTask, Task
-from service.legacy.target import LegacyTarget
+from service.legacy.target import LegacyTarget, NewQueue
 from service.legacy.tasks import Zone, read_task
 from service.legacy.wayback import Return, SameRedis, export_everything
 from service.legacy.writing import REPEATED_HOUR, RUNS_HERE
@@ -272,3 +273,27 @@ async def test_an_account_that_was_suspended_here_is_so_there(connection: Connec
     assert other.redis.keys("user:id:*") == [b"user:id:usr_1"]
     for key in ("user:id:usr_1", "user:email:usr_1@example.com"):
         assert json.loads(cast("bytes", other.redis.get(key)))["is_active"] is False
+
+
+@pytest.mark.parametrize("always", [False, True])
+async def test_a_task_that_is_queued_there_meanwhile_is_not_lost(
+    connection: Connection, pool: Pool, old: Old, other: Old, monkeypatch: pytest.MonkeyPatch, always: bool
+) -> None:
+    ids = await lived(connection, pool, old)
+    put, pushed = NewQueue.put, list[str]()
+
+    def late(self: NewQueue) -> bool:
+        if always or not pushed:
+            pushed.append(f"task_{len(pushed)}")
+            other.redis.rpush(f"{PREFIX}task:queue", pushed[-1])
+        return put(self)
+
+    monkeypatch.setattr(NewQueue, "put", late)
+    if always:
+        with pytest.raises(QueueInUse):
+            await back(connection, other)
+        assert other.queue() == pushed
+    else:
+        await back(connection, other)
+        assert other.queue() == [ids["running"], ids["waits"], ids["new"], "task_0"]
+    assert not any(b"in-making" in key for key in other.dump())
