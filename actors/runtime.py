@@ -40,6 +40,9 @@ from service.workspaces import own_directory
 
 T = TypeVar("T")
 
+LOOPS_END_WITHIN = 7.0
+"""Seconds for what goes on in the background, handing over the lead included."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -158,7 +161,8 @@ class Runtime(Middleware):
     async def _close(self) -> None:
         for running in (*self._loops, *self._warming):
             running.cancel()
-        await asyncio.gather(*self._loops, *self._warming, return_exceptions=True)
+        # A chore that can't even roll back, since the database says nothing, ends with its connection.
+        await in_passing(_ended(*self._loops, *self._warming), LOOPS_END_WITHIN)
         for engine in self._engines:
             await engine.close()
         if self._dispatcher is not None:
@@ -174,6 +178,10 @@ class Runtime(Middleware):
                 await workers.forget_worker(connection, self._worker_id)
         except UNAVAILABLE as error:
             log.debug("worker not signed off", error=type(error).__name__)
+
+
+async def _ended(*running: asyncio.Task[None]) -> None:
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _warm_up(engine: Engine) -> None:

@@ -7,9 +7,9 @@ PATIENCE = 1.0
 """Seconds: a database that says nothing keeps no process from ending."""
 
 
-async def in_passing(work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+async def in_passing(work: Coroutine[object, object, None], within: float = PATIENCE) -> "asyncio.Task[None]":
     """Begin it, and go on without it when it takes too long. It ends at the latest with its connection."""
     leaving = asyncio.create_task(work)
-    await asyncio.wait({leaving}, timeout=PATIENCE)
+    await asyncio.wait({leaving}, timeout=within)
     leaving.cancel()
     return leaving
