@@ -5,11 +5,12 @@ What is passed over is counted in the database, logged once with its id, and tol
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import asyncpg
 import structlog
+from asyncpg.transaction import Transaction
 from msgspec import Struct
 
 from service.away import UNAVAILABLE
@@ -27,6 +28,9 @@ WHOLE = ""
 
 LOCK_PATIENCE = "SET LOCAL lock_timeout = '1s'"
 """How long one row may keep the others waiting because somebody holds it locked."""
+
+UNDO_WITHIN = 5.0
+"""Seconds for a roll-back. asyncpg first waits for what it breaks off: for ever, while the database says nothing."""
 
 TOGETHER_WITHIN = 5.0
 """Seconds that many rows get together, before each is tried on its own."""
@@ -70,8 +74,7 @@ class Sparing:
                 yield connection
                 await transaction.commit()
             except BaseException as error:
-                with suppress(*UNAVAILABLE):
-                    await transaction.rollback()
+                await _undo(connection, transaction)
                 if not isinstance(error, Exception):
                     raise
                 failed = error
@@ -122,6 +125,15 @@ class Sparing:
         except UNAVAILABLE:
             return True
         return isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+
+
+async def _undo(connection: Connection, transaction: Transaction) -> None:
+    """A connection that can't be told so is of no use to anybody any more; the server undoes it by itself."""
+    try:
+        async with asyncio.timeout(UNDO_WITHIN):
+            await transaction.rollback()
+    except UNAVAILABLE:
+        connection.terminate()
 
 
 def _reason(error: Exception) -> str:

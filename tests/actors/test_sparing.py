@@ -2,28 +2,32 @@
 
 # ruff: noqa: ASYNC240 - a test may wait for its own disk
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, retention, silent_workers, undispatched
 from actors.maintenance.chores import Chore, once
 from actors.maintenance.ground import Ground, Rules
 from schema.models.tasks import TaskStatus
-from service.database import Connection, Pool
+from service import sparing
+from service.database import Connection, Pool, open_pool
 from service.files import store as files
 from service.files.storage import Storage
 from service.health.workers import chores
 from service.queue import Queue
 from service.settings import Settings
-from service.sparing import recent_failures
+from service.sparing import Sparing, recent_failures
 from service.tasks.dispatch import Dispatcher
 from tests import lives
 from tests.factories import add_file, add_task
+from tests.service.http.proxy import proxied
 
 DAY = timedelta(days=1)
 POISON = 3
@@ -247,3 +251,29 @@ async def test_a_failure_is_logged_once_and_forgotten_when_it_is_over(
     assert (await chores(connection)).health == "ok"
     await silent_workers.forget(ground)
     assert await connection.fetchval("SELECT count(*) FROM chore_failures") == 0
+
+
+async def test_a_round_that_is_ended_while_the_database_says_nothing_ends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leader that is none any more stops, and may stand again: nobody else may be there."""
+    monkeypatch.setattr(sparing, "UNDO_WITHIN", 0.2)
+    with proxied(settings.database_url) as proxy:
+        pool = await open_pool(structs.replace(settings, database_url=proxy.url))
+        inside = asyncio.Event()
+
+        async def work() -> None:
+            async with Sparing(pool, "a chore").alone("a row") as connection:
+                await asyncio.to_thread(proxy.fall_silent)
+                inside.set()
+                await connection.fetchval("SELECT 1")
+
+        working = asyncio.create_task(work())
+        await inside.wait()
+        working.cancel()
+        await asyncio.wait({working}, timeout=lives.PATIENCE)
+        assert working.cancelled()
+        await asyncio.to_thread(proxy.let_through)
+        async with pool.acquire() as connection:
+            assert not connection.is_in_transaction()
+        await pool.close()
