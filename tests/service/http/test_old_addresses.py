@@ -12,6 +12,7 @@ from service.embedded.servers import EmbeddedServers
 from service.files.storage import Storage
 from service.files.store import QUERIES
 from service.legacy.files import Bringing
+from service.migrations import all_migrations
 from service.settings import Settings
 from tests.conftest import url_of_database
 from tests.service.http.conftest import NewUser
@@ -113,3 +114,19 @@ async def test_the_look_up_takes_an_index(db: Connection) -> None:
     told = "\n".join(line[0] for line in plan)
     assert "idx_files_old_address" in told
     assert "Seq Scan" not in told
+
+
+async def test_what_was_brought_before_has_its_addresses_too(owner: User, db: Connection) -> None:
+    """The migration that made room for them fills in what earlier imports brought."""
+    addresses = "SELECT file_id, old_address FROM files WHERE user_id = $1 AND task_id IS NOT NULL ORDER BY file_id"
+    before = await db.fetch(addresses, owner.user_id)
+    assert {row["old_address"] for row in before} == {OUTPUT, THUMBNAIL, "/results/absolute.jpg"}
+    (fill,) = [
+        statement
+        for migration in all_migrations()
+        for statement in migration.statements
+        if "SET old_address" in statement
+    ]
+    await db.execute("UPDATE files SET old_address = NULL WHERE user_id = $1", owner.user_id)
+    await db.execute(fill)
+    assert await db.fetch(addresses, owner.user_id) == before
