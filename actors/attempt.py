@@ -42,7 +42,7 @@ class Attempt:
             log.error(  # noqa: TRY400 - the database is away, wherever it was noticed
                 "gave up on the database; the task's outcome is lost, and its lease runs out",
                 task_id=task.task_id,
-                error=str(gave_up),
+                error=type(gave_up.__cause__).__name__,
             )
 
     async def _race(self) -> None:

@@ -69,7 +69,11 @@ class Editor:
                 lambda: lifecycle.claim(self._bench.pool, named_task_id, worker_id=self._worker_id, modes=modes)
             )
         except GaveUp as gave_up:
-            log.warning("gave up on the database; nothing claimed", task_id=named_task_id, error=str(gave_up))
+            log.warning(
+                "gave up on the database; nothing claimed",
+                task_id=named_task_id,
+                error=type(gave_up.__cause__).__name__,
+            )
             return None
         if taken.unknown:
             await self._dispatcher.count_unknown(named_task_id)

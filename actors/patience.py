@@ -42,7 +42,7 @@ class Patience:
                 done = await operation()
             except UNAVAILABLE as error:
                 if self._is_over():
-                    raise GaveUp(type(error).__name__) from error
+                    raise GaveUp from error
             else:
                 self._away_since = None
                 return done
