@@ -107,10 +107,14 @@ async def get(pool: Pool, task_id: str) -> TaskRecord:
 
 
 async def everything(pool: Pool) -> dict[str, list[asyncpg.Record]]:
-    """All that an operation on tasks may write, to see whether it did."""
-    tables = ("tasks", "users", "credit_ledger", "files", "blob_removals", "idempotency_keys", "claim_turns")
+    """All that an operation on tasks may write, to see whether it did; but not the hint who may be waiting."""
+    tables = dict.fromkeys(("tasks", "users", "credit_ledger", "files", "blob_removals", "idempotency_keys"), "*")
+    columns = tables | {"claim_turns": "user_id, last_claimed_at"}
     async with pool.acquire() as connection:
-        return {table: await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}  # noqa: S608
+        return {
+            table: await connection.fetch(f"SELECT {names} FROM {table} ORDER BY 1, 2")  # noqa: S608 - from above
+            for table, names in columns.items()
+        }
 
 
 async def assert_balanced(pool: Pool) -> None:

@@ -44,7 +44,8 @@ async def models(connection: Connection, lack: str | None) -> Finding:
 
 async def shared_storage(connection: Connection) -> Finding:
     """Files that one process keeps are of use to the others only if all mean the same storage."""
-    elsewhere = [process for process in await recent_processes(connection) if process.storage_mark is None]
+    seen = await recent_processes(connection)
+    elsewhere = [process for process in seen if process.storage_mark is None and not _succeeded(process, seen)]
     if not elsewhere:
         return ok("shared storage", "every process that was seen uses the one with the files")
     names = ", ".join(f"{_named(process)} uses {process.storage}" for process in elsewhere[:5])
@@ -52,6 +53,14 @@ async def shared_storage(connection: Connection) -> Finding:
         "shared storage",
         f"{names}: that isn't the storage that this database's files are in",
         "Give every process the same STORAGE_URL: one directory that all of them mount, or S3.",
+    )
+
+
+def _succeeded(process: ProcessRecord, seen: list[ProcessRecord]) -> bool:
+    """Whether one that was refused is gone, and another of its kind works in its place by now."""
+    return not process.living and any(
+        other.living and other.storage_mark is not None and (other.kind, other.node) == (process.kind, process.node)
+        for other in seen
     )
 
 

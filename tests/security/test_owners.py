@@ -13,6 +13,7 @@ from tests.service.http.conftest import NewUser
 from tests.service.http.serving import API, JSON, PHOTO, User
 
 BY_FENCE = {
+    "is_still_lost",
     "update_progress",
     "renew_lease",
     "holds_claim",
@@ -25,6 +26,7 @@ BY_FENCE = {
 
 INSIDE = {
     "mark_undispatched": "the dispatcher's",
+    "is_a_task": "a worker's, about the message that it has",
     "get_file": "for whoever brings a signed URL",
     "delete_results": "behind delete_task, which asks for the owner",
 }
