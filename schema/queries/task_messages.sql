@@ -62,3 +62,15 @@ UPDATE tasks
   FROM waiting
  WHERE tasks.task_id = waiting.task_id
 RETURNING tasks.task_id
+
+-- name: line_up
+-- Whoever waits has a turn, whatever a restore or a hand has done to the turns: without one nobody would come to its tasks.
+INSERT INTO claim_turns (user_id, waiting)
+SELECT DISTINCT tasks.user_id, true
+  FROM unnest(:task_ids::text[]) AS seen (task_id)
+  JOIN tasks USING (task_id)
+  LEFT JOIN claim_turns USING (user_id)
+ WHERE tasks.status = 'pending' AND NOT tasks.elsewhere AND tasks.user_id IS NOT NULL
+   AND claim_turns.waiting IS NOT TRUE
+ON CONFLICT (user_id) DO UPDATE SET waiting = true
+RETURNING user_id

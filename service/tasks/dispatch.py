@@ -151,7 +151,7 @@ async def sweep_lost_messages(
 ) -> int:
     """Mark waiting tasks whose message Redis has lost (flushed, restarted without its data, evicted). How many.
 
-    While nothing waits, Redis isn't asked.
+    While nothing waits, Redis isn't asked. Whoever waits without a turn gets one: nobody else would come to them.
     """
     sparing = Sparing(pool, "lost messages")
     lost = 0
@@ -164,5 +164,7 @@ async def sweep_lost_messages(
         if not after and (dropped := await queue.drop_unreachable()):
             log.warning("redis has lost its list of messages, or a worker's", messages=dropped)
         after = page[-1][0]
+        if lined_up := sum(map(len, await sparing.together(page, _task_id, store.line_up))):
+            log.warning("users who wait had no turn; they have one again", users=lined_up)
         marked = await sparing.together(await queue.missing(page), _task_id, store.mark_lost_messages)
         lost += sum(len(some) for some in marked)

@@ -76,6 +76,11 @@ async def mark_lost_messages(connection: Connection, announcements: Sequence[Ann
     return await QUERIES["mark_lost_messages"].column(connection, **_columns(announcements))
 
 
+async def line_up(connection: Connection, announcements: Sequence[Announcement]) -> list[str]:
+    """Give the users of these waiting tasks a turn where they have none; whose."""
+    return await QUERIES["line_up"].column(connection, task_ids=[task_id for task_id, _ in announcements])
+
+
 def _columns(announcements: Sequence[Announcement]) -> dict[str, list[str]]:
     """Numbers as text: other arrays asyncpg looks up first, which through a pooler leaves `jit` off in a session."""
     return {"task_ids": [one[0] for one in announcements], "message_nos": [str(one[1]) for one in announcements]}

@@ -252,6 +252,25 @@ async def test_a_message_that_was_just_sent_is_not_looked_for(
     assert await sweep_lost_messages(pool, queue, age=timedelta(seconds=10), limit=10) == 0
 
 
+@pytest.mark.parametrize("harm", ["DELETE FROM claim_turns", "UPDATE claim_turns SET waiting = false"])
+async def test_whoever_waits_without_a_turn_gets_one_again(
+    pool: Pool, connection: Connection, queue: Queue, dispatcher: Dispatcher, user_id: str, harm: str
+) -> None:
+    """A restore of some tables, or somebody's hand: the tasks would wait for ever."""
+    task = await lives.create(connection, user_id)
+    assert await dispatcher.send([announcement(task)])
+    await connection.execute(harm)
+    taken = await lifecycle.claim(pool, task.task_id, worker_id="worker", modes=lives.EVERY_MODE)
+    assert taken.claim is None
+    assert await dispatcher.send([await marked(pool, task.task_id)])
+    await sweep_lost_messages(pool, queue, age=timedelta(0), limit=10, now=task.created_at + LATER)
+    assert (await lives.claim(pool, task.task_id)).task_id == task.task_id
+
+
+async def marked(pool: Pool, task_id: str) -> tuple[str, int]:
+    return announcement(await lives.get(pool, task_id))
+
+
 async def test_a_held_message_is_not_lost(
     pool: Pool, connection: Connection, queue: Queue, dispatcher: Dispatcher, user_id: str
 ) -> None:
