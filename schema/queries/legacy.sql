@@ -61,15 +61,14 @@ SELECT task_id, to_jsonb(tasks)::text AS content
 SELECT user_id AS record_id,
        legacy_fingerprint AS fingerprint,
        false AS gone,
-       NOT is_placeholder AND coalesce(entries.used, false) AS used,
+       NOT is_placeholder
+       AND EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id AND kind <> 'opening') AS used,
        is_placeholder AS placeholder,
-       entries.used IS NOT NULL AS entries,
-       coalesce(entries.opening, 0)::bigint AS opening,
+       EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id) AS entries,
+       coalesce((SELECT sum(amount) FROM credit_ledger
+                  WHERE credit_ledger.user_id = users.user_id AND kind = 'opening'), 0)::bigint AS opening,
        total_credits_used
   FROM users
-  LEFT JOIN LATERAL (SELECT bool_or(kind <> 'opening') AS used, sum(amount) FILTER (WHERE kind = 'opening') AS opening
-                       FROM credit_ledger
-                      WHERE credit_ledger.user_id = users.user_id) AS entries ON true
  WHERE user_id = ANY (:record_ids::text[])
  UNION ALL
 SELECT record_id, NULL, true, false, false, false, 0, 0
