@@ -24,6 +24,8 @@ class FileRecord(Struct, frozen=True):
     height: int
     uploaded_at: datetime
     brought: bool
+    old_address: str | None
+    """Where the system before this one served it."""
 
 
 class UploadedFile(Struct, frozen=True):

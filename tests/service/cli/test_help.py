@@ -14,7 +14,7 @@ HEAVY = {
 }  # fmt: skip
 
 COMMANDS = [
-    "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "user", "user create",
+    "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "legacy export", "user", "user create",
     "user list", "user grant", "user key", "user token", "user show", "user suspend", "user resume", "user delete",
     "edit", "doctor",
 ]  # fmt: skip

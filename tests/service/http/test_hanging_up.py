@@ -134,7 +134,8 @@ async def test_while_a_picture_is_sent(watched: Api, new_user: NewUser, reset: b
 async def test_the_log_tells_who_asked_from_where_and_how_long_it_took(
     http_settings: Settings, new_user: NewUser, logs: Path
 ) -> None:
-    extra = {"LOG_FORMAT": "json", "TRUSTED_PROXIES": "127.0.0.0/8"}
+    # Without limits: other tests have asked from this address, too.
+    extra = {"LOG_FORMAT": "json", "TRUSTED_PROXIES": "127.0.0.0/8", "RATE_LIMIT_PER_MINUTE": "0"}
     with serving(http_settings, logs / "who.log", extra) as api:
         user = await new_user(api)
         headers = {"X-Forwarded-For": "203.0.113.7", "X-Request-Id": "known"}
