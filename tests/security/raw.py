@@ -39,6 +39,8 @@ async def send_raw(api: Api, pieces: Iterable[bytes], *, stop_at: int = 2**40, t
                     writer.write(piece)
                     await writer.drain()
                     sent += len(piece)
+                    # Where the kernel takes everything at once drain() doesn't wait, and an answer would go unseen.
+                    await asyncio.sleep(0)
             text = await reading
             match = re.match(rb"HTTP/1\.1 (\d{3})", text)
             return RawAnswer(int(match[1]) if match else 0, sent, text)

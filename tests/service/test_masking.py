@@ -81,12 +81,12 @@ def test_no_log_line_tells_one(
     set_up_logs(log_format)
     url = "postgresql://u:s3cr3t@h/d"
     structlog.get_logger().warning("lost", at=url, key=KEY)
-    logging.getLogger("a.library").error("lost %s", url)
+    logging.getLogger("another.package").error("lost %s", url)
     try:
         int(url)
     except ValueError:
         structlog.get_logger().exception("broken")
-        logging.getLogger("a.library").exception("broken")
+        logging.getLogger("another.package").exception("broken")
     text = written.getvalue()
     assert text.count("postgresql://u:***@h/d") >= 4
     assert "s3cr3t" not in text
