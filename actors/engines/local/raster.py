@@ -103,6 +103,24 @@ def components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return found, stats
 
 
+def extent(mask: NDArray[Any], air: int = 0) -> tuple[slice, slice] | None:
+    """The rows and columns that hold all of `mask` (h, w) that isn't 0, and `air` pixels more; None if nothing is."""
+    held: Any = mask.view(np.uint8) if mask.dtype == np.bool_ else mask != 0
+    left, top, width, height = cv2.boundingRect(held.view(np.uint8))
+    if not width:
+        return None
+    return (
+        slice(max(0, top - air), min(mask.shape[0], top + height + air)),
+        slice(max(0, left - air), min(mask.shape[1], left + width + air)),
+    )
+
+
+def tallness(mask: NDArray[Any]) -> int:
+    """How many rows there are from the first to the last that isn't 0 throughout."""
+    around = extent(mask)
+    return around[0].stop - around[0].start if around else 0
+
+
 def warped(image: Raster, matrix: Floats, width: int, height: int) -> Raster:
     """`image` moved by the affine `matrix` (2, 3), which takes its points to the result's; bilinear, 0 outside."""
     result: Any = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)

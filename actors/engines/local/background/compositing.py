@@ -6,7 +6,7 @@ import numpy as np
 
 from actors.engines.local.arrays import Mask, Plane, Rgb
 from actors.engines.local.perception.pose import FEET, Pose
-from actors.engines.local.raster import gaussian, lab, rgb, shrunk_values
+from actors.engines.local.raster import extent, gaussian, lab, rgb, shrunk_values, tallness
 
 _MATCH = np.array([0.0875, 0.21, 0.21], np.float32)
 """The share of the difference in mean lightness and in colour by which the person follows the background."""
@@ -66,8 +66,7 @@ def with_contact_shadow(background: Rgb, alpha: Plane, person: Pose | None) -> R
     height, width = alpha.shape
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
     light = np.ones((height, width), np.float32)
-    rows = np.flatnonzero((alpha > 0.5).any(axis=1))
-    tall = float(rows[-1] - rows[0])
+    tall = tallness(alpha > 0.5)
     left, right = min(foot[0] for foot in feet), max(foot[1] for foot in feet)
     lowest = max(foot[2] for foot in feet)
     spots = [((left + right) / 2, lowest - 0.005 * tall, (right - left) / 2 + 0.11 * tall, 0.030 * tall, 0.28)]
@@ -94,15 +93,15 @@ def _standing_feet(alpha: Plane, person: Pose | None) -> list[tuple[float, float
         start, end = float(points[:, 0].min()), float(points[:, 0].max())
         top = max(0, int(points[:, 1].min()))
         strip = alpha[top:, max(0, int(start)) : int(end) + 1] > 0.5  # the person
-        rows = np.flatnonzero(strip.any(axis=1))
-        sole = float(top + rows[-1]) if len(rows) else float(points[:, 1].max())
+        around = extent(strip)
+        sole = float(top + around[0].stop - 1) if around else float(points[:, 1].max())
         if sole < 0.985 * height:  # a foot at the picture's edge is cut off, and stands elsewhere
             found.append((start, end, sole))
-    rows = np.flatnonzero((alpha > 0.5).any(axis=1))
-    if not found or not len(rows):
+    tall = tallness(alpha > 0.5)
+    if not found or not tall:
         return []
     lowest = max(foot[2] for foot in found)
-    return [foot for foot in found if lowest - foot[2] < 0.10 * (rows[-1] - rows[0])]
+    return [foot for foot in found if lowest - foot[2] < 0.10 * tall]
 
 
 def composited(foreground: Rgb, alpha: Plane, background: Rgb) -> Rgb:

@@ -24,7 +24,7 @@ from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import grown, resized
+from actors.engines.local.raster import extent, grown, resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -170,15 +170,10 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
 
 def _cleaned(image: Rgb8, alpha: Plane, side: int) -> tuple[Rgb, Plane]:
     """The person's own colours (h, w, 3) and cleaned alpha; only the part of the picture around them is worked on."""
-    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
-    if not len(rows):
-        return as_rgb(image), alpha
     long_edge = max(alpha.shape)
-    air = round(0.03 * long_edge)
-    part = (
-        slice(max(0, int(rows[0]) - air), int(rows[-1]) + air),
-        slice(max(0, int(columns[0]) - air), int(columns[-1]) + air),
-    )
+    part = extent(alpha, air=round(0.03 * long_edge))
+    if part is None:
+        return as_rgb(image), alpha
     around = np.ascontiguousarray(alpha[part])
     front, back = separated(as_rgb(image[part]), around, work_side=round(side * max(around.shape) / long_edge))
     colours, cleaned = as_rgb(image), alpha.copy()

@@ -35,7 +35,7 @@ from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import lab, resized, resized_linear
+from actors.engines.local.raster import extent, lab, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -190,14 +190,9 @@ def _limbs_in_tone(
     where = limbs(figure.pose, canvas.alpha) & (likely > _SOMEBODY)
     near = theirs.box
     where[near.top : near.bottom, near.left : near.right] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
-    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
-    if not len(rows):
+    here = extent(where, air=max(8, max(where.shape) // 50))
+    if here is None:
         return image
-    air = max(8, max(where.shape) // 50)
-    here = (
-        slice(max(0, int(rows[0]) - air), int(rows[-1]) + air),
-        slice(max(0, int(columns[0]) - air), int(columns[-1]) + air),
-    )
     part = as_rgb(np.ascontiguousarray(image[here]))
     values = lab(part)
     skin = limb_skin(part, values, tone, where[here], figure.pose)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.head.shapes import distance_to, narrowed, widened
-from actors.engines.local.raster import gaussian, resized, resized_linear
+from actors.engines.local.raster import extent, gaussian, resized, resized_linear
 
 _REACH = 2
 """A patch reaches so far to each side."""
@@ -94,14 +94,8 @@ def textured_fill(image: Rgb, hole: Mask, sources: Mask, start: Rgb, needed: Mas
 
 def _around(hole: Mask) -> tuple[slice, slice] | None:
     """The part of the picture that matters to the hole: as much again around it."""
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    if not len(rows):
-        return None
-    pad = int(0.6 * max(rows[-1] - rows[0], columns[-1] - columns[0])) + 12
-    return (
-        slice(max(0, int(rows[0]) - pad), int(rows[-1]) + pad + 1),
-        slice(max(0, int(columns[0]) - pad), int(columns[-1]) + pad + 1),
-    )
+    tight = extent(hole)
+    return tight and extent(hole, air=int(0.6 * max(side.stop - side.start for side in tight)) + 12)
 
 
 def _filled(image: Rgb, hole: Mask, wanted: Mask, sources: Mask, start: Rgb) -> Rgb:

@@ -16,7 +16,7 @@ from actors.engines.local.arrays import Mask, Plane, Points, Rgb, Rgb8, as_rgb
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.likeness import background_likeness
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk
+from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk, tallness
 
 _SIDE = 320
 """Long edge in pixels at which parts are judged: the silhouette isn't finer."""
@@ -91,10 +91,9 @@ def _likeness(image: Rgb, alpha: Plane, silhouette: Plane) -> Plane | None:
     """How much likelier each pixel's colours are in the background than in the person; None if too little is sure."""
     body = silhouette > 0.3
     front = shrunk((silhouette > 0.7) & (alpha > 0.8), 2)
-    rows = np.flatnonzero(body.any(axis=1))
     if not front.any():
         return None
-    back = ~grown(body, max(2, round(0.02 * (rows[-1] - rows[0])))) & (alpha < 0.1)
+    back = ~grown(body, max(2, round(0.02 * tallness(body)))) & (alpha < 0.1)
     return gaussian(background_likeness(image, front, back), 1.5) if back.any() else None
 
 
@@ -166,8 +165,7 @@ def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points
     body = silhouette > 0.3
     if not body.any():
         return np.ones_like(alpha)
-    rows = np.flatnonzero(body.any(axis=1))
-    tall = float(rows[-1] - rows[0])
+    tall = tallness(body)
     away = (alpha > 0.3) & ~grown(body, max(2, round(_NEAR * tall)))
     labels, stats = components(away)
     areas = stats[:, 4].astype(np.float64)

@@ -17,7 +17,7 @@ from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
-from actors.engines.local.raster import gaussian, grown, resized, resized_linear, shrunk
+from actors.engines.local.raster import extent, gaussian, grown, resized, resized_linear, shrunk
 from actors.engines.local.runtimes import Runtimes
 
 
@@ -191,11 +191,12 @@ def _to_the_border(alpha: Plane) -> Plane:
 
 def _body_box(alpha: Plane) -> Box | None:
     """The box around everything found, with some air."""
-    rows, columns = np.flatnonzero((alpha > 0.5).any(axis=1)), np.flatnonzero((alpha > 0.5).any(axis=0))
-    if not len(rows):
+    around = extent(alpha > 0.5)
+    if around is None:
         return None
-    air = 0.12 * max(rows[-1] - rows[0], columns[-1] - columns[0])
-    return _box(alpha.shape, columns[0] - air, rows[0] - air, columns[-1] + air, rows[-1] + air)
+    rows, columns = around
+    air = 0.12 * max(rows.stop - rows.start, columns.stop - columns.start)
+    return _box(alpha.shape, columns.start - air, rows.start - air, columns.stop + air, rows.stop + air)
 
 
 def _put(alpha: Plane, part: Plane, box: Box, share: float = 1.0) -> Plane:

@@ -10,7 +10,7 @@ from actors.engines.local.posing.filling import smoothly_filled
 from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length
-from actors.engines.local.raster import components, gaussian, grown
+from actors.engines.local.raster import components, extent, gaussian, grown
 
 _OPEN = 0.6
 """A pixel that the figure covers less is outside of it."""
@@ -36,10 +36,9 @@ def drawn(
             continue
         where = source_map(figure.placed, figure.mesh.vertices, mine, width, height)
         there = where[..., 0] > NOWHERE
-        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-        if not len(rows):
+        box = extent(there)
+        if box is None:
             continue
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         sheet = layers[layer]
         origin = np.array([sheet.left, sheet.top], np.float32)
         colours, alpha = sampled(sheet.colours, sheet.alpha, where[box] - origin)
@@ -53,11 +52,11 @@ def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]
     labels, stats = components(cover < _OPEN)
     small = stats[:, 4] < _HOLE * tall * tall
     small[0] = False
-    if not small.any():
+    hole = small[labels]
+    box = extent(hole, air=20)
+    if box is None:
         return picture, cover
-    hole = grown(small[labels], 3)
-    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
-    box = slice(max(0, rows[0] - 16), rows[-1] + 17), slice(max(0, columns[0] - 16), columns[-1] + 17)
+    hole = grown(hole, 3)
     known = (~hole[box] & (cover[box] > 0.98)).astype(np.float32)  # noqa: PLR2004 - nothing of the background in it
     share = gaussian(hole[box].astype(np.float32), 1.0)[..., None]
     picture[box] += (smoothly_filled(picture[box], known) - picture[box]) * share

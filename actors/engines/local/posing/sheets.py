@@ -18,7 +18,7 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import gaussian, grown_values, shrunk_values
+from actors.engines.local.raster import extent, gaussian, grown_values, shrunk_values
 
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
@@ -76,10 +76,7 @@ def _sheet(
 
 def _box(needed: Plane) -> tuple[slice, slice]:
     """The rows and columns around all that is `needed`; the first pixel if that is nothing."""
-    rows, columns = np.flatnonzero(needed.any(axis=1)), np.flatnonzero(needed.any(axis=0))
-    if not len(rows):
-        return slice(0, 1), slice(0, 1)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return extent(needed) or (slice(0, 1), slice(0, 1))
 
 
 def _filled(colours: Rgb, known: Plane, hidden: Mask) -> Rgb:
