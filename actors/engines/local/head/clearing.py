@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.filling.smooth import levelled, smooth_fill, textured_fill
 from actors.engines.local.head.cutting import Head
-from actors.engines.local.head.filling import levelled, smooth_fill, textured_fill
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
 from actors.engines.local.perception.landmarks import JAW

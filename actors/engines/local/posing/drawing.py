@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actors.engines.local.arrays import Plane, Rgb
+from actors.engines.local.filling.patterns import smoothly_filled
 from actors.engines.local.posing.bending import Bent
-from actors.engines.local.posing.filling import smoothly_filled
 from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length

@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Rgb8, as_rgb, as_rgb8
+from actors.engines.local.filling.patterns import background_filled
 from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
@@ -13,7 +14,6 @@ from actors.engines.local.posing.bending import bent
 from actors.engines.local.posing.checking import judged
 from actors.engines.local.posing.cutting import Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
-from actors.engines.local.posing.filling import background_filled
 from actors.engines.local.posing.framing import framed
 from actors.engines.local.posing.parts import parts
 from actors.engines.local.posing.presets import WantedPose, preset_pose

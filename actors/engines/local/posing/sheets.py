@@ -4,7 +4,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.posing.filling import pattern_filled, smoothly_filled
+from actors.engines.local.filling.patterns import pattern_filled, smoothly_filled
 from actors.engines.local.posing.parts import distance_to, inside_polygon, near, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,

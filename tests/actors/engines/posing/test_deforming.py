@@ -1,8 +1,8 @@
 import numpy as np
 
 from actors.engines.local.arrays import Mask
+from actors.engines.local.filling.patterns import pattern_filled, smoothly_filled
 from actors.engines.local.posing.deforming import bone_weights, deformed
-from actors.engines.local.posing.filling import pattern_filled, smoothly_filled
 from actors.engines.local.posing.mesh import Mesh, Seam, sewn_mesh
 from actors.engines.local.posing.rendering import NOWHERE, source_map
 from actors.engines.local.posing.skeleton import BONES, Doubles, Layer

@@ -3,7 +3,7 @@
 import numpy as np
 
 from actors.engines.local.arrays import Floats
-from actors.engines.local.head.filling import levelled, smooth_fill, textured_fill
+from actors.engines.local.filling.smooth import levelled, smooth_fill, textured_fill
 
 
 def _stripes(height: int, width: int) -> Floats:

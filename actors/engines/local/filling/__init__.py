@@ -1,0 +1,1 @@
+"""Holes filled from what is around them: smoothly, or with its texture."""
