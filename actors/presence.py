@@ -16,7 +16,7 @@ SIGN_EVERY = 3.0
 log = structlog.get_logger(__name__)
 
 
-class Presence(Struct, frozen=True):
+class WorkerPresence(Struct, frozen=True):
     """Who it is, and what it can do."""
 
     worker_id: str
@@ -26,7 +26,7 @@ class Presence(Struct, frozen=True):
     """What keeps it from taking messages at the moment."""
 
 
-async def sign(pool: Pool, presence: Presence) -> None:
+async def sign(pool: Pool, presence: WorkerPresence) -> None:
     """Say once that the worker is there."""
     async with pool.acquire() as connection:
         await workers.see_worker(
@@ -38,7 +38,7 @@ async def sign(pool: Pool, presence: Presence) -> None:
         )
 
 
-async def keep_signing(pool: Pool, presence: Presence) -> None:
+async def keep_signing(pool: Pool, presence: WorkerPresence) -> None:
     """Say it until cancelled."""
     while True:
         try:

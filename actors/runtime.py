@@ -21,9 +21,9 @@ from actors.edit import Editor
 from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.chores import keep_at
-from actors.maintenance.ground import Ground, Rules
+from actors.maintenance.ground import ChoreRules, Ground
 from actors.maintenance.leadership import Leadership
-from actors.presence import Presence, keep_signing
+from actors.presence import WorkerPresence, keep_signing
 from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
@@ -84,7 +84,8 @@ class Runtime(Middleware):
             raise MiddlewareError(f"The engine can't start: {error.message}") from error
         except Exception as error:
             # Dramatiq would log anything else, and start without what is missing.
-            raise MiddlewareError(f"The worker can't start: unexpected {type(error).__name__}") from error
+            log.exception("the worker can't start")
+            raise MiddlewareError("The worker can't start: nobody foresaw why; its log tells") from error
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """No more messages and no more claims; Dramatiq then waits for the running actors."""
@@ -137,7 +138,7 @@ class Runtime(Middleware):
             stopping=asyncio.Event(),
         )
         self._editor = Editor(bench, self._dispatcher, slots, worker_id=self._worker_id)
-        rules = Rules(
+        rules = ChoreRules(
             max_attempts=settings.task_max_attempts,
             task_retention=_days(settings.task_retention_days),
             upload_retention=_days(settings.upload_retention_days),
@@ -146,7 +147,9 @@ class Runtime(Middleware):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
         leadership = self._leadership = Leadership(self._pool, self._worker_id)
         ground = Ground(self._pool, queue, storage, self._dispatcher, rules, leadership.shaken)
-        presence = Presence(self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance)
+        presence = WorkerPresence(
+            self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance
+        )
         self._loops = [
             asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
             asyncio.create_task(leadership.run(lambda: keep_at(ground)), name="leadership"),

@@ -15,6 +15,7 @@ from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 from actors.broker import WakingBroker
 from actors.runtime import Runtime
 from schema.messages import EDIT_ACTOR, EDITS
+from service.connections import NotConnected
 from service.ready_pipe import tell_ready
 from service.settings import Settings
 
@@ -42,10 +43,6 @@ class Boots(Middleware):
             self._booted.acquire()
 
 
-class WorkerError(Exception):
-    """The worker can't start; the message says why in one line."""
-
-
 def make_broker(settings: Settings) -> WakingBroker:
     """The broker with its middleware, in order, and the actors.
 
@@ -68,7 +65,7 @@ def run_worker(settings: Settings) -> None:
     """Take messages until SIGTERM or SIGINT; then finish or give back what runs, within 30 s.
 
     Raises:
-        WorkerError: Something it needs can't be reached.
+        NotConnected: Something it needs can't be reached.
     """
     # Not an Event: the signal may come while this thread holds the lock in its wait, and set() would wait for it.
     stop = SimpleQueue[None]()
@@ -91,7 +88,7 @@ def run_worker(settings: Settings) -> None:
     except MiddlewareError as error:
         # The event loop's thread would keep this process alive.
         broker.emit_after("worker_shutdown", worker)
-        raise WorkerError(str(error)) from error
+        raise NotConnected(str(error)) from error
     boots.wait_for(settings.worker_slots + len(worker.consumers))
     log.info("worker ready", slots=settings.worker_slots)
     tell_ready()

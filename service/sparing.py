@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from service.away import UNAVAILABLE
 from service.database import Connection, Pool
+from service.files.storage import StorageError
 from service.statements import load_queries
 from service.transactions import READ_COMMITTED
 
@@ -137,6 +138,7 @@ async def _undo(connection: Connection, transaction: Transaction) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What it was, without its words, which may hold somebody's data."""
-    name = type(error).__name__
-    return f"{name} ({error.sqlstate})" if isinstance(error, asyncpg.PostgresError) else name
+    """What it was, without its words, which may hold somebody's data; the log has them."""
+    if isinstance(error, asyncpg.PostgresError):
+        return f"SQLSTATE {error.sqlstate}"
+    return "storage" if isinstance(error, StorageError) else "unforeseen"

@@ -11,7 +11,7 @@ from service.queue import Queue
 from service.tasks.dispatch import Dispatcher
 
 
-class Rules(Struct, frozen=True):
+class ChoreRules(Struct, frozen=True):
     """What the settings say about tasks that are lost or old."""
 
     max_attempts: int
@@ -29,6 +29,6 @@ class Ground(Struct, frozen=True):
     queue: Queue
     storage: Storage
     dispatcher: Dispatcher
-    rules: Rules
+    rules: ChoreRules
     shaken: Callable[[float], bool] = lambda _: False
     batch: int = 200

@@ -1,16 +1,13 @@
 """Whose request is it? An API key or a JWT names an active user."""
 
 import time
-from collections import OrderedDict
-from typing import TypeVar
 
 from service.accounts import store
 from service.accounts.key_uses import KeyUses
 from service.accounts.keys import PREFIX, key_hash
 from service.accounts.tokens import subject_of
 from service.database import Pool
-
-T = TypeVar("T")
+from service.newest import Newest
 
 CACHED_SECONDS = 5.0
 UNKNOWN_SECONDS = 2.0
@@ -27,9 +24,9 @@ class Authenticator:
         self._pool = pool
         self._secret_keys = secret_keys
         self._uses = KeyUses(pool)
-        self._known: OrderedDict[bytes | str, tuple[float, str]] = OrderedDict()
+        self._known = Newest[bytes | str, tuple[float, str]](CACHED_ENTRIES)
         # Apart from those that are known: guesses, however many, push nobody out.
-        self._unknown: OrderedDict[bytes | str, float] = OrderedDict()
+        self._unknown = Newest[bytes | str, float](CACHED_ENTRIES)
 
     async def user_of(self, token: str, *, only_if_known: bool = False) -> str | None:
         """The id of the active user a bearer token stands for, or None.
@@ -78,15 +75,7 @@ class Authenticator:
     def _remember(self, what: bytes | str, user_id: str | None) -> str | None:
         if user_id is None:
             self._known.pop(what, None)
-            _put(self._unknown, what, time.monotonic() + UNKNOWN_SECONDS)
+            self._unknown.put(what, time.monotonic() + UNKNOWN_SECONDS)
         else:
-            _put(self._known, what, (time.monotonic() + CACHED_SECONDS, user_id))
+            self._known.put(what, (time.monotonic() + CACHED_SECONDS, user_id))
         return user_id
-
-
-def _put(cache: OrderedDict[bytes | str, T], what: bytes | str, value: T) -> None:
-    """Remember it as the newest, and forget the oldest beyond a bound."""
-    cache[what] = value
-    cache.move_to_end(what)
-    if len(cache) > CACHED_ENTRIES:
-        cache.popitem(last=False)

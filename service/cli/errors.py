@@ -24,7 +24,7 @@ def explain(error: Exception) -> str:
     """One line. With DARKROOM_DEBUG=1 the traceback comes instead, by raising the error again."""
     if os.environ.get(DEBUG) == "1":
         raise error
-    if isinstance(error, OURS) or type(error).__name__ == "WorkerError":
+    if isinstance(error, OURS):
         return str(error)
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return (
@@ -37,4 +37,4 @@ def explain(error: Exception) -> str:
         return str(trouble_with_redis(error))
     if trouble := trouble_with_postgres(error):
         return str(trouble)
-    return f"unexpected {type(error).__name__}; run it again with {DEBUG}=1 to see where"
+    return f"Something went wrong that nobody foresaw. Run it again with {DEBUG}=1 to see what and where."

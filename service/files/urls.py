@@ -1,11 +1,11 @@
 """Signed URLs: whoever holds one may load one file for an hour or two, in a plain `<img>`, without a token."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from service.files.storage import Storage
+from service.newest import Newest
 from service.signing import Signer, expiry
 
 FILES_PATH: Final = "/api/v1/files/"
@@ -20,7 +20,7 @@ class FileUrls:
         self._signer = Signer(secret_keys, "file")
         self._start = (public_url or "").rstrip("/") + FILES_PATH
         self._storage = storage
-        self._presigned: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._presigned = Newest[tuple[str, int], str](MAX_PRESIGNED)
 
     def url(self, file_id: str, blob_key: str, *, now: datetime, hours: int = 1) -> str:
         """A URL valid for `hours` to one hour more, and the same whenever it is asked for within an hour.
@@ -35,9 +35,7 @@ class FileUrls:
         url = self._storage.presigned(blob_key, timedelta(seconds=expires - int(now.timestamp())))
         if url is None:
             return f"{self._start}{file_id}?{self._signer.query(file_id, expires)}"
-        self._presigned[blob_key, expires] = url
-        if len(self._presigned) > MAX_PRESIGNED:
-            self._presigned.popitem(last=False)
+        self._presigned.put((blob_key, expires), url)
         return url
 
     def verify(self, file_id: str, expires: str | None, signature: str | None, *, now: datetime) -> None:

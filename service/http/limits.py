@@ -2,11 +2,11 @@
 
 import hashlib
 import time
-from collections import OrderedDict
 
 import structlog
 from msgspec import Struct
 
+from service.newest import Newest
 from service.queue import REDIS_AWAY, Queue, load_script
 
 WINDOW_SECONDS = 60
@@ -48,7 +48,7 @@ class RateLimiter:
         self._keys = queue.keys
         self._draw = queue.redis.register_script(load_script("draw"))
         self._per_minute = per_minute
-        self._windows: OrderedDict[str, _Window] = OrderedDict()
+        self._windows = Newest[str, _Window](REMEMBERED)
         self._redis_away_until = 0.0
 
     async def take(self, kind: str, who: str, *, factor: int = 1) -> Verdict | None:
@@ -95,10 +95,7 @@ class RateLimiter:
         if before is not None and before.ends > now:
             granted += before.mine
         window = _Window(granted, max(0, limit - drawn - amount), now + milliseconds / 1000)
-        self._windows[key] = window
-        self._windows.move_to_end(key)
-        if len(self._windows) > REMEMBERED:
-            self._windows.popitem(last=False)
+        self._windows.put(key, window)
         return window
 
     def _key(self, kind: str, who: str) -> str:

@@ -26,7 +26,7 @@ from service.workspaces import own_directory
 
 
 class Services(Struct, frozen=True):
-    """Everything a request may need, made once per process. Handlers ask for these by name."""
+    """Everything a request may need, made once per process. A handler asks for all of it by one name: `services`."""
 
     health: HealthWatch
     pool: Pool

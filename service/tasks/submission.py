@@ -15,7 +15,7 @@ from schema.models.tasks import NewTask, TaskRecord
 from service.database import Connection, Pool
 from service.refusals import Refused, invalid
 from service.tasks import store
-from service.tasks.store import IdempotencyKey, Kept, Submission, SubmitAnswer
+from service.tasks.store import EarlierUse, IdempotencyKey, Submission, SubmitAnswer
 from service.webhooks.urls import judge_webhook_url
 from service.wording import explain_validation
 
@@ -214,7 +214,7 @@ async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> 
         return None if kept is None else await replay(connection, user_id, idempotency, kept)
 
 
-async def replay(connection: Connection, user_id: str, idempotency: IdempotencyKey, kept: Kept) -> Submitted:
+async def replay(connection: Connection, user_id: str, idempotency: IdempotencyKey, kept: EarlierUse) -> Submitted:
     """The task that a key's first request made."""
     if kept.kept_fingerprint != idempotency.fingerprint:
         raise Refused(

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from actors.maintenance import leadership, lost_leases, lost_messages
 from actors.maintenance.chores import Chore, keep_at
-from actors.maintenance.ground import Ground, Rules
+from actors.maintenance.ground import ChoreRules, Ground
 from actors.maintenance.leadership import Leadership
 from service.database import Connection, Pool, open_pool
 from service.files.storage import Storage
@@ -140,7 +140,7 @@ async def test_after_the_database_took_no_writes_holders_get_one_lease_to_write_
     held = await lives.claim(pool)
     await connection.execute("UPDATE tasks SET lease_expires_at = now() - interval '1 hour'")
     away = True
-    rules = Rules(max_attempts=3, task_retention=None, upload_retention=None)
+    rules = ChoreRules(max_attempts=3, task_retention=None, upload_retention=None)
     storage = Storage.made(settings.storage_url)
     ground = Ground(pool, queue, storage, Dispatcher(pool, queue), rules, shaken=lambda seconds: away and seconds == 10)
     later = datetime.now(UTC) + timedelta(hours=1)
@@ -179,7 +179,7 @@ async def test_of_four_workers_one_pages_through_all_waiting_tasks(
         rounds += 1
 
     monkeypatch.setattr(dispatch.store, "dispatched_tasks", counted)
-    rules = Rules(max_attempts=3, task_retention=None, upload_retention=None)
+    rules = ChoreRules(max_attempts=3, task_retention=None, upload_retention=None)
     storage = Storage.made(settings.storage_url)
     async with AsyncExitStack() as ends:
         for n in range(4):

@@ -20,8 +20,8 @@ from actors.maintenance import (
     undispatched,
 )
 from actors.maintenance.chores import Chore
-from actors.maintenance.ground import Ground, Rules
-from actors.presence import Presence, keep_signing
+from actors.maintenance.ground import ChoreRules, Ground
+from actors.presence import WorkerPresence, keep_signing
 from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
@@ -39,13 +39,13 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE
 from service.tasks.retention import sweep_tasks
 from service.tasks.service import TaskService
-from service.tasks.submission import Rules as SubmissionRules
+from service.tasks.submission import Rules
 from service.tasks.watching import Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.keys import KEYS
 
-RULES = Rules(max_attempts=3, task_retention=None, upload_retention=None)
+RULES = ChoreRules(max_attempts=3, task_retention=None, upload_retention=None)
 SMALL_BATCH = 4
 
 NewGround = Callable[..., Ground]
@@ -202,7 +202,7 @@ async def test_messages_that_redis_lost_are_sent_in_the_same_round(
 
 
 async def test_a_worker_is_seen_whoever_does_the_chores(pool: Pool, connection: Connection) -> None:
-    signing = asyncio.create_task(keep_signing(pool, Presence("worker", 2, frozenset({Mode.BACKGROUND_CHANGE}))))
+    signing = asyncio.create_task(keep_signing(pool, WorkerPresence("worker", 2, frozenset({Mode.BACKGROUND_CHANGE}))))
 
     async def seen() -> bool:
         return len(await workers.living_workers(connection)) == 1
@@ -322,7 +322,7 @@ async def test_old_uploads_go_unless_a_task_needs_them(
 
 
 def service_of(pool: Pool, queue: Queue) -> TaskService:
-    rules = SubmissionRules(lives.EVERY_MODE, max_pending=10)
+    rules = Rules(lives.EVERY_MODE, max_pending=10)
     return TaskService(pool, Dispatcher(pool, queue), Waiters(pool, queue), rules)
 
 
@@ -400,7 +400,7 @@ async def test_a_chore_that_fails_or_takes_long_delays_no_other(
     await asyncio.gather(running, return_exceptions=True)
     assert errors == []
     (noted,) = await recent_failures(connection, 10)
-    assert (noted.chore, noted.subject, noted.reason, noted.failures) == ("failing", "", "ZeroDivisionError", 1)
+    assert (noted.chore, noted.subject, noted.reason, noted.failures) == ("failing", "", "unforeseen", 1)
 
 
 async def test_retention_reads_no_more_than_what_is_past_its_time(connection: Connection, user_id: str) -> None:

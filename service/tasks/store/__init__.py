@@ -38,8 +38,8 @@ from service.tasks.store.reading import (
     get_tasks_by_user,
 )
 from service.tasks.store.submission import (
+    EarlierUse,
     IdempotencyKey,
-    Kept,
     Submission,
     SubmitAnswer,
     SubmitRefusal,
@@ -54,9 +54,9 @@ from service.tasks.store.submission import (
 
 __all__ = [
     "Announcement",
+    "EarlierUse",
     "EndedTask",
     "IdempotencyKey",
-    "Kept",
     "LostLease",
     "Marked",
     "Submission",

@@ -22,7 +22,7 @@ class IdempotencyKey(Struct, frozen=True):
     fingerprint: bytes
 
 
-class Kept(Struct, frozen=True):
+class EarlierUse(Struct, frozen=True):
     """What an idempotency key was used for."""
 
     kept_task_id: str
@@ -51,7 +51,7 @@ class SubmitAnswer(Struct, frozen=True):
 
     task: TaskRecord | None
     credits_left: int | None
-    kept: Kept | None
+    kept: EarlierUse | None
     found_files: frozenset[str]
 
 
@@ -88,7 +88,7 @@ async def submit_task(
     return SubmitAnswer(
         task=None if record["task_id"] is None else convert(record, TaskRecord),
         credits_left=record["credits_left"],
-        kept=None if record["kept_task_id"] is None else convert(record, Kept),
+        kept=None if record["kept_task_id"] is None else convert(record, EarlierUse),
         found_files=frozenset(record["found_files"]),
     )
 
@@ -106,9 +106,9 @@ async def refusal_of_submit(connection: Connection, user_id: str, max_pending: i
 
 async def kept_key(
     connection: Connection, user_id: str, idempotency: IdempotencyKey, *, now: datetime | None = None
-) -> Kept | None:
+) -> EarlierUse | None:
     return await QUERIES["kept_key"].row(
-        connection, Kept, user_id=user_id, route=idempotency.route, idempotency_key=idempotency.key, now=now
+        connection, EarlierUse, user_id=user_id, route=idempotency.route, idempotency_key=idempotency.key, now=now
     )
 
 

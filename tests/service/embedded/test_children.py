@@ -13,13 +13,14 @@ import pytest
 from service.embedded.child import Child, describe_exit
 from service.embedded.steps import Steps, finish, side_by_side
 from service.embedded.strangers import command_of, signal_if
+from service.ready_pipe import READY_FD
 from service.up.service_process import Worker
 from tests.service.embedded.conftest import eventually, gone
 
-STUBBORN = """
+STUBBORN = f"""
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.write(int(os.environ["DARKROOM_READY_FD"]), b"!")
+os.write(int(os.environ["{READY_FD}"]), b"!")
 time.sleep(60)
 """
 

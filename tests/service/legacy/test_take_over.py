@@ -10,8 +10,8 @@ import pytest
 from actors.bench import Bench, Limits
 from actors.edit import Editor
 from actors.maintenance.chores import CHORES
-from actors.maintenance.ground import Ground, Rules
-from actors.presence import Presence, sign
+from actors.maintenance.ground import ChoreRules, Ground
+from actors.presence import WorkerPresence, sign
 from schema.messages import message_id
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
@@ -209,8 +209,8 @@ async def test_until_then_they_are_left_alone(
     await move(connection, old)
     before = await connection.fetch("SELECT * FROM tasks ORDER BY task_id")
     assert await claimed(pool) == []
-    await sign(pool, Presence("worker", 1, lives.EVERY_MODE))
-    rules = Rules(max_attempts=3, task_retention=timedelta(days=36_000), upload_retention=timedelta(days=36_000))
+    await sign(pool, WorkerPresence("worker", 1, lives.EVERY_MODE))
+    rules = ChoreRules(max_attempts=3, task_retention=timedelta(days=36_000), upload_retention=timedelta(days=36_000))
     ground = Ground(pool, queue, storage, dispatcher, rules)
     for chore in CHORES:
         await chore.work(ground)
