@@ -53,6 +53,8 @@ class EntryKind(StrEnum):
     GRANT = "grant"
     CHARGE = "charge"
     REFUND = "refund"
+    EXTERNAL = "external"
+    """Another program changed the balance: the sign-in of the system before, on tables that were adopted."""
 
 
 class LedgerEntry(Struct, frozen=True):

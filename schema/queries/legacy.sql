@@ -67,15 +67,17 @@ SELECT user_id AS record_id,
        EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id) AS entries,
        coalesce((SELECT sum(amount) FROM credit_ledger
                   WHERE credit_ledger.user_id = users.user_id AND kind = 'opening'), 0)::bigint AS opening,
+       coalesce((SELECT sum(amount) FROM credit_ledger
+                  WHERE credit_ledger.user_id = users.user_id AND kind = 'external'), 0)::bigint AS external,
        total_credits_used
   FROM users
  WHERE user_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, true, false, false, false, 0, 0
+SELECT record_id, NULL, true, false, false, false, 0, 0, 0
   FROM legacy_tombstones
  WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
  UNION ALL
-SELECT record_id, NULL, true, false, false, false, 0, 0
+SELECT record_id, NULL, true, false, false, false, 0, 0, 0
   FROM legacy_exported
  WHERE kind = 'user' AND record_id = ANY (:record_ids::text[])
    AND NOT EXISTS (SELECT FROM users WHERE user_id = record_id)
@@ -338,10 +340,12 @@ SELECT task_id, user_id, status, mode, progress, current_step, source_image, ref
 SELECT user_id, email, username, avatar, password_hash, has_password, is_active, signup_bonus_granted, current_plan_id,
        plan_renew_at, current_credits, total_credits_used, created_at, last_login, legacy_fingerprint AS fingerprint,
        coalesce(entries.opening, 0)::bigint AS opening,
+       coalesce(entries.external, 0)::bigint AS external,
        coalesce(entries.ledger, 0)::bigint AS ledger,
        coalesce(entries.used, false) OR EXISTS (SELECT FROM legacy_imports WHERE took_over_at IS NOT NULL) AS used
   FROM users
   LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE kind = 'opening') AS opening,
+                            sum(amount) FILTER (WHERE kind = 'external') AS external,
                             sum(amount) AS ledger,
                             bool_or(kind <> 'opening') AS used
                        FROM credit_ledger

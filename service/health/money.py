@@ -14,7 +14,7 @@ async def ledger(connection: Connection) -> Finding:
         [user.user_id for user in await unbalanced_users(connection, SHOWN)],
         none="every balance is the sum of its ledger",
         some="users whose balance isn't the sum of their ledger",
-        remedy="Something wrote to users.current_credits directly. Set it to the sum of the user's ledger.",
+        remedy="Something changed the ledger, or balances with the triggers off. Set each to the sum of its ledger.",
     )
 
 

@@ -62,7 +62,7 @@ class TaskHere(Struct, frozen=True):
 class UserHere(Struct, frozen=True):
     """What came of an account; `opening` is the balance it was brought along with, `ledger` the sum of all entries.
 
-    `used`: its balance lives here.
+    `external`: what the old system changed about it in adopted tables. `used`: its balance lives here.
     """
 
     user_id: str
@@ -81,6 +81,7 @@ class UserHere(Struct, frozen=True):
     last_login: datetime | None
     fingerprint: bytes | None
     opening: int
+    external: int
     ledger: int
     used: bool
 
@@ -118,7 +119,7 @@ def compare_user(there: User, here: UserHere, *, without_email: bool, conflict: 
         differing["email"] = here.email
     if there.created_at is not None and there.created_at != here.created_at:
         differing["created_at"] = here.created_at
-    if there.current_credits != here.opening and not conflict:
+    if there.current_credits != here.opening + here.external and not conflict:
         differing["the balance brought along"] = here.opening
     if not here.used and there.total_credits_used != here.total_credits_used:
         differing["total_credits_used"] = here.total_credits_used

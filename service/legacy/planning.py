@@ -47,6 +47,8 @@ class KnownUser(Struct, frozen=True):
     """Its ledger has some."""
     opening: int
     """The balance that it was brought along with."""
+    external: int
+    """What the old system has changed about its balance here, in tables that were adopted: it knows of that."""
     total_credits_used: int
 
 
@@ -218,7 +220,7 @@ def judge_user(record: User, known: KnownUser, *, switched: bool) -> Verdict[Use
     if not lives_here:
         return Verdict(Outcome.UPDATED, put=record) if changed else Verdict(Outcome.UNCHANGED)
     kept = structs.replace(record, current_credits=known.opening, total_credits_used=known.total_credits_used)
-    in_conflict = record.current_credits != known.opening
+    in_conflict = record.current_credits != known.opening + known.external
     return Verdict(
         Outcome.CONFLICT if in_conflict else Outcome.UPDATED if changed else Outcome.UNCHANGED,
         put=kept if changed else None,

@@ -83,7 +83,7 @@ async def test_what_is_wrong_is_told(connection: Connection, rule: str) -> None:
 
 @pytest.mark.usefixtures("lives")
 async def test_a_balance_that_is_not_its_ledgers_sum_is_told(connection: Connection) -> None:
-    await connection.execute("UPDATE users SET current_credits = current_credits + 7")
+    await connection.execute("UPDATE credit_ledger SET amount = amount + 7 WHERE kind = 'opening'")
     assert len([one for one in await broken(connection) if one.startswith("balance ")]) == len(TaskStatus)
 
 

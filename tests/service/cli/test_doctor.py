@@ -43,7 +43,7 @@ async def test_a_healthy_stack(healthy: Settings) -> None:
 
 async def test_planted_faults_of_the_data(healthy: Settings, connection: Connection) -> None:
     user = await create_user(connection, "ada@example.com", credits_=100)
-    await connection.execute("UPDATE users SET current_credits = 99")
+    await connection.execute("UPDATE credit_ledger SET amount = 99")
     await connection.execute("DELETE FROM workers")
     await connection.execute(
         "INSERT INTO tasks (task_id, user_id, mode, source_image, status, lease_expires_at) "

@@ -193,9 +193,9 @@ async def a_file_that_is_lost(sick: Sick) -> Settings:
     return sick.settings
 
 
-async def a_balance_that_somebody_set(sick: Sick) -> Settings:
+async def an_entry_that_somebody_changed(sick: Sick) -> Settings:
     await create_user(sick.connection, "ada@example.com", credits_=100)
-    await sick.connection.execute("UPDATE users SET current_credits = 99")
+    await sick.connection.execute("UPDATE credit_ledger SET amount = 99")
     return sick.settings
 
 
@@ -263,7 +263,7 @@ FAULTS: tuple[tuple[Plant, str, str], ...] = (
     (a_volume_that_is_gone, "storage", "isn't there"),
     (an_empty_directory_below_it, "storage", "isn't the one that this database's files are in"),
     (a_file_that_is_lost, "files", "file_lost"),
-    (a_balance_that_somebody_set, "ledger", "usr_"),
+    (an_entry_that_somebody_changed, "ledger", "usr_"),
     (a_task_without_a_worker, "stuck tasks", "task_stuck"),
     (a_task_without_a_message, "dispatch", "1 tasks"),
     (a_full_redis, "redis", "full"),

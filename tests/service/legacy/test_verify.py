@@ -96,14 +96,14 @@ async def test_an_account_that_was_changed_by_hand(
     assert [*await differences(connection, moved)] == [user_id]
 
 
-async def test_a_balance_that_was_changed_by_hand_though_its_record_is_in_conflict(
+async def test_an_entry_that_was_changed_by_hand_though_its_record_is_in_conflict(
     connection: Connection, moved: Old
 ) -> None:
     await accounts.grant(connection, USER, 5, None)
     moved.user(USER, current_credits=60)
     await move(connection, moved)
     assert await differences(connection, moved) == {}
-    await connection.execute("UPDATE users SET current_credits = 5 WHERE user_id = $1", USER)
+    await connection.execute("UPDATE credit_ledger SET amount = 6 WHERE user_id = $1 AND kind = 'grant'", USER)
     assert await differences(connection, moved) == {USER: ["the balance here is not the sum of its ledger"]}
 
 
