@@ -7,7 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
-from actors.engines.local.filling.smooth import levelled, smooth_fill, textured_fill
+from actors.engines.local.filling.smooth import levelled, smooth_fill
+from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
@@ -24,6 +25,8 @@ _BEARD = 0.1
 """Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
 _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
+_TEXTURE = 300
+"""Texture is carried on in as many pixels as a square of this side has."""
 _FADE = 0.12
 """So far, likewise, the made neck passes over into the real one."""
 
@@ -66,8 +69,8 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     unit = figure.frame.height
     sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
-    start = smooth_fill(image, sources.astype(np.float32))
-    filled = textured_fill(image, hole, sources, start, hole & needed)
+    start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
+    filled = textured_fill(start, hole & needed, sources, _TEXTURE)
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
@@ -185,10 +188,11 @@ def _body(
     start = smooth_fill(image, known.astype(np.float32))
     result = np.where(hole[..., None], start, image)
     if (rest & needed).any():
-        result = textured_fill(result, rest, known, result, rest & needed)
+        result = textured_fill(result, rest & needed, known & ~rest, _TEXTURE)
     if throat.any():
         sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else known
-        result = textured_fill(result, wide, sources, smooth_fill(image, sources.astype(np.float32)), wide & needed)
+        result = np.where(wide[..., None], smooth_fill(image, sources.astype(np.float32)), result)
+        result = textured_fill(result, wide & needed, sources & ~wide, _TEXTURE)
         if shown:
             beside = body & (skin > 0.5) & ~wide
             result = levelled(result, wide, beside, max(1.5, 0.012 * unit))

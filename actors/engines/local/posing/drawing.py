@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actors.engines.local.arrays import Plane, Rgb
-from actors.engines.local.filling.patterns import smoothly_filled
+from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.bending import Bent
 from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
 from actors.engines.local.posing.sheets import Sheet
@@ -59,7 +59,7 @@ def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]
     hole = grown(hole, 3)
     known = (~hole[box] & (cover[box] > 0.98)).astype(np.float32)  # noqa: PLR2004 - nothing of the background in it
     share = gaussian(hole[box].astype(np.float32), 1.0)[..., None]
-    picture[box] += (smoothly_filled(picture[box], known) - picture[box]) * share
+    picture[box] += (smooth_fill(picture[box], known) - picture[box]) * share
     cover[box] += (1 - cover[box]) * share[..., 0]
     return picture, cover
 

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Rgb8, as_rgb, as_rgb8
-from actors.engines.local.filling.patterns import background_filled
+from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
@@ -129,7 +129,7 @@ def bend(
     margin = max(3, round(0.008 * max(photo.width, photo.height)))
     hole = grown(cut.alpha > _TRACE, margin)
     unseen = shrunk(cover > 1 - _TRACE, margin)
-    background = background_filled(as_rgb(photo.image), hole, unseen, level.fill_side)
+    background = textured_fill(as_rgb(photo.image), hole & ~unseen, ~hole, level.fill_side)
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background

@@ -4,7 +4,8 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.filling.patterns import pattern_filled, smoothly_filled
+from actors.engines.local.filling.smooth import smooth_fill
+from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.posing.parts import distance_to, inside_polygon, near, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,
@@ -22,8 +23,8 @@ from actors.engines.local.raster import extent, gaussian, grown_values, shrunk_v
 
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
-_HIDDEN_SIDE = 160
-"""Long edge in pixels at which clothes behind an arm are made up."""
+_HIDDEN_SIDE = 110
+"""Clothes behind an arm are made up in as many pixels as a square of this side has."""
 _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
 _LIFTED = 0.12
@@ -81,10 +82,10 @@ def _box(needed: Plane) -> tuple[slice, slice]:
 
 def _filled(colours: Rgb, known: Plane, hidden: Mask) -> Rgb:
     """`colours` carried on from `known`; what is `hidden` gets patterns too."""
-    smooth = smoothly_filled(colours, known)
+    smooth = smooth_fill(colours, known)
     usable = known > 0.99  # noqa: PLR2004 - quite known
     hole = hidden & ~usable
-    return pattern_filled(smooth, hole, usable, _HIDDEN_SIDE) if hole.any() else smooth
+    return textured_fill(smooth, hole, usable, _HIDDEN_SIDE)
 
 
 def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[Layer, Plane]]]:

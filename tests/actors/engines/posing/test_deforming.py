@@ -1,7 +1,8 @@
 import numpy as np
 
 from actors.engines.local.arrays import Mask
-from actors.engines.local.filling.patterns import pattern_filled, smoothly_filled
+from actors.engines.local.filling.smooth import smooth_fill
+from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.posing.deforming import bone_weights, deformed
 from actors.engines.local.posing.mesh import Mesh, Seam, sewn_mesh
 from actors.engines.local.posing.rendering import NOWHERE, source_map
@@ -104,7 +105,7 @@ def test_colours_are_carried_on() -> None:
     image[20:40, 20:60] = 0.9
     known = np.ones((60, 80), np.float32)
     known[18:42, 18:62] = 0
-    assert np.abs(smoothly_filled(image, known) - 0.25).max() < 0.01
+    assert np.abs(smooth_fill(image, known) - 0.25).max() < 0.01
 
 
 def test_patterns_are_carried_on_and_the_same_every_time() -> None:
@@ -115,6 +116,6 @@ def test_patterns_are_carried_on_and_the_same_every_time() -> None:
     hole = np.zeros((120, 160), np.bool_)
     hole[40:80, 60:100] = True
     image[hole] = 0
-    first, second = (pattern_filled(image, hole, ~hole, 160) for _ in range(2))
+    first, second = (textured_fill(image, hole, ~hole, 160) for _ in range(2))
     assert np.array_equal(first, second)
     assert np.abs(first - whole)[hole].mean() < 0.08
