@@ -1,6 +1,7 @@
 """One attempt: a claim, an engine, and exactly one outcome."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -9,7 +10,7 @@ from actors.engines.seam import Engine, EngineError
 from actors.making import Saved, make
 from actors.patience import GaveUp, Patience
 from schema.models.problems import FailureCode
-from schema.models.tasks import TaskFailure, TaskRecord
+from schema.models.tasks import TaskFailure, TaskRecord, TaskStatus
 from service.away import UNAVAILABLE
 from service.files import store as files
 from service.files.storage import StorageError
@@ -86,6 +87,10 @@ class Attempt:
             except UNAVAILABLE as error:
                 log.warning("lease not renewed", task_id=self._claim.task_id, error=type(error).__name__)
                 continue
+            except Exception:
+                # Whatever it is, it doesn't say that the claim is lost: that would throw away a good edit.
+                log.exception("lease not renewed", task_id=self._claim.task_id)
+                continue
             if not held:
                 return
 
@@ -119,7 +124,9 @@ class Attempt:
 
     async def _complete(self, saved: Saved) -> None:
         complete = lifecycle.complete_task
-        task = await self._patience.hold(lambda: complete(self._bench.pool, self._claim, saved.result, saved.made))
+        task = await self._write(
+            lambda: complete(self._bench.pool, self._claim, saved.result, saved.made), TaskStatus.DONE
+        )
         if task is None:
             log.info("claim lost; its result is thrown away", task_id=self._claim.task_id)
             await self._patience.hold(lambda: self._throw_away(saved.made))
@@ -130,21 +137,32 @@ class Attempt:
             await files.drop_blobs(connection, [new.blob_key for new in made])
 
     async def _fail(self, failure: TaskFailure) -> None:
-        task = await self._patience.hold(lambda: lifecycle.fail_task(self._bench.pool, self._claim, failure))
+        write = lifecycle.fail_task
+        task = await self._write(lambda: write(self._bench.pool, self._claim, failure), TaskStatus.FAILED)
         await self._tell(task)
 
     async def _try_again_or_fail(self, failure: TaskFailure, *, at_once: bool = False) -> None:
         attempts = self._bench.limits.max_attempts
-        task = await self._patience.hold(
+        task = await self._write(
             lambda: lifecycle.try_again_or_fail(
                 self._bench.pool, self._claim, failure, max_attempts=attempts, at_once=at_once
-            )
+            ),
+            TaskStatus.PENDING,
+            TaskStatus.FAILED,
         )
         await self._tell(task)
 
     async def _give_back(self) -> None:
         log.info("shutting down; task given back", task_id=self._claim.task_id)
-        await self._tell(await self._patience.hold(lambda: lifecycle.give_back(self._bench.pool, self._claim)))
+        give_back = lifecycle.give_back
+        await self._tell(await self._write(lambda: give_back(self._bench.pool, self._claim), TaskStatus.PENDING))
+
+    async def _write(self, write: Callable[[], Awaitable[TaskRecord | None]], *to: TaskStatus) -> TaskRecord | None:
+        """Write the outcome. None when the claim is no longer ours, and not when only the answer was lost."""
+        task = await self._patience.hold(write)
+        if task is None:
+            task = await self._patience.hold(lambda: lifecycle.outcome_of(self._bench.pool, self._claim))
+        return task if task is not None and task.status in to else None
 
     async def _tell(self, task: TaskRecord | None) -> None:
         """What became of it, if it was still ours to say."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from itertools import count
 
 import structlog
 
@@ -23,9 +24,9 @@ class Editor:
         self._bench = bench
         self._dispatcher = dispatcher
         self._worker_id = worker_id
-        self._idle: asyncio.Queue[Slot] = asyncio.Queue()
-        for slot in slots:
-            self._idle.put_nowait(slot)
+        self._idle: asyncio.Queue[tuple[int, Slot]] = asyncio.Queue()
+        for numbered in enumerate(slots, 1):
+            self._idle.put_nowait(numbered)
 
     def stop(self) -> None:
         """No more claims; running edits get a while to finish, and are given back otherwise."""
@@ -38,16 +39,17 @@ class Editor:
         nothing, and leaves the message to another worker.
         """
         log.info("task received", task_id=named_task_id)
-        slot = await self._free_slot()
+        numbered = await self._free_slot()
         try:
-            claim = await self._claim(named_task_id, frozenset(slot or ()))
+            number, slot = numbered or (0, None)
+            claim = await self._claim(named_task_id, number, None if slot is None else frozenset(slot))
             if claim is not None and slot is not None:
                 await Attempt(self._bench, claim, slot[claim.task.mode]).run()
         finally:
-            if slot is not None:
-                self._idle.put_nowait(slot)
+            if numbered is not None:
+                self._idle.put_nowait(numbered)
 
-    async def _free_slot(self) -> Slot | None:
+    async def _free_slot(self) -> tuple[int, Slot] | None:
         stopping = self._bench.stopping
         if stopping.is_set():
             return None
@@ -62,11 +64,18 @@ class Editor:
                 free.cancel()
         return free.result() if free.done() else None
 
-    async def _claim(self, named_task_id: str, modes: frozenset[Mode]) -> Claim | None:
+    async def _claim(self, named_task_id: str, slot: int, modes: frozenset[Mode] | None) -> Claim | None:
         patience = Patience(self._bench.stopping)
+        tries = count()
         try:
             taken = await patience.hold(
-                lambda: lifecycle.claim(self._bench.pool, named_task_id, worker_id=self._worker_id, modes=modes)
+                lambda: lifecycle.claim(
+                    self._bench.pool,
+                    named_task_id,
+                    worker_id=f"{self._worker_id}/{slot}",
+                    modes=modes,
+                    again=next(tries) > 0,
+                )
             )
         except GaveUp as gave_up:
             log.warning(

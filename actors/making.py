@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -45,57 +46,51 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience) -
     """
     workspace = Path(tempfile.mkdtemp(dir=bench.workspaces))
     try:
-        request = await _request(bench, claim.task, patience, workspace)
+        request = await _request(bench, claim, workspace)
         artifacts, finished = await _run(bench, claim, engine, request)
         return await _save(bench, claim.task, patience, artifacts, finished)
     finally:
-        await asyncio.to_thread(shutil.rmtree, workspace, ignore_errors=True)
+        # Nobody waits for it: the slot may have its next task by then. At its end the process removes what is left.
+        asyncio.get_running_loop().run_in_executor(None, partial(shutil.rmtree, workspace, ignore_errors=True))
 
 
-async def _request(bench: Bench, task: TaskRecord, patience: Patience, workspace: Path) -> EditRequest:
-    keys = await patience.hold(lambda: _blob_keys(bench, task))
-    source = await _download(bench, task, keys, "source", task.source_image, workspace)
-    reference = None
-    if task.reference_image is not None:
-        reference = await _download(bench, task, keys, "reference", task.reference_image, workspace)
+async def _request(bench: Bench, claim: Claim, workspace: Path) -> EditRequest:
+    task = claim.task
+    photos = {"source": task.source_image, "reference": task.reference_image}
+    paths = {name: workspace / name for name, file_id in photos.items() if file_id is not None}
+    wanted: list[tuple[str, Path]] = []
+    for name, path in paths.items():
+        blob_key = claim.photos.get(photos[name] or "")
+        if blob_key is None:
+            raise EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
+        wanted.append((blob_key, path))
+    await _download(bench, task, wanted)
     made = workspace / "made"
     made.mkdir()
     return EditRequest(
         mode=task.mode,
-        source=source,
-        reference=reference,
+        source=paths["source"],
+        reference=paths.get("reference"),
         config=_config(task),
         workspace=made,
         max_pixels=bench.limits.max_pixels,
     )
 
 
-async def _blob_keys(bench: Bench, task: TaskRecord) -> dict[str, str]:
-    wanted = [file_id for file_id in (task.source_image, task.reference_image) if file_id]
-    async with bench.pool.acquire() as connection:
-        records = await files.get_users_files(connection, task.user_id or "", wanted)
-    return {record.file_id: record.blob_key for record in records}
-
-
-async def _download(
-    bench: Bench, task: TaskRecord, keys: dict[str, str], name: str, file_id: str, workspace: Path
-) -> Path:
-    if file_id not in keys:
-        raise EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
-    path = workspace / name
+async def _download(bench: Bench, task: TaskRecord, wanted: list[tuple[str, Path]]) -> None:
     try:
-        await bench.storage.download(keys[file_id], path)
-    except BlobNotFound:
+        await bench.storage.download_all(wanted)
+    except BlobNotFound as missing:
         # The row says that it is there. So it isn't the user's fault, and another worker may well find it.
+        name = next(path.name for key, path in wanted if key == missing.key)
         log.error(  # noqa: TRY400 - where from says nothing
             "a photo isn't in this worker's storage: is it the storage of the API and of the other workers?",
             task_id=task.task_id,
-            file_id=file_id,
+            file_id=task.source_image if name == "source" else task.reference_image,
             storage=bench.storage.name,
         )
         message = f"The {name} image couldn't be read. Try again later."
         raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True) from None
-    return path
 
 
 async def _run(bench: Bench, claim: Claim, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:

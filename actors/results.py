@@ -8,13 +8,14 @@ from actors.engines.seam import Artifact, Finished
 from schema.identifiers import new_id
 from schema.models.tasks import StoredResult, TaskRecord
 from service.files.service import blob_key_of
-from service.files.storage import Storage
+from service.files.storage import Blob, Storage
 from service.files.store import NewFile
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
 def _digests(artifacts: list[Artifact]) -> list[tuple[str, int]]:
+    """All of them in one thread: each hop to another costs more than a small file."""
     return [_digest(artifact.path) for artifact in artifacts]
 
 
@@ -36,8 +37,8 @@ async def store_artifacts(storage: Storage, artifacts: list[Artifact], made: lis
     Raises:
         StorageError: The storage is away or full; what was stored so far is removed by a chore.
     """
-    for new, artifact in zip(made, artifacts, strict=True):
-        await storage.put(new.blob_key, artifact.path, artifact.content_type)
+    pairs = zip(made, artifacts, strict=True)
+    await storage.put_all([Blob(new.blob_key, artifact.path, artifact.content_type) for new, artifact in pairs])
 
 
 def _new_file(task: TaskRecord, artifact: Artifact, sha256: str, size: int) -> NewFile:

@@ -10,14 +10,13 @@ from typing import TypeVar
 
 import asyncpg
 import structlog
-from asyncpg.transaction import Transaction
 from msgspec import Struct
 
 from service.away import UNAVAILABLE
 from service.database import Connection, Pool
 from service.files.storage import StorageError
 from service.statements import load_queries
-from service.transactions import READ_COMMITTED
+from service.transactions import transaction
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,9 +28,6 @@ WHOLE = ""
 
 LOCK_PATIENCE = "SET LOCAL lock_timeout = '1s'"
 """How long one row may keep the others waiting because somebody holds it locked."""
-
-UNDO_WITHIN = 5.0
-"""Seconds for a roll-back. asyncpg first waits for what it breaks off: for ever, while the database says nothing."""
 
 TOGETHER_WITHIN = 5.0
 """Seconds that many rows get together, before each is tried on its own."""
@@ -68,16 +64,11 @@ class Sparing:
         """A transaction for one row. Whatever is raised inside undoes it, and the caller goes on behind the block."""
         failed: Exception | None = None
         async with self._pool.acquire() as connection:
-            transaction = connection.transaction(isolation=READ_COMMITTED)
-            await transaction.start()
-            await connection.execute(LOCK_PATIENCE)
             try:
-                yield connection
-                await transaction.commit()
-            except BaseException as error:
-                await _undo(connection, transaction)
-                if not isinstance(error, Exception):
-                    raise
+                async with transaction(connection):
+                    await connection.execute(LOCK_PATIENCE)
+                    yield connection
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is judged below
                 failed = error
         if failed is not None:
             await self.pass_over(subject, failed)
@@ -126,15 +117,6 @@ class Sparing:
         except UNAVAILABLE:
             return True
         return isinstance(error, asyncpg.ReadOnlySQLTransactionError)
-
-
-async def _undo(connection: Connection, transaction: Transaction) -> None:
-    """A connection that can't be told so is of no use to anybody any more; the server undoes it by itself."""
-    try:
-        async with asyncio.timeout(UNDO_WITHIN):
-            await transaction.rollback()
-    except UNAVAILABLE:
-        connection.terminate()
 
 
 def _reason(error: Exception) -> str:

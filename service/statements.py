@@ -14,7 +14,7 @@ from schema.models.accounts import UserRecord
 from schema.models.files import FileRecord
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.transactions import READ_COMMITTED, insist
+from service.transactions import insist, transaction
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ async def _alone(connection: Connection, sql: str, arguments: list[object]) -> l
     """A transaction of its own; only where the database's default is another than ours does that cost words."""
     if getattr(connection, "reads_committed", True):
         return await connection.fetch(sql, *arguments)
-    async with connection.transaction(isolation=READ_COMMITTED):
+    async with transaction(connection):
         return await connection.fetch(sql, *arguments)
 
 

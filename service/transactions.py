@@ -3,12 +3,14 @@
 import asyncio
 import functools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 import structlog
 
+from service.away import UNAVAILABLE
 from service.database import Connection, Pool
 
 T = TypeVar("T")
@@ -35,7 +37,28 @@ READ_COMMITTED = "read_committed"
 """What every transaction of ours says that it is, whatever the database's default: a statement, and each within a
 VOLATILE function, sees what others had committed when it began, and so what it had to wait for."""
 
+UNDO_WITHIN = 5.0
+"""Seconds for a roll-back. asyncpg first waits for what it breaks off: for ever, while the database says nothing."""
+
 log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncGenerator[None]:
+    """All that is done inside, or nothing. Whoever breaks it off isn't kept by a database that says nothing."""
+    begun = connection.transaction(isolation=READ_COMMITTED)
+    await begun.start()
+    try:
+        yield
+    except BaseException:
+        try:
+            async with asyncio.timeout(UNDO_WITHIN):
+                await begun.rollback()
+        except UNAVAILABLE:
+            # A connection that can't be told so is of no use to anybody any more; the server undoes it by itself.
+            connection.terminate()
+        raise
+    await begun.commit()
 
 
 async def insist(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -65,9 +88,9 @@ def transactional(
 
         async def once() -> T:
             if isinstance(where, Pool):
-                async with where.acquire() as connection, connection.transaction(isolation=READ_COMMITTED):
+                async with where.acquire() as connection, transaction(connection):
                     return await operation(connection, *args, **kwargs)
-            async with where.transaction(isolation=READ_COMMITTED):
+            async with transaction(where):
                 return await operation(where, *args, **kwargs)
 
         return await insist(once)

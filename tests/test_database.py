@@ -260,10 +260,9 @@ async def test_count_tasks_by_status(connection: Connection, user_id: str, histo
 
 async def test_processing_then_done(connection: Connection, user_id: str) -> None:
     task = await lives.create(connection, user_id)
-    running = await store.claim_task(
-        connection, worker_id="worker", modes=lives.EVERY_MODE, lease=timedelta(seconds=10)
-    )
-    assert running is not None
+    held = await store.claim_task(connection, worker_id="worker", modes=lives.EVERY_MODE, lease=timedelta(seconds=10))
+    assert held is not None
+    running = held.task
     assert (running.task_id, running.status) == (task.task_id, TaskStatus.PROCESSING)
     assert running.started_at is not None
     assert await store.update_progress(connection, task.task_id, running.lease_token, 50, "half way")

@@ -8,10 +8,26 @@ SELECT claimed_task_id AS task_id, claimed_token AS lease_token
   FROM claim_next_task_v3(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
 
 -- name: claimed_task
--- A statement of its own: the one that claims sees the row as it was before.
-SELECT {TaskRecord}
+-- A statement of its own: the one that claims sees the row as it was before. With where its photos lie.
+SELECT {TaskRecord},
+       (SELECT jsonb_object_agg(file_id, blob_key)
+          FROM files
+         WHERE files.user_id = tasks.user_id AND file_id IN (source_image, reference_image)) AS photos
   FROM tasks
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+
+-- name: unanswered_claim
+-- What a slot that has nothing claimed as far as its worker knows: the claim's answer was lost, with the connection.
+UPDATE tasks
+   SET lease_expires_at = coalesce(:now, clock_timestamp()) + :lease::interval
+ WHERE task_id = (SELECT task_id
+                    FROM tasks
+                   WHERE status = 'processing' AND NOT elsewhere AND worker_id = :worker_id
+                     AND lease_expires_at > coalesce(:now, clock_timestamp())
+                   ORDER BY started_at DESC
+                   LIMIT 1)
+   AND status = 'processing' AND worker_id = :worker_id
+RETURNING task_id, lease_token
 
 -- name: update_progress
 -- Progress never goes back within an attempt, and a claim that was lost writes nothing.
@@ -39,7 +55,8 @@ SELECT EXISTS (
      WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token)
 
 -- name: requeue_task
--- Back to the line. Whoever was interrupted goes to its head; a transient failure waits for its time.
+-- Back to the line. Whoever was interrupted goes to its head; a transient failure waits for its time. Taken back from a
+-- lost worker only if that hasn't renewed its lease since it was seen.
 UPDATE tasks
    SET status = 'pending',
        progress = 0,
@@ -54,11 +71,12 @@ UPDATE tasks
        started_at = NULL,
        updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+   AND lease_expires_at = :unrenewed_since -- if unrenewed_since
 RETURNING {TaskRecord}
 
 -- name: lost_leases
 -- In pages. After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
--- Nothing is locked: whoever takes one back looks whether the token is still the row's.
+-- Nothing is locked: whoever takes one back looks whether the token is still the row's, and the lease not renewed.
 SELECT task_id, lease_token, attempts, lease_expires_at
   FROM tasks
  WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
@@ -66,10 +84,3 @@ SELECT task_id, lease_token, attempts, lease_expires_at
    AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
  ORDER BY lease_expires_at, task_id
  LIMIT :limit
-
--- name: is_still_lost
--- Its holder may have renewed it since the page was read.
-SELECT EXISTS (
-    SELECT FROM tasks
-     WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
-       AND lease_expires_at < coalesce(:now, now()))

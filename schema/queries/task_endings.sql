@@ -38,7 +38,7 @@ WITH owner AS MATERIALIZED (
 SELECT {TaskRecord} FROM done
 
 -- name: fail_task
--- The refund is written in the same transaction (accounts.sql, refund_task).
+-- The refund is written in the same transaction (accounts.sql, refund_task). See requeue_task for whoever is lost.
 WITH owner AS MATERIALIZED (
     SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM tasks WHERE task_id = :task_id) FOR NO KEY UPDATE
 ), held AS MATERIALIZED (
@@ -54,7 +54,14 @@ UPDATE tasks
        updated_at = coalesce(:now, clock_timestamp())
   FROM held
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+   AND lease_expires_at = :unrenewed_since -- if unrenewed_since
 RETURNING {TaskRecord}
+
+-- name: outcome_of
+-- What became of a claim that is the last so far: whoever wrote it may not have heard the answer.
+SELECT {TaskRecord}
+  FROM tasks
+ WHERE task_id = :task_id AND lease_token = :lease_token AND status <> 'processing'
 
 -- name: cancel_task
 -- What the old system's workers have, they would finish all the same.

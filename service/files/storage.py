@@ -5,16 +5,18 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
 
 import obstore
+from msgspec import Struct
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
+from service.files.local import put_locally
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 1 << 20
 """Bytes of one chunk, and of one request: a slow reader holds no connection to the store open."""
 _DOWNLOAD_AT_ONCE: Final = 8 << 20
-_PUT_AT_ONCE: Final = 1 << 20
 _PUT_AT_ONCE_S3: Final = 5 << 20
 """Larger files go up in parts of this size, one after the other; S3 takes no smaller ones."""
 
@@ -63,6 +64,14 @@ _RETRIES: "RetryConfig" = {
 }
 
 
+class Blob(Struct, frozen=True):
+    """What is to be stored under a key."""
+
+    key: str
+    content: Path | bytes
+    content_type: str
+
+
 class StorageError(Exception):
     """The storage didn't do what it should, in one line without secrets; `transient` when trying again may help."""
 
@@ -76,6 +85,7 @@ class BlobNotFound(StorageError):  # noqa: N818 - an answer rather than a failur
 
     def __init__(self, key: str) -> None:
         super().__init__(f"nothing is stored under {key}", transient=False)
+        self.key = key
 
 
 class DirectoryMissing(StorageError):  # noqa: N818 - an answer rather than a failure
@@ -158,35 +168,31 @@ class Storage:
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
         """Store a file. It is seen whole or not at all; what was under the key is replaced."""
-        await self._put(key, path, content_type)
+        await self.put_all([Blob(key, path, content_type)])
 
     async def put_bytes(self, key: str, data: bytes, content_type: str) -> None:
         """Store a few bytes, like `put`."""
-        await self._put(key, data, content_type)
+        await self.put_all([Blob(key, data, content_type)])
 
-    async def _put(self, key: str, content: Path | bytes, content_type: str) -> None:
-        key = _checked(key)
+    async def put_all(self, blobs: Sequence[Blob]) -> None:
+        """Store several, like `put`; those before one that fails stay."""
+        keys = [_checked(blob.key) for blob in blobs]
         try:
-            with self._translated(key):
-                if self._root is None:
+            with self._translated(", ".join(keys)):
+                if self._root is not None:
+                    await asyncio.to_thread(_put_all_locally, self._root, blobs)
+                    return
+                for blob in blobs:
                     await obstore.put_async(
                         self._store,
-                        key,
-                        content,
-                        attributes={"Content-Type": content_type, "Cache-Control": _CACHE_CONTROL},
+                        blob.key,
+                        blob.content,
+                        attributes={"Content-Type": blob.content_type, "Cache-Control": _CACHE_CONTROL},
                         chunk_size=_PUT_AT_ONCE_S3,
                         max_concurrency=1,
                     )
-                else:
-                    await asyncio.to_thread(self._put_locally, self._root, key, content)
         except BlobNotFound as error:
             raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
-
-    def _put_locally(self, root: Path, key: str, content: Path | bytes) -> None:
-        """All of it in one thread: each hop to another costs more than a small file."""
-        _make_private_directories(root, key)
-        obstore.put(self._store, key, content, chunk_size=_PUT_AT_ONCE, max_concurrency=1)
-        _make_private_and_durable(root, key)
 
     async def size(self, key: str) -> int:
         """Bytes stored under a key."""
@@ -220,11 +226,27 @@ class Storage:
 
     async def download(self, key: str, path: Path) -> None:
         """Write a blob to a local file, which isn't left behind half written."""
+        await self.download_all([(key, path)])
+
+    async def download_all(self, wanted: Sequence[tuple[str, Path]]) -> None:
+        """Write several, each key to its path, like `download`; those before one that fails stay."""
+        if self._root is not None:
+            await asyncio.to_thread(self._copy_all, self._root, wanted)
+            return
+        for key, path in wanted:
+            await self._download(key, path)
+
+    def _copy_all(self, root: Path, wanted: Sequence[tuple[str, Path]]) -> None:
+        for key, path in wanted:
+            with self._translated(key):
+                try:
+                    shutil.copyfile(root / _checked(key), path)
+                except BaseException:
+                    path.unlink(missing_ok=True)
+                    raise
+
+    async def _download(self, key: str, path: Path) -> None:
         try:
-            if self._root is not None:
-                with self._translated(key):
-                    await asyncio.to_thread(shutil.copyfile, self._root / _checked(key), path)
-                return
             with self._translated(key):
                 file = await asyncio.to_thread(path.open, "wb")
             with file:
@@ -310,23 +332,7 @@ def _reason(error: Exception) -> str:
     return "the server can't be reached" if "error sending request" in text else "an unexpected error"
 
 
-def _make_private_directories(root: Path, key: str) -> None:
-    """Make a key's directories for their owner alone; the library would make them, and the root, for everyone."""
-    if not root.is_dir():
-        raise FileNotFoundError(root)
-    directory = root
-    for part in key.split("/")[:-1]:
-        directory /= part
-        directory.mkdir(mode=0o700, exist_ok=True)
-
-
-def _make_private_and_durable(root: Path, key: str) -> None:
-    """0600 and on disk: a database row that names this file must not outlive it when the power fails."""
-    path = root / key
-    path.chmod(0o600)
-    for each in (path, *path.parents[: key.count("/") + 1]):
-        descriptor = os.open(each, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _put_all_locally(root: Path, blobs: Sequence[Blob]) -> None:
+    """All of it in one thread: each hop to another costs more than a small file."""
+    for blob in blobs:
+        put_locally(root, blob.key, blob.content)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from service.database import Connection
 from service.legacy import store
-from service.transactions import READ_COMMITTED
+from service.transactions import transaction
 
 
 @asynccontextmanager
@@ -14,6 +14,6 @@ async def unhurried(connection: Connection) -> AsyncGenerator[None]:
 
     For the transaction alone: through a pooler the session is everybody's.
     """
-    async with connection.transaction(isolation=READ_COMMITTED):
+    async with transaction(connection):
         await store.take_time(connection)
         yield

@@ -20,7 +20,7 @@ from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
 from service.sparing import Sparing
 from service.tasks import store
-from service.tasks.store import Announcement, LostLease, Marked
+from service.tasks.store import Announcement, Claim, LostLease, Marked
 from service.transactions import transactional
 
 LEASE = timedelta(seconds=10)
@@ -35,20 +35,6 @@ LONGEST_BACK_OFF = 30.0
 log = structlog.get_logger(__name__)
 
 
-class Claim(Struct, frozen=True):
-    """A task that a worker holds: whoever has a higher token holds it now."""
-
-    task: TaskRecord
-
-    @property
-    def task_id(self) -> str:
-        return self.task.task_id
-
-    @property
-    def lease_token(self) -> int:
-        return self.task.lease_token
-
-
 class Taken(Struct, frozen=True):
     """What a message led to: a claim, if anything waited; and the named task's next message, if it still waits.
 
@@ -61,49 +47,60 @@ class Taken(Struct, frozen=True):
 
 
 async def claim(
-    pool: Pool, named_task_id: str, *, worker_id: str, modes: frozenset[Mode], now: datetime | None = None
+    pool: Pool,
+    named_task_id: str,
+    *,
+    worker_id: str,
+    modes: frozenset[Mode] | None,
+    again: bool = False,
+    now: datetime | None = None,
 ) -> Taken:
     """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
 
     The message is used up by this. So the task it names, unless it is the one that was claimed, is marked to be
     dispatched again if it still waits. The caller announces it; should it die before that, a chore does, which also
     finds a message that was used up without a mark.
-    Without `modes` (a worker that stops) nothing is claimed, and the message goes to somebody else.
+    `modes` are None for a worker that stops: nothing is claimed, and the message goes to somebody else.
+    `worker_id` is one slot's, which holds nothing as far as its worker knows. `again`: the database went away while it
+    claimed; should that have been committed, it is what is claimed now.
     """
     async with pool.acquire() as connection:
-        task = await _next_in_turn(connection, worker_id, modes, now)
-        if task is not None and task.task_id == named_task_id:
-            return Taken(claim=Claim(task), announce=None)
+        held = None
+        if again and modes:
+            held = await store.unanswered_claim(connection, worker_id=worker_id, lease=LEASE, now=now)
+        held = held or await _next_in_turn(connection, worker_id, modes, now)
+        if held is not None and held.task_id == named_task_id:
+            return Taken(held, announce=None)
         try:
             async with asyncio.timeout(MARK_WITHIN):
                 named = await store.mark_undispatched(connection, named_task_id, now=now)
                 unknown = named is None and not await store.is_a_task(connection, named_task_id)
         except UNAVAILABLE as error:
-            if task is None:
+            if held is None:
                 raise
             # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
             log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
             named, unknown = None, False
-        if task is None and named is not None and named.due and named.mode in modes:
+        if held is None and named is not None and named.due and named.mode in (modes or ()):
             # Passed over, because whoever sent its message was just noting that. By now that is done.
-            task = await _next_in_turn(connection, worker_id, modes, now)
-    return Taken(claim=Claim(task) if task else None, announce=_again(named, task, modes), unknown=unknown)
+            held = await _next_in_turn(connection, worker_id, modes, now)
+    return Taken(held, announce=_again(named, held, modes), unknown=unknown)
 
 
 async def _next_in_turn(
-    connection: Connection, worker_id: str, modes: frozenset[Mode], now: datetime | None
-) -> TaskRecord | None:
+    connection: Connection, worker_id: str, modes: frozenset[Mode] | None, now: datetime | None
+) -> Claim | None:
     """Claim; rows that somebody holds locked are passed over."""
     if not modes:
         return None
     return await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
 
 
-def _again(named: Marked | None, task: TaskRecord | None, modes: frozenset[Mode]) -> Announcement | None:
+def _again(named: Marked | None, held: Claim | None, modes: frozenset[Mode] | None) -> Announcement | None:
     """The named task's next message, unless nobody could use it now: then it is left to a chore."""
-    if named is None or not named.due or (task is not None and task.task_id == named.task_id):
+    if named is None or not named.due or (held is not None and held.task_id == named.task_id):
         return None
-    if task is None and modes and named.mode not in modes:
+    if held is None and modes is not None and named.mode not in modes:
         # Nobody's turn here: at once it would come back to us, over and over.
         return None
     return named.task_id, named.message_no
@@ -152,14 +149,26 @@ async def fail_task(
     pool: Pool, claim: Claim, failure: TaskFailure, *, now: datetime | None = None
 ) -> TaskRecord | None:
     """Record why a claim failed for good, and give the credits back; None when the claim is no longer ours."""
-    return await _fail(pool, claim.task_id, claim.lease_token, failure, now)
+    return await _fail(pool, claim.task_id, claim.lease_token, failure, now=now)
+
+
+async def outcome_of(pool: Pool, claim: Claim) -> TaskRecord | None:
+    """The task as this claim left it, unless it was claimed again: a write whose answer was lost may have been done."""
+    async with pool.acquire() as connection:
+        return await store.outcome_of(connection, claim.task_id, claim.lease_token)
 
 
 @transactional
 async def _fail(
-    connection: Connection, task_id: str, lease_token: int, failure: TaskFailure, now: datetime | None
+    connection: Connection,
+    task_id: str,
+    lease_token: int,
+    failure: TaskFailure,
+    *,
+    unrenewed_since: datetime | None = None,
+    now: datetime | None,
 ) -> TaskRecord | None:
-    task = await store.fail_task(connection, task_id, lease_token, failure, now=now)
+    task = await store.fail_task(connection, task_id, lease_token, failure, unrenewed_since=unrenewed_since, now=now)
     if task is not None:
         await ledger.refund(connection, task, "the task failed", now=now)
     return task
@@ -227,8 +236,7 @@ async def recover_lost(pool: Pool, *, max_attempts: int, limit: int, now: dateti
         for lost in page:
             task = None
             async with sparing.alone(lost.task_id) as connection:
-                if await store.is_still_lost(connection, lost, now=now):
-                    task = await _recover(connection, lost, max_attempts, now)
+                task = await _recover(connection, lost, max_attempts, now)
             if task is not None:
                 log.warning("lease lost", task_id=task.task_id, attempts=task.attempts, status=task.status)
                 recovered.append(task)
@@ -240,8 +248,11 @@ async def recover_lost(pool: Pool, *, max_attempts: int, limit: int, now: dateti
 async def _recover(
     connection: Connection, lost: LostLease, max_attempts: int, now: datetime | None
 ) -> TaskRecord | None:
+    """Unless its holder has renewed the lease since the page was read."""
     if lost.attempts >= max_attempts:
-        return await _fail(connection, lost.task_id, lost.lease_token, EXHAUSTED, now)
+        return await _fail(
+            connection, lost.task_id, lost.lease_token, EXHAUSTED, unrenewed_since=lost.lease_expires_at, now=now
+        )
     return await store.requeue_task(
         connection,
         lost.task_id,
@@ -249,5 +260,6 @@ async def _recover(
         delay=timedelta(0),
         to_the_head=True,
         attempts_returned=0,
+        unrenewed_since=lost.lease_expires_at,
         now=now,
     )

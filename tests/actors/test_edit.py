@@ -15,6 +15,7 @@ import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
 
+from actors import attempt as attempts
 from actors.attempt import LOOK_EVERY
 from actors.bench import Bench, Limits
 from actors.edit import Editor
@@ -152,12 +153,19 @@ async def until_running(engine: FakeEngine) -> None:
     await lives.until(running)
 
 
+async def until_removed(workspace: Path) -> None:
+    async def removed() -> bool:
+        return not workspace.exists()
+
+    await lives.until(removed)
+
+
 async def test_a_finished_edit_is_done_with_its_files(
     pool: Pool, connection: Connection, storage: Storage, user_id: str, task: TaskRecord, new_editor: NewEditor
 ) -> None:
     await new_editor(picture("thumbnail"), picture(), picture("comparison"), FINISHED).take(task.task_id)
     done = await lives.get(pool, task.task_id)
-    assert (done.status, done.progress, done.attempts, done.worker_id) == (TaskStatus.DONE, 100, 1, "worker")
+    assert (done.status, done.progress, done.attempts, done.worker_id) == (TaskStatus.DONE, 100, 1, "worker/1")
     assert done.result is not None
     assert done.result.metadata == FINISHED.metadata
     made = {
@@ -193,7 +201,7 @@ async def test_the_engine_gets_the_images_and_a_config_of_known_fields(
     assert seen == {"source": b"source", "reference": b"reference"}
     assert (request.mode, request.config) == (Mode.BACKGROUND_CHANGE, BackgroundChangeConfig(edge_blur=2.5))
     assert request.max_pixels == LIMITS.max_pixels
-    assert not request.workspace.parent.exists()
+    await until_removed(request.workspace.parent)
 
 
 async def test_an_edit_without_a_reference(
@@ -312,7 +320,7 @@ async def test_a_cancel_frees_the_slot_within_a_second(
         await asyncio.wait_for(asyncio.shield(running), lives.PATIENCE)
         assert time.monotonic() - cancelled < 1
     assert engine.running == 0
-    assert list(workspaces.iterdir()) == []
+    await until_removed(engine.requests[0].workspace.parent)
     assert (await lives.get(pool, task.task_id)).status is TaskStatus.CANCELLED
     await lives.assert_balanced(pool)
 
@@ -591,6 +599,60 @@ async def test_progress_that_can_not_be_told_stops_nothing(
         ]
         await new_editor(*script, picture(), FINISHED, at=fragile).take(task.task_id)
         await fragile.close()
+    assert (await lives.get(pool, task.task_id)).status is TaskStatus.DONE
+
+
+@pytest.mark.parametrize(
+    ("write", "steps", "status"),
+    [
+        ("complete_task", [picture(), FINISHED], TaskStatus.DONE),
+        ("fail_task", [FINAL], TaskStatus.FAILED),
+        ("try_again_or_fail", [PASSING], TaskStatus.PENDING),
+    ],
+)
+async def test_an_outcome_whose_answer_is_lost_is_told_once_all_the_same(
+    task: TaskRecord,
+    new_editor: NewEditor,
+    monkeypatch: pytest.MonkeyPatch,
+    write: str,
+    steps: list[Step],
+    status: TaskStatus,
+) -> None:
+    """Committed, and then the connection was gone: the second try finds its own outcome."""
+    done = getattr(lifecycle, write)
+    answers = iter([False, True])
+
+    async def lose_the_first(*args: object, **options: object) -> TaskRecord | None:
+        answer = await done(*args, **options)
+        if next(answers):
+            return answer
+        raise ConnectionResetError
+
+    told: list[TaskStatus] = []
+
+    async def tell(_: object, changed: TaskRecord) -> None:
+        told.append(changed.status)
+
+    monkeypatch.setattr(lifecycle, write, lose_the_first)
+    monkeypatch.setattr(Changes, "tell", tell)
+    with capture_logs() as logs:
+        await new_editor(*steps).take(task.task_id)
+    assert told[-1] is status
+    assert not [line for line in logs if line["event"].startswith("claim lost")]
+
+
+async def test_a_surprise_while_it_looks_at_its_claim_throws_no_edit_away(
+    pool: Pool, task: TaskRecord, new_editor: NewEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+
+    async def surprise(*_: object) -> bool:
+        looked.set()
+        raise ValueError
+
+    monkeypatch.setattr(lifecycle, "is_held", surprise)
+    monkeypatch.setattr(attempts, "LOOK_EVERY", 0.01)
+    await new_editor(doing(looked.wait), picture(), FINISHED).take(task.task_id)
     assert (await lives.get(pool, task.task_id)).status is TaskStatus.DONE
 
 

@@ -16,7 +16,7 @@ from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, 
 from actors.maintenance.chores import Chore, once
 from actors.maintenance.ground import ChoreRules, Ground
 from schema.models.tasks import TaskStatus
-from service import sparing
+from service import transactions
 from service.database import Connection, Pool, open_pool
 from service.files import store as files
 from service.files.storage import Storage
@@ -257,7 +257,7 @@ async def test_a_round_that_is_ended_while_the_database_says_nothing_ends(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A leader that is none any more stops, and may stand again: nobody else may be there."""
-    monkeypatch.setattr(sparing, "UNDO_WITHIN", 0.2)
+    monkeypatch.setattr(transactions, "UNDO_WITHIN", 0.2)
     with proxied(settings.database_url) as proxy:
         pool = await open_pool(structs.replace(settings, database_url=proxy.url))
         inside = asyncio.Event()

@@ -13,7 +13,7 @@ from tests.service.http.conftest import NewUser
 from tests.service.http.serving import API, JSON, PHOTO, User
 
 BY_FENCE = {
-    "is_still_lost",
+    "outcome_of",
     "update_progress",
     "renew_lease",
     "holds_claim",

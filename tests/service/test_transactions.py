@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from schema.models.problems import ProblemCode
 from schema.models.tasks import TaskStatus
@@ -18,6 +19,7 @@ from service.settings import Settings
 from service.tasks import lifecycle, submission
 from service.transactions import transactional
 from tests import lives
+from tests.service.http.proxy import proxied
 
 ROOT = Path(transactions.__file__).parents[1]
 
@@ -31,10 +33,34 @@ OPENS_ITS_OWN = {
 }
 
 
+async def test_whoever_is_cancelled_while_the_database_says_nothing_goes_soon(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself asyncpg would wait for an answer to its ROLLBACK for ever."""
+    monkeypatch.setattr(transactions, "UNDO_WITHIN", 0.2)
+    silent = asyncio.Event()
+
+    @transactional
+    async def work(connection: Connection) -> None:
+        await asyncio.to_thread(proxy.fall_silent)
+        silent.set()
+        await connection.execute("SELECT 1")
+
+    with proxied(settings.database_url) as proxy:
+        pool = await open_pool(structs.replace(settings, database_url=proxy.url))
+        working = asyncio.ensure_future(work(pool))
+        await silent.wait()
+        working.cancel()
+        await asyncio.wait({working}, timeout=lives.PATIENCE)
+        assert working.cancelled()
+        await asyncio.to_thread(proxy.let_through)
+        await pool.close()
+
+
 def test_transactions_are_opened_in_one_place() -> None:
     def opens(path: Path) -> bool:
-        calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-        return any(isinstance(func, ast.Attribute) and func.attr == "transaction" for func in calls)
+        calls = (ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        return any(called.rpartition(".")[2] == "transaction" for called in calls)
 
     rooms = [path for room in ("service", "actors") for path in (ROOT / room).rglob("*.py")]
     assert {str(path.relative_to(ROOT)) for path in rooms if opens(path)} == set(OPENS_ITS_OWN)

@@ -1,13 +1,14 @@
 """The statements about tasks, each a typed function. They take a connection and open no transaction."""
 
 from service.tasks.store.claims import (
+    Claim,
     LostLease,
     claim_task,
     holds_claim,
-    is_still_lost,
     lost_leases,
     renew_lease,
     requeue_task,
+    unanswered_claim,
     update_progress,
 )
 from service.tasks.store.endings import (
@@ -17,6 +18,7 @@ from service.tasks.store.endings import (
     delete_task,
     expired_tasks,
     fail_task,
+    outcome_of,
 )
 from service.tasks.store.messages import (
     Announcement,
@@ -54,6 +56,7 @@ from service.tasks.store.submission import (
 
 __all__ = [
     "Announcement",
+    "Claim",
     "EarlierUse",
     "EndedTask",
     "IdempotencyKey",
@@ -81,17 +84,18 @@ __all__ = [
     "get_tasks_by_user",
     "holds_claim",
     "is_a_task",
-    "is_still_lost",
     "kept_key",
     "line_up",
     "lost_leases",
     "mark_dispatched",
     "mark_lost_messages",
     "mark_undispatched",
+    "outcome_of",
     "refusal_of_submit",
     "renew_lease",
     "requeue_task",
     "submit_task",
+    "unanswered_claim",
     "undispatched_tasks",
     "update_progress",
 ]

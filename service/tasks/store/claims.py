@@ -1,21 +1,37 @@
 """A typed function per statement of `schema/queries/task_claims.sql`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from asyncpg import Record
 from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.statements import load_queries
+from service.statements import convert, load_queries
 
 QUERIES = load_queries("task_claims")
 
 
+class Claim(Struct, frozen=True):
+    """A task that a worker holds: whoever has a higher token holds it now. `photos`: ids of files, and their blobs."""
+
+    task: TaskRecord
+    photos: Mapping[str, str] = {}
+
+    @property
+    def task_id(self) -> str:
+        return self.task.task_id
+
+    @property
+    def lease_token(self) -> int:
+        return self.task.lease_token
+
+
 async def claim_task(
     connection: Connection, *, worker_id: str, modes: Iterable[Mode], lease: timedelta, now: datetime | None = None
-) -> TaskRecord | None:
+) -> Claim | None:
     """The fairest waiting task, now processing. One claim at a time, whoever else claims.
 
     None when nothing waits for these modes; or when what was claimed was cancelled within the moment.
@@ -23,7 +39,20 @@ async def claim_task(
     claimed = await QUERIES["claim_task"].record(
         connection, worker_id=worker_id, modes=list(modes), lease=lease, now=now
     )
-    return None if claimed is None else await QUERIES["claimed_task"].row(connection, TaskRecord, **claimed)
+    return await _claimed(connection, claimed)
+
+
+async def unanswered_claim(
+    connection: Connection, *, worker_id: str, lease: timedelta, now: datetime | None = None
+) -> Claim | None:
+    """What this worker's slot, which has nothing to do, holds nevertheless; its lease is renewed."""
+    claimed = await QUERIES["unanswered_claim"].record(connection, worker_id=worker_id, lease=lease, now=now)
+    return await _claimed(connection, claimed)
+
+
+async def _claimed(connection: Connection, claimed: Record | None) -> Claim | None:
+    record = None if claimed is None else await QUERIES["claimed_task"].record(connection, **claimed)
+    return None if record is None else Claim(convert(record, TaskRecord), record["photos"] or {})
 
 
 async def update_progress(
@@ -58,6 +87,7 @@ async def requeue_task(
     delay: timedelta,
     to_the_head: bool,
     attempts_returned: int,
+    unrenewed_since: datetime | None = None,
     now: datetime | None = None,
 ) -> TaskRecord | None:
     return await QUERIES["requeue_task"].row(
@@ -68,6 +98,7 @@ async def requeue_task(
         delay=delay,
         to_the_head=to_the_head,
         attempts_returned=attempts_returned,
+        unrenewed_since=unrenewed_since,
         now=now,
     )
 
@@ -98,7 +129,3 @@ async def lost_leases(
         after_task_id=after and after.task_id,
         now=now,
     )
-
-
-async def is_still_lost(connection: Connection, lost: LostLease, *, now: datetime | None = None) -> bool:
-    return await QUERIES["is_still_lost"].value(connection, task_id=lost.task_id, lease_token=lost.lease_token, now=now)

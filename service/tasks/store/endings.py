@@ -34,11 +34,28 @@ async def complete_task(
 
 
 async def fail_task(
-    connection: Connection, task_id: str, lease_token: int, failure: TaskFailure, *, now: datetime | None = None
+    connection: Connection,
+    task_id: str,
+    lease_token: int,
+    failure: TaskFailure,
+    *,
+    unrenewed_since: datetime | None = None,
+    now: datetime | None = None,
 ) -> TaskRecord | None:
     return await QUERIES["fail_task"].row(
-        connection, TaskRecord, task_id=task_id, lease_token=lease_token, error=to_builtins(failure), now=now
+        connection,
+        TaskRecord,
+        task_id=task_id,
+        lease_token=lease_token,
+        error=to_builtins(failure),
+        unrenewed_since=unrenewed_since,
+        now=now,
     )
+
+
+async def outcome_of(connection: Connection, task_id: str, lease_token: int) -> TaskRecord | None:
+    """The task as this claim was ended or given back, if nobody has claimed it since."""
+    return await QUERIES["outcome_of"].row(connection, TaskRecord, task_id=task_id, lease_token=lease_token)
 
 
 async def cancel_task(

@@ -171,7 +171,7 @@ async def test_a_full_disk_may_be_over_later(directory: Path, monkeypatch: pytes
         raise OSError(errno.ENOSPC, "No space left on device")
 
     storage = Storage.made(directory.as_uri())
-    monkeypatch.setattr(storage_module, "_make_private_and_durable", full)
+    monkeypatch.setattr(storage_module, "put_locally", full)
     with pytest.raises(StorageError, match="No space left on device") as caught:
         await storage.put_bytes(KEY, b"x", "image/jpeg")
     assert caught.value.transient

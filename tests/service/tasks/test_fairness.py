@@ -314,8 +314,30 @@ async def test_a_worker_that_stops_claims_nothing_and_passes_the_message_on(
     pool: Pool, connection: Connection, users: list[str]
 ) -> None:
     (only,) = await wait_in_line(connection, users[0], 1)
-    taken = await lifecycle.claim(pool, only.task_id, worker_id="worker", modes=frozenset())
+    taken = await lifecycle.claim(pool, only.task_id, worker_id="worker", modes=None)
     assert (taken.claim, taken.announce) == (None, (only.task_id, 1))
+
+
+async def test_a_worker_without_engines_leaves_the_message_to_a_chore(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """Sent at once, it would come back to it, over and over."""
+    (only,) = await wait_in_line(connection, users[0], 1)
+    taken = await lifecycle.claim(pool, only.task_id, worker_id="worker", modes=frozenset())
+    assert (taken.claim, taken.announce) == (None, None)
+    assert (await lives.get(pool, only.task_id)).dispatched_at is None
+
+
+async def test_a_claim_whose_answer_was_lost_is_the_slots_next(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    await wait_in_line(connection, users[0], 2)
+    lost = await lives.claim(pool, worker_id="worker/1")
+    for slot, attempts in (("worker/1", {1}), ("worker/2", {1, 0})):
+        taken = await lifecycle.claim(pool, "a_message", worker_id=slot, modes=lives.EVERY_MODE, again=True)
+        assert taken.claim is not None
+        assert (taken.claim.task_id == lost.task_id) == (slot == "worker/1")
+        assert taken.claim.task.attempts in attempts
 
 
 @pytest.mark.parametrize("named", ["gone", "ended"])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,21 @@ async def test_a_free_task_is_refunded_nothing(pool: Pool, connection: Connectio
     assert await lives.cancel(pool, user_id, task.task_id)
     kinds = [entry.kind for entry in await accounts.ledger_page(connection, user_id, None, 10)]
     assert "refund" not in kinds
+
+
+@pytest.mark.parametrize("attempts_left", [0, 2])
+async def test_a_lease_that_is_renewed_while_it_is_looked_at_is_not_taken_away(
+    pool: Pool, held: Claim, monkeypatch: pytest.MonkeyPatch, attempts_left: int
+) -> None:
+    """A holder that was slow, and renewed between the look at all leases and the turn of its own."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    look = store.lost_leases
+
+    async def look_and_be_late(connection: Connection, **asked: Any) -> list[store.LostLease]:
+        found = await look(connection, **asked)
+        assert await lifecycle.renew(pool, held)
+        return found
+
+    monkeypatch.setattr(store, "lost_leases", look_and_be_late)
+    assert await lifecycle.recover_lost(pool, max_attempts=1 + attempts_left, limit=10, now=later) == []
+    assert (await lives.get(pool, held.task_id)).status is TaskStatus.PROCESSING

@@ -1,0 +1,64 @@
+"""Blobs in a local directory: private to their owner, and on disk before a row names them."""
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+AT_ONCE = 1 << 20
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+def put_locally(root: Path, key: str, content: Path | bytes) -> None:
+    """Keep a file, whole or not at all: written beside its place, flushed, and moved there.
+
+    A database row that names it must not outlive it when the power fails. So its directory is flushed, too, and where
+    that was made just now, the one that it was made in.
+
+    Raises:
+        FileNotFoundError: The root isn't there, or the file to keep.
+        OSError: The system's reason.
+    """
+    path = root / key
+    new = path.with_name(f"{path.name}#{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(new, NEW_FILE, 0o600)
+    except FileNotFoundError:
+        _make_directories(root, key)
+        descriptor = os.open(new, NEW_FILE, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb", buffering=0) as source:
+                    shutil.copyfileobj(source, file, AT_ONCE)
+            file.flush()
+            os.fsync(descriptor)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def _make_directories(root: Path, key: str) -> None:
+    """Make a key's directories, for their owner alone."""
+    if not root.is_dir():
+        raise FileNotFoundError(root)
+    directory = root
+    for part in key.split("/")[:-1]:
+        directory /= part
+        # Whoever else has made it may not have flushed it yet.
+        with suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+        _flush(directory.parent)
+
+
+def _flush(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
