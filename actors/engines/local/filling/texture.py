@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import patchmatch
+from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Rgb, as_rgb, as_rgb8
 from actors.engines.local.raster import gaussian, grown, resized
@@ -21,24 +22,24 @@ _USABLE = 0.999
 def textured_fill(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
     """`image` (h, w, 3) with `hole` (h, w) filled with the texture of the `sources` (h, w) near it.
 
-    Only the part around the hole is looked at, with no more pixels than a square of `side` has. What is neither hole nor
-    source stays. Without sources nothing is filled; same input, same result.
+    Only the part around the hole is looked at, with no more pixels than a square of `side` has. What is neither hole
+    nor source stays. Without sources nothing is filled; same input, same result.
 
     Source: Barnes et al., "PatchMatch" (2009), in the form of Wexler et al., "Space-Time Completion of Video" (2007),
     from the PyPatchMatch package.
     """
     if not hole.any():
         return image
-    box = _around(hole.any(axis=1)), _around(hole.any(axis=0))
+    rows, columns = np.nonzero(hole)
+    box = _around(rows), _around(columns)
     result = image.copy()
     result[box] = _filled(image[box], hole[box], sources[box], side)
     return result
 
 
-def _around(touched: Mask) -> slice:
-    """From the first row or column that is `touched` to the last, with some more on both sides."""
-    places = np.flatnonzero(touched)
-    first, last = int(places[0]), int(places[-1])
+def _around(places: NDArray[np.int64]) -> slice:
+    """From the least of `places` to the greatest, with some more on both sides."""
+    first, last = int(places.min()), int(places.max())
     air = round(_AIR * (last - first + 1)) + _LEAST_AIR
     return slice(max(0, first - air), last + 1 + air)
 
