@@ -79,7 +79,7 @@ $(BIN)/uv:
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/python pip_to_uv.py $(BIN)/uv
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
-	@echo "Installing Darkroom's packages into $(VENV): 268 MB to download, 790 MB on disk"
+	@echo "Installing Darkroom's packages into $(VENV): 277 MB to download, 820 MB on disk"
 	@$(UV) pip install --require-hashes -r requirements.lock
 	@$(UV) pip install --no-deps --editable .
 	@touch $@

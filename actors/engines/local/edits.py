@@ -15,6 +15,7 @@ from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
 from actors.engines.local.perception import faces, landmarks, people, pose, saliency
+from actors.engines.local.pictures.decoding import decode_with
 from actors.engines.local.pictures.writing import Made, write_pictures
 from actors.engines.local.posing.edit import PLAN as POSE_PLAN
 from actors.engines.local.posing.edit import change_pose
@@ -51,6 +52,7 @@ class Studio:
 
     def __init__(self, threads: int) -> None:
         use_threads(threads)
+        decode_with(threads)
         self._runtimes = Runtimes(threads)
 
     def warm_up(self) -> None:

@@ -47,7 +47,9 @@ class UploadOperation(Operation):
         form = Schema(
             type=OpenAPIType.OBJECT,
             properties={
-                "file": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="JPEG, PNG or WebP."),
+                "file": Schema(
+                    type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="JPEG, PNG, WebP, HEIC or AVIF."
+                ),
                 "purpose": Schema(type=OpenAPIType.STRING, max_length=100),
             },
             required=["file"],

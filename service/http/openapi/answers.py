@@ -72,7 +72,10 @@ EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
         "file: Your uploads may take up 1,073,741,824 bytes, and this one is beyond that. Delete some first.",
         {},
     ),
-    ProblemCode.INVALID_FILE_TYPE: ("GIF files aren't supported. Please upload a JPEG, PNG or WebP image.", {}),
+    ProblemCode.INVALID_FILE_TYPE: (
+        "GIF files aren't supported. Please upload a JPEG, PNG, WebP, HEIC or AVIF image.",
+        {},
+    ),
     ProblemCode.IDEMPOTENCY_KEY_REUSED: (
         "This Idempotency-Key was used with another body within the last 24 hours. Use a new key.",
         {},

@@ -9,7 +9,7 @@ from service.http.openapi.links import link_operations
 
 JSON = dict[str, Any]
 
-PICTURES = ("image/jpeg", "image/png", "image/webp")
+PICTURES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/avif")
 """What files are."""
 URLS = frozenset(
     ("url", "output_image", "thumbnail", "comparison_image", "face_image_url", "target_image_url", "events_url")

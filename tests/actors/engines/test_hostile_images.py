@@ -32,7 +32,8 @@ from schema.models.edits import (
     Size,
 )
 from schema.models.problems import FailureCode, ProblemCode
-from service.files.judging import ImageFacts, judge
+from schema.pictures.facts import PictureFacts
+from service.files.judging import judge
 from service.files.receiving import receive
 from service.refusals import Refused
 from tests.actors.engines.conftest import MAX_PIXELS, Edited, MakeRequest, edited
@@ -73,7 +74,7 @@ class Outcome(Struct, frozen=True):
     """What came of an image: its facts if it was accepted, the picture if it opened, the codes if not."""
 
     image: Hostile
-    facts: ImageFacts | None
+    facts: PictureFacts | None
     refused: ProblemCode | None
     picture: Picture | None
     failed: FailureCode | None
@@ -102,7 +103,7 @@ async def sent(content: bytes) -> AsyncIterator[bytes]:
     yield b"\r\n--b--\r\n"
 
 
-async def uploaded(content: bytes, directory: Path) -> ImageFacts:
+async def uploaded(content: bytes, directory: Path) -> PictureFacts:
     """What the service's uploads make of it. Raises Refused."""
     form = sent(content)
     async with receive(form, "multipart/form-data; boundary=b", max_bytes=MAX_BYTES, directory=directory) as received:
@@ -110,7 +111,7 @@ async def uploaded(content: bytes, directory: Path) -> ImageFacts:
 
 
 async def outcome_of(image: Hostile, directory: Path) -> Outcome:
-    facts: ImageFacts | None = None
+    facts: PictureFacts | None = None
     refused: ProblemCode | None = None
     picture: Picture | None = None
     failed: FailureCode | None = None

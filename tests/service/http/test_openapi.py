@@ -124,7 +124,7 @@ async def test_an_upload_is_a_form_and_a_file_a_picture(document: JSON) -> None:
     assert set(body["content"]["multipart/form-data"]["schema"]["properties"]) == {"file", "purpose"}
     read = document["paths"][f"{API}/files/{{file_id}}"]["get"]["responses"]
     for status in ("200", "206"):
-        assert set(read[status]["content"]) == {"image/jpeg", "image/png", "image/webp"}
+        assert set(read[status]["content"]) == {"image/jpeg", "image/png", "image/webp", "image/heic", "image/avif"}
         for content in read[status]["content"].values():
             assert content["schema"] == {"type": "string", "format": "binary"}
     assert "image/*" not in msgspec.json.encode(document).decode()

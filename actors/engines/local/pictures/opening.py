@@ -1,7 +1,7 @@
 """Opening a picture that somebody sent.
 
-It is judged by its header before a pixel is decoded, reduced while decoding where the format can, turned upright, and
-brought to sRGB.
+It is judged as an upload is before a pixel is decoded, reduced while decoding where the format can, turned upright,
+and brought to sRGB.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,15 +19,12 @@ from msgspec import Struct
 from PIL import Image, ImageCms
 
 from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.local.pictures.decoding import decode, shape_of
 from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
-
-FORMATS = ("JPEG", "PNG", "WEBP")
-MIN_SIDE = 16
-"""Pixels; nothing can be recognised in less."""
-MAX_ASPECT = 20
-"""No photo is so much longer than it is wide."""
+from schema.pictures.facts import UnacceptablePictureError
+from schema.pictures.judging import judge_picture
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,6 +39,7 @@ _TURNS = {
 
 _BROKEN = (
     OSError,
+    RuntimeError,
     ValueError,
     SyntaxError,
     EOFError,
@@ -54,10 +51,10 @@ _BROKEN = (
     ImageCms.PyCMSError,
     Image.DecompressionBombError,
 )
-"""Pillow's decoders raise all of these for files that are cut short or broken."""
+"""The decoders raise all of these for files that are cut short or broken."""
 
-# The pixel limit is the caller's and checked below, before decoding; Pillow's own would only warn.
-Image.MAX_IMAGE_PIXELS = None
+_THE_IMAGE = "The image "
+"""How most sentences about a picture begin."""
 
 
 class Picture(Struct, frozen=True):
@@ -83,7 +80,7 @@ class Picture(Struct, frozen=True):
 def open_picture(
     path: Path, *, role: str, max_pixels: int, long_edge: int | None, cover: tuple[int, int] | None = None
 ) -> Picture:
-    """Decode a JPEG, PNG or WebP file; of an animated one the first picture.
+    """Decode a file of any format that may be uploaded; of an animated one the first picture.
 
     It is reduced, never enlarged, to `long_edge` pixels on its longer side, or to just cover `cover` (width, height);
     what would hang over on two sides is cut off.
@@ -92,15 +89,14 @@ def open_picture(
     Raises:
         EngineError: IMAGE_NOT_FOUND or IMAGE_DECODE_FAILED, with a message for the person who sent it.
     """
-    with _told(role), Image.open(path, formats=FORMATS) as file:
-        _judge(file, role, max_pixels)
-        orientation = _orientation(file)
-        aim = _aim(file.size, orientation, long_edge, cover)
-        if file.format in {"JPEG", "MPO"}:
-            file.draft(file.mode, _at_least(aim.whole))
-        profile: bytes | None = file.info.get("icc_profile")
-        reduced = _reduced(_plain(file, path), aim)
-        return _arrays(_turned(_srgb(reduced, profile), orientation))
+    with _told(role):
+        content = path.read_bytes()
+        facts = judge_picture(content, max_pixels)
+        size, orientation = shape_of(facts)
+        aim = _aim(size, orientation, long_edge, cover)
+        decoded = decode(content, facts, _at_least(aim.whole))
+        reduced = _reduced(decoded.image, aim)
+        return _arrays(_turned(_srgb(reduced, decoded.profile), orientation))
 
 
 @contextmanager
@@ -114,27 +110,16 @@ def _told(role: str) -> Generator[None]:
             f"The {role} image isn't there any more. Please upload it again.",
             details={"image": role},
         ) from error
-    except Image.UnidentifiedImageError as error:
-        raise _refused(role, "isn't a JPEG, PNG or WebP picture. Please send it in one of these formats.") from error
+    except UnacceptablePictureError as error:
+        told = error.message.removeprefix(_THE_IMAGE)
+        what = told if told != error.message else f"can't be edited: {told}"
+        raise _refused(role, what) from error
     except _BROKEN as error:
         raise _refused(role, "is damaged or incomplete and can't be read. Please upload it again.") from error
 
 
 def _refused(role: str, what: str) -> EngineError:
     return EngineError(FailureCode.IMAGE_DECODE_FAILED, f"The {role} image {what}", details={"image": role})
-
-
-def _judge(file: Image.Image, role: str, max_pixels: int) -> None:
-    """Raises EngineError for a picture whose header says it can't be edited."""
-    width, height = file.size
-    if width * height > max_pixels:
-        raise _refused(
-            role,
-            f"has too many pixels: {width:,} x {height:,} is {width * height:,}, "
-            f"and at most {max_pixels:,} are accepted.",
-        )
-    if min(width, height) < MIN_SIDE or max(width, height) > MAX_ASPECT * min(width, height):
-        raise _refused(role, f"is {width} x {height} pixels: too small or too narrow to be edited.")
 
 
 class _Aim(Struct, frozen=True):
@@ -169,50 +154,6 @@ def _aim(size: tuple[int, int], orientation: int, long_edge: int | None, cover: 
 def _at_least(target: tuple[int, int]) -> tuple[int, int]:
     """What a JPEG is decoded to (at 1/2, 1/4, 1/8) at least: half as much again, so that the rest is resampled well."""
     return target[0] * 3 // 2, target[1] * 3 // 2
-
-
-def _orientation(file: Image.Image) -> int:
-    """What EXIF says, 1 to 8. Pillow's `getexif` would take XMP's word as well, which no browser does."""
-    if file.format == "PNG":
-        file.load()  # its EXIF may stand behind the pixels
-    with suppress(Exception):  # a broken EXIF block is no reason to refuse a picture
-        exif = Image.Exif()
-        exif.load(file.info["exif"])
-        value: Any = exif.get(0x0112, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1  # EXIF's values
-    return 1
-
-
-def _plain(file: Image.Image, path: Path) -> Image.Image:
-    """The picture decoded, in one of the modes L, LA, RGB, RGBA, CMYK."""
-    if file.format == "WEBP" and not getattr(file, "is_animated", False):
-        return _still_webp(path, file.size, transparent=file.mode == "RGBA")
-    file.load()
-    if file.mode == "I;16":
-        return _eight_bits(file)
-    if "transparency" in file.info:
-        return file.convert("RGBA")
-    return file if file.mode in {"L", "LA", "RGB", "RGBA", "CMYK"} else file.convert("RGB")
-
-
-def _still_webp(path: Path, size: tuple[int, int], *, transparent: bool) -> Image.Image:
-    """A WebP file without Pillow's decoder, which is made for animations and holds every pixel four times."""
-    how = cv2.IMREAD_UNCHANGED if transparent else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), how)
-    mode, order = ("RGBA", "BGRA") if transparent else ("RGB", "BGR")
-    if pixels is None or pixels.shape != (size[1], size[0], len(mode)):  # pyright: ignore[reportUnnecessaryComparison] - the stubs don't know that it may fail
-        raise OSError("the WebP bitstream can't be decoded")
-    return Image.frombuffer(mode, size, np.ascontiguousarray(pixels), "raw", order, 0, 1)
-
-
-def _eight_bits(file: Image.Image) -> Image.Image:
-    """16 bits of grey as 8: the higher ones."""
-    values = np.asarray(file, "<u2")
-    result = Image.fromarray(np.ascontiguousarray(values.view(np.uint8)[:, 1::2]))
-    clear: int | None = file.info.get("transparency")
-    if clear is not None:
-        result.putalpha(Image.fromarray(np.where(values == clear, np.uint8(0), np.uint8(255))))
-    return result
 
 
 def _reduced(image: Image.Image, aim: _Aim) -> Image.Image:
