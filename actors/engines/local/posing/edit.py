@@ -12,15 +12,22 @@ from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.posing.bending import bent
 from actors.engines.local.posing.checking import judged
-from actors.engines.local.posing.cutting import Work, cut_out
+from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
+from actors.engines.local.posing.cutting import Cut, Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.framing import framed
-from actors.engines.local.posing.parts import parts
+from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
-from actors.engines.local.posing.sheets import sheets
+from actors.engines.local.posing.sheets import sheets, without_haze
 from actors.engines.local.posing.skeleton import Doubles, joints
-from actors.engines.local.posing.suitability import judge_reach, judge_reference, judge_source
-from actors.engines.local.posing.targets import retargeted
+from actors.engines.local.posing.suitability import (
+    judge_cut,
+    judge_reach,
+    judge_reference,
+    judge_source,
+    refuse_joined_legs,
+)
+from actors.engines.local.posing.targets import Target, retargeted
 from actors.engines.local.raster import grown, shrunk
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -64,7 +71,13 @@ _CERTAIN = 0.5
 _TRACE = 0.02
 """Less alpha than this nobody sees."""
 
-_SEVERAL = "More than one person was found; the most prominent one was changed."
+_LEGS_STAY = "A skirt, dress or coat joins the legs, so they were left as they stand."
+_SMALLER = (
+    "The person was made {percent} % smaller, so that the pose fits into the photo. "
+    "A photo with more space around them keeps their size."
+)
+_NOTICED = 0.97
+"""A figure that is smaller than this share of its size is told of."""
 _NOBODY = (
     "No person was found in the {role} image. Please send a photo that shows one person from head to feet, "
     "clearly and not too small."
@@ -113,13 +126,35 @@ def bend(
     figure = joints(person.points)
     judge_source(figure, person.visible, photo.width, photo.height)
     wanted = preset_pose(name or POSE_PRESETS[0]) if other is None else _reference_pose(other, runtimes)
-    target = retargeted(figure, wanted.joints, turn_head=config.preserve_face is False)
-    judge_reach(figure, target.joints)
-    target = framed(figure, target, photo.width)
+    _target(figure, wanted.joints, config, photo.width)
     level = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
     cut = cut_out(photo, person, level.work, runtimes, step)
+    return rebuilt(photo, figure, cut, wanted, config, step)
+
+
+def rebuilt(
+    photo: Picture, figure: Doubles, cut: Cut, wanted: WantedPose, config: PoseChangeConfig, step: Steps
+) -> Bending:
+    """The photo with the person, who has been cut out, in the pose `wanted`; `figure` (38, 2) are their joints.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED, when that can't be done well.
+    """
+    judge_cut(cut.alpha, figure)
     step("Taking the figure apart")
-    layers = sheets(cut.colours, cut.alpha, parts(as_rgb(photo.image), cut.alpha, figure), figure)
+    division = labelled(as_rgb(photo.image), cut.alpha, figure)
+    warnings = list(cut.warnings)
+    reference = wanted.joints
+    if legs_joined(division.image, division.labels, figure * division.scale):
+        if not legs_may_stay(figure, reference):
+            refuse_joined_legs()
+        reference = with_own_legs(figure, reference)
+        warnings.append(_LEGS_STAY)
+    target = _target(figure, reference, config, photo.width)
+    if target.size < _NOTICED:
+        warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
+    shares = shares_of(division.labels, cut.alpha.shape)
+    layers = sheets(cut.colours, without_haze(cut.alpha, shares), shares, figure)
     step("Bending it into the pose")
     smoothness = SMOOTHNESS if config.smoothness is None else config.smoothness
     mesh = bent(layers, figure, target, cut.alpha.shape, smoothness)
@@ -129,12 +164,23 @@ def bend(
     margin = max(3, round(0.008 * max(photo.width, photo.height)))
     hole = grown(cut.alpha > _TRACE, margin)
     unseen = shrunk(cover > 1 - _TRACE, margin)
-    background = textured_fill(as_rgb(photo.image), hole & ~unseen, ~hole, level.fill_side)
+    side = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD]).fill_side
+    background = textured_fill(as_rgb(photo.image), hole & ~unseen, ~hole, side)
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background
-    warnings = [*cut.warnings, _SEVERAL] if len(person.others) else cut.warnings
     return Bending(photo, as_rgb8(result), target.joints, warnings)
+
+
+def _target(figure: Doubles, reference: Doubles, config: PoseChangeConfig, width: int) -> Target:
+    """Where `figure` goes to be in the pose of `reference` (38, 2), inside a photo of `width`.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    target = retargeted(figure, reference, turn_head=config.preserve_face is False)
+    judge_reach(figure, target.joints)
+    return framed(figure, target, width)
 
 
 def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None:

@@ -8,7 +8,9 @@ from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
 _SOLES = (27, 28, 29, 30, 31, 32)
-_SMALLEST = 0.7
+_HEAD = 1.1
+"""From between the ears to the top of the head, in lengths of the neck."""
+_SMALLEST = 0.8
 """A figure isn't made smaller than this to find room."""
 
 
@@ -19,9 +21,10 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
         EngineError: POSE_EXTRACTION_FAILED, when there is no room for the pose.
     """
     air = 0.18 * torso_length(source)
-    top = target.joints[HEAD] + 1.1 * (target.joints[HEAD] - target.joints[NECK])
-    extent = np.concatenate([target.joints[11:], top[None]])
+    extent = np.concatenate([target.joints[11:], _crown(target.joints)[None]])
     low, high = extent.min(axis=0) - air, extent.max(axis=0) + air
+    # Who stood with the head close to the border may go on to.
+    low[1] += float(np.clip(air - _above(source), 0, air))
     ground = float(source[list(_SOLES), 1].max())
     room = min(width / (high[0] - low[0]), ground / (float(target.joints[list(_SOLES), 1].max()) - low[1]), 1.0)
     if room < _SMALLEST:
@@ -42,6 +45,16 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
     return _whole_pixels(placed(scaled, 1.0, shift))
 
 
+def _crown(figure: Doubles) -> Doubles:
+    """The top of the head."""
+    return figure[HEAD] + _HEAD * (figure[HEAD] - figure[NECK])
+
+
+def _above(figure: Doubles) -> float:
+    """The space above the head."""
+    return max(0.0, float(_crown(figure)[1]))
+
+
 def _whole_pixels(target: Target) -> Target:
     """`target` with a head that isn't turned or scaled moved by whole pixels, so that the face stays as it is."""
     head = target.motions[SKULL]
@@ -52,4 +65,4 @@ def _whole_pixels(target: Target) -> Target:
     motions[SKULL] = Motion(head.pivot, place, 0.0, head.axis, 1.0, head.across)
     joints = target.joints.copy()
     joints[HEAD] = place
-    return Target(joints, tuple(motions))
+    return Target(joints, tuple(motions), target.size)

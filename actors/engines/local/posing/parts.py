@@ -8,11 +8,13 @@ Fast Interactive Image and Video Segmentation and Matting" (2007), with Dijkstra
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from actors.engines.local.posing.arms import trimmed
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import (
     ARMS,
@@ -39,27 +41,48 @@ _COLOUR = 0.6
 """A step across a difference of one L*a*b* unit is so many pixels longer."""
 _CORE = 0.55
 """A bone's core has this share of its thickness."""
+_EDGE = 2
+"""Borders are looked for so many pixels around where they seem to be."""
+_PALM, _AROUND_HAND = 0.04, 0.17
+"""What is so near to a hand's bone is the hand's; it may end anywhere up to there. In torso lengths."""
 _SLEEVE = 1.9
 """Sleeves are so many times as wide as an arm may be; what is farther from the bone may be something else."""
 _HANGS = 0.5
 """A piece is the body's if its border with it is longer than this share of its border with the arm."""
 
 
-def parts(image: Rgb, alpha: Plane, figure: Doubles) -> Floats:
-    """The share (layers, h, w) of each layer in each pixel of the figure, 0 to 1, soft over a pixel or two.
+class Division(Struct, frozen=True):
+    """A figure taken apart in a picture `image` (h, w, 3) that is `scale` times as large as the photo.
+
+    `labels` (h, w): the layer of each pixel, -1 outside of the figure.
+    """
+
+    image: Rgb
+    labels: Indices
+    scale: float
+
+
+def labelled(image: Rgb, alpha: Plane, figure: Doubles) -> Division:
+    """Which layer each part of the figure belongs to.
 
     `image` (h, w, 3) and `alpha` (h, w) are the photo and the person's matte, `figure` (38, 2) the joints.
     """
     height, width = alpha.shape
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    labels = _labels(resized(image, *size), resized(alpha, *size) > _FIGURE, figure * scale)
+    small = resized(image, *size)
+    return Division(small, _labels(small, resized(alpha, *size) > _FIGURE, figure * scale), scale)
+
+
+def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
+    """The share (layers, h, w) of each layer in each pixel of a picture of `shape`: 0 to 1, its border a soft pixel."""
+    height, width = shape
     shares = np.stack([gaussian((labels == layer).astype(np.float32), 0.8) for layer in Layer])
     shares /= np.maximum(shares.sum(axis=0), np.float32(1e-3))
     large = np.stack([resized_linear(share, width, height) for share in shares])
     # At full size the soft step between two parts is as wide as a small pixel: made narrower again.
     large -= 0.5
-    large *= np.float32(max(1.0, 0.5 / scale))
+    large *= np.float32(max(1.0, 0.5 * max(shape) / max(labels.shape)))
     large += 0.5
     return np.clip(large, 0, 1, out=large)
 
@@ -78,7 +101,22 @@ def _labels(image: Rgb, inside: Mask, figure: Doubles) -> Indices:
     labels = np.where(inside & (found >= 0), seeded.ravel()[np.maximum(found, 0)], -1)
     for arm in ARMS:
         _give_back(labels, arm, figure)
-    return labels
+    return _on_edges(trimmed(labels, figure), graph, figure)
+
+
+def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:
+    """`labels` with the arms' borders moved to where the colour changes: by a pixel or two, around hands by more."""
+    arms = np.isin(labels, ARMS)
+    unit = torso_length(figure)
+    open_again = grown(arms, _EDGE) & grown((labels >= 0) & ~arms, _EDGE)
+    for wrist, hand in ((15, LEFT_HAND), (16, RIGHT_HAND)):
+        away = distance_to(figure[wrist], figure[hand], labels.shape)
+        open_again |= (away > _PALM * unit) & (away < _AROUND_HAND * unit)
+    open_again &= labels >= 0
+    start = np.flatnonzero((labels >= 0) & ~open_again)
+    ways: Any = dijkstra(graph, directed=False, indices=start, min_only=True, return_predecessors=True)
+    found: Indices = ways[2].reshape(labels.shape)
+    return np.where(open_again & (found >= 0), labels.ravel()[np.maximum(found, 0)], labels)
 
 
 def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:

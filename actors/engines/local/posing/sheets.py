@@ -19,14 +19,27 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import extent, gaussian, grown_values, shrunk_values
+from actors.engines.local.raster import (
+    extent,
+    gaussian,
+    grown,
+    grown_values,
+    resized,
+    resized_linear,
+    shrunk,
+    shrunk_values,
+)
 
+_HAZE, _SOLID_FROM = 0.35, 0.75
+"""What covers less than the first is background, what covers more than the second is the person's alone."""
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
 _HIDDEN_SIDE = 110
 """Clothes behind an arm are made up in as many pixels as a square of this side has."""
 _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
+_COARSE, _DENT = 4, 0.22
+"""Dents in the body's outline are found at a quarter of the size; those up to twice this wide are filled."""
 _LIFTED = 0.12
 """Where an arm hangs, the middle of that is so much higher."""
 
@@ -58,6 +71,15 @@ def sheets(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles) -> dict[
             colours[box], alpha[box], shares[layer][box], sewn[box], hidden[box], box, torso_length(figure)
         )
     return result
+
+
+def without_haze(alpha: Plane, shares: Floats) -> Plane:
+    """`alpha` (h, w) without the faint rest of background between arms and body, which would fly with an arm.
+
+    Hair keeps what is half transparent.
+    """
+    hard = np.clip((alpha - _HAZE) / (_SOLID_FROM - _HAZE), 0, 1)
+    return hard + (alpha - hard) * shares[Layer.HEAD]
 
 
 def _sheet(
@@ -133,4 +155,15 @@ def _hidden(layer: Layer, figure: Doubles, shares: Floats) -> Plane:
             behind |= near(figure[bone.start], figure[bone.end], bone.half * unit, shape)
     else:
         return np.zeros(shape, np.float32)
-    return gaussian(behind.astype(np.float32), 1.5) * arms
+    return gaussian((behind & _closed(shares, unit)).astype(np.float32), 1.5) * arms
+
+
+def _closed(shares: Floats, unit: float) -> Mask:
+    """The body without its arms, with the dents filled that are where arms hang in front of it."""
+    height, width = shares.shape[1:]
+    size = max(1, width // _COARSE), max(1, height // _COARSE)
+    body = resized(np.maximum(shares[Layer.TORSO], shares[list(LEGS)].sum(axis=0)), *size) > 0.5  # noqa: PLR2004 - most
+    radius = round(_DENT * unit / _COARSE)
+    padded = np.pad(body, radius)
+    closed = shrunk(grown(padded, radius), radius)[radius : radius + size[1], radius : radius + size[0]]
+    return resized_linear(closed.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - most

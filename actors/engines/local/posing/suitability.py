@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from actors.engines.local.arrays import Floats
+from actors.engines.local.arrays import Floats, Plane
 from actors.engines.local.perception.pose import (
     LEFT_EAR,
     LEFT_HIP,
@@ -58,6 +58,8 @@ _HEAD_TURN = 0.55
 _SHORTEST = {"arm": 0.26, "leg": 0.44}
 _SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
 """Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
+_SOLID, _CUT = 0.7, 0.08
+"""Alpha that certainly is the person's, and how much of that may touch the border, relative to the torso."""
 _OVER_BODY = 0.4
 _FOLDED = np.radians(50.0)
 """In an elbow bent to less than this the forearm and sleeve lie over the upper arm."""
@@ -95,6 +97,41 @@ def judge_reference(figure: Doubles, visible: Floats, width: int, height: int) -
     _judge_frame("reference", figure, visible, width, height)
     _judge_facing("reference", figure, _FACING_REFERENCE)
     _judge_lengths("reference", figure, _SHORTEST_REFERENCE)
+
+
+def judge_cut(alpha: Plane, figure: Doubles) -> None:
+    """Whether all of the person whose matte is `alpha` (h, w) is inside the photo.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    most = max(_CUT * torso_length(figure), 3)
+    if (alpha[0] > _SOLID).sum() > most:
+        _refuse(
+            "source",
+            "head_out_of_frame",
+            "the photo's upper border cuts the person. Please send one with some space above the head",
+        )
+    if max((alpha[:, 0] > _SOLID).sum(), (alpha[:, -1] > _SOLID).sum()) > most:
+        _refuse(
+            "source",
+            "body_out_of_frame",
+            "the photo's border cuts the person or what they wear. Please send one with some space on both sides",
+        )
+
+
+def refuse_joined_legs() -> NoReturn:
+    """Refuse to part legs that are in one piece of cloth.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    _refuse(
+        "source",
+        "legs_joined",
+        "a skirt, dress or coat joins the legs, so they can't be moved. Please choose a pose with the legs as in the "
+        "photo, or send a photo of somebody in trousers",
+    )
 
 
 def _refuse(role: str, reason: str, words: str, **details: Any) -> NoReturn:

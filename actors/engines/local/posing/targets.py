@@ -68,10 +68,11 @@ class Motion(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """The wanted figure: its joints (38, 2) in pixels, and one motion for each of BONES."""
+    """The wanted figure: its joints (38, 2) in pixels, one motion for each of BONES, its size beside the source's."""
 
     joints: Doubles
     motions: tuple[Motion, ...]
+    size: float = 1.0
 
 
 def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Target:
@@ -89,7 +90,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
     for limb in ARMS:
         joint = BONES[COLLARS[limb]].end
         wanted[joint] += _rise(limb, source, reference) * spine
-    bend = _wrapped(_angle(spine) - _angle(source[NECK] - source[PELVIS]))
+    bend = wrapped(_angle(spine) - _angle(source[NECK] - source[PELVIS]))
     motions: dict[int, Motion] = {}
     motions[CHEST] = _torso(source, wanted, NECK, (RIGHT_SHOULDER, LEFT_SHOULDER), bend)
     motions[HIPS] = _torso(source, wanted, PELVIS, (RIGHT_HIP, LEFT_HIP), bend)
@@ -124,7 +125,7 @@ def placed(target: Target, scale: float, shift: Doubles) -> Target:
         Motion(m.pivot, m.place * scale + shift, m.angle, m.axis, m.along * scale, m.across * scale)
         for m in target.motions
     )
-    return Target(target.joints * scale + shift, motions)
+    return Target(target.joints * scale + shift, motions, target.size * scale)
 
 
 def _relative_size(source: Doubles, reference: Doubles) -> float:
@@ -156,7 +157,7 @@ def _rise(limb: Layer, source: Doubles, reference: Doubles) -> float:
 
 def _torso(source: Doubles, wanted: Doubles, centre: int, line: tuple[int, int], bend: float) -> Motion:
     """One end of the torso: it turns with the spine and with the line of its joints."""
-    tilt = _wrapped(_angle(wanted[line[1]] - wanted[line[0]]) - _angle(source[line[1]] - source[line[0]]))
+    tilt = wrapped(_angle(wanted[line[1]] - wanted[line[0]]) - _angle(source[line[1]] - source[line[0]]))
     spine = source[NECK] - source[PELVIS]
     return Motion(
         source[centre],
@@ -174,7 +175,7 @@ def _head(source: Doubles, reference: Doubles, wanted: Doubles, bend: float, sca
     Shoulders rise with the arms: the neck follows the reference's length.
     """
     offset = source[HEAD] - source[NECK]
-    tilt = _wrapped(_angle(reference[HEAD] - reference[NECK]) - _angle(offset))
+    tilt = wrapped(_angle(reference[HEAD] - reference[NECK]) - _angle(offset))
     angle = float(np.clip(tilt, -_NOD, _NOD)) if turn else 0.0
     lean = angle if turn else float(np.clip(bend, -_NOD / 2, _NOD / 2))
     ratio = length(reference, NECK, HEAD) * scale / length(source, NECK, HEAD)
@@ -209,7 +210,7 @@ def _at_body(limb: Layer, source: Doubles, reference: Doubles, start: int, end: 
     before, after = _outwards(source, start, end, SIDE[limb]), _outwards(reference, start, end, SIDE[limb])
     if limb in ARMS:
         return bend - SIDE[limb] * (_on_outer_side(after) - _on_outer_side(before))
-    return bend - SIDE[limb] * _wrapped(after - before)
+    return bend - SIDE[limb] * wrapped(after - before)
 
 
 def _on_outer_side(angle: float) -> float:
@@ -228,7 +229,7 @@ def _outwards(figure: Doubles, start: int, end: int, side: int) -> float:
 def _joint_change(source: Doubles, reference: Doubles, first: int, second: int, third: int) -> float:
     """How much more a joint bends; through straight, never through itself."""
     bends = [
-        _wrapped(_angle(figure[third] - figure[second]) - _angle(figure[second] - figure[first]))
+        wrapped(_angle(figure[third] - figure[second]) - _angle(figure[second] - figure[first]))
         for figure in (source, reference)
     ]
     return bends[1] - bends[0]
@@ -241,8 +242,8 @@ def _end_change(source: Doubles, chain: tuple[int, ...], before: float) -> float
     """
     bone, holder = BONES[chain[2]], BONES[chain[1]]
     if bone.layer in LEGS:
-        return -float(np.clip(0.65 * _wrapped(before), -_ANKLE, _ANKLE))
-    bend = _wrapped(_angle(source[bone.end] - source[bone.start]) - _angle(source[holder.end] - source[holder.start]))
+        return -float(np.clip(0.65 * wrapped(before), -_ANKLE, _ANKLE))
+    bend = wrapped(_angle(source[bone.end] - source[bone.start]) - _angle(source[holder.end] - source[holder.start]))
     return -float(np.clip(_STRAIGHTEN * bend, -_WRIST, _WRIST))
 
 
@@ -250,7 +251,8 @@ def _angle(vector: Doubles) -> float:
     return float(np.arctan2(vector[1], vector[0]))
 
 
-def _wrapped(angle: float) -> float:
+def wrapped(angle: float) -> float:
+    """`angle` from -pi to pi."""
     return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 

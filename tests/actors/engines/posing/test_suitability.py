@@ -6,7 +6,7 @@ import pytest
 
 from actors.engines.local.posing import presets
 from actors.engines.local.posing.skeleton import Doubles
-from actors.engines.local.posing.suitability import judge_reference, judge_source
+from actors.engines.local.posing.suitability import judge_cut, judge_reference, judge_source
 from actors.engines.seam import EngineError
 from schema.models.edits import POSE_PRESETS
 from schema.models.problems import FailureCode
@@ -126,6 +126,23 @@ def test_a_hidden_limb_is_named() -> None:
         judge_source(figure(), visible, WIDTH, HEIGHT)
     assert "right elbow" in refused.value.message
     assert refused.value.details["reason"] == "limb_hidden"
+
+
+@pytest.mark.parametrize(
+    ("border", "reason"),
+    [
+        (np.s_[0, 280:320], "head_out_of_frame"),
+        (np.s_[300:400, 0], "body_out_of_frame"),
+        (np.s_[300:400, -1], "body_out_of_frame"),
+    ],
+)
+def test_whoever_is_cut_by_the_border_is_refused(border: tuple[slice | int, slice | int], reason: str) -> None:
+    alpha = np.zeros((HEIGHT, WIDTH), np.float32)
+    judge_cut(alpha, figure())
+    alpha[border] = 1
+    with pytest.raises(EngineError) as refused:
+        judge_cut(alpha, figure())
+    assert refused.value.details["reason"] == reason
 
 
 def test_a_leaning_figure_is_judged_by_its_own_level() -> None:

@@ -1,0 +1,107 @@
+"""Cloth that joins legs, and arms that touch the body: flat figures, painted by code."""
+
+import cv2
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Mask, Rgb
+from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
+from actors.engines.local.posing.parts import Division, labelled
+from actors.engines.local.posing.skeleton import PELVIS, Doubles, Layer, length, torso_length
+from schema.models.edits import POSE_PRESETS
+
+from .figures import HEIGHT, WIDTH, figure
+
+_SKIN, _SHIRT, _TROUSERS = (0.8, 0.6, 0.5), (0.85, 0.85, 0.8), (0.2, 0.25, 0.5)
+_GAP = 4
+"""Half the width of the dark line between two trouser legs, in pixels."""
+
+
+def painted(joints: Doubles, *, skirt: bool) -> tuple[Rgb, Mask]:
+    """A person of a shirt, skin, and trousers or a skirt, on a wall; and where they are."""
+    image = np.full((HEIGHT, WIDTH, 3), 0.6, np.float32)
+    unit = torso_length(joints)
+    inside = np.zeros((HEIGHT, WIDTH), np.uint8)
+
+    def stroke(start: int, end: int, half: float, colour: tuple[float, float, float]) -> None:
+        ends = [tuple(round(float(value)) for value in joints[joint]) for joint in (start, end)]
+        for target, value in ((image, colour), (inside, (1, 1, 1))):
+            cv2.line(target, ends[0], ends[1], value, round(2 * half * unit))
+
+    def area(corners: list[Doubles], colour: tuple[float, float, float]) -> None:
+        points = np.array(corners).round().astype(np.int32)
+        for target, value in ((image, colour), (inside, (1, 1, 1))):
+            cv2.fillPoly(target, [points], value)
+
+    wide = np.array([0.12 * unit, 0.0])
+    for thigh, knee, ankle in ((23, 25, 27), (24, 26, 28)):
+        stroke(thigh, knee, 0.16, _TROUSERS)
+        stroke(knee, ankle, 0.13, _SKIN if skirt else _TROUSERS)
+    if skirt:
+        area([joints[23] + wide, joints[25] + wide, joints[26] - wide, joints[24] - wide], _TROUSERS)
+    else:
+        middle = joints[PELVIS] + (0, 0.2 * unit)
+        cv2.line(image, middle.round().astype(int).tolist(), (round(middle[0]), HEIGHT), (0.02, 0.02, 0.05), 2 * _GAP)
+    area([joints[11] + wide, joints[23] + wide, joints[24] - wide, joints[12] - wide], _SHIRT)
+    for shoulder, elbow, wrist, hand in ((11, 13, 15, 36), (12, 14, 16, 37)):
+        stroke(shoulder, elbow, 0.1, _SKIN)
+        stroke(elbow, wrist, 0.08, _SKIN)
+        stroke(wrist, hand, 0.06, _SKIN)
+    stroke(33, 35, 0.2, _SKIN)
+    return image, inside.view(np.bool_)
+
+
+def closed_stance(apart: float) -> Doubles:
+    """Standing with the ankles so many torso lengths from the middle."""
+    joints = figure("standing_front")
+    unit = torso_length(joints)
+    middle = joints[PELVIS][0]
+    for left, half in ((23, 0.17), (25, apart + 0.02), (27, apart)):
+        joints[left][0], joints[left + 1][0] = middle + half * unit, middle - half * unit
+    return joints
+
+
+def divided(joints: Doubles, *, skirt: bool) -> Division:
+    image, inside = painted(joints, skirt=skirt)
+    return labelled(image, inside.astype(np.float32), joints)
+
+
+@pytest.mark.parametrize("apart", [0.1, 0.16])
+def test_a_skirt_joins_the_legs_and_trousers_do_not(apart: float) -> None:
+    joints = closed_stance(apart)
+    for skirt in (True, False):
+        division = divided(joints, skirt=skirt)
+        assert legs_joined(division.image, division.labels, joints * division.scale) is skirt
+
+
+def test_legs_stay_where_the_wanted_ones_stand_alike() -> None:
+    joints = closed_stance(0.1)
+    stay = {name for name in POSE_PRESETS if legs_may_stay(joints, figure(name))}
+    assert {"standing_front", "arms_out", "arms_raised", "waving", "hands_on_hips"} <= stay
+    assert not stay & {"dancing", "side_step"}
+
+
+def test_own_legs_come_with_the_reference_upper_body() -> None:
+    source, reference = closed_stance(0.1), figure("arms_raised", unit=100.0)
+    mixed = with_own_legs(source, reference)
+    assert np.array_equal(mixed[11:23], reference[11:23])
+    assert length(mixed, 25, 27) == pytest.approx(length(source, 25, 27) / 2)
+    assert np.allclose((mixed[27] - mixed[PELVIS]) * 2, source[27] - source[PELVIS])
+
+
+def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
+    joints = closed_stance(0.16)
+    unit = torso_length(joints)
+    image, inside = painted(joints, skirt=False)
+    # A sleeve of the shirt's own cloth: nothing tells it from the side of the shirt.
+    for shoulder, elbow in ((11, 13), (12, 14)):
+        ends = [joints[joint].round().astype(int).tolist() for joint in (shoulder, elbow)]
+        cv2.line(image, ends[0], ends[1], _SHIRT, round(0.2 * unit))
+    division = labelled(image, inside.astype(np.float32), joints)
+    small = joints * division.scale
+    for arm, elbow, side in ((Layer.LEFT_ARM, 13, 1), (Layer.RIGHT_ARM, 14, -1)):
+        rows, columns = np.nonzero(division.labels == arm)
+        low = rows > (small[11][1] + small[elbow][1]) / 2
+        line = np.interp(rows[low], small[[elbow - 2, elbow, elbow + 2], 1], small[[elbow - 2, elbow, elbow + 2], 0])
+        inwards = side * (line - columns[low])
+        assert inwards.max() < 0.18 * unit * division.scale
