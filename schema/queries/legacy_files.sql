@@ -40,24 +40,28 @@ DELETE FROM files
    AND EXISTS (SELECT FROM files AS owned WHERE owned.file_id = files.file_id AND owned.user_id IS NOT NULL)
 
 -- name: results_elsewhere
--- Done tasks whose pictures the old system still serves, in pages.
-SELECT task_id, user_id, result -> 'legacy' AS pictures
+-- Done tasks whose pictures the old system still serves, in pages; of some, others are files here already.
+SELECT task_id, user_id, result -> 'legacy' AS pictures,
+       array_remove(ARRAY[CASE WHEN result ->> 'thumbnail_file_id' IS NOT NULL THEN 'thumbnail' END,
+                          CASE WHEN result ->> 'comparison_file_id' IS NOT NULL THEN 'comparison' END], NULL) AS brought
   FROM tasks
  WHERE task_id > :after AND status = 'done' AND legacy_fingerprint IS NOT NULL
    AND result ? 'legacy' AND result ->> 'output_file_id' IS NULL
  ORDER BY task_id
  LIMIT :limit
 
+-- name: hold_owners
+-- Before the tasks of a batch, one by one, and their files: the users of all.
+SELECT user_id
+  FROM users
+ WHERE user_id IN (SELECT user_id FROM tasks WHERE task_id = ANY (:task_ids::text[]))
+ ORDER BY user_id
+   FOR KEY SHARE
+
 -- name: bring_result
--- The pictures are files from now on, unless the old system has others by now.
-WITH owner AS MATERIALIZED (
-    SELECT user_id FROM users WHERE user_id = (SELECT user_id FROM tasks WHERE task_id = :task_id) FOR KEY SHARE
-), held AS MATERIALIZED (
-    SELECT count(*) FROM owner
-)
+-- The pictures are files from now on, unless the old system has others by now. The user's row is held (hold_owners).
 UPDATE tasks
    SET result = result || :file_ids::jsonb
-  FROM held
  WHERE task_id = :task_id AND status = 'done' AND result -> 'legacy' = :pictures::jsonb
-   AND result ->> 'output_file_id' IS NULL
+   AND NOT jsonb_strip_nulls(result) ?| ARRAY(SELECT jsonb_object_keys(:file_ids::jsonb))
 RETURNING task_id

@@ -55,10 +55,17 @@ class ResultElsewhere(Struct, frozen=True):
     task_id: str
     user_id: str | None
     pictures: LegacyPictures
+    brought: list[str] = []
+    """Kinds of pictures that are files here already."""
 
 
 async def results_elsewhere(connection: Connection, after: str, limit: int) -> list[ResultElsewhere]:
     return await QUERIES["results_elsewhere"].rows(connection, ResultElsewhere, after=after, limit=limit)
+
+
+async def hold_owners(connection: Connection, task_ids: Sequence[str]) -> None:
+    """The users of these tasks, before anything of theirs."""
+    await QUERIES["hold_owners"].run(connection, task_ids=task_ids)
 
 
 async def bring_result(connection: Connection, task: ResultElsewhere, file_ids: Mapping[str, str]) -> bool:

@@ -35,7 +35,8 @@ AT_ONCE: Final = 8
 KINDS: Final = {"output": "output_image", "thumbnail": "thumbnail", "comparison": "comparison_image"}
 """What a result's picture is here, and how the old system calls it."""
 
-NOT_THERE: Final = "its result's picture is not in the folder; the old address is kept"
+EXAMPLES: Final = 3
+"""How many of the results without a picture are named: there may be as many as tasks."""
 
 
 class Bringing(Struct, frozen=True):
@@ -57,7 +58,8 @@ class FilesImport:
         self._max_pixels = bringing.max_pixels
         self._told = told
         self._dry_run = dry_run
-        self.outcomes = Counter({"uploads": 0, "results": 0, "unchanged": 0, "refused": 0})
+        self.outcomes = Counter({"uploads": 0, "results": 0, "unchanged": 0, "refused": 0, "missing": 0})
+        self._examples: list[str] = []
 
     async def uploads(self) -> None:
         """Every upload, once for each user whose tasks have it; for the operators if nobody's have."""
@@ -114,6 +116,10 @@ class FilesImport:
             async for tasks in planned:
                 await self._result_batch(await self._not_here_yet(tasks))
                 self._told.advance(len(tasks))
+        if missing := self.outcomes["missing"]:
+            named = ", ".join(self._examples)
+            words = f"{missing:,} results' pictures are not in the folder, such as those of {named}"
+            self._report("results", f"{words}; they keep their old addresses")
 
     async def _results_after(self, after: str) -> list[file_store.ResultElsewhere]:
         async with unhurried(self._connection):
@@ -129,14 +135,18 @@ class FilesImport:
 
     async def _result_batch(self, tasks: Sequence[file_store.ResultElsewhere]) -> None:
         found = await asyncio.to_thread(lambda: {task.task_id: self._pictures_of(task.pictures) for task in tasks})
+        for task in tasks:
+            for kind in task.brought:
+                found[task.task_id].pop(kind, None)
         judged = await self._judge_all([path for paths in found.values() for path in paths.values() if path])
         made: dict[str, list[NewFile]] = {}
         stored: list[tuple[NewFile, Path]] = []
         for task in tasks:
             if found[task.task_id].get("output") is None:
-                self._told.find(Finding("task", task.task_id, "remark", (NOT_THERE,)))
+                self.outcomes["missing"] += 1
+                self._examples = [*self._examples, task.task_id][:EXAMPLES]
             there = {kind: path for kind, path in found[task.task_id].items() if path in judged}
-            if "output" in there:
+            if there:
                 new = {kind: _of_task(judged[path], task, kind) for kind, path in there.items() if path}
                 made[task.task_id] = list(new.values())
                 stored += [(file, path) for file, path in zip(new.values(), there.values(), strict=True) if path]
@@ -244,6 +254,7 @@ async def _bring(
     connection: Connection, tasks: Sequence[file_store.ResultElsewhere], made: Mapping[str, Sequence[NewFile]]
 ) -> None:
     """Let tasks' pictures be files from now on, unless the old system has others by now."""
+    await file_store.hold_owners(connection, [task.task_id for task in tasks])
     for task in tasks:
         new = made[task.task_id]
         if await file_store.bring_result(connection, task, {f"{one.purpose}_file_id": one.file_id for one in new}):

@@ -15,6 +15,7 @@ from msgspec import Struct, field, structs
 from service.database import Connection
 from service.legacy import export_store, store
 from service.legacy.batches import FIRST, ahead, growing
+from service.legacy.emails import EMAIL_TAKEN, Settling
 from service.legacy.planning import ADOPTED, KnownTask, Outcome, Plan, id_of, judge_task, judge_user, plan
 from service.legacy.records import RawTask, Task, Unreadable, User
 from service.legacy.rows import TaskRow, task_row
@@ -25,7 +26,6 @@ from service.legacy.users import read_user
 from service.transactions import transactional
 
 REMEMBERED_USERS = 200_000
-EMAIL_TAKEN = "its email is another account's here and was left out"
 
 
 class Tally(Struct):
@@ -64,8 +64,7 @@ class Importer:
         """Users that tasks can refer to: looked up once."""
         self._deferred: list[User] = []
         """Those whose email somebody else has: by the end of the users it may be free."""
-        self._promised: dict[str, str] = {}
-        """In a dry run: who would have which email by now."""
+        self._emails = Settling(connection, dry_run=dry_run)
         self.users = Tally()
         self.tasks = Tally()
         self.placeholders = 0
@@ -140,40 +139,30 @@ class Importer:
     async def _settle_emails(self, decided: Plan[User], *, last: bool) -> list[User]:
         """An email belongs to one account.
 
-        Who asks for another's is put off until all others have theirs, and then does without. Two that change theirs
-        with each other get them.
+        Who asks for another's is put off until all others have theirs, and then does without, or gets it from who was
+        there earlier. Two that change theirs with each other get them.
         """
-        taken, released = await self._judge_emails(decided.put, last=last)
-        if released and not self._dry_run:
-            await store.release_emails(self._connection, released)
-        if not taken:
+        moved = self._with_account if self._dry_run else set[str]()
+        if last:
+            moved = moved | {user.user_id for user in decided.put}
+        emails = await self._emails.judge(decided.put, moved, last=last)
+        if not self._dry_run:
+            await store.release_emails(self._connection, emails.released)
+            await store.displace_emails(self._connection, emails.displaced, EMAIL_TAKEN)
+        self.users.remarked += len(emails.displaced)
+        for user_id in emails.displaced:
+            self._told.find(Finding("user", user_id, "remark", (EMAIL_TAKEN,)))
+        if not emails.taken:
             return []
         if not last:
-            deferred = [user for user in decided.put if user.user_id in taken]
-            decided.put = [user for user in decided.put if user.user_id not in taken]
-            for user_id in taken:
+            deferred = [user for user in decided.put if user.user_id in emails.taken]
+            decided.put = [user for user in decided.put if user.user_id not in emails.taken]
+            for user_id in emails.taken:
                 del decided.outcomes[user_id]
                 decided.conflicts.pop(user_id, None)
             return deferred
-        decided.put = [without_email(user) if user.user_id in taken else user for user in decided.put]
+        decided.put = [without_email(user) if user.user_id in emails.taken else user for user in decided.put]
         return []
-
-    async def _judge_emails(self, users: Sequence[User], *, last: bool) -> tuple[set[str], list[str]]:
-        """Who can't have their email, and whose present emails go to others."""
-        taken: set[str] = set()
-        released: list[str] = []
-        promised = self._promised if self._dry_run else {}
-        moved = self._with_account if self._dry_run else set[str]()
-        if last:
-            moved = moved | {user.user_id for user in users}
-        for user_id, email, holder in await store.holders_of_emails(self._connection, users):
-            if promised.get(email, user_id) != user_id or (holder is not None and holder not in moved):
-                taken.add(user_id)
-                continue
-            promised[email] = user_id
-            if holder is not None:
-                released.append(holder)
-        return taken, released
 
     async def _put_tasks(self, records: Sequence[TaskRow | Unreadable]) -> None:
         try:

@@ -105,7 +105,7 @@ async def take_over(connection: Connection, told: Told) -> int:
         tasks = await _take_batch(connection)
         taken += len(tasks)
         told.advance(len(tasks))
-        if len(tasks) < BATCH:
+        if not tasks:  # fewer than a batch may only mean that somebody was faster
             return taken
 
 

@@ -1,16 +1,17 @@
 """A task's hash in the old Redis becomes a task of ours: every field but its status may be missing or malformed."""
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from schema.fitting import fitting
 from schema.identifiers import is_id
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
-from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
+from service.legacy.records import RawTask, Task, Unreadable, unreadable
 from service.legacy.values import (
     MOST_DIGITS,
     credits_of,
@@ -36,6 +37,10 @@ ENDS: Final = {
     TaskStatus.CANCELLED: (b"cancelled_at", b"updated_at"),
 }
 """Where the time of an end is told, the best first."""
+
+LONGEST_SHOWN: Final = 40
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""At most, between the time that an id tells and the one that is written beside it."""
 
 NO_MESSAGE: Final = "The edit failed."
 
@@ -65,7 +70,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     status = STATUSES.get(fields.get(b"status", b""))
     if status is None:
         raise _Unfit("its status is missing or unknown")
-    reading = _Reading(fields, zone)
+    reading = _Reading(raw, zone)
     for name, size in raw.large.items():
         reading.remark(f"{name.decode(errors='replace')} has {size >> 20} MB, more than can be kept, and was left out")
     data = reading.data()
@@ -79,8 +84,11 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     config = reading.config(data)
     result, error = reading.result(), reading.error()
     status = reading.late(status, result, error)
+    reference = reading.reference(mode, data, config)
+    if not status.ended:
+        config = reading.fitted(mode, config)
     updated_at = reading.time(b"updated_at")
-    created_at = reading.time(b"created_at") or time_in_id(raw.task_id, zone.info) or updated_at
+    created_at = reading.created_at or time_in_id(raw.task_id, zone.info) or updated_at
     task = Task(
         task_id=raw.task_id,
         user_id=user_id,
@@ -89,7 +97,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         progress=reading.progress(status),
         current_step=reading.text(b"current_step"),
         source_image=source,
-        reference_image=reading.reference(mode, data, config),
+        reference_image=reference,
         config=config,
         result=result,
         error=error,
@@ -128,6 +136,12 @@ def _owner(data: dict[str, Any]) -> str | None:
     return user_id
 
 
+def shortened(value: Any) -> str:
+    """A value in the words of a remark."""
+    text = str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
 def is_empty(result: StoredResult) -> bool:
     """Whether there is nothing in what should be the old system's result."""
     pictures = result.legacy or LegacyPictures(None, None, None)
@@ -142,10 +156,13 @@ def is_user_id(text: str) -> bool:
 class _Reading:
     """Reads one hash's fields, and remarks on what it had to leave out."""
 
-    def __init__(self, fields: Fields, zone: Zone) -> None:
-        self._fields = fields
+    def __init__(self, raw: RawTask, zone: Zone) -> None:
+        self._fields = raw.fields
         self._zone = zone
         self.remarks: list[str] = []
+        self.created_at: datetime | None = None
+        made_at = None if zone.info is UTC else time_in_id(raw.task_id, zone.info)
+        self.created_at = self.time(b"created_at", made_at and made_at - CLOCKS_DIFFER)
 
     def remark(self, words: str) -> None:
         if words not in self.remarks:  # an end looks at times that were looked at before
@@ -190,11 +207,12 @@ class _Reading:
             self.remark(f"{name.decode()} is not text and was left out")
         return text
 
-    def time(self, name: bytes) -> datetime | None:
+    def time(self, name: bytes, not_before: datetime | None = None) -> datetime | None:
+        """A time; in an hour that the clock showed twice, not before the task was created."""
         value = self._fields.get(name)
         if not value:
             return None
-        moment = time_of(value.decode(errors="replace"), self._zone.info)
+        moment = time_of(value.decode(errors="replace"), self._zone.info, not_before or self.created_at)
         if moment is None:
             self.remark(f"{name.decode()} is not a time and was left out")
         return moment
@@ -253,6 +271,14 @@ class _Reading:
         if config is None:
             self.remark("its config is not an object; an empty one stands for it")
         return config or {}
+
+    def fitted(self, mode: Mode, config: dict[str, Any]) -> dict[str, Any]:
+        """A configuration that a task can be run with here, though the old system took more."""
+        fits = fitting(mode, config)
+        for name, value in fits.items():
+            stands = "it was left out" if value is None else f"{value} stands for it"
+            self.remark(f"config.{name} is {shortened(config[name])}, which can't be here; {stands}")
+        return {name: fits.get(name, value) for name, value in config.items()} if fits else config
 
     def reference(self, mode: Mode, data: dict[str, Any], config: dict[str, Any]) -> str | None:
         """The reference image, beside `config` or in it under any of its names."""

@@ -23,7 +23,7 @@ def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
     """An account, with remarks on what was read otherwise than it stands there; or why it can't be one.
 
     Where the copies disagree, the one with more `total_credits_used` counts, then the one with the later `last_login`,
-    then the one under the id.
+    then the one under the id. That this one is newer than the others is what the old billing leaves, and no remark.
     """
     if raw.nameless:
         return unreadable(raw.user_id, "it names no user, or can't be read", raw.copies)
@@ -47,9 +47,8 @@ def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
     if not readable:
         return unreadable(raw.user_id, "; ".join(remarks) or "it has no copy", raw.copies)
     best = max(readable, key=lambda candidate: _rank(candidate[1], zone))
-    if differing := sorted(
-        {name for _, copy in readable for name in best[1] | copy if copy.get(name) != best[1].get(name)}
-    ):
+    differing = sorted({name for _, copy in readable for name in best[1] | copy if copy.get(name) != best[1].get(name)})
+    if differing and not _expected(best, [copy for _, copy in readable if copy is not best[1]], zone):
         remarks.append(f"its copies disagree in {', '.join(differing)}; the one under its {_kind(best[0])} counts")
     return _Reading(best[1], zone, remarks).user(raw)
 
@@ -80,6 +79,16 @@ def _rank(copy: dict[str, Any], zone: Zone) -> tuple[int, datetime]:
     used, _ = credits_of(copy.get("total_credits_used") or 0)
     login = copy.get("last_login")
     return used, (time_of(login, zone.info) if isinstance(login, str) else None) or _NEVER
+
+
+def _expected(best: tuple[bytes, dict[str, Any]], others: list[dict[str, Any]], zone: Zone) -> bool:
+    """Whether the copy under the id is newer than all others in the one way, and older in none."""
+    used, login = _rank(best[1], zone)
+    ranks = [_rank(other, zone) for other in others]
+    return best[0].startswith(BY_ID) and all(
+        used >= others_used and login >= others_login and (used, login) != (others_used, others_login)
+        for others_used, others_login in ranks
+    )
 
 
 class _Reading:
@@ -113,17 +122,26 @@ class _Reading:
         return msgspec.structs.replace(user, remarks=tuple(self._remarks))
 
     def _email(self, raw: RawUser) -> str | None:
-        """Its email, unless the copy under that email is another user's: then that user has it."""
+        """Its email, unless the copy under it is another user's who wasn't there earlier: then that user has it."""
         email = (self._text("email") or "").strip()
         if len(email) > LONGEST_EMAIL:
             self._remarks.append("email is too long for one and was left out")
             return None
         key = BY_EMAIL + email.encode()
-        if key in raw.copies and named_by(raw.copies[key]) not in {None, raw.user_id}:
+        if (
+            key in raw.copies
+            and named_by(raw.copies[key]) not in {None, raw.user_id}
+            and not self._later(raw.copies[key])
+        ):
             self._remarks.append("its email is another user's and was left out")
             return None
         # As the table keeps it.
         return unicodedata.normalize("NFC", email) or None
+
+    def _later(self, other: bytes) -> bool:
+        """Whether it was there after another user: who has an email that both say they have is settled by that."""
+        others_login = _rank(object_of(json_of(other)) or {}, self._zone)[1]
+        return others_login is not _NEVER and _rank(self._copy, self._zone)[1] > others_login
 
     def _text(self, name: str) -> str | None:
         value = self._copy.get(name)

@@ -138,18 +138,24 @@ def truth_of(value: Any) -> bool | None:
     return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
 
 
-def time_of(text: str, zone: tzinfo) -> datetime | None:
-    """An ISO 8601 time in UTC; without a zone of its own it is one of `zone`."""
+def time_of(text: str, zone: tzinfo, not_before: datetime | None = None) -> datetime | None:
+    """An ISO 8601 time in UTC; without a zone of its own it is one of `zone`.
+
+    Of an hour that the clock showed twice it is the first, unless that would be before `not_before`.
+    """
     if zone is UTC and len(text) in AS_PYTHON_WRITES and text[16] == ":":
         try:
             return datetime.fromisoformat(f"{text}+00:00")  # replace() takes five times as long
         except ValueError:
             pass  # it has a zone, or isn't a time
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        shown = datetime.fromisoformat(text)
+        if shown.tzinfo is not None:
+            return shown.astimezone(UTC)
+        first, second = (shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):
         return None
+    return second if not_before is not None and first < not_before <= second else first
 
 
 def time_in_id(record_id: str, zone: tzinfo) -> datetime | None:

@@ -12,7 +12,7 @@ from service.database import Connection
 from service.legacy import export_store, store
 from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.comparing import Differences, UserHere, compare_ledger, compare_task, compare_user
-from service.legacy.importer import EMAIL_TAKEN
+from service.legacy.emails import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
 from service.legacy.records import Task, Unreadable, User
 from service.legacy.source import LegacyRedis

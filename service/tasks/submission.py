@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from schema.fitting import fitting
 from schema.identifiers import new_id
 from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, AnyConfig, Mode, price
 from schema.models.problems import ProblemCode
@@ -62,13 +63,11 @@ def parse_config(mode: Mode, config: dict[str, Any], *, strict: bool = True) -> 
 def stored_config(mode: Mode, config: dict[str, Any]) -> AnyConfig:
     """The configuration of a task that is in the table already; keys that no mode knows are ignored.
 
-    The system before this one took numbers as text, and its tasks run here.
-
-    Raises:
-        Refused: INVALID_REQUEST naming the field. Only tasks that came from elsewhere can have such a configuration.
+    The system before this one took numbers as text, and others than are taken here (`fitting`), and its tasks run here.
     """
     known = CONFIG_TYPES[mode].__struct_fields__
-    return parse_config(mode, {name: config[name] for name in known if name in config}, strict=False)
+    fits = config | fitting(mode, config)
+    return parse_config(mode, {name: fits[name] for name in known if name in fits}, strict=False)
 
 
 def the_reference(new: NewTask, config: AnyConfig) -> str | None:

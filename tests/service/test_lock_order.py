@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -13,6 +14,8 @@ from service.accounts import users
 from service.database import Connection, Pool
 from service.files.service import FileService
 from service.files.storage import Storage
+from service.legacy.takeover import take_over
+from service.legacy.telling import Nobody
 from service.tasks import lifecycle, retention, store, submission
 from service.tasks.lifecycle import Claim
 from tests import lives
@@ -25,7 +28,7 @@ Row = tuple[str, str]
 
 
 class Scene(Struct, frozen=True):
-    """A user with two uploads, two waiting tasks, one that runs and one that is done, with its pictures."""
+    """A user with two uploads, two waiting tasks, two elsewhere, one that runs, one that is done, with its pictures."""
 
     user_id: str
     uploads: list[str]
@@ -33,10 +36,11 @@ class Scene(Struct, frozen=True):
     running: Claim
     done: str
     pictures: list[str]
+    elsewhere: list[str]
 
     @property
     def rows(self) -> list[Row]:
-        tasks = sorted((*self.waiting, self.running.task_id, self.done))
+        tasks = sorted((*self.waiting, *self.elsewhere, self.running.task_id, self.done))
         files = sorted((*self.uploads, *self.pictures))
         return [("users", self.user_id), *(("tasks", one) for one in tasks), *(("files", one) for one in files)]
 
@@ -48,7 +52,9 @@ async def a_scene(connection: Connection) -> Scene:
     running = await add_task(connection, user_id, TaskStatus.PROCESSING, credits_consumed=lives.PRICE)
     done = await add_task(connection, user_id, TaskStatus.DONE)
     pictures = sorted([(await add_file(connection, user_id, task_id=done.task_id)).file_id for _ in range(2)])
-    return Scene(user_id, uploads, waiting, Claim(running), done.task_id, pictures)
+    theirs: dict[str, Any] = {"elsewhere": True, "legacy_fingerprint": b"theirs"}
+    elsewhere = sorted([(await add_task(connection, user_id, **theirs)).task_id for _ in range(2)])
+    return Scene(user_id, uploads, waiting, Claim(running), done.task_id, pictures, elsewhere)
 
 
 async def create(pool: Pool, scene: Scene) -> object:
@@ -96,6 +102,12 @@ async def claim(pool: Pool, scene: Scene) -> object:
     return await lifecycle.claim(pool, scene.waiting[0], worker_id="worker", modes=lives.EVERY_MODE)
 
 
+async def take_over_tasks(pool: Pool, _: Scene) -> object:
+    """From the old system's workers, everybody's."""
+    async with pool.acquire() as connection:
+        return await take_over(connection, Nobody())
+
+
 OPERATIONS: dict[str, Callable[[Pool, Scene], Awaitable[object]]] = {
     "create": create,
     "claim": claim,
@@ -110,6 +122,7 @@ OPERATIONS: dict[str, Callable[[Pool, Scene], Awaitable[object]]] = {
     "grant": grant,
     "mark dispatched": mark_dispatched,
     "mark lost": mark_lost,
+    "take over": take_over_tasks,
 }
 
 

@@ -9,6 +9,7 @@ import redis
 from PIL import Image
 
 from schema.models.files import FileRecord
+from schema.models.tasks import StoredResult
 from service.accounts.users import erase_user
 from service.database import Connection, Pool
 from service.embedded.servers import EmbeddedServers
@@ -64,8 +65,6 @@ class Bring:
         self.storage = Storage.made(settings.storage_url)
         self._connection = connection
         self._source = LegacyRedis(url, "formy:")
-        self.left_there: list[str] = []
-        """Tasks whose pictures weren't found."""
         self._bringing = Bringing(folder, self.storage, 40_000_000)
 
     async def __call__(self, *, dry_run: bool = False) -> tuple[dict[str, int], list[Finding]]:
@@ -73,7 +72,6 @@ class Bring:
         wishes = Wishes(prefix="formy:", files=self._bringing, dry_run=dry_run)
         summary = await import_everything(self._connection, self._source, wishes, found)
         counted = {what: files for what, files in summary["files"].items() if files}
-        self.left_there = [one.record_id for one in found.findings if one.kind == "task"]
         return counted, [one for one in found.findings if one.kind == "file"]
 
     async def without_files(self) -> None:
@@ -94,7 +92,14 @@ def picture(path: Path, colour: str = "red") -> bytes:
     return path.read_bytes()
 
 
-def put(client: redis.Redis, name: str, user_id: str | None, source: str = PHOTO, output: str | None = None) -> str:
+def put(
+    client: redis.Redis,
+    name: str,
+    user_id: str | None,
+    source: str = PHOTO,
+    output: str | None = None,
+    thumbnail: str | None = None,
+) -> str:
     task_id = f"task_1764915114_{name}"
     data: dict[str, Any] = {"mode": "HEAD_SWAP", "source_image": source, "config": {}, "user_id": user_id}
     fields: dict[str, str | bytes] = {
@@ -103,7 +108,7 @@ def put(client: redis.Redis, name: str, user_id: str | None, source: str = PHOTO
         "created_at": "2025-12-05T06:11:54",
     }
     if output is not None:
-        pictures = {"output_image": output, "thumbnail": None, "comparison_image": None, "metadata": {"width": 80}}
+        pictures = {"output_image": output, "thumbnail": thumbnail, "comparison_image": None, "metadata": {"width": 80}}
         fields["result"] = msgspec.json.encode(pictures)
     client.hset(f"formy:task:data:{task_id}", mapping={**fields})
     return task_id
@@ -193,7 +198,7 @@ async def test_nothing_outside_the_folder_is_brought(
     (folder / "uploads" / f"{PHOTO}.jpg").symlink_to(folder.parent / "secret.jpg")
     put(old, "aaaaaa", ANN, output=None if "\0" in address else address)
     counted, _ = await bring()
-    assert counted == {}
+    assert counted == ({} if "\0" in address else {"missing": 1})
     assert await all_files(connection) == []
 
 
@@ -203,15 +208,38 @@ async def test_what_is_no_picture_or_missing_is_reported(
     (folder / "uploads" / f"{PHOTO}.jpg").write_text("not a picture")
     put(old, "aaaaaa", ANN, output="/results/gone.jpg")
     counted, findings = await bring()
-    assert counted == {"refused": 1}
-    assert [one.record_id for one in findings] == [f"uploads/{PHOTO}.jpg"]
-    assert bring.left_there == ["task_1764915114_aaaaaa"]
+    assert counted == {"refused": 1, "missing": 1}
+    assert [one.record_id for one in findings] == [f"uploads/{PHOTO}.jpg", "results"]
+    assert findings[1].reasons[0].startswith("1 results' pictures are not in the folder, such as those of task_")
     assert await connection.fetchval("SELECT count(*) FROM legacy_remarks WHERE kind = 'file'") == 1
     task = await tasks.get_task_by_id(connection, ANN, "task_1764915114_aaaaaa")
     assert task is not None
     assert task.result is not None
     assert task.result.legacy is not None
     assert (task.result.output_file_id, task.result.legacy.output_image) == (None, "/results/gone.jpg")
+
+
+async def test_a_thumbnail_comes_without_its_output_and_the_output_later(
+    connection: Connection, old: redis.Redis, folder: Path, bring: Bring
+) -> None:
+    picture(folder / "results" / "t.jpg")
+    put(old, "aaaaaa", ANN, output="/results/o.jpg", thumbnail="/results/t.jpg")
+
+    async def now() -> StoredResult:
+        task = await tasks.get_task_by_id(connection, ANN, "task_1764915114_aaaaaa")
+        assert task is not None
+        assert task.result is not None
+        return task.result
+
+    assert (await bring())[0] == {"results": 1, "missing": 1}
+    first = await now()
+    assert (first.output_file_id, first.thumbnail_file_id is None) == (None, False)
+    assert (await bring())[0] == {"missing": 1}
+    picture(folder / "results" / "o.jpg")
+    assert (await bring())[0] == {"results": 1}
+    later = await now()
+    assert (later.output_file_id is None, later.thumbnail_file_id) == (False, first.thumbnail_file_id)
+    assert len(await all_files(connection)) == 2
 
 
 @pytest.mark.parametrize("imported", [True, False])

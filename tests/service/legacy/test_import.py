@@ -408,6 +408,31 @@ async def test_an_email_that_two_ask_for_is_the_first_ones(connection: Connectio
     assert (await move(connection, old)).summary["users"]["unchanged"] == 3
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("later", ["usr_1", "usr_2"])
+async def test_an_email_that_two_share_is_whose_login_is_later(
+    connection: Connection, old: Old, at_once: bool, later: str
+) -> None:
+    """As with adopted tables, whichever of them an import meets first."""
+    for user_id in ("usr_1", "usr_2"):
+        login = "2025-12-03T08:00:00" if user_id == later else "2025-12-02T08:00:00"
+        old.user(user_id, email="ours@example.com", last_login=login)
+        if not at_once:
+            await move(connection, old)
+    tried = await move(connection, old, dry_run=True)
+    done = await move(connection, old)
+    other = "usr_1" if later == "usr_2" else "usr_2"
+    emails = dict(await connection.fetch("SELECT user_id, email FROM users"))
+    assert emails == {later: "ours@example.com", other: None}
+    remarked = "SELECT record_id FROM legacy_remarks WHERE reasons::text LIKE '%email is another%'"
+    assert await connection.fetchval(remarked) == other
+    if at_once:
+        assert tried.heard.findings == done.heard.findings
+        assert tried.summary["users"] | {"placeholders": 0} == done.summary["users"]
+    assert await differences(connection, old) == {}
+    assert (await move(connection, old)).summary["users"]["unchanged"] == 2
+
+
 async def test_emails_that_change_hands_between_two_imports(connection: Connection, old: Old) -> None:
     for name in "abcd":
         old.user(f"usr_{name}", email=f"{name}@example.com")

@@ -18,6 +18,7 @@ from service.legacy.records import RawTask, Task, Unreadable, whole
 from service.legacy.rows import row_of
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
+from service.tasks.submission import stored_config
 from tests.service.legacy.moves import CREATED, SOURCE, UPDATED, as_json, task_hash
 
 UTC_ZONE = Zone("UTC", UTC)
@@ -302,6 +303,54 @@ def test_times(text: str, zone: Zone, expected: datetime | None) -> None:
     assert task.created_at == expected
     assert task.ended_at == expected
     assert ("created_at is not a time and was left out" in task.remarks) is (expected is None)
+
+
+NEW_YORK = Zone("America/New_York", zone_of("America/New_York"))
+TWICE = datetime(2025, 11, 2, 5, tzinfo=UTC)
+"""One o'clock in New York, for the first time of two."""
+
+
+@pytest.mark.parametrize(
+    ("task_id", "created", "ended", "hours"),
+    {
+        "ends in the second hour": ("task_other", "01:50:00", "01:10:00", (50 / 60, 70 / 60)),
+        "ends in the first": ("task_other", "01:10:00", "01:50:00", (10 / 60, 50 / 60)),
+        "ends long before": ("task_other", "01:50:00", "00:10:00", (50 / 60, -50 / 60)),
+        "made in the second, says its id": (
+            f"task_{TWICE.timestamp() + 4200:.0f}_aaaaaa",
+            "01:10:00",
+            "01:20:00",
+            (70 / 60, 80 / 60),
+        ),
+    }.values(),
+)
+def test_a_repeated_hour_ends_no_task_before_it_began(
+    task_id: str, created: str, ended: str, hours: tuple[float, float]
+) -> None:
+    day = "2025-11-02T"
+    task = read(raw(task_id, created_at=day + created, updated_at=None, completed_at=day + ended), NEW_YORK)
+    assert (task.created_at, task.ended_at) == tuple(TWICE + timedelta(hours=one) for one in hours)
+
+
+CONFIGS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "beyond the most": ("BACKGROUND_CHANGE", {"edge_blur": 25, "theirs": 1}, {"edge_blur": 10, "theirs": 1}),
+    "below the least, as text": ("HEAD_SWAP", {"blend_strength": "-3"}, {"blend_strength": 0}),
+    "without measure": ("POSE_CHANGE", {"smoothness": 1e300}, {"smoothness": 1}),
+    "words": ("POSE_CHANGE", {"smoothness": "very", "quality": "best"}, {"smoothness": None, "quality": None}),
+    "no id": ("HEAD_SWAP", {"cloth_image": "../x"}, {"cloth_image": None}),
+}
+
+
+@pytest.mark.parametrize(("mode", "config", "fits"), CONFIGS.values(), ids=CONFIGS.keys())
+def test_a_waiting_tasks_config_is_brought_into_what_can_be_run_here(
+    mode: str, config: dict[str, Any], fits: dict[str, Any]
+) -> None:
+    asked = {"mode": mode, "config": config}
+    done, waiting = (read(raw(status=status, data=asked)) for status in ("done", "pending"))
+    assert (waiting.config, len(waiting.remarks) > 0) == (fits, True)
+    assert stored_config(done.mode, done.config) == stored_config(waiting.mode, waiting.config)
+    assert done.config.keys() == config.keys()
+    assert not [words for words in done.remarks if words.startswith("config.")]
 
 
 def test_the_time_of_birth_is_in_the_id_when_it_is_nowhere_else() -> None:

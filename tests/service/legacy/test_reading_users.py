@@ -132,7 +132,6 @@ COPIES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "more used, by the id's": ({"total_credits_used": 340} | EARLIER, {"total_credits_used": 300} | LATER, "id"),
     "as much used, later by the email's": (EARLIER, LATER, "email"),
-    "as much used, later by the id's": (LATER, EARLIER, "id"),
     "the same, but for the balance": ({}, {}, "id"),
     "a login that is no time": ({"last_login": "soon"}, EARLIER, "email"),
 }
@@ -145,6 +144,17 @@ def test_of_copies_that_disagree_one_counts(of_id: dict[str, Any], of_email: dic
     assert len(user.remarks) == 1
     assert "its copies disagree in current_credits" in user.remarks[0]
     assert user.remarks[0].endswith(f"the one under its {counts} counts")
+
+
+@pytest.mark.parametrize(
+    ("of_id", "of_email"),
+    [({"total_credits_used": 340}, {}), (LATER, EARLIER), ({"total_credits_used": 340} | LATER, EARLIER)],
+    ids=["more used", "later", "both"],
+)
+def test_what_the_old_billing_leaves_behind_is_no_remark(of_id: dict[str, Any], of_email: dict[str, Any]) -> None:
+    """It writes the copy under the id alone: that one is newer, and counts."""
+    user = read(differing({"current_credits": 1} | of_id, {"current_credits": 2} | of_email))
+    assert (user.current_credits, user.remarks) == (1, ())
 
 
 def test_a_copy_that_cannot_be_read_leaves_the_other() -> None:
@@ -165,6 +175,13 @@ def test_an_email_whose_copy_is_another_users_is_theirs() -> None:
         "the copy under its email names another user",
         "its email is another user's and was left out",
     )
+
+
+def test_an_email_that_was_used_later_than_by_who_has_its_copy_is_asked_for() -> None:
+    """Who gets it is settled when all have been read."""
+    copy = as_json(user_json("usr_other", email=EMAIL) | EARLIER).encode()
+    claims = RawUser(ID, {ID_KEY: as_json(user_json(ID) | LATER).encode(), EMAIL_KEY: copy})
+    assert read(claims).email == EMAIL
 
 
 UNFIT: dict[str, RawUser] = {
