@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from secrets import token_hex
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -18,23 +17,10 @@ from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from tests import seeds
+from tests.databases import Databases, url_of_database
 from tests.keys import INSTALLATION, KEYS
 
 TEMPLATE = "darkroom_template"
-TABLES_WITH_ROWS = (
-    "users",
-    "tasks",
-    "files",
-    "credit_ledger",
-    "blob_removals",
-    "workers",
-    "processes",
-    "storage_mark",
-    "leaders",
-    "chore_failures",
-)
-"""Those that aren't emptied with `users`."""
-
 HERE = Path(__file__).parent
 ROOMS_IN_A_GROUP = {"actors/engines": "engine", "chaos": "clock", "journeys": "clock"}
 """Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. Files of other rooms
@@ -67,13 +53,9 @@ def servers() -> Generator[EmbeddedServers]:
         yield running
 
 
-def url_of_database(url: str, name: str) -> str:
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
 @pytest.fixture(scope="session")
 def template(servers: EmbeddedServers) -> str:
-    """The name of a migrated database, from which each test's own is cloned in some 20 ms."""
+    """The name of a migrated database, from which those of tests are cloned."""
 
     async def make() -> None:
         connection = await asyncpg.connect(servers.database_url)
@@ -100,44 +82,15 @@ async def empty_database(servers: EmbeddedServers) -> AsyncGenerator[str]:
     await admin.close()
 
 
-@pytest.fixture
-async def database_url(servers: EmbeddedServers, template: str) -> AsyncGenerator[str]:
-    """The URL of a migrated database of this test's own."""
-    name = f"test_{token_hex(6)}"
-    admin = await asyncpg.connect(servers.database_url)
-    # Copying files takes a tenth of the time that writing every page to the log does.
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield url_of_database(servers.database_url, name)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
-
-
 @pytest.fixture(scope="session")
-def recycled_database(servers: EmbeddedServers, template: str) -> str:
-    """The URL of a migrated database that many tests share, one after the other."""
-    name = "recycled"
-
-    async def make() -> None:
-        admin = await asyncpg.connect(servers.database_url)
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        await admin.close()
-
-    asyncio.run(make())
-    return url_of_database(servers.database_url, name)
+def databases(servers: EmbeddedServers, template: str) -> Databases:
+    return Databases(servers.database_url, template)
 
 
 @pytest.fixture
-async def recycled_url(recycled_database: str) -> str:
-    """The URL of a migrated database without a row: in 10 ms, for tests that leave the schema alone."""
-    connection = await asyncpg.connect(recycled_database)
-    await connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    for table in TABLES_WITH_ROWS:
-        await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from above
-    await connection.close()
-    return recycled_database
+async def database_url(databases: Databases) -> str:
+    """The URL of a migrated database without a row, this test's own for now. It may do with it whatever it likes."""
+    return await databases.take()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.embedded.servers import EmbeddedServers
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.running import free_port
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")

@@ -15,12 +15,6 @@ from tests.factories import TaskFailureFactory, add_file, add_task
 
 
 @pytest.fixture
-def database_url(recycled_url: str) -> str:
-    """The URL of a migrated database without a row."""
-    return recycled_url
-
-
-@pytest.fixture
 async def user_id(connection: Connection) -> str:
     return await lives.add_user(connection)
 

@@ -28,9 +28,9 @@ class Lives(CollisionRules, WorkerRules):
 
 
 @pytest.fixture
-def world(recycled_url: str, redis_url: str, tmp_path: Path) -> Generator[World]:
+def world(database_url: str, redis_url: str, tmp_path: Path) -> Generator[World]:
     directory = tmp_path / "files"
-    settings = Settings(database_url=recycled_url, redis_url=redis_url, storage_url=directory.as_uri())
+    settings = Settings(database_url=database_url, redis_url=redis_url, storage_url=directory.as_uri())
     with World(settings, directory) as opened:
         yield opened
 

@@ -120,8 +120,3 @@ async def test_a_struct_names_its_tables_columns(connection: Connection, table: 
 def test_a_tasks_columns_carry_the_names_that_clients_see() -> None:
     made_for_the_client = {"events_url"}
     assert set(Task.__struct_fields__) - made_for_the_client <= set(TaskRecord.__struct_fields__)
-
-
-@pytest.fixture
-def database_url(recycled_url: str) -> str:
-    return recycled_url

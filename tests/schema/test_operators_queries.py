@@ -34,11 +34,6 @@ def the(words: str) -> str:
     return statement
 
 
-@pytest.fixture
-def database_url(recycled_url: str) -> str:
-    return recycled_url
-
-
 @pytest.mark.parametrize("title", QUERIES)
 async def test_a_query_runs_and_only_reads(connection: Connection, title: str) -> None:
     async with connection.transaction(readonly=True):

@@ -126,12 +126,6 @@ OPERATIONS: dict[str, Callable[[Pool, Scene], Awaitable[object]]] = {
 }
 
 
-@pytest.fixture
-def database_url(recycled_url: str) -> str:
-    """The URL of a migrated database without a row."""
-    return recycled_url
-
-
 async def held(connection: Connection, rows: list[Row]) -> set[Row]:
     """Those that some other session has locked, or deleted."""
     free: set[Row] = set()

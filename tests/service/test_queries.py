@@ -15,12 +15,6 @@ TABLES = sorted(
 ALL = [query for table in TABLES for query in load_queries(table).values()]
 
 
-@pytest.fixture
-def database_url(recycled_url: str) -> str:
-    """The URL of a migrated database; preparing changes nothing in it."""
-    return recycled_url
-
-
 @pytest.mark.parametrize("query", ALL, ids=lambda query: query.name)
 async def test_a_statement_prepares(connection: Connection, query: Query) -> None:
     for text in query.texts.values():

@@ -12,12 +12,6 @@ from service.tasks import lifecycle
 from tests import lives
 
 
-@pytest.fixture
-def database_url(recycled_url: str) -> str:
-    """The URL of a migrated database without a row."""
-    return recycled_url
-
-
 @pytest.mark.parametrize("most", [2**31 - 1, MOST_CREDITS])
 @pytest.mark.parametrize("end", ["cancelled", "failed", "lost"])
 async def test_a_refund_fits_also_after_the_account_was_filled_again(

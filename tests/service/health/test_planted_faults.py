@@ -24,7 +24,8 @@ from service.installation import redis_keys
 from service.migrations import migrate
 from service.settings import Settings
 from service.tasks.workers import see_worker
-from tests.conftest import SECRET_KEY, url_of_database
+from tests.conftest import SECRET_KEY
+from tests.databases import url_of_database
 from tests.postgres_15 import needs_postgres_15, postgres
 from tests.redis_servers import as_user, needs_debians, redis_server
 from tests.service.cli.presences import add_process

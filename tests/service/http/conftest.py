@@ -17,7 +17,7 @@ from service.accounts.users import create_user
 from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
 from service.settings import Settings
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.service.http.proxy import Proxy, proxied
 from tests.service.http.serving import Api, User, client_of, serving
 

@@ -17,7 +17,7 @@ from service.accounts import keys
 from service.accounts.authentication import UNKNOWN_SECONDS
 from service.database import Connection
 from service.settings import Settings
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.service.http.conftest import Fragile, NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.serving import API, Api, User, client_of, problem, serving

@@ -14,7 +14,7 @@ from service.files.store import QUERIES
 from service.legacy.files import Bringing
 from service.migrations import all_migrations
 from service.settings import Settings
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.service.http.conftest import NewUser
 from tests.service.http.pictures import jpeg
 from tests.service.http.serving import API, JSON, Api, User, client_of, problem

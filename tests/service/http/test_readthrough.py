@@ -18,7 +18,7 @@ from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis
 from service.legacy.telling import Nobody
 from service.settings import Settings
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.factories import add_file
 from tests.service.http.conftest import NewUser
 from tests.service.http.proxy import Proxy, proxied

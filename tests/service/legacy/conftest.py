@@ -7,7 +7,8 @@ import pytest
 
 from service.database import Connection, connect
 from service.settings import Settings
-from tests.conftest import SECRET_KEY, url_of_database
+from tests.conftest import SECRET_KEY
+from tests.databases import url_of_database
 from tests.service.legacy.moves import Old
 
 OLD_DATABASE = 3

@@ -16,7 +16,7 @@ from msgspec import structs
 from service.database import Connection
 from service.settings import Settings
 from tests.chaos.pgbouncer import needs_pgbouncer, pooled
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.legacy.sample import Sample, generate
 from tests.running import environment, nobodys_port, run_command
 from tests.service.legacy.moves import JSON, Old

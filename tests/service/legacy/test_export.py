@@ -21,7 +21,7 @@ from service.legacy.wayback import Return, SameRedis, export_everything
 from service.legacy.writing import REPEATED_HOUR, RUNS_HERE
 from service.tasks import lifecycle
 from tests import lives
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.factories import add_task
 from tests.service.legacy.moves import PREFIX, Heard, Move, Old, account, contents, differences, move, row
 

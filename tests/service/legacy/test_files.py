@@ -24,7 +24,7 @@ from service.legacy.telling import Finding, Nobody
 from service.settings import Settings
 from service.statements import convert
 from service.tasks import store as tasks
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.legacy.sample import Sample, generate
 
 OLD_DATABASE = "3"

@@ -14,7 +14,7 @@ from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
 from service.legacy.adopting.adoption import adopt
 from service.settings import Settings
-from tests.conftest import url_of_database
+from tests.databases import url_of_database
 from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.service.legacy.adopting.adoption_cases import (
     ADA,
