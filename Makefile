@@ -15,7 +15,7 @@ up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
 
 # As many processes as there are cores, each with servers of its own; tests that stand in a group share one.
 test: install-dev ## Run the whole test suite on its own servers, or T=tests/service a part; THOROUGH=1 makes up much more
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup $(T)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup $(T)
 
 demo: install ## One edit of each available mode from sample photos, into demo/
 	$(BIN)/python samples/demo.py

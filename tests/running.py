@@ -3,17 +3,18 @@
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
 from service.ready_pipe import READY_FD
 from service.settings import Settings
+from tests.forking import MAIN, Process, start
 
 PATIENCE = 120.0
 """Seconds that a start may take on a machine that is busy with other things."""
@@ -60,14 +61,16 @@ def run_command(
     *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`darkroom ...`, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "service.cli.main", *arguments],
-        env=environment(settings, extra),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE * 2,
-    )
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        ran = start(MAIN, *arguments, environment=environment(settings, extra), stdout=stdout, stderr=stderr)
+        try:
+            ran.wait(timeout=PATIENCE * 2)
+        finally:
+            ran.kill()
+            ran.wait()
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(arguments, ran.wait(), stdout.read(), stderr.read())
 
 
 @contextmanager
@@ -76,14 +79,14 @@ def running(
     settings: Settings,
     extra: Mapping[str, str] | None = None,
     log: Path | None = None,
-    pass_fds: Collection[int] = (),
-) -> Generator[subprocess.Popen[bytes]]:
+    pass_fds: Sequence[int] = (),
+) -> Generator[Process]:
     """`darkroom ...`, as long as the context lasts; it is killed at its end if it still runs."""
     with (log or Path(os.devnull)).open("ab") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli.main", *arguments],
-            env=environment(settings, extra),
-            stdin=subprocess.DEVNULL,
+        process = start(
+            MAIN,
+            *arguments,
+            environment=environment(settings, extra),
             stderr=written if log else None,
             pass_fds=pass_fds,
         )
@@ -107,7 +110,7 @@ def running_api(settings: Settings, extra: Mapping[str, str] | None = None, log:
         yield base_url
 
 
-def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_live(base_url: str, process: Process) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -124,17 +127,16 @@ def wait_until_live(base_url: str, process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def running_worker(
     settings: Settings, extra: Mapping[str, str] | None = None, log: Path | None = None
-) -> Generator[subprocess.Popen[bytes]]:
+) -> Generator[Process]:
     """A worker in a process of its own, that takes messages already."""
     reading, writing = os.pipe()
-    os.set_inheritable(writing, True)
     with (log or Path(os.devnull)).open("ab") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli.main", "worker"],
-            env=environment(settings, {READY_FD: str(writing), **(extra or {})}),
-            pass_fds=[writing],
-            stdin=subprocess.DEVNULL,
+        process = start(
+            MAIN,
+            "worker",
+            environment=environment(settings, {READY_FD: str(writing), **(extra or {})}),
             stderr=written if log else None,
+            pass_fds=[writing],
         )
     os.close(writing)
     try:

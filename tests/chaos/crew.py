@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import subprocess
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from service.cli.main import main
 from service.ready_pipe import READY_FD
 from service.settings import Settings
 from tests.actors.scripted import FINISHED, FakeEngine, picture
+from tests.forking import Process, start
 from tests.running import environment
 
 GATE = "TEST_GATE"
-ROOT = Path(__file__).parents[2]
-QUICK = ("-c", "from tests.chaos.crew import work; work()")
-STORM = ("-m", "tests.chaos.darkroom", "worker")
-"""Python's arguments for a worker with the engine of this module, or with the storm's, whose edits take a while."""
+QUICK = "from tests.chaos.crew import work; work()"
+STORM = "import runpy, sys; sys.argv[1:] = ['worker']; runpy.run_module('tests.chaos.darkroom', run_name='__main__')"
+"""Programs of a worker with the engine of this module, or with the storm's, whose edits take a while."""
 
 
 class Quick(FakeEngine):
@@ -56,21 +55,14 @@ def quick_worker(
     extra: Mapping[str, str] | None = None,
     *,
     gate: Path | None = None,
-    program: Sequence[str] = QUICK,
-) -> Generator[subprocess.Popen[bytes]]:
+    program: str = QUICK,
+) -> Generator[Process]:
     """A worker in a process of its own that takes messages already."""
     reading, writing = os.pipe()
-    os.set_inheritable(writing, True)
     told = {READY_FD: str(writing), **({GATE: str(gate)} if gate else {}), **(extra or {})}
     with log.open("ab") as log_file:
-        process = subprocess.Popen(
-            [sys.executable, *program],
-            env=environment(settings, told),
-            cwd=ROOT,
-            pass_fds=[writing],
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
+        process = start(
+            program, environment=environment(settings, told), stdout=log_file, stderr=log_file, pass_fds=[writing]
         )
     os.close(writing)
     try:

@@ -37,9 +37,7 @@ task's message would lead to all the others, one after the other."""
 
 MEMORY = 16 * 2**20
 
-HASTY = (
-    "-c",
-    """
+HASTY = """
 from datetime import timedelta
 from functools import partial
 from msgspec import structs
@@ -50,8 +48,7 @@ hasty = tuple(structs.replace(chore, every=min(chore.every, 2.0)) for chore in c
 runtime.keep_at = partial(chores.keep_at, chores=hasty)
 from tests.chaos.crew import work
 work()
-""",
-)
+"""
 """A worker that looks for lost messages every other second: its own pace would make a test take half a minute."""
 
 

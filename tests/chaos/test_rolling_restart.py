@@ -4,8 +4,6 @@ import asyncio
 import itertools
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Generator
@@ -24,7 +22,8 @@ from service.up.listener import base_url, listen
 from tests import lives
 from tests.chaos.crew import STORM, quick_worker
 from tests.chaos.invariants import broken
-from tests.running import environment
+from tests.forking import Process
+from tests.running import running
 from tests.service.http.serving import API, NO_TLS, PHOTO
 
 USERS = 6
@@ -107,29 +106,17 @@ class Client:
 
 
 @contextmanager
-def api_on(listener: socket.socket, settings: Settings, log: Path) -> "Generator[subprocess.Popen[bytes]]":
+def api_on(listener: socket.socket, settings: Settings, log: Path) -> Generator[Process]:
     """`darkroom api` on a socket that is handed down to it, as `up` does; it serves already."""
     started = log.read_text().count("listening") if log.exists() else 0
-    command = [sys.executable, "-m", "service.cli.main", "api", "--fd", str(listener.fileno())]
-    with log.open("ab") as log_file:
-        process = subprocess.Popen(
-            command,
-            env=environment(settings, UNLIMITED),
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.DEVNULL,
-            stderr=log_file,
-        )
-    try:
+    fd = listener.fileno()
+    with running("api", "--fd", str(fd), settings=settings, extra=UNLIMITED, log=log, pass_fds=[fd]) as process:
         deadline = time.monotonic() + PATIENCE
         while log.read_text().count("listening") == started:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 class Fleet:
@@ -143,7 +130,7 @@ class Fleet:
         self.seconds: dict[str, list[float]] = {"api": [], "worker": []}
 
     @contextmanager
-    def one(self, kind: str) -> "Generator[subprocess.Popen[bytes]]":
+    def one(self, kind: str) -> Generator[Process]:
         log = self._logs / f"{kind}{next(self._numbers)}.log"
         starting = (
             api_on(self._listener, self._settings, log)
@@ -153,7 +140,7 @@ class Fleet:
         with starting as process:
             yield process
 
-    async def replace(self, kind: str, old: "subprocess.Popen[bytes]", stack: ExitStack) -> "subprocess.Popen[bytes]":
+    async def replace(self, kind: str, old: Process, stack: ExitStack) -> Process:
         """SIGTERM, and when it has ended another in its place: meanwhile there is one fewer."""
         began = time.monotonic()
         old.send_signal(signal.SIGTERM)

@@ -1,8 +1,6 @@
 """A running API for the tests of the HTTP face, and how to talk to it."""
 
 import ssl
-import subprocess
-import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from msgspec import Struct
 from schema.models.edits import Mode
 from schema.models.problems import Problem, ProblemCode
 from service.settings import Settings
+from tests.forking import MAIN, Process, start
 from tests.running import environment, handed_socket, wait_until_live
 from tests.service.http.pictures import jpeg
 
@@ -27,19 +26,17 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PHOTO = jpeg()
 
 # No worker runs here, so which edits this machine's engine makes is set, not found out.
-PROGRAM = """
-from schema.models import edits
-edits.ENGINE_MODES["local"] = frozenset(edits.Mode(name) for name in {modes!r})
-from service.cli.main import main
-main()
-"""
+PROGRAM = (
+    "from schema.models import edits\n"
+    "edits.ENGINE_MODES['local'] = frozenset(edits.Mode(name) for name in {modes!r})\n" + MAIN
+)
 
 
 class Api(Struct, frozen=True):
     """A process that serves, where its log goes, and what it was told."""
 
     base_url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     settings: Settings
 
@@ -56,10 +53,12 @@ def serving(
     """The API in a process of its own, as `darkroom api` starts it; `before` is Python that it runs first."""
     program = before + PROGRAM.format(modes=[mode.value for mode in modes])
     with log.open("ab") as log_file, handed_socket() as (fd, port):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "api", "--fd", str(fd)],
-            env=environment(settings, extra),
-            stdin=subprocess.DEVNULL,
+        process = start(
+            program,
+            "api",
+            "--fd",
+            str(fd),
+            environment=environment(settings, extra),
             stdout=log_file,
             stderr=log_file,
             pass_fds=[fd],

@@ -1,0 +1,200 @@
+"""Darkroom's processes for tests, forked from one that has loaded all of Darkroom: a start costs a fiftieth.
+
+They are processes of their own in every other respect: environment, descriptors, signals, their end.
+"""
+
+import gc
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from msgspec import Struct
+
+ROOT = Path(__file__).parents[1]
+MAIN = "from service.cli.main import main; main()"
+UNLOADED = ("actors.engines.local.", "actors.standalone", "service.cli.main")
+"""What is native, which no worker loads into its own process; what connects when it is loaded; what is to run."""
+
+CONTROL_FD = "TEST_CONTROL_FD"
+LARGEST_ORDER = 1 << 17
+MOST_FILES = 64
+
+
+class Start(Struct, frozen=True, tag=True):
+    """Run this code in a new process; `files` are the numbers that the descriptors sent along get there."""
+
+    code: str
+    arguments: list[str]
+    environment: dict[str, str]
+    files: list[int]
+
+
+class Reap(Struct, frozen=True, tag=True):
+    """Tell how this process ended, which has."""
+
+    pid: int
+
+
+class Forked:
+    """As much of `subprocess.Popen` as tests need."""
+
+    def __init__(self, server: "_Server", pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._server = server
+        self._ended = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """How it ended, None while it runs."""
+        if self.returncode is None and select.select([self._ended], [], [], 0)[0]:
+            self._reap()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """How it ended, once it has. Raises TimeoutExpired."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("darkroom", timeout or 0)
+            self._reap()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _reap(self) -> None:
+        with self._server.line:
+            if self.returncode is None:
+                self.returncode = os.waitstatus_to_exitcode(self._server.told(Reap(self.pid)))
+                os.close(self._ended)
+
+
+Process = subprocess.Popen[bytes] | Forked
+
+
+def start(
+    code: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    stdout: IO[Any] | None = None,
+    stderr: IO[Any] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Process:
+    """A process that runs `code` with these arguments, and reads nothing."""
+    if sys.platform != "linux":
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+        )
+    order = Start(code, list(arguments), dict(environment), [0, 1, 2, *pass_fds])
+    server = _server()
+    with Path(os.devnull).open("rb") as nothing, server.line:
+        outputs = [stream.fileno() if stream else number for number, stream in ((1, stdout), (2, stderr))]
+        return Forked(server, server.told(order, [nothing.fileno(), *outputs, *pass_fds]))
+
+
+class _Server:
+    """The process that forks, which ends when this one does; `line` is to be held by whoever speaks to it."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.line = threading.RLock()
+        inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.forking"],
+                env={**inherited, CONTROL_FD: str(theirs.fileno())},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def told(self, order: Start | Reap, files: Sequence[int] = ()) -> int:
+        """What it answers."""
+        socket.send_fds(self._control, [msgspec.json.encode(order)], files)
+        return int(self._control.recv(LARGEST_ORDER))
+
+
+_server = cache(_Server)
+
+
+def _load_everything() -> None:
+    for room in ("service", "actors"):
+        for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
+            if not module.name.startswith(UNLOADED):
+                import_module(module.name)
+    assert len([*Path("/proc/self/task").iterdir()]) == 1, "a thread wouldn't survive the fork"
+    gc.freeze()
+
+
+def _next_child(control: socket.socket) -> Start:
+    """Serve until the line is closed; returns in each child, with what it is to do."""
+    while True:
+        message, files, _, _ = socket.recv_fds(control, LARGEST_ORDER, MOST_FILES)
+        if not message:
+            os._exit(0)
+        order = msgspec.json.decode(message, type=Start | Reap)
+        if isinstance(order, Reap):
+            _, status = os.waitpid(order.pid, 0)
+            control.send(str(status).encode())
+            continue
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _place(files, order.files)
+            return order
+        for descriptor in files:
+            os.close(descriptor)
+        control.send(str(pid).encode())
+
+
+def _place(files: Sequence[int], numbers: Sequence[int]) -> None:
+    """Give descriptors these numbers, above which they first go out of each other's way."""
+    beyond = max([*files, *numbers]) + 1
+    away = [os.dup2(descriptor, beyond + place) for place, descriptor in enumerate(files)]
+    for descriptor in files:
+        os.close(descriptor)
+    for descriptor, number in zip(away, numbers, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(os.environ.pop(CONTROL_FD)))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _load_everything()
+    order = _next_child(control)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    time.tzset()
+    sys.argv[1:] = order.arguments
+    exec(compile(order.code, "<test>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the tests' own
+
+
+if __name__ == "__main__":
+    main()
