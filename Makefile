@@ -13,9 +13,13 @@ help: ## Show what can be made
 up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
 	@exec $(BIN)/darkroom up --demo-user
 
-# As many processes as there are cores, each with servers of its own; tests that stand in a group share one.
+# One process more than there are cores, since tests wait now and then; each has servers of its own. Tests that stand in
+# a group, or in a file, share one, and the longest groups come first.
+PROCESSES = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
+
 test: install-dev ## Run the whole test suite on its own servers, or T=tests/service a part; THOROUGH=1 makes up much more
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup $(T)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadgroup \
+		--no-loadscope-reorder --durations=15 $(T)
 
 demo: install ## One edit of each available mode from sample photos, into demo/
 	$(BIN)/python samples/demo.py
