@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench quality quality-docs legacy-sample lint lint-arrays lint-others audit format lock install install-dev clean
+.PHONY: help up test demo bench quality quality-wild quality-docs legacy-sample lint lint-arrays lint-others audit format lock install install-dev clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: install-dev ## Measure speed, side by side with the limits (see docs/perf
 
 quality: install-dev ## How good the edits are, in numbers and pictures, into quality/; PAIRS=dir judges your own (see docs/quality.md)
 	$(BIN)/python -m tests.quality $(PAIRS)
+
+quality-wild: install-dev ## The same on photos of strangers, gathered into quality/wild; WILD="--mode head_swap --part tuning"
+	$(BIN)/python -m tests.quality.wild $(WILD)
 
 quality-docs: install-dev ## The same for the samples, into docs/quality, whose pictures the documents show
 	$(BIN)/python -m tests.quality --out docs/quality

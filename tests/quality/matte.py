@@ -117,6 +117,14 @@ def scenes(
             yield Scene(name, as_rgb8(composited(colours, alpha, behind)), alpha)
 
 
+def scene(person: Path, photo: Path, *, half: bool = False) -> Scene:
+    """One cut-out, or its upper half, in front of one photo."""
+    colours, alpha = _figure(person, SIZE, half=half)
+    behind = _photo(photo, 1.0, SIZE, colours, alpha)
+    name = f"{person.stem}{'-half' if half else ''}-{photo.stem[:8]}"
+    return Scene(name, as_rgb8(composited(colours, alpha, behind)), alpha)
+
+
 def _named(make: object) -> str:
     if isinstance(make, partial):
         values = [value.stem if isinstance(value, Path) else str(value) for value in make.args]

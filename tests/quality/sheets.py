@@ -22,12 +22,12 @@ class Tile(Struct, frozen=True):
     good: bool
 
 
-def write_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
-    """A JPEG with all `tiles`; those that aren't good have a red frame."""
+def write_sheet(path: Path, title: str, tiles: Sequence[Tile], *, side: int = _SIDE) -> None:
+    """A picture of all `tiles`, each of theirs `side` pixels large; those that aren't good have a red frame."""
     font = ImageFont.load_default(_FONT_SIZE)
     across = max(len(tile.pictures) for tile in tiles)
-    width = across * (_SIDE + _GAP) + _GAP
-    height = _SIDE + _LINES * (_FONT_SIZE + 4) + 2 * _GAP
+    width = across * (side + _GAP) + _GAP
+    height = side + _LINES * (_FONT_SIZE + 4) + 2 * _GAP
     rows = -(-len(tiles) // _COLUMNS)
     head = 2 * _GAP + _FONT_SIZE + 4
     sheet = Image.new("RGB", (width * min(_COLUMNS, len(tiles)), head + rows * height), "white")
@@ -39,16 +39,16 @@ def write_sheet(path: Path, title: str, tiles: Sequence[Tile]) -> None:
             draw.rectangle((left + 1, top + 1, left + width - 2, top + height - 2), outline="red", width=2)
         for column, picture in enumerate(tile.pictures):
             if picture is not None:
-                _paste(sheet, picture, left + _GAP + column * (_SIDE + _GAP), top + _GAP)
+                _paste(sheet, picture, side, left + _GAP + column * (side + _GAP), top + _GAP)
         for line, text in enumerate(_wrapped(tile.lines, width - 2 * _GAP, font)):
-            draw.text((left + _GAP, top + _GAP + _SIDE + 2 + line * (_FONT_SIZE + 4)), text, "black", font)
+            draw.text((left + _GAP, top + _GAP + side + 2 + line * (_FONT_SIZE + 4)), text, "black", font)
     sheet.save(path, quality=80)
 
 
-def _paste(sheet: Image.Image, picture: Rgb8, left: int, top: int) -> None:
+def _paste(sheet: Image.Image, picture: Rgb8, side: int, left: int, top: int) -> None:
     image = Image.fromarray(picture)
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    sheet.paste(image, (left + (_SIDE - image.width) // 2, top + (_SIDE - image.height) // 2))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    sheet.paste(image, (left + (side - image.width) // 2, top + (side - image.height) // 2))
 
 
 def _wrapped(lines: Sequence[str], width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:

@@ -1,0 +1,78 @@
+"""Photos of strangers: where each comes from, what is right for it, and which part of them it is in."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+MANIFEST = Path(__file__).parent / "manifest.json"
+MADE = "made"
+_NAME = 16
+"""So many digits of a file's hash name it."""
+
+Part = Literal["tuning", "judging"]
+PARTS: tuple[Part, ...] = ("tuning", "judging")
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
+    """A picture somebody else publishes.
+
+    `source` says what holds it: "npm NAME VERSION", "pypi NAME VERSION", "debian NAME VERSION", or "git OWNER/NAME
+    COMMIT"; `path` where in it. `width` and `height` in pixels.
+    """
+
+    sha256: str
+    source: str
+    path: str
+    width: int
+    height: int
+
+    @property
+    def name(self) -> str:
+        return self.sha256[:_NAME]
+
+    @property
+    def part(self) -> Part:
+        """A third is for tuning, the rest for judging; the bytes decide, nobody else."""
+        return "tuning" if int(self.sha256, 16) % 3 == 0 else "judging"
+
+    def within(self, cache: Path) -> Path:
+        """Where it is kept."""
+        return cache / (self.name + Path(self.path).suffix.lower())
+
+
+class Photo(File, frozen=True, forbid_unknown_fields=True):
+    """A photo of `people` persons, and what is right to do with it.
+
+    `keep`: who and what a new background leaves; `head` and `pose`: "made", or "refused: " and why, for its head to be
+    put elsewhere (and another on it) and its pose to be changed.
+    """
+
+    shows: Literal["head", "half", "whole"]
+    people: int
+    keep: str
+    head: str
+    pose: str
+    tags: tuple[str, ...]
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Photos; people who come cut out, with alpha; photos of places, to put them in."""
+
+    photos: tuple[Photo, ...]
+    cutouts: tuple[File, ...]
+    backgrounds: tuple[File, ...]
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return (*self.photos, *self.cutouts, *self.backgrounds)
+
+
+def read_manifest(path: Path = MANIFEST) -> Manifest:
+    """What `path` lists.
+
+    Raises:
+        msgspec.MsgspecError: it can't be understood.
+    """
+    return msgspec.json.decode(path.read_bytes(), type=Manifest)

@@ -1,0 +1,114 @@
+"""What can be told of the yardstick without any photo: its manifest, who is in which part, what is tried, the sums."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schema.models.edits import Mode
+from tests.quality.wild import looks
+from tests.quality.wild.manifest import MADE, PARTS, Manifest, read_manifest
+from tests.quality.wild.trials import Trial, trials
+from tests.quality.wild.verdicts import Row, Verdict, numbers, read_verdicts
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    return read_manifest()
+
+
+@pytest.fixture(scope="module")
+def everywhere(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which every file is, empty."""
+    cache = tmp_path_factory.mktemp("photos")
+    for file in manifest.files:
+        file.within(cache).touch()
+    return cache
+
+
+def tried(manifest: Manifest, cache: Path) -> Iterator[tuple[str, Trial]]:
+    for part in PARTS:
+        for mode in Mode:
+            for trial in trials(manifest, mode, part, cache):
+                yield part, trial
+
+
+def test_every_file_says_what_it_is_and_where_it_comes_from(manifest: Manifest) -> None:
+    files = manifest.files
+    assert len({file.name for file in files}) == len(files)
+    assert len(manifest.photos) >= 150
+    assert len(manifest.cutouts) >= 40
+    for file in files:
+        kind, name, version = file.source.split()
+        assert kind in {"npm", "pypi", "debian", "git"}
+        assert name
+        assert version
+        assert len(file.sha256) == 64
+        assert not Path(file.path).is_absolute()
+    for photo in manifest.photos:
+        assert photo.people >= 1
+        assert photo.keep
+        for right in (photo.head, photo.pose):
+            assert right == MADE or right.startswith("refused: ")
+
+
+def test_the_bytes_put_a_third_into_tuning_and_nobody_is_in_both_parts(manifest: Manifest, everywhere: Path) -> None:
+    share = sum(photo.part == "tuning" for photo in manifest.photos) / len(manifest.photos)
+    assert 0.28 < share < 0.39
+    for part, trial in tried(manifest, everywhere):
+        assert trial.source.part == part
+        assert trial.reference is None or trial.reference.part == part
+
+
+def test_trials_have_names_of_their_own_and_do_not_depend_on_order(manifest: Manifest, everywhere: Path) -> None:
+    names = [(trial.mode, trial.name) for _, trial in tried(manifest, everywhere)]
+    assert len(set(names)) == len(names)
+    backwards = Manifest(manifest.photos[::-1], manifest.cutouts, manifest.backgrounds)
+    assert {(trial.mode, trial.name) for _, trial in tried(backwards, everywhere)} == set(names)
+
+
+def test_what_is_not_there_is_not_tried(manifest: Manifest, tmp_path: Path) -> None:
+    assert not list(tried(manifest, tmp_path))
+
+
+def row(outcome: str, expected: str = MADE, verdict: Verdict | None = None) -> Row:
+    output = "0" if outcome == "done" else None
+    return Row("a", "HEAD_SWAP", expected, outcome, None, 1.0, output, {}, verdict)
+
+
+def test_shares_are_of_what_was_made_and_false_refusals_of_what_should_have_been() -> None:
+    told = numbers(
+        [
+            row("done", verdict="sellable"),
+            row("done", verdict="garbage"),
+            row("POSE_EXTRACTION_FAILED"),
+            row("POSE_EXTRACTION_FAILED", "refused: head turned"),
+        ]
+    )
+    assert (told.asked, told.made, told.refused) == (4, 2, {"POSE_EXTRACTION_FAILED": 2})
+    assert (told.usable, told.usable_of_asked, told.sellable, told.garbage) == (0.5, 0.25, 0.5, 0.5)
+    assert told.false_refusals == pytest.approx(1 / 3)
+
+
+def test_no_share_is_told_while_an_outcome_is_unseen() -> None:
+    told = numbers([row("done", verdict="sellable"), row("done")])
+    assert (told.seen, told.usable, told.garbage) == (1, None, None)
+    assert numbers([]).usable is None
+
+
+def test_verdicts_can_be_read() -> None:
+    assert all(outputs for outputs in read_verdicts().values())
+
+
+def test_disagreement_with_both_models_is_told_and_with_one_is_not() -> None:
+    person = np.zeros((200, 200), np.float32)
+    person[40:160, 60:140] = 1
+    nothing = np.zeros_like(person)
+    assert looks.agreement(person, person, person) == {"lost": 0, "added": 0}
+    half = person.copy()
+    half[:100] = 0
+    assert (looks.agreement(half, person, person)["lost"] or 0) > 0.4
+    assert looks.agreement(half, person, half)["lost"] == 0
+    assert (looks.agreement(person, half, half)["added"] or 0) > 0.3
+    assert looks.agreement(person, person, nothing)["added"] == 0

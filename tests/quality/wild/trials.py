@@ -1,0 +1,91 @@
+"""Which edits are tried on which photos: chosen by hash, inside each part, so that nobody picks what works."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from schema.models.edits import (
+    POSE_PRESETS,
+    AnyConfig,
+    BackgroundChangeConfig,
+    BackgroundType,
+    HeadSwapConfig,
+    Mode,
+    PoseChangeConfig,
+)
+from tests.quality.wild.manifest import MADE, Manifest, Part, Photo
+
+_TURNED = "refused: head turned"
+_FULL_FIGURE_PRESETS = 4
+"""So many presets are tried on each photo whose pose can be changed."""
+
+
+class Trial(Struct, frozen=True):
+    """One edit to try. `expected`: "made", or "refused: " and why; `itself`: the head goes back where it came from."""
+
+    name: str
+    mode: Mode
+    source: Photo
+    reference: Photo | None
+    config: AnyConfig
+    expected: str
+    itself: bool = False
+
+
+def trials(manifest: Manifest, mode: Mode, part: Part, cache: Path) -> list[Trial]:
+    """All edits of one mode with the photos of one part that are in `cache`."""
+    photos = [photo for photo in manifest.photos if photo.part == part and photo.within(cache).exists()]
+    return list(_MAKERS[mode](photos))
+
+
+def _backgrounds(photos: Sequence[Photo]) -> Iterator[Trial]:
+    config = BackgroundChangeConfig(background_type=BackgroundType.REMOVE)
+    for photo in photos:
+        yield Trial(photo.name[:8], Mode.BACKGROUND_CHANGE, photo, None, config, MADE)
+
+
+def _heads(photos: Sequence[Photo]) -> Iterator[Trial]:
+    """Every head that shows, turned ones too, onto another; and each that should do onto itself."""
+    able = [photo for photo in photos if photo.shows != "whole" and photo.head in (MADE, _TURNED)]
+    for photo in able:
+        other = _chosen(photo, [figure for figure in able if figure is not photo])
+        refused = [each.head for each in (photo, other) if each.head != MADE]
+        expected = refused[0] if refused else MADE
+        name = f"{photo.name[:8]}+{other.name[:8]}"
+        yield Trial(name, Mode.HEAD_SWAP, photo, other, HeadSwapConfig(), expected)
+    for photo in able:
+        if photo.head == MADE:
+            yield Trial(f"{photo.name[:8]}+itself", Mode.HEAD_SWAP, photo, photo, HeadSwapConfig(), MADE, itself=True)
+
+
+def _poses(photos: Sequence[Photo]) -> Iterator[Trial]:
+    """Every whole figure in a preset, those that should do in several, and in each other's pose."""
+    whole = [photo for photo in photos if photo.shows == "whole" and photo.people == 1]
+    able = [photo for photo in whole if photo.pose == MADE]
+    for photo in whole:
+        presets = sorted(POSE_PRESETS, key=lambda preset: _order(photo.sha256 + preset))
+        for preset in presets[: _FULL_FIGURE_PRESETS if photo in able else 1]:
+            config = PoseChangeConfig(target_pose=preset)
+            yield Trial(f"{photo.name[:8]}+{preset}", Mode.POSE_CHANGE, photo, None, config, photo.pose)
+    for photo in able:
+        if others := [other for other in able if other is not photo]:
+            other = _chosen(photo, others)
+            name = f"{photo.name[:8]}+{other.name[:8]}"
+            yield Trial(name, Mode.POSE_CHANGE, photo, other, PoseChangeConfig(), MADE)
+
+
+_MAKERS: dict[Mode, Callable[[Sequence[Photo]], Iterator[Trial]]] = {
+    Mode.BACKGROUND_CHANGE: _backgrounds,
+    Mode.HEAD_SWAP: _heads,
+    Mode.POSE_CHANGE: _poses,
+}
+
+
+def _chosen(photo: Photo, others: Sequence[Photo]) -> Photo:
+    return min(others, key=lambda other: _order(photo.sha256 + other.sha256))
+
+
+def _order(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""What eyes said of outcomes: kept by trial and by the picture that was seen, so that none is believed of another."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+VERDICTS = Path(__file__).parent / "verdicts.json"
+
+Verdict = Literal["sellable", "acceptable", "wrong", "garbage"]
+"""The rubric of docs/quality.md."""
+
+Verdicts = dict[str, dict[str, Verdict]]
+"""For each mode and trial ("BACKGROUND_CHANGE 0a1b2c3d") what is said of each output, by its hash."""
+
+
+class Row(Struct, frozen=True, omit_defaults=True):
+    """One trial in the report; `verdict` is None where nobody has looked at just this outcome."""
+
+    name: str
+    mode: str
+    expected: str
+    outcome: str
+    message: str | None
+    seconds: float
+    output: str | None
+    measures: Mapping[str, float | None]
+    verdict: Verdict | None = None
+
+
+class Numbers(Struct, frozen=True):
+    """A mode in numbers. Shares are None where there is nothing to share, or not all has been looked at.
+
+    `false_refusals`: of what should have been made; `usable` (sellable or acceptable) and `garbage`: of what was made.
+    """
+
+    asked: int
+    made: int
+    refused: Mapping[str, int]
+    false_refusals: float | None
+    seen: int
+    usable: float | None
+    usable_of_asked: float | None
+    sellable: float | None
+    garbage: float | None
+    seconds: float | None
+
+
+def read_verdicts(path: Path = VERDICTS) -> Verdicts:
+    """The verdicts that `path` holds.
+
+    Raises:
+        msgspec.MsgspecError: it can't be understood.
+    """
+    return msgspec.json.decode(path.read_bytes(), type=Verdicts) if path.exists() else {}
+
+
+def numbers(rows: Iterable[Row]) -> Numbers:
+    """What `rows` of one mode come to."""
+    rows = list(rows)
+    made = [row for row in rows if row.output is not None]
+    seen = [row for row in made if row.verdict is not None]
+    codes = sorted({row.outcome for row in rows if row.output is None})
+    wanted = [row for row in rows if row.expected == "made"]
+    whole = bool(made) and len(seen) == len(made)
+
+    def share(*verdicts: Verdict) -> float | None:
+        return sum(row.verdict in verdicts for row in made) / len(made) if whole else None
+
+    usable = share("sellable", "acceptable")
+    return Numbers(
+        asked=len(rows),
+        made=len(made),
+        refused={code: sum(row.outcome == code for row in rows) for code in codes},
+        false_refusals=sum(row.output is None for row in wanted) / len(wanted) if wanted else None,
+        seen=len(seen),
+        usable=usable,
+        usable_of_asked=None if usable is None else usable * len(made) / len(rows),
+        sellable=share("sellable"),
+        garbage=share("garbage"),
+        seconds=sum(row.seconds for row in rows) / len(rows) if rows else None,
+    )
