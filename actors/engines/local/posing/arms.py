@@ -44,7 +44,7 @@ def trimmed(labels: Indices, figure: Doubles) -> Indices:
         beyond |= _beyond(labels, arm, figure)
     if not beyond.any():
         return labels
-    nearest: Indices = distance_transform_edt(~body, return_distances=False, return_indices=True)
+    nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
     return np.where(beyond, labels[tuple(nearest)], labels)
 
 
