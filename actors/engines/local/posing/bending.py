@@ -45,7 +45,7 @@ class Bent(Struct, frozen=True):
     placed: Doubles
 
 
-def bent(
+def bent_sheets(
     layers: Mapping[Layer, Sheet], figure: Doubles, target: Target, shape: tuple[int, int], smoothness: float
 ) -> Bent:
     """The mesh of all layers, at rest and as it is to be, in a picture of `shape`.

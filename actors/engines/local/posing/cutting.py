@@ -13,7 +13,7 @@ from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
-from actors.engines.local.posing.parts import distance_to
+from actors.engines.local.posing.parts import distance_to_line
 from actors.engines.local.posing.skeleton import BONES, HEAD, LIMBS, joints, torso_length
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -101,7 +101,7 @@ def _with_limbs(coarse: Plane, person: Pose) -> Plane:
     core = np.zeros_like(coarse)
     for start, end in LIMBS:
         half = next(bone.half for bone in BONES if (bone.start, bone.end) == (start, end))
-        reach = distance_to(figure[start], figure[end], coarse.shape) / np.float32(half * unit)
+        reach = distance_to_line(figure[start], figure[end], coarse.shape) / np.float32(half * unit)
         core = np.maximum(core, np.clip((0.75 - reach) / 0.25, 0, 1))
     return np.maximum(coarse, core * np.clip((person.silhouette - 0.3) / 0.3, 0, 1))
 

@@ -10,7 +10,7 @@ from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.posing.bending import bent
+from actors.engines.local.posing.bending import bent_sheets
 from actors.engines.local.posing.checking import judged
 from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
 from actors.engines.local.posing.cutting import Cut, Work, cut_out
@@ -157,7 +157,7 @@ def rebuilt(
     layers = sheets(cut.colours, without_haze(cut.alpha, shares), shares, figure)
     step("Bending it into the pose")
     smoothness = SMOOTHNESS if config.smoothness is None else config.smoothness
-    mesh = bent(layers, figure, target, cut.alpha.shape, smoothness)
+    mesh = bent_sheets(layers, figure, target, cut.alpha.shape, smoothness)
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover = drawn(layers, mesh, order, cut.alpha.shape)
     step("Filling the background")

@@ -110,7 +110,7 @@ def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:
     unit = torso_length(figure)
     open_again = grown(arms, _EDGE) & grown((labels >= 0) & ~arms, _EDGE)
     for wrist, hand in ((15, LEFT_HAND), (16, RIGHT_HAND)):
-        away = distance_to(figure[wrist], figure[hand], labels.shape)
+        away = distance_to_line(figure[wrist], figure[hand], labels.shape)
         open_again |= (away > _PALM * unit) & (away < _AROUND_HAND * unit)
     open_again &= labels >= 0
     start = np.flatnonzero((labels >= 0) & ~open_again)
@@ -128,7 +128,7 @@ def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
     away = labels == arm
     for index in CHAINS[arm]:
         bone = BONES[index]
-        away &= distance_to(figure[bone.start], figure[bone.end], labels.shape) > _SLEEVE * bone.half * unit
+        away &= distance_to_line(figure[bone.start], figure[bone.end], labels.shape) > _SLEEVE * bone.half * unit
     pieces, stats = components(away)
     for piece in range(1, len(stats)):
         here = pieces == piece
@@ -197,10 +197,10 @@ def torso_outline(figure: Doubles, inwards: float, wider: float) -> Doubles:
 
 def near(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Mask:
     """The pixels (h, w) within `radius` of the line between two points."""
-    return distance_to(start, end, shape) <= radius
+    return distance_to_line(start, end, shape) <= radius
 
 
-def distance_to(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Plane:
+def distance_to_line(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Plane:
     """Each pixel's distance from the line between two points."""
     y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(start[1])
     x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(start[0])

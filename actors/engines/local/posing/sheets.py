@@ -6,7 +6,7 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
-from actors.engines.local.posing.parts import distance_to, inside_polygon, near, torso_outline
+from actors.engines.local.posing.parts import distance_to_line, inside_polygon, near, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BONES,
@@ -138,7 +138,7 @@ def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[L
 
 
 def _depth(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Plane:
-    return np.clip(1 - distance_to(start, end, shape) / np.float32(radius), 0, 1)
+    return np.clip(1 - distance_to_line(start, end, shape) / np.float32(radius), 0, 1)
 
 
 def _hidden(layer: Layer, figure: Doubles, shares: Floats) -> Plane:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from actors.engines.local.posing.bending import Bent, bent
+from actors.engines.local.posing.bending import Bent, bent_sheets
 from actors.engines.local.posing.parts import cores
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import Doubles, Layer, torso_length
@@ -29,7 +29,7 @@ def layers(joints: Doubles) -> dict[Layer, Sheet]:
 def bent_figure(before: str, after: str, smoothness: float) -> tuple[Doubles, Target, Bent]:
     source = figure(before)
     target = retargeted(source, figure(after), turn_head=False)
-    return source, target, bent(layers(source), source, target, SHAPE, smoothness)
+    return source, target, bent_sheets(layers(source), source, target, SHAPE, smoothness)
 
 
 def place(result: Bent, layer: Layer, point: Doubles) -> Doubles:
