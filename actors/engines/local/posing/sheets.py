@@ -30,7 +30,7 @@ from actors.engines.local.raster import (
     shrunk_values,
 )
 
-_HAZE, _SOLID_FROM = 0.35, 0.75
+_HAZE, _SOLID_FROM = 0.45, 0.8
 """What covers less than the first is background, what covers more than the second is the person's alone."""
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
