@@ -3,9 +3,9 @@
 -- then waited for.
 
 -- name: claim_task
--- The waiting task whose turn it is (schema/tables/0016_turns.sql).
+-- The waiting task whose turn it is (schema/tables/0023_who_waits_for_what.sql).
 SELECT claimed_task_id AS task_id, claimed_token AS lease_token
-  FROM claim_next_task_v3(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+  FROM claim_next_task_v4(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
 
 -- name: claimed_task
 -- A statement of its own: the one that claims sees the row as it was before. With where its photos lie.
@@ -44,8 +44,13 @@ UPDATE tasks
 RETURNING task_id
 
 -- name: renew_lease
+-- Doesn't wait for the disk: a lease that a crash of the database has undone gets one lease's time first (lost_leases).
+WITH lax AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+)
 UPDATE tasks
    SET lease_expires_at = coalesce(:now, now()) + :lease::interval
+  FROM lax
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
 RETURNING task_id
 

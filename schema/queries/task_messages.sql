@@ -14,7 +14,10 @@ SELECT EXISTS (SELECT FROM tasks WHERE task_id = :task_id)
 -- name: mark_dispatched
 -- Answers which of the sent messages still announce a waiting task. The others were cancelled or claimed meanwhile.
 -- Locked in one order, so that two processes that mark the same tasks don't wait for each other.
-WITH waiting AS (
+-- Doesn't wait for the disk: a mark that a crash of the database brings back leads to another message, and that is all.
+WITH lax AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true)
+), waiting AS (
     SELECT tasks.task_id
       FROM unnest(:task_ids::text[], :message_nos::text[]::integer[]) AS sent (task_id, message_no)
       JOIN tasks USING (task_id, message_no)
@@ -24,7 +27,7 @@ WITH waiting AS (
 )
 UPDATE tasks
    SET dispatched_at = coalesce(:now, now())
-  FROM waiting
+  FROM waiting CROSS JOIN lax
  WHERE tasks.task_id = waiting.task_id
 RETURNING tasks.task_id
 
@@ -71,6 +74,6 @@ SELECT DISTINCT tasks.user_id, true
   JOIN tasks USING (task_id)
   LEFT JOIN claim_turns USING (user_id)
  WHERE tasks.status = 'pending' AND NOT tasks.elsewhere AND tasks.user_id IS NOT NULL
-   AND claim_turns.waiting IS NOT TRUE
-ON CONFLICT (user_id) DO UPDATE SET waiting = true
+   AND (claim_turns.waiting IS NOT TRUE OR tasks.mode <> ALL (claim_turns.modes) OR claim_turns.asleep_until > now())
+ON CONFLICT (user_id) DO UPDATE SET waiting = true, modes = NULL, asleep_until = NULL
 RETURNING user_id

@@ -6,15 +6,35 @@ SELECT {TaskRecord}
  WHERE task_id = :task_id AND user_id = :user_id
 
 -- name: get_tasks_by_user
--- One page, newest first. A cursor is the last row of the page before; null starts at the newest.
+-- One page, newest first. A cursor is the last row of the page before; null starts at the newest. Which rows they are is
+-- read from the index alone, however many come before them; OFFSET 0 keeps PostgreSQL from joining the whole table to them.
 SELECT {TaskRecord}
-  FROM tasks
- WHERE user_id = :user_id
-   AND status = :status -- if status
-   AND mode = :mode -- if mode
-   AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+  FROM (SELECT task_id
+          FROM tasks
+         WHERE user_id = :user_id
+           AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+         ORDER BY created_at DESC, task_id DESC
+         LIMIT :limit OFFSET :offset) AS page (chosen)
+ CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = chosen OFFSET 0) AS rows
  ORDER BY created_at DESC, task_id DESC
- LIMIT :limit OFFSET :offset
+
+-- name: get_filtered_tasks_by_user
+-- The same of some statuses and modes: the first rows of each pair, merged.
+SELECT {TaskRecord}
+  FROM (SELECT task_id
+          FROM unnest(:statuses::text[]) AS one (wanted_status)
+         CROSS JOIN unnest(:modes::text[]) AS other (wanted_mode)
+         CROSS JOIN LATERAL (
+            SELECT task_id, created_at
+              FROM tasks
+             WHERE user_id = :user_id AND status = wanted_status AND mode = wanted_mode
+               AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+             ORDER BY created_at DESC, task_id DESC
+             LIMIT :limit::bigint + :offset::bigint) AS first
+         ORDER BY created_at DESC, task_id DESC
+         LIMIT :limit OFFSET :offset) AS page (chosen)
+ CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = chosen OFFSET 0) AS rows
+ ORDER BY created_at DESC, task_id DESC
 
 -- name: count_tasks_by_user
 -- Counted up to :up_to, so that a long history costs no more than a page of 10,000.
@@ -22,14 +42,15 @@ SELECT count(*)
   FROM (SELECT
           FROM tasks
          WHERE user_id = :user_id
-           AND status = :status -- if status
-           AND mode = :mode -- if mode
+           AND mode = ANY (:modes::text[]) -- if modes
+           AND status = ANY (:statuses::text[]) -- if statuses
          LIMIT :up_to) AS counted
 
 -- name: count_tasks_by_status
 SELECT status, count(*) AS tasks
   FROM tasks
  WHERE user_id = :user_id
+   AND mode = ANY (:modes::text[]) AND status = ANY (:only::text[]) -- if only
  GROUP BY status
 
 -- name: ended_tasks

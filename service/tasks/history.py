@@ -5,12 +5,13 @@ from msgspec import Struct
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
 from service.cursors import cursor_pagination, decode_place, encode_place
-from service.database import Pool
+from service.database import Connection, Pool
 from service.refusals import invalid
 from service.tasks import store
+from service.tasks.long_histories import LONG, Filters, LongHistories
 
 DEEPEST_ROW = 10_000
-"""How far page numbers reach, and how far `total` counts."""
+"""How far page numbers reach, and how far `total` tells."""
 
 
 class PageRequest(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,9 @@ class PageRequest(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
+async def get_task_list(
+    pool: Pool, user_id: str, asked: PageRequest, long: LongHistories
+) -> tuple[list[TaskRecord], Pagination]:
     """One page, newest first.
 
     Raises:
@@ -46,11 +49,7 @@ async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[l
             limit=page_size + 1,
             offset=0 if after else (page - 1) * page_size,
         )
-        counted = None
-        if after is None:
-            counted = await store.count_tasks_by_user(
-                connection, user_id, status=asked.status, mode=asked.mode, up_to=DEEPEST_ROW + 1
-            )
+        counted = None if after else await _count(connection, (user_id, asked.status, asked.mode), long)
     more = len(tasks) > page_size
     tasks = tasks[:page_size]
     next_cursor = encode_place(tasks[-1].created_at, tasks[-1].task_id) if more else None
@@ -65,3 +64,13 @@ async def get_task_list(pool: Pool, user_id: str, asked: PageRequest) -> tuple[l
         total_pages=-(-total // page_size),
         next_cursor=next_cursor,
     )
+
+
+async def _count(connection: Connection, filters: Filters, long: LongHistories) -> int:
+    """Up to LONG."""
+    if long.is_long(filters):
+        return LONG
+    user_id, status, mode = filters
+    counted = await store.count_tasks_by_user(connection, user_id, status=status, mode=mode, up_to=LONG)
+    long.note_count(filters, counted)
+    return counted

@@ -10,6 +10,7 @@ from service.refusals import Refused
 from service.tasks import history, lifecycle, retention, store, submission
 from service.tasks.dispatch import Dispatcher
 from service.tasks.history import PageRequest
+from service.tasks.long_histories import UNFINISHED, LongHistories
 from service.tasks.older import OlderAway, OlderTasks
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, Submitted
@@ -31,6 +32,7 @@ class TaskService:
         self._waiters = waiters
         self._rules = rules
         self._older = older
+        self._long = LongHistories()
 
     async def create_task(self, user_id: str, new: NewTask, idempotency: IdempotencyKey | None) -> Submitted:
         """Charge and write a task, then announce it.
@@ -112,12 +114,17 @@ class TaskService:
 
     async def get_task_list(self, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
         """One page of a user's tasks, newest first; see `history.get_task_list`."""
-        return await history.get_task_list(self._pool, user_id, asked)
+        return await history.get_task_list(self._pool, user_id, asked, self._long)
 
     async def count_tasks(self, user_id: str) -> TaskStats:
         """How many of a user's tasks are in each status."""
+        ended = self._long.ended(user_id)
         async with self._pool.acquire() as connection:
-            counted = await store.count_tasks_by_status(connection, user_id)
+            counted = await store.count_tasks_by_status(connection, user_id, only=UNFINISHED if ended else None)
+        if ended:
+            counted |= ended
+        else:
+            self._long.note_counts(user_id, counted)
         return TaskStats(**{status.value: counted.get(status, 0) for status in TaskStatus}, total=sum(counted.values()))
 
     async def cancel_task(self, user_id: str, task_id: str) -> TaskRecord:
@@ -151,6 +158,7 @@ class TaskService:
         if not is_id(task_id):
             raise not_found(task_id)
         if await retention.delete_task(self._pool, user_id, task_id):
+            self._long.forget(user_id)
             return
         async with self._pool.acquire() as connection:
             task = await store.get_task_by_id(connection, user_id, task_id)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
 
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord, TaskStatus
@@ -9,6 +11,8 @@ from service.database import Connection
 from service.statements import load_queries
 
 QUERIES = load_queries("task_reading")
+
+T = TypeVar("T", bound=StrEnum)
 
 
 async def get_task_by_id(connection: Connection, user_id: str, task_id: str) -> TaskRecord | None:
@@ -27,29 +31,42 @@ async def get_tasks_by_user(
     offset: int = 0,
 ) -> list[TaskRecord]:
     """A user's tasks, newest first, from behind `after` (a row's created_at and task_id)."""
-    return await QUERIES["get_tasks_by_user"].rows(
-        connection,
-        TaskRecord,
-        user_id=user_id,
-        status=status,
-        mode=mode,
-        after_created_at=after and after[0],
-        after_task_id=after and after[1],
-        limit=limit,
-        offset=offset,
+    asked = {
+        "user_id": user_id,
+        "after_created_at": after and after[0],
+        "after_task_id": after and after[1],
+        "limit": limit,
+        "offset": offset,
+    }
+    if status is None and mode is None:
+        return await QUERIES["get_tasks_by_user"].rows(connection, TaskRecord, **asked)
+    return await QUERIES["get_filtered_tasks_by_user"].rows(
+        connection, TaskRecord, **asked, statuses=_all_or_one(TaskStatus, status), modes=_all_or_one(Mode, mode)
     )
 
 
 async def count_tasks_by_user(
     connection: Connection, user_id: str, *, status: TaskStatus | None = None, mode: Mode | None = None, up_to: int
 ) -> int:
+    statuses = None if status is None else [status]
+    modes = None if status is None and mode is None else _all_or_one(Mode, mode)
     return await QUERIES["count_tasks_by_user"].value(
-        connection, user_id=user_id, status=status, mode=mode, up_to=up_to
+        connection, user_id=user_id, statuses=statuses, modes=modes, up_to=up_to
     )
 
 
-async def count_tasks_by_status(connection: Connection, user_id: str) -> dict[TaskStatus, int]:
-    return dict(await QUERIES["count_tasks_by_status"].rows(connection, tuple[TaskStatus, int], user_id=user_id))
+async def count_tasks_by_status(
+    connection: Connection, user_id: str, *, only: Sequence[TaskStatus] | None = None
+) -> dict[TaskStatus, int]:
+    """How many of a user's tasks are in each status, or in each of those named."""
+    counted = await QUERIES["count_tasks_by_status"].rows(
+        connection, tuple[TaskStatus, int], user_id=user_id, only=only, modes=list(Mode)
+    )
+    return dict(counted)
+
+
+def _all_or_one(kind: type[T], one: T | None) -> list[T]:
+    return list(kind) if one is None else [one]
 
 
 async def ended_tasks(connection: Connection, task_ids: Sequence[str]) -> list[str]:

@@ -156,8 +156,34 @@ async def test_walking_the_turns_chooses_as_looking_at_everybody_does(
             else:
                 await lifecycle.give_back(pool, held)
         before = await choice(connection, "claim_next_task_v2", moment)
-        assert await choice(connection, "claim_next_task_v3", moment) == before, what
+        assert await choice(connection, "claim_next_task_v4", moment) == before, what
     assert claimed > 10
+
+
+async def test_who_waits_for_something_else_is_looked_at_once(connection: Connection) -> None:
+    """For a mode that isn't made here, or for a time: until that comes, or something else of theirs."""
+    users = [await lives.add_user(connection) for _ in range(12)]
+    moment = today(12)
+    for place, user_id in enumerate(users):
+        mode, waits = (Mode.POSE_CHANGE, None) if place % 2 else (Mode.BACKGROUND_CHANGE, moment + timedelta(minutes=1))
+        await add_task(connection, user_id, created_at=today(1), mode=mode, not_before=waits)
+
+    async def claim(at: datetime) -> store.Claim | None:
+        return await store.claim_task(connection, worker_id="worker", modes=HERE, lease=lifecycle.LEASE, now=at)
+
+    async def looks() -> int:
+        return await connection.fetchval("SELECT pg_stat_get_xact_numscans('idx_tasks_waiting'::regclass)")
+
+    async with connection.transaction():
+        assert await claim(moment) is None
+        seen = await looks()
+        assert await claim(moment) is None
+        assert await looks() == seen
+    new = await add_task(connection, users[1], created_at=today(2), mode=Mode.BACKGROUND_CHANGE)
+    for at, expected in ((moment, {new.task_id}), (moment + timedelta(minutes=2), None)):
+        held = await claim(at)
+        assert held is not None
+        assert expected is None or held.task_id in expected
 
 
 async def test_who_begins_to_wait_while_being_struck_off_is_served(

@@ -14,8 +14,9 @@ from schema.models.tasks import Pagination, TaskRecord, TaskStatus
 from service.cursors import encode_cursor
 from service.database import Connection, Pool
 from service.refusals import Refused
-from service.tasks import history
+from service.tasks import history, long_histories
 from service.tasks.history import DEEPEST_ROW, PageRequest, get_task_list
+from service.tasks.long_histories import LongHistories
 from tests import lives
 
 
@@ -33,9 +34,11 @@ async def user_id(connection: Connection) -> str:
     return user_id
 
 
-async def page_of(pool: Pool, user_id: str, **asked: Any) -> tuple[list[TaskRecord], Pagination]:
+async def page_of(
+    pool: Pool, user_id: str, long: LongHistories | None = None, **asked: Any
+) -> tuple[list[TaskRecord], Pagination]:
     wanted: dict[str, Any] = {"page_size": 10}
-    return await get_task_list(pool, user_id, PageRequest(**(wanted | asked)))
+    return await get_task_list(pool, user_id, PageRequest(**(wanted | asked)), long or LongHistories())
 
 
 async def test_pages_by_number(pool: Pool, user_id: str) -> None:
@@ -84,6 +87,28 @@ async def test_the_total_is_capped(pool: Pool, user_id: str, monkeypatch: pytest
         monkeypatch.setattr(history, "DEEPEST_ROW", deepest)
         _, pagination = await page_of(pool, user_id)
         assert (pagination.total, pagination.total_capped) == (total, capped)
+
+
+async def test_a_long_history_is_counted_once_in_a_while(
+    pool: Pool, connection: Connection, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "DEEPEST_ROW", 20)
+    for module in (history, long_histories):
+        monkeypatch.setattr(module, "LONG", 21)
+    long = LongHistories()
+
+    async def total(**asked: Any) -> tuple[int | None, bool]:
+        _, pagination = await page_of(pool, user_id, long, **asked)
+        return pagination.total, pagination.total_capped
+
+    assert await total() == (20, True)
+    assert await total(mode=Mode.HEAD_SWAP) == (11, False)
+    await connection.execute("DELETE FROM tasks WHERE task_id IN ('task_2', 'task_4', 'task_6')")
+    assert await total() == (20, True)
+    assert await total(mode=Mode.HEAD_SWAP) == (8, False)
+    monkeypatch.setattr(long_histories, "KEPT_SECONDS", 0)
+    long.note_count((user_id, None, None), 21)
+    assert await total() == (20, False)
 
 
 @pytest.mark.parametrize(("page", "size", "fine"), [(100, 100, True), (101, 100, False), (10_001, 1, False)])

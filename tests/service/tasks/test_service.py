@@ -14,7 +14,7 @@ from schema.models.tasks import NewTask, TaskStats, TaskStatus
 from service.database import Connection, Pool
 from service.queue import Queue
 from service.refusals import Refused
-from service.tasks import lifecycle, watching
+from service.tasks import lifecycle, long_histories, watching
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
@@ -69,6 +69,21 @@ async def user_id(connection: Connection) -> str:
 @pytest.fixture
 async def new(connection: Connection, user_id: str) -> NewTask:
     return NewTask(Mode.BACKGROUND_CHANGE, (await add_file(connection, user_id)).file_id)
+
+
+async def test_what_waits_is_counted_at_once_however_long_the_history(
+    here: Here, connection: Connection, user_id: str, new: NewTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_histories, "LONG", 2)
+    for _ in range(3):
+        await add_task(connection, user_id, TaskStatus.FAILED)
+    stats = [await here.tasks.count_tasks(user_id)]
+    await here.tasks.create_task(user_id, new, None)
+    stats.append(await here.tasks.count_tasks(user_id))
+    assert [(one.pending, one.failed, one.total) for one in stats] == [(0, 3, 3), (1, 3, 4)]
+    failed = await connection.fetchval("SELECT min(task_id) FROM tasks WHERE status = 'failed'")
+    await here.tasks.delete_task(user_id, failed)
+    assert (await here.tasks.count_tasks(user_id)).failed == 2
 
 
 async def test_create_task_writes_it_and_then_queues_it(here: Here, pool: Pool, user_id: str, new: NewTask) -> None:
