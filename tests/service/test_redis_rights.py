@@ -35,8 +35,12 @@ HANDSHAKE = {"hello", "select", "ping"}
 
 
 def documented() -> list[str]:
-    """The line of the guide, as Redis takes it."""
-    (line,) = re.findall(r"^ACL SETUSER darkroom .*$", (ROOT / "docs" / "redis.md").read_text(), re.MULTILINE)
+    """The guide's line, the same in both languages, as Redis takes it."""
+    (line,) = {
+        line
+        for guide in ("redis.md", "redis.zh-CN.md")
+        for line in re.findall(r"^ACL SETUSER darkroom .*$", (ROOT / "docs" / guide).read_text(), re.MULTILINE)
+    }
     return line.split()
 
 
