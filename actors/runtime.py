@@ -17,7 +17,7 @@ from dramatiq.middleware import Middleware, MiddlewareError
 
 from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
-from actors.edit import Editor
+from actors.editor import Editor
 from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.chores import keep_at

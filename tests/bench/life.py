@@ -14,7 +14,7 @@ import structlog
 from PIL import Image
 
 from actors.bench import Bench, Limits, Slot
-from actors.edit import Editor
+from actors.editor import Editor
 from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished
 from schema.models.edits import Mode
 from service.accounts.users import NewUser, create_user

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.bench import Bench, Limits
-from actors.edit import Editor
+from actors.editor import Editor
 from actors.maintenance.chores import CHORES
 from actors.maintenance.ground import ChoreRules, Ground
 from actors.presence import WorkerPresence, sign

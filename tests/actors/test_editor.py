@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from actors import attempt as attempts
 from actors.attempt import LOOK_EVERY
 from actors.bench import Bench, Limits
-from actors.edit import Editor
+from actors.editor import Editor
 from actors.engines.seam import EditRequest, EngineError, Progress
 from schema.messages import message_id
 from schema.models.edits import BackgroundChangeConfig, Mode
