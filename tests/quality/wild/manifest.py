@@ -34,7 +34,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def part(self) -> Part:
-        """A third is for tuning, the rest for judging; the bytes decide, nobody else."""
+        """A third is for tuning, the rest for judging; the bytes decide, and nobody else."""
         return "tuning" if int(self.sha256, 16) % 3 == 0 else "judging"
 
     def within(self, cache: Path) -> Path:
@@ -46,7 +46,8 @@ class Photo(File, frozen=True, forbid_unknown_fields=True):
     """A photo of `people` persons, and what is right to do with it.
 
     `keep`: who and what a new background leaves; `head` and `pose`: "made", or "refused: " and why, for its head to be
-    put elsewhere (and another on it) and its pose to be changed.
+    put elsewhere (and another on it) and its pose to be changed. `seen`: somebody who tunes has looked at it, so it
+    is for tuning whatever its bytes say.
     """
 
     shows: Literal["head", "half", "whole"]
@@ -55,6 +56,11 @@ class Photo(File, frozen=True, forbid_unknown_fields=True):
     head: str
     pose: str
     tags: tuple[str, ...]
+    seen: bool = False
+
+    @property
+    def part(self) -> Part:
+        return "tuning" if self.seen else super().part
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
