@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -206,7 +206,10 @@ PRESET_FIELDS = {
 }
 """Under which name in `config` a preset is asked for."""
 
-ENGINE_MODES: dict[str, frozenset[Mode]] = {"local": frozenset(Mode)}
+LOCAL: Final = "local"
+"""The engine that makes edits on the worker's own machine."""
+
+ENGINE_MODES: dict[str, frozenset[Mode]] = {LOCAL: frozenset(Mode)}
 """Which edits each engine makes, by the engine's name."""
 
 DEFAULT_ENGINE = next(iter(ENGINE_MODES))

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 import asyncpg
 
 from schema.messages import Keys
+from schema.models.edits import LOCAL
 from service.away import UNAVAILABLE, trouble_with_postgres
 from service.connections import one_connection
 from service.database import Connection
@@ -119,7 +120,7 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
     yield await outsiders(connection)
     for look in LOOKS:
         yield await look(connection)
-    if "local" in settings.engines.values():
+    if LOCAL in settings.engines.values():
         yield await models(connection, lacking_model)
     async for finding in storage(connection, settings):
         yield finding

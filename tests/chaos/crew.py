@@ -26,7 +26,7 @@ STORM = "import runpy, sys; sys.argv[1:] = ['worker']; runpy.run_module('tests.c
 class Quick(FakeEngine):
     """Makes three pictures at once, or, where the environment names a gate, when that file is there."""
 
-    name = "local"
+    name = edits.LOCAL
 
     def __init__(self, *, threads: int) -> None:
         assert threads > 0
@@ -42,8 +42,8 @@ async def wait_at_the_gate(_: EditRequest) -> None:
 
 def work() -> None:
     """In the worker's process: `darkroom worker`, with the fake in the engine's place."""
-    registry.ENGINES["local"] = Quick
-    edits.ENGINE_MODES["local"] = frozenset(edits.Mode)
+    registry.ENGINES[edits.LOCAL] = Quick
+    edits.ENGINE_MODES[edits.LOCAL] = frozenset(edits.Mode)
     sys.argv[1:] = ["worker"]
     main()
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from actors.engines import registry
 from actors.engines.seam import Artifact, EditRequest, EngineError, EngineEvent, Finished, Progress
-from schema.models.edits import ENGINE_MODES, BackgroundChangeConfig, Mode
+from schema.models.edits import ENGINE_MODES, LOCAL, BackgroundChangeConfig, Mode
 from schema.models.problems import FailureCode
 from service.cli.main import main
 
@@ -36,7 +36,7 @@ class StormEngine:
         del threads
 
     def modes(self) -> frozenset[Mode]:
-        return ENGINE_MODES["local"]
+        return ENGINE_MODES[LOCAL]
 
     async def start(self) -> None: ...
 
@@ -64,5 +64,5 @@ class StormEngine:
 
 if __name__ == "__main__":
     if "worker" in sys.argv:
-        registry.ENGINES["local"] = StormEngine
+        registry.ENGINES[LOCAL] = StormEngine
     main()

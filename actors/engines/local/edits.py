@@ -23,7 +23,7 @@ from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps, StoppedError
 from actors.engines.seam import EngineError
-from schema.models.edits import CONFIG_TYPES, Mode
+from schema.models.edits import CONFIG_TYPES, LOCAL, Mode
 from schema.models.problems import FailureCode
 
 _EDITS: Mapping[Mode, tuple[Callable[..., Made], dict[str, int]]] = {
@@ -122,7 +122,7 @@ class Studio:
             "height": output.height,
             "format": output.content_type.removeprefix("image/"),
             "size": output.path.stat().st_size,
-            "engine": "local",
+            "engine": LOCAL,
             "warnings": made.warnings,
             "seconds": step.seconds,
         }

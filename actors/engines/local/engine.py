@@ -12,7 +12,7 @@ import msgspec
 from actors.engines.local import wire
 from actors.engines.local.process import ChildGoneError, ChildProcess
 from actors.engines.seam import Artifact, EditRequest, EngineError, EngineEvent, Finished, Progress
-from schema.models.edits import ENGINE_MODES, Mode
+from schema.models.edits import ENGINE_MODES, LOCAL, Mode
 from schema.models.problems import FailureCode
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class LocalEngine:
     `threads` bounds the threads that an edit computes with. Not safe for use from two event loops.
     """
 
-    name = "local"
+    name = LOCAL
 
     def __init__(self, *, threads: int) -> None:
         self._threads = threads

@@ -13,6 +13,7 @@ import pytest
 
 from actors.engines import registry
 from actors.engines.seam import EditRequest, Finished
+from schema.models.edits import LOCAL
 from service.cli.main import main
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, HOPPER, loaded
 from tests.actors.scripted import PICTURE, FakeEngine, picture
@@ -43,7 +44,7 @@ class Quick(FakeEngine):
 
 def quickly() -> None:
     """In the command's process."""
-    registry.ENGINES["local"] = Quick
+    registry.ENGINES[LOCAL] = Quick
     main()
 
 

@@ -28,7 +28,7 @@ PHOTO = jpeg()
 # No worker runs here, so which edits this machine's engine makes is set, not found out.
 PROGRAM = (
     "from schema.models import edits\n"
-    "edits.ENGINE_MODES['local'] = frozenset(edits.Mode(name) for name in {modes!r})\n" + MAIN
+    "edits.ENGINE_MODES[edits.LOCAL] = frozenset(edits.Mode(name) for name in {modes!r})\n" + MAIN
 )
 
 
