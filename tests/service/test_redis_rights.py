@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shlex
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -47,13 +48,13 @@ def documented() -> list[str]:
 def documented_for_the_old() -> list[str]:
     """The line for the reader of the old system's Redis, the same in both languages."""
     lines = {
-        line.strip().strip("`")
+        line.partition("ACL ")[2]
         for guide in ("switch-over.md", "switch-over.zh-CN.md")
         for line in (ROOT / "docs" / guide).read_text().splitlines()
         if "ACL SETUSER" in line
     }
     (line,) = lines
-    return line.split()
+    return ["ACL", *shlex.split(line)]
 
 
 def commands_of(text: str) -> set[str]:

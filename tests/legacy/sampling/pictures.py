@@ -1,7 +1,11 @@
-"""Uploads and results on disk, as the old service keeps them: real pictures; broken ones, shared ones, nobody's."""
+"""Uploads and results on disk, as the old service keeps them: real pictures; broken ones, shared ones, nobody's.
+
+Tasks that wait have photos with which they can be made.
+"""
 
 import io
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 from PIL import Image
@@ -13,6 +17,14 @@ _RUN = 33
 _WITH_FILES = 4
 _MOST = 2_000
 _NOBODYS = 5
+_SAMPLES: Final = Path(__file__).parents[3] / "samples"
+_PERSON: Final = "man_standing.jpg"
+_REFERENCES: Final = {
+    "HEAD_SWAP": "figure_standing.jpg",
+    "BACKGROUND_CHANGE": "background_china.jpg",
+    "POSE_CHANGE": "figure_arms_raised.jpg",
+}
+"""What may stand for a waiting task's reference, by its mode."""
 
 
 class FilesWritten(Struct, frozen=True):
@@ -42,6 +54,7 @@ class Pictures:
         self._uploads = 0
         self._results = 0
         self._there: set[str] = set()
+        self._photos: dict[str, Path] = {}
         self._owners: dict[str, set[str]] = {}
         self._not_images: list[str] = []
         self._truncated: list[str] = []
@@ -49,6 +62,11 @@ class Pictures:
 
     def add(self, draft: TaskDraft, *, counts: bool) -> None:
         """Write a task's files, if it is one of those that have any."""
+        if counts and draft.status in {"pending", "processing"}:
+            self._uploads += self._photo(draft, draft.source_image, _PERSON)
+            if draft.reference_image is not None:
+                self._uploads += self._photo(draft, draft.reference_image, _REFERENCES[draft.mode])
+            return
         run, place = divmod(draft.index, _RUN)
         if place >= _WITH_FILES or run % self._every:
             return
@@ -66,6 +84,24 @@ class Pictures:
             for name in ("output", "thumbnail", "comparison"):
                 ending = ".png" if f"{name}.png".encode() in draft.fields.get(b"result", b"") else ".jpg"
                 self._results += self._write(f"results/{task_id}/{name}{ending}", unique=True)
+
+    def _photo(self, draft: TaskDraft, name: bytes, sample: str) -> bool:
+        """A photo for a task that is still to be made; all of them are one file. Whether it is a new one."""
+        file_id = name.decode()
+        owners = self._owners.setdefault(file_id, set())
+        if draft.user_id is not None:
+            owners.add(draft.user_id)
+        if file_id in self._there:
+            return False
+        self._there.add(file_id)
+        path = self._directory / "uploads" / f"{file_id}.jpg"
+        if sample in self._photos:
+            path.hardlink_to(self._photos[sample])
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes((_SAMPLES / sample).read_bytes())
+            self._photos[sample] = path
+        return True
 
     def finish(self) -> FilesWritten:
         """Write what is nobody's, and tell what there is."""
