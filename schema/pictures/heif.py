@@ -2,10 +2,12 @@
 
 # ruff: noqa: PLR2004 - the numbers are the formats' own offsets, lengths and tags
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import msgspec
 
+from schema.pictures.av1 import frame_sizes
 from schema.pictures.boxes import Box, Fields, Work, boxes_in
 from schema.pictures.facts import (
     CORRUPT,
@@ -56,7 +58,7 @@ def judge_heif(content: Content, max_pixels: int) -> PictureFacts:
     if len(metas) > 1:
         raise invalid(CORRUPT)
     items = items_in(content, metas[0], work)
-    picture = _Picture(content, items, max_pixels)
+    picture = _Picture(content, items, max_pixels, work)
     size, codec = picture.whole(items.primary)
     for item in items.referring(b"auxl", items.primary):
         if picture.is_alpha(item):
@@ -67,10 +69,11 @@ def judge_heif(content: Content, max_pixels: int) -> PictureFacts:
 class _Picture:
     """The primary item of a file, and what it is made of."""
 
-    def __init__(self, content: Content, items: Items, max_pixels: int) -> None:
+    def __init__(self, content: Content, items: Items, max_pixels: int, work: Work) -> None:
         self._content = content
         self._items = items
         self._max_pixels = max_pixels
+        self._work = work
         # What isn't shown may be decoded all the same.
         for box in items.every_property:
             if box.kind == b"ispe":
@@ -120,7 +123,17 @@ class _Picture:
         if not any(box.kind == _CODECS[kind][2] for box in self._items.properties.get(item, [])):
             raise invalid(CORRUPT)
         self._data(item)
-        return self._size(item)
+        size = self._size(item)
+        if kind == b"av01" and set(self._frame_sizes(item)) != {size}:
+            raise invalid(CORRUPT)  # a small size over large frames is a lie about how much memory decoding takes
+        return size
+
+    def _frame_sizes(self, item: int) -> Iterator[tuple[int, int]]:
+        parts = self._items.places[item].parts
+        if len(parts) == 1:
+            return frame_sizes(self._content, *parts[0], self._work)
+        joined = b"".join(self._content[start:end] for start, end in parts)
+        return frame_sizes(joined, 0, len(joined), self._work)
 
     def _size(self, item: int) -> tuple[int, int]:
         found = [self._extent(box) for box in self._items.properties.get(item, []) if box.kind == b"ispe"]
@@ -140,6 +153,8 @@ class _Picture:
             raise invalid(CORRUPT)
         if any(end > len(self._content) for _, end in place.parts):
             raise invalid(TRUNCATED)
+        if sum(end - start for start, end in place.parts) > len(self._content):
+            raise invalid(CORRUPT)  # the same bytes again and again
         start, end = place.parts[0]
         return self._content[start : min(end, start + 64)]
 

@@ -22,7 +22,7 @@ _BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: 
 """Those allowed, per colour type."""
 
 
-def _png_chunks(data: Content) -> Iterator[tuple[bytes, int, int]]:
+def png_chunks(data: Content) -> Iterator[tuple[bytes, int, int]]:
     """(type, start and end of its data) up to and with IEND. Raises UnacceptablePictureError if they end before."""
     position = 8
     for _ in range(MAX_SEGMENTS):
@@ -52,7 +52,7 @@ def judge_png(data: Content, max_pixels: int) -> PictureFacts:
     size: tuple[int, int] | None = None
     orientation = 1
     pixels = False
-    for kind, start, end in _png_chunks(data):
+    for kind, start, end in png_chunks(data):
         if (kind == b"IHDR") != (size is None):
             raise invalid(CORRUPT)
         if kind == b"IHDR":

@@ -15,8 +15,10 @@ from actors.engines import registry
 from actors.engines.seam import EditRequest, Finished
 from schema.models.edits import LOCAL
 from service.cli.main import main
+from service.files.judging import UnacceptableImage, judge
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, HOPPER, loaded
 from tests.actors.scripted import PICTURE, FakeEngine, picture
+from tests.heif import saved
 
 QUICK = "from tests.actors.engines.test_edit_command import quickly; quickly()"
 """The command with an engine that makes its picture at once."""
@@ -73,6 +75,22 @@ def test_a_refusal_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("darkroom: No person was found")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_format_is_taken_and_others_are_named_as_over_http(tmp_path: Path) -> None:
+    photo = loaded(ASTRONAUT).convert("RGB")
+    (tmp_path / "source.heic").write_bytes(saved(photo, b"hvc1"))
+    (tmp_path / "reference.avif").write_bytes(saved(loaded(CHINA).convert("RGB"), b"av01"))
+    photo.save(tmp_path / "moving.gif")
+    files = tmp_path / "source.heic", tmp_path / "reference.avif"
+    done = run("background_change", *files, "-o", tmp_path / "out.jpg", "--config", '{"size": "small"}')
+    assert done.returncode == 0, done.stderr
+    assert loaded(tmp_path / "out.jpg").size == photo.size
+    done = run("background_change", tmp_path / "moving.gif", "-o", tmp_path / "out.png")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    with pytest.raises(UnacceptableImage) as caught:
+        judge(tmp_path / "moving.gif", max_pixels=1_000_000)
+    assert done.stderr.strip().endswith(caught.value.message)
 
 
 def test_a_missing_file_and_directory_are_told(tmp_path: Path) -> None:

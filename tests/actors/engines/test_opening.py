@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 from tests.actors.engines.hostile.writing import (
+    frame_at,
+    jpeg_with,
     png,
     png_chunks,
     png_header,
@@ -24,7 +27,7 @@ from tests.actors.engines.hostile.writing import (
     saved,
     tiff,
 )
-from tests.actors.engines.scenes import HOPPER
+from tests.actors.engines.scenes import HOPPER, loaded
 
 MAX_PIXELS = 1_000_000
 
@@ -214,6 +217,47 @@ def test_a_picture_with_broken_pixels_is_refused(tmp_path: Path) -> None:
     chunks = riff_chunks(saved(Image.fromarray(ramp()), "WEBP", lossless=True))
     (tmp_path / "a.webp").write_bytes(riff([(kind, content[: len(content) // 2]) for kind, content in chunks]))
     assert "damaged or incomplete" in refusal(tmp_path / "a.webp").message
+
+
+JPEGS: dict[str, dict[str, Any]] = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restarted": {"restart_marker_blocks": 3},
+    "grey": {"mode": "L"},
+    "inks": {"mode": "CMYK"},
+}
+
+
+@pytest.mark.parametrize("options", JPEGS.values(), ids=JPEGS)
+def test_a_jpeg_whose_data_end_before_its_picture_is_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    image = loaded(HOPPER).convert(options.get("mode", "RGB"))
+    content = saved(image, "JPEG", **{key: value for key, value in options.items() if key != "mode"})
+    (tmp_path / "whole.jpg").write_bytes(jpeg_with(content, b"\xff\xed\0\4ab") + b"what a telephone adds")
+    assert opened(tmp_path / "whole.jpg").image.shape[:2] == (image.height, image.width)
+    at = frame_at(content) + 5
+    scan = content.rindex(b"\xff\xda")
+    for short in (
+        content[:at] + (image.height + 16).to_bytes(2, "big") + content[at + 2 :],
+        content[: scan + (len(content) - scan) // 2] + b"\xff\xd9",
+        content[: content.index(b"\xff\xda") + 60] + b"\xff\xd9",
+    ):
+        (tmp_path / "short.jpg").write_bytes(short)
+        assert "damaged or incomplete" in refusal(tmp_path / "short.jpg").message
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_png_whose_data_end_before_its_picture_is_refused(tmp_path: Path, depth: int, *, interlaced: bool) -> None:
+    values = ramp().astype(np.uint16) * (257 if depth == 16 else 1)
+    chunks = png_chunks(raw_png(values, depth=depth, colour=2, interlaced=interlaced))
+    rows = zlib.decompress(dict(chunks)[b"IDAT"])
+    for kept, word in ((len(rows), None), (len(rows) - 1, "damaged"), (len(rows) // 2, "damaged"), (9, "damaged")):
+        packed = zlib.compress(rows[:kept])
+        (tmp_path / "a.png").write_bytes(png([chunks[0], (b"IDAT", packed[:7]), (b"IDAT", packed[7:]), chunks[-1]]))
+        if word is None:
+            assert close_to(opened(tmp_path / "a.png"), ramp(), 1)
+        else:
+            assert word in refusal(tmp_path / "a.png").message
 
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:

@@ -100,6 +100,15 @@ def test_too_many_pixels_are_refused_wherever_they_are_told(kind: bytes) -> None
     assert "9,599" in refusal(file(plain, kind=kind), 9599).message
 
 
+@pytest.mark.parametrize("told", [(64, 64), (120, 64), (2400, 1600)])
+def test_frames_of_another_size_than_was_told_are_refused(told: tuple[int, int]) -> None:
+    """AV1's decoders go by their own header; HEVC's is bounded by what is told here."""
+    lie = item(b"av01").without(b"ispe").with_(extent(*told))
+    assert refusal(file(lie, kind=b"av01")).code is ProblemCode.INVALID_IMAGE
+    behind = Item(b"av01", item(b"av01").data + item(b"av01", (640, 640)).data, item(b"av01").properties)
+    assert refusal(file(behind, kind=b"av01")).code is ProblemCode.INVALID_IMAGE
+
+
 def test_sizes_that_cannot_be_edited_are_refused() -> None:
     for size, word in (((63, 500), "too small"), ((64, 1281), "too narrow"), ((0, 100), "damaged")):
         assert word in refusal(file(item().without(b"ispe").with_(extent(*size)))).message

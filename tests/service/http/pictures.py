@@ -6,10 +6,15 @@ import zlib
 
 from PIL import Image
 
+from tests.heif import saved
+
 
 def picture(kind: str, width: int = 96, height: int = 80) -> bytes:
+    image = Image.new("RGB", (width, height), (200, 120, 40))
+    if kind == "HEIC":
+        return saved(image)
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 120, 40)).save(buffer, kind)
+    image.save(buffer, kind)
     return buffer.getvalue()
 
 

@@ -41,11 +41,13 @@ async def test_a_photo_is_kept_and_described(user: User, route: str, db: Connect
         assert int(answer.headers[name]) > 0
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG", "HEIC", "AVIF"])
 async def test_the_type_is_judged_by_content(user: User, kind: str) -> None:
     answer = await user.http.post(f"{API}/uploads", files={"file": ("a.txt", picture(kind), "text/plain")})
     assert answer.status_code == 201
     assert answer.json()["content_type"] == f"image/{kind.lower()}"
+    read = await user.http.get(answer.json()["url"])
+    assert read.headers["content-type"] == f"image/{kind.lower()}"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import Struct
 from PIL import AvifImagePlugin, Image
 
+from actors.engines.local.pictures.completeness import demand_whole_jpeg, demand_whole_png
 from schema.pictures.facts import PictureFacts
 
 # The pixel limit is the caller's, and looked at before decoding; Pillow's own would only warn.
@@ -98,7 +99,10 @@ def _others(content: bytes, facts: PictureFacts, enough: tuple[int, int]) -> Dec
     with Image.open(io.BytesIO(content), formats=["JPEG", "PNG", "WEBP"]) as file:
         _demand(file.size, facts.stored)
         if facts.content_type == "image/jpeg":
+            demand_whole_jpeg(content)
             file.draft(file.mode, enough)
+        elif facts.content_type == "image/png":
+            demand_whole_png(content)
         profile: bytes | None = file.info.get("icc_profile")
         return Decoded(_plain(file, content), profile)
 

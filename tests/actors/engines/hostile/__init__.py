@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from msgspec import structs
 
 # Importing these fills the book of recipes.
-from tests.actors.engines.hostile import colours, contents, damage, headers
+from tests.actors.engines.hostile import colours, contents, damage, headers, heif
 from tests.actors.engines.hostile.recipes import RARE, RARE_RECIPES, RECIPES, Fate, Hostile, Random
 
-__all__ = ["Fate", "Hostile", "colours", "contents", "damage", "headers", "hostile_images"]
+__all__ = ["Fate", "Hostile", "colours", "contents", "damage", "headers", "heif", "hostile_images"]
 
 
 def hostile_images(seed: int, count: int) -> Iterator[Hostile]:

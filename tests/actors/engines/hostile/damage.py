@@ -32,12 +32,12 @@ def _hardly_begun(rng: Random) -> Hostile:
 
 @recipe
 def _flipped_head(rng: Random) -> Hostile:
-    return Hostile(_flipped(rng, scenes.file(rng), 0, 700), Fate.ANY)
+    return Hostile(flipped(rng, scenes.file(rng), 0, 700), Fate.ANY)
 
 
 @recipe
 def _flipped_body(rng: Random) -> Hostile:
-    return Hostile(_flipped(rng, scenes.file(rng), 700, 10**9), Fate.ANY)
+    return Hostile(flipped(rng, scenes.file(rng), 700, 10**9), Fate.ANY)
 
 
 @recipe
@@ -45,7 +45,7 @@ def _flipped_png_with_right_checksums(rng: Random) -> Hostile:
     chunks = png_chunks(scenes.png_file(rng))
     which = rng.randrange(len(chunks))
     kind, content = chunks[which]
-    chunks[which] = kind, _flipped(rng, content, 0, len(content)) if content else b"more"
+    chunks[which] = kind, flipped(rng, content, 0, len(content)) if content else b"more"
     return Hostile(png(chunks), Fate.ANY)
 
 
@@ -115,7 +115,7 @@ def _signature_only(rng: Random) -> Hostile:
     return Hostile(start + rng.randbytes(rng.randint(0, 3000)), Fate.INVALID)
 
 
-def _flipped(rng: Random, content: bytes, start: int, end: int) -> bytes:
+def flipped(rng: Random, content: bytes, start: int, end: int) -> bytes:
     changed = bytearray(content)
     end = min(end, len(changed))
     for _ in range(rng.randint(1, 12)):
@@ -133,7 +133,6 @@ def _no_picture(rng: Random) -> Hostile:
     letters = "".join(rng.choices(string.printable, k=300)).encode()
     contents = [
         b"GIF89a" + rng.randbytes(200),
-        b"\0\0\0\x18ftypheic" + rng.randbytes(500),
         b"\0\0\0\x18ftypmp42" + rng.randbytes(500),
         b"%PDF-1.7\n" + letters,
         b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
