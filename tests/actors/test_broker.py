@@ -1,7 +1,9 @@
 """A real Dramatiq worker on the waking broker: quick when something arrives, else quiet; nothing gets lost."""
 
 import asyncio
+import os
 import queue as queues
+import signal
 import socket
 import threading
 import time
@@ -19,6 +21,7 @@ from dramatiq import MessageProxy, Worker
 from msgspec import structs
 
 from actors.broker import IDLE_LOOK, WakingBroker
+from actors.worker import stop_signals
 from schema.messages import EDIT_ACTOR, EDITS, encode_message
 from service.database import connect
 from service.queue import Queue
@@ -388,3 +391,20 @@ def test_a_worker_signs_on_and_off_and_ends_in_peace(settings: Settings) -> None
     with running_worker(settings) as process:
         process.terminate()
         assert process.wait(PATIENCE * 3) == 0
+
+
+def test_a_worker_hears_a_signal_that_does_not_interrupt_its_wait() -> None:
+    """As one that comes just before it begins to wait, which no test can time: here another thread takes it."""
+    with stop_signals() as asked_to_stop:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            taker = threading.Thread(target=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM}))
+            os.kill(os.getpid(), signal.SIGTERM)
+            taker.start()
+            asked_to_stop.settimeout(PATIENCE)
+            assert asked_to_stop.recv(1) == bytes([signal.SIGTERM])
+            taker.join()
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
