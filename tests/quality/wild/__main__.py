@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--mode", choices=["alpha", *(mode.value.lower() for mode in Mode)], action="append")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--only", help="trials whose name begins so")
+    parser.add_argument("--most", type=int, help="so many trials of a mode and part at most: the first by hash")
     parser.add_argument("--cache", type=Path, default=Path("quality/wild"), help="where photos are kept")
     parser.add_argument("--out", type=Path, help="where to write, if not into the cache")
     parser.add_argument("--verdicts", type=Path, help="lines of a trial and a verdict on what the last run made of it")
@@ -64,6 +65,7 @@ def main() -> int:
             wanted = trials(manifest, Mode(mode.upper()), part, photos)
             if arguments.only:
                 wanted = [trial for trial in wanted if trial.name.startswith(arguments.only)]
+            wanted = wanted[: arguments.most]
             if arguments.verdicts is not None:
                 _keep(where, Mode(mode.upper()), arguments.verdicts)
                 continue
@@ -72,37 +74,26 @@ def main() -> int:
 
 
 def _try(wanted: list[Trial], photos: Path, runtimes: RememberingRuntimes, where: Path, part: Part) -> None:
+    """Try all of `wanted`, a sheet at a time; each sheet brings the numbers up to date."""
     said = read_verdicts()
     rows: list[Row] = []
-    tiles: list[Tile] = []
-    sheet = 0
-    for trial in wanted:
-        seen = ended(trial, photos, runtimes)
-        verdict = said.get(f"{trial.mode.value} {trial.name}", {}).get(seen.output or "")
-        row = Row(
-            trial.name,
-            trial.mode.value,
-            trial.expected,
-            seen.outcome,
-            seen.message,
-            round(seen.seconds, 2),
-            seen.output,
-            seen.measures,
-            verdict,
-        )
-        rows.append(row)
-        _save(where, trial, seen)
-        tiles.append(_tile(row, seen))
-        print(" | ".join((trial.mode.value, *tiles[-1].lines)), flush=True)
-        if len(tiles) == _ON_A_SHEET:
-            write_sheet(where / f"sheet-{sheet:02d}.png", f"{trial.mode.value}, {part}", tiles, side=_SIDE)
-            tiles, sheet = [], sheet + 1
-    if tiles:
-        write_sheet(where / f"sheet-{sheet:02d}.png", f"{wanted[0].mode.value}, {part}", tiles, side=_SIDE)
-    told = numbers(rows)
-    report = {"numbers": told, "trials": rows}
-    (where / "numbers.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
-    print(f"\n{part}: {msgspec.json.encode(told).decode()}\nSheets, pictures and numbers are in {where}/", flush=True)
+    for first in range(0, len(wanted), _ON_A_SHEET):
+        tiles: list[Tile] = []
+        for trial in wanted[first : first + _ON_A_SHEET]:
+            seen = ended(trial, photos, runtimes)
+            verdict = said.get(f"{trial.mode.value} {trial.name}", {}).get(seen.output or "")
+            ending = seen.outcome, seen.message, round(seen.seconds, 2), seen.output, seen.measures, verdict
+            row = Row(trial.name, trial.mode.value, trial.expected, *ending)
+            rows.append(row)
+            _save(where, trial, seen)
+            tiles.append(_tile(row, seen))
+            print(" | ".join((row.mode, *tiles[-1].lines)), flush=True)
+        title = f"{wanted[0].mode.value}, {part}"
+        write_sheet(where / f"sheet-{first // _ON_A_SHEET:02d}.png", title, tiles, side=_SIDE)
+        report = {"numbers": numbers(rows), "trials": rows}
+        (where / "numbers.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    told = msgspec.json.encode(numbers(rows)).decode()
+    print(f"\n{part}: {told}\nSheets, pictures and numbers are in {where}/", flush=True)
 
 
 def _save(where: Path, trial: Trial, seen: Ended) -> None:

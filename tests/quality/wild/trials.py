@@ -35,9 +35,9 @@ class Trial(Struct, frozen=True):
 
 
 def trials(manifest: Manifest, mode: Mode, part: Part, cache: Path) -> list[Trial]:
-    """All edits of one mode with the photos of one part that are in `cache`."""
+    """All edits of one mode with the photos of one part that are in `cache`, in the order of their hashes."""
     photos = [photo for photo in manifest.photos if photo.part == part and photo.within(cache).exists()]
-    return list(_MAKERS[mode](photos))
+    return sorted(_MAKERS[mode](photos), key=lambda trial: trial.name)
 
 
 def _backgrounds(photos: Sequence[Photo]) -> Iterator[Trial]:
