@@ -14,6 +14,7 @@ from service.away import UNAVAILABLE
 from service.database import Connection, Pool
 from service.files.mark import WrongStorage, current_mark, settle
 from service.files.storage import Storage, StorageError
+from service.ready_pipe import NUMBER
 from service.statements import load_queries
 
 QUERIES = load_queries("processes")
@@ -64,6 +65,7 @@ class Presence:
         self._storage_name = storage
         self._storage: Storage | None = None
         self._address = address
+        self._number = int(os.environ.get(NUMBER, "1"))
         self._process_id = f"{kind}:{platform.node()}:{os.getpid()}:{token_hex(4)}"
         self._beating: asyncio.Task[None] | None = None
         self.mark: str | None = None
@@ -94,7 +96,11 @@ class Presence:
         try:
             async with self._pool.acquire() as connection:
                 await QUERIES["forget_replaced_processes"].run(
-                    connection, node=platform.node(), address=self._address, process_id=self._process_id
+                    connection,
+                    node=platform.node(),
+                    address=self._address,
+                    number=self._number,
+                    process_id=self._process_id,
                 )
                 await QUERIES["see_process"].run(
                     connection,
@@ -102,6 +108,7 @@ class Presence:
                     kind=self._kind,
                     node=platform.node(),
                     address=self._address,
+                    number=self._number,
                     storage=self._storage_name,
                     storage_mark=self.mark,
                 )

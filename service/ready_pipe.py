@@ -1,9 +1,13 @@
-"""How a process tells whoever started it that it takes work now: one byte into a pipe that was handed down."""
+"""What a process and whoever started it tell each other: its number, and, by a byte into a pipe, that it takes work."""
 
 import os
 
 READY_FD = "DARKROOM_READY_FD"
 """The variable that names the pipe's end to write to."""
+
+
+NUMBER = "DARKROOM_API_NUMBER"
+"""The variable that tells one of several API processes at an address which of them it is."""
 
 
 def tell_ready() -> None:

@@ -1,18 +1,18 @@
 -- The processes that are connected, and the storage they share.
 
 -- name: see_process
-INSERT INTO processes (process_id, kind, node, address, storage, storage_mark)
-VALUES (:process_id, :kind, :node, :address, :storage, :storage_mark)
+INSERT INTO processes (process_id, kind, node, address, number, storage, storage_mark)
+VALUES (:process_id, :kind, :node, :address, :number, :storage, :storage_mark)
 ON CONFLICT (process_id) DO UPDATE SET seen_at = now(), storage_mark = excluded.storage_mark
 
 -- name: forget_process
 DELETE FROM processes WHERE process_id = :process_id
 
 -- name: forget_replaced_processes
--- What listened here before us listens no more; whoever was silent for a while is of no interest.
+-- What listened here in our place before us listens no more; whoever was silent for a while is of no interest.
 DELETE FROM processes
  WHERE seen_at < now() - interval '15 minutes'
-    OR (node = :node AND address = :address AND process_id <> :process_id)
+    OR (node = :node AND address = :address AND number = :number AND process_id <> :process_id)
 
 -- name: recent_processes
 SELECT process_id, kind, node, address, storage, storage_mark,

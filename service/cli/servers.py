@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.options import data_dir_option, settings_for
+from service.cli.options import MOST_API_PROCESSES, data_dir_option, settings_for
 
 if TYPE_CHECKING:
     import socket
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0 picks a free one.  [default: PORT, or 8000]")
 @click.option("--fd", type=click.IntRange(0), help="Listen on this inherited socket instead.", hidden=True)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MOST_API_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Processes that share the port; each has DATABASE_POOL_SIZE connections to PostgreSQL.",
+)
 @data_dir_option
-def api(host: str, port: int | None, fd: int | None, data_dir: Path | None) -> None:
+def api(host: str, port: int | None, fd: int | None, processes: int, data_dir: Path | None) -> None:
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
     from service.http.server import serve
     from service.logs import set_up_logs
@@ -27,9 +34,23 @@ def api(host: str, port: int | None, fd: int | None, data_dir: Path | None) -> N
     settings = settings_for(data_dir)
     settings.require_secret()
     set_up_logs(settings.log_format)
-    _tell_where_files_are(settings)
     with _listener(host, settings.port if port is None else port, fd) as listener:
+        if processes > 1:
+            _serve_several(listener, processes, data_dir)
+            return
+        _tell_where_files_are(settings)
         serve(settings, listener, open_files=raise_open_files_limit())
+
+
+def _serve_several(listener: "socket.socket", processes: int, data_dir: Path | None) -> None:
+    import asyncio
+
+    from service.up.several import serve_several
+
+    code = asyncio.run(serve_several(listener, processes, data_dir))
+    if code:
+        # Whoever refused to start has said why.
+        raise SystemExit(code)
 
 
 def _listener(host: str, port: int, fd: int | None) -> "socket.socket":

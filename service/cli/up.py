@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.options import MOST_API_PROCESSES
 from service.cli.streams import OutputLostError
 
 
@@ -29,8 +30,15 @@ from service.cli.streams import OutputLostError
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that make the edits."
 )
+@click.option(
+    "--api-processes",
+    type=click.IntRange(1, MOST_API_PROCESSES),
+    default=1,
+    show_default=True,
+    help="Processes that share the API's port.",
+)
 @click.option("--demo-user", is_flag=True, help="Make a user with 10,000 credits and keep its key in DATA_DIR.")
-def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> None:
+def up(host: str, port: int, data_dir: Path, workers: int, api_processes: int, demo_user: bool) -> None:
     """Serve the whole stack: PostgreSQL, Redis (Valkey), the schema, the API and the workers.
 
     With DATABASE_URL or REDIS_URL set, that server is used instead. DATA_DIR/ready.json is there while everything
@@ -54,7 +62,9 @@ def up(host: str, port: int, data_dir: Path, workers: int, demo_user: bool) -> N
     raise_open_files_limit()
     if os.getpid() == FIRST:
         stand_aside()
-    plan = Plan(directory=data_dir, host=host, port=port, workers=workers, demo_user=demo_user)
+    plan = Plan(
+        directory=data_dir, host=host, port=port, workers=workers, api_processes=api_processes, demo_user=demo_user
+    )
     try:
         asyncio.run(serve(plan, os.environ, _say))
     except (EmbeddedError, SettingsError, OSError) as error:

@@ -11,6 +11,7 @@ import uvicorn
 from service.http.app import Application, create_app
 from service.http.crowd import Crowd
 from service.http.leaving import LeavingHttp
+from service.ready_pipe import tell_ready
 from service.settings import Settings
 
 FINISH_WITHIN = 8
@@ -82,4 +83,5 @@ async def _serve(server: Server, application: Application, listener: socket.sock
     host, port = listener.getsockname()[:2]
     async with application.opened(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"):
         log.info("listening", host=host, port=port)
+        tell_ready()
         await server.serve(sockets=[listener])

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from service.embedded.child import Child, describe_exit
@@ -24,8 +25,10 @@ class Commands:
 
     program: Sequence[str] = (sys.executable, "-m", "service.cli.main")
 
-    def api(self, listener: int) -> list[str]:
-        return [*self.program, "api", "--fd", str(listener)]
+    def api(self, listener: int, *, processes: int = 1, data_dir: Path | None = None) -> list[str]:
+        several = [] if processes == 1 else ["--processes", str(processes)]
+        there = [] if data_dir is None else ["--data-dir", str(data_dir)]
+        return [*self.program, "api", "--fd", str(listener), *several, *there]
 
     def worker(self) -> list[str]:
         return [*self.program, "worker"]

@@ -82,16 +82,16 @@ class Api(ServiceProcess):
         yield from ()
 
 
-class Worker(ServiceProcess):
-    """A process that takes messages; it writes a byte to the pipe it is given once it does."""
+class TellingProcess(ServiceProcess):
+    """One that writes a byte to the pipe it is given once it works."""
 
-    patience = 30.0
+    inherited: Collection[int] = ()
 
     def starting(self) -> Steps:
         reader, writer = os.pipe()
         try:
             try:
-                self._launch(dict(self._environment) | {READY_FD: str(writer)}, (writer,))
+                self._launch(dict(self._environment) | {READY_FD: str(writer)}, (writer, *self.inherited))
             finally:
                 os.close(writer)
             os.set_blocking(reader, False)
@@ -103,3 +103,21 @@ class Worker(ServiceProcess):
                 yield
         finally:
             os.close(reader)
+
+
+class Worker(TellingProcess):
+    """A process that takes messages."""
+
+    patience = 30.0
+
+
+class ListeningApi(TellingProcess):
+    """One of several HTTP servers on a socket that is ours."""
+
+    patience = 9.5
+
+    def __init__(
+        self, label: str, command: Sequence[str], environment: Mapping[str, str], listener: socket.socket
+    ) -> None:
+        super().__init__(label, command, environment)
+        self.inherited = (listener.fileno(),)

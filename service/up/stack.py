@@ -34,6 +34,7 @@ class Plan:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    api_processes: int = 1
     demo_user: bool = False
     commands: Commands = field(default_factory=Commands)
 
@@ -106,7 +107,11 @@ class Stack:
             self._demo_key_works = kept is None
         commands = self._plan.commands
         self._processes = [
-            Api(commands.api(self._listener.fileno()), self._environment, self._listener),
+            Api(
+                commands.api(self._listener.fileno(), processes=self._plan.api_processes),
+                self._environment,
+                self._listener,
+            ),
             *(
                 Worker(f"Worker {number}", commands.worker(), self._environment)
                 for number in range(1, self._plan.workers + 1)

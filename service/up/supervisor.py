@@ -5,28 +5,15 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
-from service.embedded.child import describe_exit
-from service.embedded.errors import EmbeddedError
 from service.embedded.private_files import Lock, make_directory
-from service.embedded.steps import Steps, finished
+from service.up.keeping import keep
 from service.up.stack import Pids, Plan, Say, Stack
 
 _FIRST_LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 1.0  # at an API that runs and doesn't say that everything is well
-_FIRST_DELAY_SECONDS = 0.1
-_LONGEST_DELAY_SECONDS = 3.0  # what died is to be back within 5
-_SETTLED_SECONDS = 2.0  # whoever lives so long starts with a clean sheet
 _LOG_SECONDS = 60.0
 _HINT_SECONDS = 15.0  # without news for so long, a person wants to know what is missing
-
-
-class _Kept(Protocol):
-    @property
-    def label(self) -> str: ...
-    def starting(self) -> Steps: ...
-    async def ended(self) -> int: ...
 
 
 async def serve(plan: Plan, environ: Mapping[str, str], say: Say) -> None:
@@ -82,36 +69,19 @@ class _Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for process in self._stack.each():
-                    group.create_task(self._keep(process))
+                    group.create_task(
+                        keep(
+                            process,
+                            self._say,
+                            changed=self._changed.set,
+                            may_refuse=lambda: not self._has_been_ready,
+                        )
+                    )
                 group.create_task(self._publish())
                 group.create_task(self._bound_logs())
         except ExceptionGroup as failures:
             # The first one ended the others.
             raise failures.exceptions[0] from None
-
-    async def _keep(self, process: _Kept) -> None:
-        """Start it again whenever it ends: at once, but more slowly if that keeps happening.
-
-        Raises:
-            EmbeddedError: it refuses to start although nothing has been ready yet, as with a wrong setting.
-        """
-        delay = _FIRST_DELAY_SECONDS
-        while True:
-            began = time.monotonic()
-            try:
-                await finished(process.starting())
-                self._changed.set()
-                code = await process.ended()
-                self._changed.set()
-                trouble, refused = f"{process.label} ended ({describe_exit(code)})", code > 0
-            except (EmbeddedError, OSError) as error:
-                trouble, refused = str(error), True
-            if refused and not self._has_been_ready:
-                raise EmbeddedError(f"{trouble}, so the start is given up; what it says above is why")
-            self._say(f"{trouble}; starting it again")
-            settled = time.monotonic() - began > _SETTLED_SECONDS
-            delay = _FIRST_DELAY_SECONDS if settled else min(delay * 2, _LONGEST_DELAY_SECONDS)
-            await asyncio.sleep(delay)
 
     async def _publish(self) -> None:
         """Write ready.json whenever everything answers and somebody is new; at rest, wait for news."""
