@@ -7,6 +7,7 @@ import mmap
 import msgspec
 
 from schema.models.problems import ProblemCode
+from schema.pictures.colours import Colours
 
 Content = bytes | mmap.mmap
 """A file's bytes. A memory map is read piece by piece, so that neither a large nor a hostile file costs memory."""
@@ -26,7 +27,8 @@ class PictureFacts(msgspec.Struct, frozen=True):
     """What a picture is: width and height in pixels as displayed, `extension` without a dot.
 
     `stored` is the size in the file (width, height), `crop` the part of it that is shown (left, top, right, bottom; all
-    if None), `orientation` (EXIF's, 1 to 8) how that is turned.
+    if None), `orientation` (EXIF's, 1 to 8) how that is turned. `colours` are what its numbers mean, where
+    that isn't sRGB and no ICC profile tells.
     """
 
     content_type: str
@@ -36,6 +38,7 @@ class PictureFacts(msgspec.Struct, frozen=True):
     stored: tuple[int, int]
     orientation: int = 1
     crop: tuple[int, int, int, int] | None = None
+    colours: Colours | None = None
 
 
 class UnacceptablePictureError(Exception):

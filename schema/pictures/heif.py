@@ -9,6 +9,7 @@ import msgspec
 
 from schema.pictures.av1 import frame_sizes
 from schema.pictures.boxes import Box, Fields, Work, boxes_in
+from schema.pictures.colours import Colours, by_video_code
 from schema.pictures.facts import (
     CORRUPT,
     TRUNCATED,
@@ -177,7 +178,22 @@ class _Picture:
         seen = size if crop is None else (crop[2] - crop[0], crop[3] - crop[1])
         check_size(*seen, self._max_pixels)
         facts = facts_of(content_type, extension, seen, _TURNED[mirror][quarters])
-        return msgspec.structs.replace(facts, stored=size, crop=crop)
+        return msgspec.structs.replace(facts, stored=size, crop=crop, colours=self._colours(properties))
+
+    def _colours(self, properties: list[Box]) -> Colours | None:
+        """What the picture's colours mean, or else its first tile's."""
+        tiles = self._items.referred(b"dimg", self._items.primary)[:1]
+        for told in (properties, *(self._items.properties.get(tile, []) for tile in tiles)):
+            found = {self._content[box.start : box.start + 4]: box for box in told if box.kind == b"colr"}
+            if found:
+                break
+        else:
+            return None
+        if b"prof" in found or b"rICC" in found or b"nclx" not in found:
+            return None
+        fields = Fields(self._content, found[b"nclx"])
+        fields.take(4)
+        return by_video_code(fields.number(2), fields.number(2))
 
 
 def _clean_aperture(fields: Fields, size: tuple[int, int]) -> tuple[int, int, int, int]:

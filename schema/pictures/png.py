@@ -4,7 +4,11 @@
 
 import zlib
 from collections.abc import Iterator
+from typing import cast
 
+import msgspec
+
+from schema.pictures.colours import Chromaticities, Colours, by_code, by_measure
 from schema.pictures.facts import (
     CORRUPT,
     MAX_SEGMENTS,
@@ -18,6 +22,7 @@ from schema.pictures.facts import (
 )
 
 _CHECKED_AT_ONCE = 1 << 20
+_COLOURS = {b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"}
 _BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
 """Those allowed, per colour type."""
 
@@ -52,6 +57,7 @@ def judge_png(data: Content, max_pixels: int) -> PictureFacts:
     size: tuple[int, int] | None = None
     orientation = 1
     pixels = False
+    told: dict[bytes, bytes] = {}
     for kind, start, end in png_chunks(data):
         if (kind == b"IHDR") != (size is None):
             raise invalid(CORRUPT)
@@ -63,8 +69,26 @@ def judge_png(data: Content, max_pixels: int) -> PictureFacts:
             check_size(*size, max_pixels)
         elif kind == b"IDAT":
             pixels = True
+        elif kind in _COLOURS and not pixels:
+            told.setdefault(kind, data[start : min(end, start + 32)])
         elif kind == b"eXIf":
             orientation = exif_orientation(data[start : min(end, start + 65_536)])
     if size is None or not pixels:
         raise invalid(TRUNCATED)
-    return facts_of("image/png", "png", size, orientation)
+    facts = facts_of("image/png", "png", size, orientation)
+    return msgspec.structs.replace(facts, colours=_colours(told))
+
+
+def _colours(told: dict[bytes, bytes]) -> Colours | None:
+    """What the chunks about colours say; the first of them in this order counts."""
+    codes = told.get(b"cICP", b"")
+    if len(codes) == 4 and codes[2:] == b"\0\1":  # RGB in its full range, as every PNG is
+        return by_code(codes[0], codes[1])
+    if b"iCCP" in told or b"sRGB" in told or len(told.get(b"gAMA", b"")) != 4:
+        return None
+    numbers = told.get(b"cHRM", b"")
+    whole = len(numbers) == 32
+    chromaticities = tuple(int.from_bytes(numbers[at : at + 4], "big") / 100_000 for at in range(0, 32, 4))
+    return by_measure(
+        int.from_bytes(told[b"gAMA"], "big") / 100_000, cast("Chromaticities", chromaticities) if whole else None
+    )

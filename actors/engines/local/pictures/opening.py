@@ -19,6 +19,7 @@ from msgspec import Struct
 from PIL import Image, ImageCms
 
 from actors.engines.local.arrays import Plane, Rgb8
+from actors.engines.local.pictures.colours import profile_of
 from actors.engines.local.pictures.decoding import decode, shape_of
 from actors.engines.local.pictures.profile import srgb_profile
 from actors.engines.seam import EngineError
@@ -96,7 +97,11 @@ def open_picture(
         aim = _aim(size, orientation, long_edge, cover)
         decoded = decode(content, facts, _at_least(aim.whole))
         reduced = _reduced(decoded.image, aim)
-        return _arrays(_turned(_srgb(reduced, decoded.profile), orientation))
+        if facts.colours is not None:
+            straight = _srgb(_coloured(reduced), profile_of(facts.colours))
+        else:
+            straight = _srgb(reduced, decoded.profile)
+        return _arrays(_turned(straight, orientation))
 
 
 @contextmanager
@@ -183,6 +188,11 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if alpha is not None:
         result.putalpha(alpha)
     return result
+
+
+def _coloured(image: Image.Image) -> Image.Image:
+    """Grey as colours, which a profile of colours takes."""
+    return image.convert({"L": "RGB", "LA": "RGBA"}.get(image.mode, image.mode))
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
