@@ -119,7 +119,8 @@ def compare_user(there: User, here: UserHere, *, without_email: bool, conflict: 
         differing["email"] = here.email
     if there.created_at is not None and there.created_at != here.created_at:
         differing["created_at"] = here.created_at
-    if there.current_credits != here.opening + here.external and not conflict:
+    # Where its system has written here itself since, what its record says of the balance is only old.
+    if there.current_credits != here.opening and not conflict and not here.external:
         differing["the balance brought along"] = here.opening
     if not here.used and there.total_credits_used != here.total_credits_used:
         differing["total_credits_used"] = here.total_credits_used

@@ -220,7 +220,9 @@ def judge_user(record: User, known: KnownUser, *, switched: bool) -> Verdict[Use
     if not lives_here:
         return Verdict(Outcome.UPDATED, put=record) if changed else Verdict(Outcome.UNCHANGED)
     kept = structs.replace(record, current_credits=known.opening, total_credits_used=known.total_credits_used)
-    in_conflict = record.current_credits != known.opening + known.external
+    in_conflict = record.current_credits not in {known.opening, known.opening + known.external}
+    if not changed and known.external:
+        in_conflict = False  # what it says was settled when it was read; since then its system has written here itself
     return Verdict(
         Outcome.CONFLICT if in_conflict else Outcome.UPDATED if changed else Outcome.UNCHANGED,
         put=kept if changed else None,

@@ -12,6 +12,7 @@ from tests.databases import url_of_database
 from tests.service.legacy.moves import Old
 
 OLD_DATABASE = 3
+ANOTHER_DATABASE = 4
 
 
 @pytest.fixture
@@ -37,4 +38,14 @@ def old(redis_url: str) -> Generator[Old]:
     """The old system's Redis, without anything: a database of its own on the tests' server."""
     opened = Old(url_of_database(redis_url, str(OLD_DATABASE)))
     yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(redis_url: str) -> Generator[Old]:
+    """Another Redis than the one imported from, without anything."""
+    opened = Old(url_of_database(redis_url, str(ANOTHER_DATABASE)))
+    opened.redis.flushdb()
+    yield opened
+    opened.redis.flushdb()
     opened.close()

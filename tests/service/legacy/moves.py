@@ -12,7 +12,9 @@ from msgspec import Struct
 from service.database import Connection
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.source import LegacyRedis
+from service.legacy.target import LegacyTarget
 from service.legacy.telling import Finding
+from service.legacy.wayback import Return, export_everything
 
 PREFIX = "formy:"
 SOURCE = "file_1764915114_a1b2c3"
@@ -201,6 +203,22 @@ async def compare(connection: Connection, old: Old, *, timezone: str | None = No
         summary = await verify_everything(connection, source, timezone, heard, accept=accept)
     finally:
         source.close()
+    return Move(msgspec.to_builtins(summary), heard)
+
+
+def address_of(file_id: str) -> str:
+    return f"https://pictures.example/{file_id}"
+
+
+async def back(connection: Connection, to: Old, **wishes: object) -> Move:
+    """`darkroom legacy export`."""
+    heard = Heard()
+    target = LegacyTarget(to.url, PREFIX)
+    said = Return(**({"address_of": address_of} | wishes))  # pyright: ignore[reportArgumentType] - what a test wants
+    try:
+        summary = await export_everything(connection, target, said, heard)
+    finally:
+        target.close()
     return Move(msgspec.to_builtins(summary), heard)
 
 

@@ -1,12 +1,10 @@
 """The way back: what changed here, in the old layout, and an import of it that finds nothing new."""
 
 import json
-from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 import redis
 
@@ -17,42 +15,14 @@ from service.legacy.exporter import QueueInUse
 from service.legacy.records import Fields, RawTask, Task
 from service.legacy.target import LegacyTarget, NewQueue
 from service.legacy.tasks import Zone, read_task
-from service.legacy.wayback import Return, SameRedis, export_everything
+from service.legacy.wayback import SameRedis
 from service.legacy.writing import REPEATED_HOUR, RUNS_HERE
 from service.tasks import lifecycle
 from tests import lives
-from tests.databases import url_of_database
 from tests.factories import add_task
-from tests.service.legacy.moves import PREFIX, Heard, Move, Old, account, contents, differences, move, row
+from tests.service.legacy.moves import PREFIX, Old, account, address_of, back, contents, differences, move, row
 
 SHANGHAI = Zone("Asia/Shanghai", ZoneInfo("Asia/Shanghai"))
-ANOTHER_DATABASE = 4
-
-
-@pytest.fixture
-def other(redis_url: str) -> Generator[Old]:
-    """Another Redis than the one imported from, without anything."""
-    opened = Old(url_of_database(redis_url, str(ANOTHER_DATABASE)))
-    opened.redis.flushdb()
-    yield opened
-    opened.redis.flushdb()
-    opened.close()
-
-
-def address_of(file_id: str) -> str:
-    return f"https://pictures.example/{file_id}"
-
-
-async def back(connection: Connection, to: Old, **wishes: object) -> Move:
-    """`darkroom legacy export`."""
-    heard = Heard()
-    target = LegacyTarget(to.url, PREFIX)
-    said = Return(**({"address_of": address_of} | wishes))  # pyright: ignore[reportArgumentType] - what a test wants
-    try:
-        summary = await export_everything(connection, target, said, heard)
-    finally:
-        target.close()
-    return Move(msgspec.to_builtins(summary), heard)
 
 
 async def move_unchanged(connection: Connection, old: Old, **wishes: object) -> bool:
