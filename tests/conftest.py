@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from secrets import token_hex
 
-import asyncpg
 import pytest
 import redis
 from hypothesis import HealthCheck
@@ -13,12 +12,11 @@ from hypothesis import settings as hypothesis_settings
 
 from service.database import Connection, Pool, open_pool
 from service.embedded.servers import EmbeddedServers, temporary_servers
-from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from tests import seeds
-from tests.databases import Databases, url_of_database
-from tests.keys import INSTALLATION, KEYS
+from tests.databases import Databases, create, create_migrated, drop
+from tests.keys import KEYS
 
 TEMPLATE = "darkroom_template"
 HERE = Path(__file__).parent
@@ -63,18 +61,7 @@ def servers() -> Generator[EmbeddedServers]:
 @pytest.fixture(scope="session")
 def template(servers: EmbeddedServers) -> str:
     """The name of a migrated database, from which those of tests are cloned."""
-
-    async def make() -> None:
-        connection = await asyncpg.connect(servers.database_url)
-        await connection.execute(f"CREATE DATABASE {TEMPLATE}")
-        await connection.close()
-        url = url_of_database(servers.database_url, TEMPLATE)
-        await migrate(Settings(database_url=url, redis_url=servers.redis_url, storage_url="file:///nowhere"))
-        made = await asyncpg.connect(url)
-        await made.execute("UPDATE installation SET installation_id = $1", INSTALLATION)
-        await made.close()
-
-    asyncio.run(make())
+    asyncio.run(create_migrated(servers.database_url, TEMPLATE))
     return TEMPLATE
 
 
@@ -82,11 +69,8 @@ def template(servers: EmbeddedServers) -> str:
 async def empty_database(servers: EmbeddedServers) -> AsyncGenerator[str]:
     """The URL of a database without any schema."""
     name = f"empty_{token_hex(6)}"
-    admin = await asyncpg.connect(servers.database_url)
-    await admin.execute(f"CREATE DATABASE {name}")
-    yield url_of_database(servers.database_url, name)
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+    yield await create(servers.database_url, name)
+    await drop(servers.database_url, name)
 
 
 @pytest.fixture(scope="session")

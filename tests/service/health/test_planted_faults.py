@@ -10,7 +10,6 @@ from secrets import token_hex
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 import redis
 from msgspec import Struct, structs
@@ -21,11 +20,10 @@ from service.embedded.servers import EmbeddedServers
 from service.health.diagnosis import examine
 from service.health.findings import Finding, Health
 from service.installation import redis_keys
-from service.migrations import migrate
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.conftest import SECRET_KEY
-from tests.databases import url_of_database
+from tests.databases import Databases, create_migrated
 from tests.postgres_15 import needs_postgres_15, postgres
 from tests.redis_servers import as_user, needs_debians, redis_server
 from tests.service.cli.presences import add_process
@@ -76,18 +74,20 @@ def pair(request: pytest.FixtureRequest, servers: EmbeddedServers) -> Generator[
         yield database_url, redis_url
 
 
+@pytest.fixture(scope="module")
+def sick_databases(pair: tuple[str, str]) -> Databases:
+    asyncio.run(create_migrated(pair[0], "sick_template"))
+    return Databases(pair[0], "sick_template")
+
+
 @pytest.fixture
-async def sick(pair: tuple[str, str], tmp_path: Path) -> AsyncGenerator[Sick]:
-    name = f"sick_{token_hex(6)}"
-    admin = await asyncpg.connect(pair[0])
-    await admin.execute(f"CREATE DATABASE {name}")
+async def sick(pair: tuple[str, str], sick_databases: Databases, tmp_path: Path) -> AsyncGenerator[Sick]:
     settings = Settings(
-        database_url=url_of_database(pair[0], name),
+        database_url=await sick_databases.take(),
         redis_url=pair[1],
         storage_url=(tmp_path / "files").as_uri(),
         secret_keys=(SECRET_KEY,),
     )
-    await migrate(settings)
     connection = await connect(settings)
     client = cast("Any", redis.Redis.from_url(pair[1]))
     await see_worker(connection, "worker-1", slots=1, modes=[])
@@ -97,8 +97,6 @@ async def sick(pair: tuple[str, str], tmp_path: Path) -> AsyncGenerator[Sick]:
     client.flushall()
     client.close()
     await connection.close()
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
 
 
 async def findings(settings: Settings) -> dict[str, Finding]:

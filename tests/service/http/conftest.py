@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from secrets import token_hex
 
-import asyncpg
 import httpx
 import pytest
 import redis.asyncio as aioredis
@@ -17,7 +16,7 @@ from service.accounts.users import create_user
 from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
 from service.settings import Settings
-from tests.databases import url_of_database
+from tests.databases import create, drop, url_of_database
 from tests.service.http.proxy import Proxy, proxied
 from tests.service.http.serving import Api, User, client_of, serving
 
@@ -34,19 +33,13 @@ def http_settings(
     """A database for all APIs here, and a directory for their files."""
     name = f"http_{token_hex(6)}"
 
-    async def run(statement: str) -> None:
-        admin = await asyncpg.connect(servers.database_url)
-        await admin.execute(statement)
-        await admin.close()
-
-    asyncio.run(run(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield Settings(
-        database_url=url_of_database(servers.database_url, name),
+        database_url=asyncio.run(create(servers.database_url, name, template)),
         redis_url=url_of_database(servers.redis_url, str(REDIS_DATABASE)),
         storage_url=tmp_path_factory.mktemp("http_files").as_uri(),
         secret_keys=SECRET_KEYS,
     )
-    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(drop(servers.database_url, name))
 
 
 @pytest.fixture(scope="session")

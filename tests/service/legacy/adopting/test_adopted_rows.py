@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
-import asyncpg
 import pytest
 from msgspec import Struct, convert
 
@@ -14,7 +13,7 @@ from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
 from service.legacy.adopting.adoption import adopt
 from service.settings import Settings
-from tests.databases import url_of_database
+from tests.databases import create, drop
 from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.service.legacy.adopting.adoption_cases import (
     ADA,
@@ -116,14 +115,11 @@ async def _adopt(settings: Settings) -> Adopted:
 @pytest.fixture(scope="module")
 def adopted(servers: EmbeddedServers) -> Adopted:
     async def make() -> Adopted:
-        admin = await asyncpg.connect(servers.database_url)
-        await admin.execute(f"CREATE DATABASE {DATABASE}")
-        url = url_of_database(servers.database_url, DATABASE)
+        url = await create(servers.database_url, DATABASE)
         try:
             return await _adopt(Settings(database_url=url, redis_url=servers.redis_url, storage_url="file:///nowhere"))
         finally:
-            await admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-            await admin.close()
+            await drop(servers.database_url, DATABASE)
 
     return asyncio.run(make())
 
