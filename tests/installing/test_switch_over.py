@@ -1,5 +1,6 @@
 """What the guide to the switch prints does what it says, as it stands there."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -9,12 +10,17 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from secrets import token_hex
 from threading import Thread
 from typing import Final
 
+import asyncpg
 import httpx
 import pytest
 
+from tests.databases import url_of_database
+from tests.installing.test_backup import PROGRAMS
+from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.lives import PATIENCE
 from tests.running import free_port
 
@@ -36,10 +42,14 @@ def blocks(page: str, language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
-@pytest.mark.parametrize("language", ["sh", "nginx"])
-def test_both_languages_print_the_same(language: str) -> None:
-    first, second = (blocks(page, language) for page in PAGES)
-    assert first == second
+@pytest.mark.parametrize(
+    ("page", "language"), [("switch-over", "sh"), ("switch-over", "nginx"), ("adopting", "sh"), ("adopting", "sql")]
+)
+def test_both_languages_print_the_same(page: str, language: str) -> None:
+    first, second = (
+        [re.sub(r" -- .*", "", text) for text in blocks(f"{page}{which}.md", language)] for which in ("", ".zh-CN")
+    )
+    assert first == second != []
 
 
 @contextmanager
@@ -156,3 +166,27 @@ def test_the_rehearsal_goes_through_as_printed(tmp_path: Path) -> None:
     assert not (tmp_path / "rehearsal").exists()
     assert re.search(r'"taken_over": [1-9]', ended.stdout)
     assert re.search(r'"equal": true', ended.stdout)
+
+
+async def test_a_copy_of_the_old_tables_is_adopted_as_printed(empty_database: str, tmp_path: Path) -> None:
+    theirs = await asyncpg.connect(empty_database)
+    copy = f"copy_{token_hex(4)}"
+    try:
+        await make_old_tables(theirs, OldTables(users=5, tasks=20))
+        await theirs.execute(f"CREATE DATABASE {copy}")
+        environment = os.environ | {
+            "PATH": f"{PROGRAMS}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}",
+            "OLD_DATABASE_URL": empty_database,
+            "DATABASE_URL": url_of_database(empty_database, copy),
+        }
+        (commands,) = blocks("adopting.md", "sh")
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-ec", commands, cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await process.communicate()
+        assert process.returncode == 0
+        assert "adopted 5 users" in told.decode()
+        assert await theirs.fetchval("SELECT to_regclass('credit_ledger') IS NULL")
+    finally:
+        await theirs.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)")
+        await theirs.close()
