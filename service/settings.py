@@ -58,6 +58,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the API listens; hosts say it."""
     public_url: str | None = None
     """Without a slash at its end."""
+    accel_redirect: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^/[A-Za-z0-9._~/-]{1,99}$",
+                description="where nginx has the storage's directory as an internal location, such as /stored/",
+            ),
+        ]
+        | None
+    ) = None
+    """nginx sends files itself, and is told which."""
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     """The networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""

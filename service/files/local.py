@@ -1,4 +1,4 @@
-"""Blobs in a local directory: private to their owner, and on disk before a row names them."""
+"""Blobs in a local directory: private to their owner, and on disk before a row names them. No event loop is in here."""
 
 import os
 import secrets
@@ -41,6 +41,27 @@ def put_locally(root: Path, key: str, content: Path | bytes) -> None:
         new.unlink(missing_ok=True)
         raise
     _flush(path.parent)
+
+
+def copy_out(blob: Path, path: Path) -> None:
+    """Copy a blob to another file, which isn't left behind half written. Raises OSError."""
+    try:
+        shutil.copyfile(blob, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def read_piece(blob: Path, start: int, end: int | None, most: int) -> tuple[int, bytes]:
+    """Where a blob ends, before `end` at the latest, and its bytes from `start` on, at most so many.
+
+    Opened, looked at and read at once: each by itself would be a hop to another thread. Raises OSError.
+    """
+    with blob.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        stop = size if end is None else min(end, size)
+        file.seek(start)
+        return stop, file.read(max(0, min(stop - start, most)))
 
 
 def _make_directories(root: Path, key: str) -> None:

@@ -61,14 +61,16 @@ class FileService:
         max_pixels: int,
         max_stored: int = 0,
         directory: Path | None = None,
+        accel_redirect: str | None = None,
     ) -> None:
-        """`max_stored` bytes may a user's uploads take up; 0 is off."""
+        """`max_stored` bytes may a user's uploads take up; 0 is off. See `accelerated`."""
         self._pool = pool
         self._storage = storage
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._max_stored = max_stored
         self._directory = directory
+        self._accel_redirect = accel_redirect if storage.is_directory else None
 
     async def upload(self, user_id: str, chunks: AsyncIterator[bytes], content_type: str) -> FileRecord:
         """Receive a multipart form, judge its image by content, and keep it.
@@ -201,6 +203,12 @@ class FileService:
         found = found[:page_size]
         next_cursor = encode_place(found[-1].uploaded_at, found[-1].file_id) if more else None
         return found, cursor_pagination(page_size, next_cursor)
+
+    def accelerated(self, record: FileRecord) -> str | None:
+        """The internal address at which nginx, in front of us, has the file's bytes; None: they are to be sent here."""
+        if self._accel_redirect is None:
+            return None
+        return f"{self._accel_redirect.rstrip('/')}/{record.blob_key}"
 
     async def read(self, record: FileRecord, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to and without `end`, in chunks."""

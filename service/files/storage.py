@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -16,12 +15,13 @@ from msgspec import Struct
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
-from service.files.local import put_locally
+from service.files.bucket import CLIENT, OPTIONS, RETRIES
+from service.files.local import copy_out, put_locally, read_piece
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config
+    from obstore.store import ClientConfig, S3Config
 
 READ_AT_ONCE: Final = 1 << 20
 """Bytes of one chunk, and of one request: a slow reader holds no connection to the store open."""
@@ -33,35 +33,6 @@ _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*
 _MAX_KEY = 512
 _CHECK_SECONDS = 15
 _CACHE_CONTROL = "private, max-age=3600, immutable"
-
-_OPTIONS: Final = {
-    "AWS_ACCESS_KEY_ID": "access_key_id",
-    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
-    "AWS_SESSION_TOKEN": "session_token",
-    "AWS_REGION": "region",
-    "AWS_DEFAULT_REGION": "default_region",
-    "AWS_ENDPOINT": "endpoint",
-    "AWS_ENDPOINT_URL": "endpoint",
-    "AWS_ENDPOINT_URL_S3": "endpoint",
-    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "virtual_hosted_style_request",
-    "AWS_SERVER_SIDE_ENCRYPTION": "server_side_encryption",
-    "AWS_SSE_KMS_KEY_ID": "sse_kms_key_id",
-    "AWS_DISABLE_BULK_DELETE": "disable_bulk_delete",
-    "AWS_ROLE_ARN": "role_arn",
-    "AWS_ROLE_SESSION_NAME": "role_session_name",
-    "AWS_WEB_IDENTITY_TOKEN_FILE": "web_identity_token_file",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "container_credentials_relative_uri",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container_credentials_full_uri",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "container_authorization_token_file",
-}
-"""The variables that count, and what obstore calls them; of the three endpoints the last one set wins."""
-
-_CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=60)}
-_RETRIES: "RetryConfig" = {
-    "max_retries": 3,
-    "retry_timeout": timedelta(seconds=60),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
-}
 
 
 class Blob(Struct, frozen=True):
@@ -107,6 +78,11 @@ class Storage:
         self._store = store
         self._root = root
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether the blobs are files of this machine."""
+        return self._root is not None
+
     @classmethod
     def open(cls, url: str, options: Mapping[str, str] | None = None) -> Self:
         """Open `file:///directory` or `s3://bucket/prefix`.
@@ -143,14 +119,14 @@ class Storage:
     def _open_bucket(cls, bucket: Bucket, environ: Mapping[str, str]) -> Self:
         # Deleting one by one: the bulk request is unknown to some S3 servers, and we delete single keys anyway.
         config = {"disable_bulk_delete": "true"}
-        config |= {option: environ[name] for name, option in _OPTIONS.items() if environ.get(name)}
-        if wrong := [name for name in _OPTIONS if not environ.get(name, "").isprintable()]:
+        config |= {option: environ[name] for name, option in OPTIONS.items() if environ.get(name)}
+        if wrong := [name for name in OPTIONS if not environ.get(name, "").isprintable()]:
             raise StorageError(f"{wrong[0]} isn't printable text", transient=False)
         endpoint = config.get("endpoint", "https://")
         # The library panics on an address it can't parse.
         if "endpoint" in config and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._/-]*)?", endpoint):
             raise StorageError("AWS_ENDPOINT_URL takes http(s)://host:port", transient=False)
-        client: ClientConfig = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
+        client: ClientConfig = {**CLIENT, "allow_http": endpoint.startswith("http://")}
         name = f"s3://{bucket.name}/{bucket.prefix}".rstrip("/")
         try:
             if environ.get("AWS_CA_BUNDLE"):
@@ -160,7 +136,7 @@ class Storage:
                 prefix=bucket.prefix or None,
                 config=cast("S3Config", config),
                 client_options=client,
-                retry_config=_RETRIES,
+                retry_config=RETRIES,
             )
         except (OSError, ValueError, BaseError) as error:
             raise StorageError(f"{name} can't be used: check the AWS_* variables", transient=False) from error
@@ -212,8 +188,26 @@ class Storage:
 
         A range that reaches past the end stops there. Whether the blob is there is known before the first chunk.
         """
+        start = max(start or 0, 0)
+        if self._root is not None:
+            stop, first = await asyncio.to_thread(self._piece, self._root, key, start, end)
+            return self._pieces(self._root, key, start, stop, first)
         size = await self.size(key)
-        return self._chunks(key, max(start or 0, 0), size if end is None else min(end, size), READ_AT_ONCE)
+        return self._chunks(key, start, size if end is None else min(end, size), READ_AT_ONCE)
+
+    def _piece(self, root: Path, key: str, start: int, end: int | None) -> tuple[int, bytes]:
+        with self._translated(key):
+            return read_piece(root / _checked(key), start, end, READ_AT_ONCE)
+
+    async def _pieces(self, root: Path, key: str, start: int, stop: int, piece: bytes) -> AsyncIterator[bytes]:
+        """The first piece, and what follows it."""
+        while start < stop:
+            if not piece:
+                raise StorageError(f"{key} in {self.name} changed while it was read", transient=True)
+            yield piece
+            start += len(piece)
+            if start < stop:
+                _, piece = await asyncio.to_thread(self._piece, root, key, start, stop)
 
     async def _chunks(self, key: str, start: int, end: int, at_once: int) -> AsyncIterator[bytes]:
         for position in range(start, end, at_once):
@@ -239,11 +233,7 @@ class Storage:
     def _copy_all(self, root: Path, wanted: Sequence[tuple[str, Path]]) -> None:
         for key, path in wanted:
             with self._translated(key):
-                try:
-                    shutil.copyfile(root / _checked(key), path)
-                except BaseException:
-                    path.unlink(missing_ok=True)
-                    raise
+                copy_out(root / _checked(key), path)
 
     async def _download(self, key: str, path: Path) -> None:
         try:

@@ -77,6 +77,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             max_pixels=settings.max_image_pixels,
             max_stored=settings.max_stored_bytes_per_user,
             directory=uploads,
+            accel_redirect=settings.accel_redirect,
         ),
         present=Presenter(urls),
         tasks=TaskService(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.files.storage import _OPTIONS as STORAGE_OPTIONS  # pyright: ignore[reportPrivateUsage] - what S3 takes
+from service.files.bucket import OPTIONS as STORAGE_OPTIONS
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -2,26 +2,22 @@
 
 import asyncio
 import http.client
-import shutil
-import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 import pytest
 
 from service.settings import Settings
-from tests.running import PATIENCE, free_port
+from tests.running import PATIENCE
 from tests.security.raw import send_raw
 from tests.service.http.looking import eventually
+from tests.service.http.nginx import needs_nginx, nginx, until_it_answers
 from tests.service.http.serving import API, Api, User, serving
 
 LARGE = b"--b\r\nContent-Disposition: form-data; name=file; filename=a.jpg\r\n\r\n" + bytes(20_000_000)
 FORM = "multipart/form-data; boundary=b"
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 CASES = [
     ("POST", "/uploads", True, 413),
@@ -77,43 +73,10 @@ async def test_whoever_gives_it(api: Api, lines: list[str], status: int) -> None
         assert answer.sent == len(head) + len(LARGE)
 
 
-@contextmanager
-def nginx(directory: Path, upstream: str) -> Generator[str]:
-    """A proxy as nginx is by default but for its limit of bodies; its URL."""
-    port = free_port()
-    configuration = directory / "nginx.conf"
-    configuration.write_text(
-        f"""
-        daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/error.log;
-        events {{ }}
-        http {{
-            access_log off; client_max_body_size 0;
-            client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
-            fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
-            server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {upstream}; }} }}
-        }}
-        """
-    )
-    process = subprocess.Popen([NGINX, "-c", configuration, "-e", directory / "error.log"], stderr=subprocess.DEVNULL)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@pytest.mark.skipif(not Path(NGINX).exists(), reason="the Debian package nginx is missing")
+@needs_nginx
 async def test_an_early_answer_arrives_through_nginx(user: User, api: Api, tmp_path: Path) -> None:
     with nginx(tmp_path, api.base_url) as url:
-
-        async def answers() -> bool:
-            async with httpx.AsyncClient() as client:
-                try:
-                    return (await client.get(f"{url}/livez")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-        await eventually(answers, "nginx in front of the API")
+        await until_it_answers(url)
         for method, path, known, status in CASES:
             key = user.api_key if known else None
             got = [await asyncio.to_thread(status_of, url, method, path, key) for _ in range(3)]
