@@ -23,8 +23,8 @@ from tests import lives
 from tests.chaos.crew import STORM, quick_worker
 from tests.chaos.invariants import broken
 from tests.forking import Process
-from tests.running import running
-from tests.service.http.serving import API, NO_TLS, PHOTO
+from tests.running import NO_TLS, running
+from tests.service.http.serving import API, PHOTO
 
 USERS = 6
 CREDITS = 1_000_000

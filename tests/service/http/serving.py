@@ -1,6 +1,5 @@
 """A running API for the tests of the HTTP face, and how to talk to it."""
 
-import ssl
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,12 @@ from schema.models.edits import Mode
 from schema.models.problems import Problem, ProblemCode
 from service.settings import Settings
 from tests.forking import MAIN, Process, start
-from tests.running import environment, handed_socket, wait_until_live
+from tests.running import NO_TLS, environment, handed_socket, wait_until_live
 from tests.service.http.pictures import jpeg
 
 JSON = dict[str, Any]
 
 API = "/api/v1"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Saves every client the loading of certificates that nobody asks for."""
-
 PHOTO = jpeg()
 
 # No worker runs here, so which edits this machine's engine makes is set, not found out.
