@@ -79,7 +79,6 @@ CHANGES_OF_USERS = {
     "signup_bonus_granted": "signup_bonus_granted = false",
     "current_plan_id": "current_plan_id = 'basic'",
     "plan_renew_at": "plan_renew_at = NULL",
-    "current_credits": "current_credits = current_credits + 1",
     "total_credits_used": "total_credits_used = 0",
     "created_at": f"created_at = {NOW}",
     "last_login": f"last_login = {NOW}",
