@@ -1,14 +1,16 @@
 -- What an import looks up and writes of accounts. Batches come as one text array per column, and are cast here.
 
 -- name: known_users
--- Used: its balance has changed here. A placeholder has never been imported, whatever happened to it since.
+-- Used: its balance has changed here. A placeholder has never been imported, whatever happened to it since. Entries are
+-- looked for with LIMIT, user by user: EXISTS would be answered by a hash of the whole ledger, batch after batch.
 SELECT user_id AS record_id,
        legacy_fingerprint AS fingerprint,
        false AS gone,
        NOT is_placeholder
-       AND EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id AND kind <> 'opening') AS used,
+       AND (SELECT true FROM credit_ledger
+             WHERE credit_ledger.user_id = users.user_id AND kind <> 'opening' LIMIT 1) IS NOT NULL AS used,
        is_placeholder AS placeholder,
-       EXISTS (SELECT FROM credit_ledger WHERE credit_ledger.user_id = users.user_id) AS entries,
+       (SELECT true FROM credit_ledger WHERE credit_ledger.user_id = users.user_id LIMIT 1) IS NOT NULL AS entries,
        coalesce((SELECT sum(amount) FROM credit_ledger
                   WHERE credit_ledger.user_id = users.user_id AND kind = 'opening'), 0)::bigint AS opening,
        coalesce((SELECT sum(amount) FROM credit_ledger

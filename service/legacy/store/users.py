@@ -55,6 +55,8 @@ async def place_users(connection: Connection, user_ids: Sequence[str]) -> None:
 
 async def put_users(connection: Connection, users: Sequence[User]) -> None:
     """Write accounts and their opening entries; balances stay the sums of their ledgers."""
+    if not users:
+        return
     columns = {name: [as_text(getattr(user, name)) for user in users] for name in _USER_COLUMNS}
     columns["legacy_fingerprint"] = [user.fingerprint.hex() for user in users]
     written = set(await QUERIES["put_users"].column(connection, **columns))
