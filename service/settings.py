@@ -42,6 +42,13 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 MIN_SECRET_LENGTH = 16
 _MOST: Final = 2**31 - 1
 
+ModelFile = Annotated[
+    str,
+    Meta(
+        max_length=4096,
+        description="the path of an ONNX file, such as /models/birefnet.onnx, as `darkroom models check` takes it",
+    ),
+]
 Days = Annotated[int, Meta(ge=0, le=36_500)]
 
 
@@ -109,11 +116,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_prefix: Annotated[
         str, Meta(max_length=100, description="what the old keys begin with, such as formy: (up to 100 characters)")
     ] = "formy:"
+    model_matte: ModelFile | None = None
+    model_inpaint: ModelFile | None = None
+    """Models in place of ours. Workers look at them; an API needs none."""
     engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, DEFAULT_ENGINE))
 
     def __repr__(self) -> str:
         # Half of the fields hold passwords or keys, and reprs end up in logs and tracebacks.
         return f"<Settings of {len(self.__struct_fields__)} values>"
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Of each variable that names a model: its file."""
+        named = {"MODEL_MATTE": self.model_matte, "MODEL_INPAINT": self.model_inpaint}
+        return {name: path for name, path in named.items() if path is not None}
 
     @property
     def through_pooler(self) -> bool:

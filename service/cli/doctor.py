@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from service.cli.options import data_dir_option, print_json, settings_for
 from service.health.findings import Finding, Health
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Health.UNKNOWN: ("unknown", "yellow")}
 
@@ -25,7 +29,7 @@ def doctor(as_json: bool, data_dir: Path | None) -> None:
 
     async def visit() -> list[Finding]:
         findings: list[Finding] = []
-        async for finding in examine(settings, missing_model()):
+        async for finding in examine(settings, missing_model() or _unusable(settings)):
             findings.append(finding)
             if not as_json:
                 _show(finding)
@@ -36,6 +40,18 @@ def doctor(as_json: bool, data_dir: Path | None) -> None:
     if as_json:
         print_json({"healthy": healthy, "findings": findings})
     sys.exit(0 if healthy else 1)
+
+
+def _unusable(settings: "Settings") -> str | None:
+    """What is wrong with a model that was brought, and how to find out more."""
+    from service.cli.models import use_models
+    from service.setting_sources import SettingsError
+
+    try:
+        use_models(settings)
+    except SettingsError as error:
+        return f"{error}: look with `darkroom models check`."
+    return None
 
 
 def _show(finding: Finding) -> None:

@@ -47,8 +47,13 @@ def edit(mode: str, source: Path, reference: Path | None, output: Path, config: 
     logging.getLogger("actors.engines").addHandler(logging.NullHandler())
     import asyncio
 
+    from actors.engines.local.brought.choice import UnusableModelError, demand_usable
     from actors.engines.seam import EngineError
 
+    try:
+        demand_usable()
+    except UnusableModelError as error:
+        raise click.ClickException(str(error)) from None
     began = time.monotonic()
     try:
         made, size = asyncio.run(_edit(chosen, source, reference, wanted, destination))

@@ -19,6 +19,7 @@ COMMANDS = {
     "legacy": ("service.cli.legacy", "Move the data of the system before this one over: import, verify."),
     "user": ("service.cli.user", "Accounts: create, list, grant, key, token, show, suspend, resume, delete."),
     "edit": ("service.cli.edit", "Make one edit on local files, without servers."),
+    "models": ("service.cli.models", "Models of your own: whether a file can be one."),
     "doctor": ("service.cli.doctor", "Check everything, and say what to do about what is wrong."),
 }
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.models import use_models
 from service.cli.options import MOST_API_PROCESSES, data_dir_option, settings_for
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def worker(data_dir: Path | None) -> None:
     settings = settings_for(data_dir)
     set_up_logs(settings.log_format)
     _tell_where_files_are(settings)
+    use_models(settings)
     raise_open_files_limit()
     run_worker(settings)
 

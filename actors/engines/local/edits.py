@@ -11,6 +11,7 @@ import msgspec
 from actors.engines.local import wire
 from actors.engines.local.background.edit import PLAN as BACKGROUND_PLAN
 from actors.engines.local.background.edit import change_background
+from actors.engines.local.brought.running import brought_by
 from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
@@ -54,6 +55,7 @@ class Studio:
         use_threads(threads)
         decode_with(threads)
         self._runtimes = Runtimes(threads)
+        self._brought = brought_by(self._runtimes)
 
     def warm_up(self) -> None:
         """Load what every edit needs; a model that is missing is told when an edit asks for it."""
@@ -95,6 +97,7 @@ class Studio:
     def _made(
         self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
     ) -> wire.Report:
+        self._brought.used.clear()
         mode = Mode(edit.mode)
         make, plan = _EDITS[mode]
         step = Steps(plan, lambda percent, words: say(wire.Stepped(percent, words)), stopped)
@@ -126,4 +129,6 @@ class Studio:
             "warnings": made.warnings,
             "seconds": step.seconds,
         }
+        if self._brought.used:
+            metadata["models"] = dict(self._brought.used)
         return wire.Done(metadata)

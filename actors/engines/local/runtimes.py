@@ -1,14 +1,15 @@
 """Running models: OpenVINO and LiteRT behind two typed functions, each model loaded once per process."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from actors.engines.local.arrays import Floats
+from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.models import locate
 
 _REPORTER = "openvino_telemetry"
@@ -25,6 +26,18 @@ class Runtimes:
         self._threads = threads
         self._networks: dict[str, Any] = {}
         self._interpreters: dict[str, Any] = {}
+        self._brought: dict[str, Path] = {}
+        self.matte: Callable[[Rgb8], Floats] | None = None
+        """What a model that was brought in place of ours says of a picture: (rows, columns), 0 to 1."""
+
+    def bring(self, name: str, path: Path) -> None:
+        """Have a model that isn't one of ours, under a name of its own."""
+        self._brought[name] = path
+
+    def run(self, name: str, inputs: Mapping[str, Floats]) -> Floats:
+        """The first output of an ONNX model that was brought."""
+        outputs: Any = self._network(name).infer(dict(inputs))
+        return np.array(outputs[0])
 
     def onnx(self, name: str, image: Floats) -> Floats:
         """The first output of an ONNX model with one input.
@@ -69,7 +82,7 @@ class Runtimes:
                 "ENABLE_CPU_PINNING": False,
             }
             # Where the processor computes in bfloat16 that is used: half the time for a mean difference of 0.002.
-            compiled: Any = _core().compile_model(str(locate(name)), "CPU", settings)
+            compiled: Any = core().compile_model(str(self._brought.get(name) or locate(name)), "CPU", settings)
             self._networks[name] = compiled.create_infer_request()
         return self._networks[name]
 
@@ -81,7 +94,22 @@ class Runtimes:
         return self._interpreters[name]
 
 
-def _core() -> Any:
+def read_onnx(path: Path) -> Any:
+    """An ONNX model as OpenVINO sees it; other formats aren't tried, which would tell on stderr what they aren't.
+
+    Raises:
+        Exception: whatever OpenVINO and protobuf make of a file that is none.
+    """
+    core()
+    from openvino import frontend  # noqa: PLC0415 - not before its reporter is shut off
+
+    manager: Any = frontend.FrontEndManager()
+    reader: Any = manager.load_by_framework("onnx")
+    return reader.convert(reader.load(str(path)))
+
+
+def core() -> Any:
+    """OpenVINO."""
     sys.modules[_REPORTER] = cast("ModuleType", None)  # now importing it fails
     import openvino  # noqa: PLC0415 - not before its reporter is shut off
 

@@ -33,6 +33,14 @@ METADATA: JSON = {
         "size": {"type": "integer", "description": "Bytes."},
         "engine": {"type": "string", "description": "The engine that made it."},
         "warnings": {"type": "array", "items": {"type": "string"}, "description": "For the person, who may try again."},
+        "models": {
+            "type": "object",
+            "description": "Models of the operator's own that it was made with: matte, inpaint.",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"sha256": {"type": "string"}, "licence": {"type": "string"}},
+            },
+        },
         "seconds": {
             "type": "object",
             "additionalProperties": {"type": "number"},

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from actors.engines.local.arrays import Rgb8
+from actors.engines.local.brought.running import brought_by
 from actors.engines.local.raster import use_threads
 from schema.models.edits import Mode
 from tests.quality.sheets import Tile, write_sheet
@@ -54,6 +55,7 @@ def main() -> int:
     threads = os.cpu_count() or 1
     use_threads(threads)
     runtimes = RememberingRuntimes(threads, cache / "networks")
+    brought_by(runtimes)
     for part in arguments.part or PARTS:
         for mode in arguments.mode or ["alpha", *(mode.value.lower() for mode in Mode)]:
             where = out / part / mode
@@ -111,7 +113,9 @@ def _save(where: Path, trial: Trial, seen: Ended) -> None:
 def _tile(row: Row, seen: Ended) -> Tile:
     told = ", ".join(f"{name} {value:.3g}" for name, value in row.measures.items() if value is not None)
     good = row.outcome == "done" or row.expected != "made"
-    shown = seen.pictures[: 2 if row.mode == Mode.BACKGROUND_CHANGE.value else 3]
+    shown = seen.pictures[:3]
+    if row.mode == Mode.BACKGROUND_CHANGE.value:
+        shown = (*seen.pictures[:2], *seen.pictures[4:])
     return Tile(shown, (f"{row.name} {row.expected}", f"{row.outcome} {told}", row.message or ""), good)
 
 

@@ -26,6 +26,7 @@ from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
 from schema.models.edits import LONG_EDGE, Mode, Size
 from tests.quality.wild import looks
+from tests.quality.wild.brought import without_brought
 from tests.quality.wild.trials import Trial
 
 MAX_PIXELS = 40_000_000
@@ -64,7 +65,7 @@ class Ended(Struct, frozen=True):
     """How a trial ended: "done" or a code; `output` names the picture that came of it, by its pixels.
 
     `pictures` (h, w, 3): the source, the reference if there is one, and what came; for backgrounds also what plain
-    U²-Net makes, and MediaPipe's selfie model.
+    U²-Net makes, and MediaPipe's selfie model; and the edit without a model that was brought, where there is one.
     """
 
     outcome: str
@@ -112,9 +113,12 @@ def _looked_at(trial: Trial, source: Path, made: Made, runtimes: Runtimes) -> tu
         assert outcome.alpha is not None
         height, width = outcome.alpha.shape
         image = resized(_opened(source, max(height, width)), width, height)
-        plain, selfie = subject(image, runtimes), people(image, runtimes)
+        selfie = people(image, runtimes)
+        with without_brought(runtimes):
+            plain = subject(image, runtimes)
         told = looks.agreement(outcome.alpha, plain, selfie)
         others = tuple(_small(_over(image, alpha)) for alpha in (plain, selfie))
+        others += _default(trial, source, runtimes)
         return _small(_over(outcome.colours, outcome.alpha)), told, others
     picture = outcome.seen()
     size = LONG_EDGE[Size.MEDIUM]
@@ -122,6 +126,19 @@ def _looked_at(trial: Trial, source: Path, made: Made, runtimes: Runtimes) -> tu
         told = looks.changed(_opened(source, size), picture, runtimes) if trial.itself else {}
         return _small(picture), told, ()
     return _small(picture), looks.cloth(_opened(source, size), picture, runtimes), ()
+
+
+def _default(trial: Trial, source: Path, runtimes: Runtimes) -> tuple[Rgb8, ...]:
+    """Where a model was brought, what the edit is without it."""
+    if runtimes.matte is None:
+        return ()
+    try:
+        with without_brought(runtimes):
+            outcome = _made(trial, source, None, runtimes).outcome
+    except EngineError:
+        return ()
+    assert outcome.alpha is not None
+    return (_small(_over(outcome.colours, outcome.alpha)),)
 
 
 def _peers(image: Rgb8, runtimes: Runtimes) -> tuple[Rgb8, ...]:

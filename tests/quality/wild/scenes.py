@@ -20,18 +20,22 @@ from actors.engines.seam import EngineError
 from schema.models.edits import BackgroundChangeConfig, BackgroundType
 from tests.quality import matte
 from tests.quality.sheets import Tile, write_sheet
+from tests.quality.wild.brought import without_brought
 from tests.quality.wild.manifest import File, Manifest, Part
 
-_WHO = ("ours", "plain", "selfie")
 _ON_A_SHEET = 12
 
 
 def measured_scenes(
     manifest: Manifest, part: Part, cache: Path, runtimes: Runtimes, out: Path
 ) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """For each scene, and each of "ours", "plain" and "selfie", overlap, sad and gradient; "mean" and "worst" too."""
+    """For each scene, and each of "ours", "plain" and "selfie", overlap, sad and gradient; "mean" and "worst" too.
+
+    With a model that was brought "ours" is made with it, "default" without it, and "brought" is the model alone.
+    """
     told: dict[str, dict[str, dict[str, float]]] = {}
     tiles: list[Tile] = []
+    brought = runtimes.matte
     backgrounds = [file for file in manifest.backgrounds if file.within(cache).exists()]
     people_cut = [file for file in manifest.cutouts if file.part == part and file.within(cache).exists()]
     for number, file in enumerate(people_cut):
@@ -39,9 +43,13 @@ def measured_scenes(
         scene = _scene(file, behind, cache, half=number % 3 == 2)
         found = {
             "ours": _ours(scene, runtimes),
-            "plain": subject(scene.image, runtimes),
             "selfie": people(scene.image, runtimes),
         }
+        with without_brought(runtimes):
+            found["plain"] = subject(scene.image, runtimes)
+            default = None if brought is None else _ours(scene, runtimes)
+        if default is not None:
+            found |= {"default": default, "brought": subject(scene.image, runtimes)}
         told[scene.name] = {who: _told(alpha, scene.alpha) for who, alpha in found.items()}
         words = [f"{who} {values['overlap']:.3f} {values['sad']:.1f}" for who, values in told[scene.name].items()]
         shown = (scene.image, _grey(found["ours"]), _grey(found["plain"]))
@@ -52,12 +60,13 @@ def measured_scenes(
         write_sheet(path, f"known alpha, {part}", tiles[first : first + _ON_A_SHEET], side=190)
     if told:
         each = list(told.values())
-        told["mean"] = {who: _of(each, who, fmean) for who in _WHO}
+        everybody = list(each[0])
+        told["mean"] = {who: _of(each, who, fmean) for who in everybody}
         told["worst"] = {
             who: {
                 name: (min if name == "overlap" else max)(scene[who][name] for scene in each) for name in each[0][who]
             }
-            for who in _WHO
+            for who in everybody
         }
         print("\nmean ", told["mean"], "\nworst", told["worst"], flush=True)
     return told

@@ -16,7 +16,7 @@ HEAVY = {
 COMMANDS = [
     "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "legacy export", "user",
     "user create", "user list", "user grant", "user key", "user token", "user show", "user suspend", "user resume",
-    "user delete", "edit", "doctor",
+    "user delete", "edit", "models", "models check", "doctor",
 ]  # fmt: skip
 
 LOOK = """

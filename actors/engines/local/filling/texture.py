@@ -1,5 +1,6 @@
 """Filling a hole with the texture around it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,21 @@ _LEAST_AIR = 16
 _LEAST = 0.02
 """A smaller share of usable pixels is no texture."""
 _USABLE = 0.999
+
+
+Painter = Callable[[Rgb, Mask], Rgb]
+"""Makes a picture (h, w, 3) with something where a mask (h, w) is."""
+
+
+class _Ways:
+    """How holes are filled in this process, if not with the texture around them."""
+
+    painter: Painter | None = None
+
+
+def paint_with(painter: Painter | None) -> None:
+    """Have holes filled by a model that was brought."""
+    _Ways.painter = painter
 
 
 def textured_fill(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
@@ -46,6 +62,8 @@ def _around(places: NDArray[np.int64]) -> slice:
 
 def _filled(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
     height, width = hole.shape
+    if _Ways.painter is not None:
+        return _within(hole, _Ways.painter(image, hole | ~sources), image)
     scale = min(1.0, side / (height * width) ** 0.5)
     size = max(8, round(width * scale)), max(8, round(height * scale))
     gaps = resized(hole.astype(np.float32), *size) > 0
@@ -56,6 +74,9 @@ def _filled(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
     small: Any = patchmatch.inpaint(
         as_rgb8(resized(image, *size)), gaps.astype(np.uint8), global_mask=useless.astype(np.uint8), patch_size=_PATCH
     )
-    made = resized(as_rgb(np.asarray(small)), width, height)
+    return _within(hole, resized(as_rgb(np.asarray(small)), width, height), image)
+
+
+def _within(hole: Mask, made: Rgb, image: Rgb) -> Rgb:
     share = np.maximum(gaussian(grown(hole, 1).astype(np.float32), 1.5), hole)[..., None]
     return np.clip(image + (made - image) * share, 0, 1).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Models that an operator brings in place of ours; docs/models.md is their contract."""
