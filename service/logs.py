@@ -29,6 +29,10 @@ def _escaped(character: str) -> str:
 
 def _spell_out(_: object, __: str, event: EventDict) -> EventDict:
     """Nobody who can put a word into a log may write lines of its own with it, or colour an operator's terminal."""
+    words = "".join([*event, *[value for value in event.values() if isinstance(value, str)]])
+    if words.isprintable():
+        # As nearly every line.
+        return event
     return {
         printable(name): printable(value.rstrip()) if isinstance(value, str) else value for name, value in event.items()
     }
@@ -55,7 +59,8 @@ def sign_lines(**facts: object) -> None:
 
 
 def _sign(_: object, __: str, event: EventDict) -> EventDict:
-    return {**event, **_who}
+    event.update(_who)
+    return event
 
 
 def set_up_logs(log_format: str) -> None:

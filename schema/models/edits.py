@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from typing import Annotated, Final
 
@@ -221,6 +222,7 @@ def available_modes(engines: Mapping[Mode, str]) -> frozenset[Mode]:
     return frozenset(mode for mode, engine in engines.items() if mode in ENGINE_MODES[engine])
 
 
+@cache
 def price(mode: Mode, quality: Quality | None, size: Size | None) -> int:
     """What an edit costs in credits: exact fractions, rounded up once."""
     return ceil(BASE_PRICE[mode] * QUALITY_FACTOR[quality or Quality.STANDARD] * SIZE_FACTOR[size or Size.MEDIUM])
