@@ -1,8 +1,8 @@
 """`make bench`: everything that is measured, one table after another."""
 
-from tests.bench import api, edits, legacy, life
+from tests.bench import api, claims, edits, legacy, life, lists
 
 if __name__ == "__main__":
-    for part in (api, life, edits, legacy):
+    for part in (api, lists, claims, life, edits, legacy):
         print(f"\n== {(part.__doc__ or '').splitlines()[0]}")
         part.run()

@@ -19,7 +19,7 @@ from service.files import store as files
 from service.files.store import NewFile
 from service.migrations import migrate
 from service.settings import Settings
-from tests.bench.load import Load, load, request
+from tests.bench.load import Load, arrivals, load, request
 from tests.running import environment, free_port, running_api, wait_until_live
 
 USERS = 500
@@ -111,6 +111,18 @@ async def compare(settings: Settings, ours: int, bare: int, callers: list[Caller
                         what, expected = await reads(settings, callers, bare=is_bare), 200
                     rounds[is_bare].append(await load(port, what, callers=number, seconds=SECONDS, expected=expected))
             show(f"{name}, {number} callers", *rounds)
+    await at_half_its_rate(settings, ours, bare, callers)
+
+
+async def at_half_its_rate(settings: Settings, ours: int, bare: int, callers: list[Caller]) -> None:
+    """Creates that come whether or not those before have been answered, at half of what Darkroom takes."""
+    await empty(settings)
+    full = await load(ours, creates(callers, bare=False), callers=16, seconds=SECONDS, expected=201)
+    for who, port, is_bare in (("darkroom", ours, False), ("bare route", bare, True)):
+        await empty(settings)
+        what, rate = creates(callers, bare=is_bare), full.per_second / 2
+        seen = await arrivals(port, what, per_second=rate, seconds=SECONDS, expected=201)
+        print(f"{'create, open loop':28} {who:11} {rate:8.0f}/s   p50 {seen.p50:6.2f} ms   p99 {seen.p99:6.2f} ms")
 
 
 async def empty(settings: Settings) -> None:
@@ -133,7 +145,6 @@ def run() -> None:
             secret_keys=("a secret key for benchmarks",),
         )
         asyncio.run(migrate(settings))
-        callers = asyncio.run(make_callers(settings))
         port = free_port()
         as_deployed = {"RATE_LIMIT_PER_MINUTE": "10000000", "LOG_FORMAT": "json"}
         bare = subprocess.Popen(
@@ -142,6 +153,8 @@ def run() -> None:
         try:
             with running_api(settings, as_deployed, log=Path(os.devnull)) as base_url:
                 wait_until_live(f"http://127.0.0.1:{port}", bare)
+                # Once the API has made its storage: an empty one beside rows of files it would refuse.
+                callers = asyncio.run(make_callers(settings))
                 asyncio.run(compare(settings, urlsplit(base_url).port or 0, port, callers))
         finally:
             bare.kill()

@@ -1,7 +1,8 @@
-"""A closed-loop load generator on raw sockets: as many callers as asked, each waiting for its answer.
+"""Load generators on raw sockets, for comparing two servers in one run, not for capacity planning.
 
-Closed loops flatter the slowest answers: a caller that waits sends nothing. The figures are for comparing two
-servers in one run, not for capacity planning.
+`load` is a closed loop: as many callers as asked, each waiting for its answer. That flatters the slowest answers, as a
+caller that waits sends nothing. `arrivals` is an open loop: requests come when they come, whether or not others wait;
+their time counts from then. Its p99 is what clients see at that rate.
 """
 
 import asyncio
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from itertools import count
 
 from msgspec import Struct
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Load(Struct, frozen=True):
@@ -28,6 +31,34 @@ def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") 
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+async def arrivals(port: int, requests: Sequence[bytes], *, per_second: float, seconds: float, expected: int) -> Load:
+    """Let so many requests come each second, evenly, over as many connections as that takes.
+
+    Raises:
+        AssertionError: An answer had another status than expected.
+    """
+    idle: list[Connection] = []
+    latencies: list[float] = []
+    began = time.perf_counter()
+
+    async def one(number: int, came: float) -> None:
+        connection = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
+        await _ask(connection, requests[number % len(requests)], expected)
+        latencies.append((time.perf_counter() - came) * 1000)
+        idle.append(connection)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(per_second * seconds)):
+            came = began + number / per_second
+            await asyncio.sleep(max(0.0, came - time.perf_counter()))
+            group.create_task(one(number, came))
+    took = time.perf_counter() - began
+    for _, writer in idle:
+        writer.close()
+    cuts = statistics.quantiles(latencies, n=100)
+    return Load(len(latencies) / took, cuts[49], cuts[98])
+
+
 async def load(port: int, requests: Sequence[bytes], *, callers: int, seconds: float, expected: int) -> Load:
     """Send the requests in turn for so many seconds.
 
@@ -39,18 +70,22 @@ async def load(port: int, requests: Sequence[bytes], *, callers: int, seconds: f
     ends = time.perf_counter() + seconds
 
     async def caller() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        connection = await asyncio.open_connection("127.0.0.1", port)
         while (began := time.perf_counter()) < ends:
-            writer.write(requests[next(turn) % len(requests)])
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            assert int(head[9:12]) == expected, head
-            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
+            await _ask(connection, requests[next(turn) % len(requests)], expected)
             latencies.append((time.perf_counter() - began) * 1000)
-        writer.close()
+        connection[1].close()
 
     began = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(callers)))
     took = time.perf_counter() - began
     cuts = statistics.quantiles(latencies, n=100)
     return Load(len(latencies) / took, cuts[49], cuts[98])
+
+
+async def _ask(connection: Connection, request: bytes, expected: int) -> None:
+    reader, writer = connection
+    writer.write(request)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert int(head[9:12]) == expected, head
+    await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
