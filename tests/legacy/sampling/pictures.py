@@ -55,6 +55,7 @@ class Pictures:
         self._results = 0
         self._there: set[str] = set()
         self._photos: dict[str, Path] = {}
+        self._with_photo: set[str] = set()
         self._owners: dict[str, set[str]] = {}
         self._not_images: list[str] = []
         self._truncated: list[str] = []
@@ -91,17 +92,29 @@ class Pictures:
         owners = self._owners.setdefault(file_id, set())
         if draft.user_id is not None:
             owners.add(draft.user_id)
-        if file_id in self._there:
+        if file_id in self._with_photo:
             return False
-        self._there.add(file_id)
+        self._with_photo.add(file_id)
         path = self._directory / "uploads" / f"{file_id}.jpg"
+        there = self._take_away(file_id) if file_id in self._there else False
+        self._there.add(file_id)
         if sample in self._photos:
             path.hardlink_to(self._photos[sample])
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((_SAMPLES / sample).read_bytes())
             self._photos[sample] = path
-        return True
+        return not there
+
+    def _take_away(self, file_id: str) -> bool:
+        """An upload that an ended task brought, sound or not; whether there was one."""
+        names = {f"uploads/{file_id}.jpg", f"uploads/{file_id}.png"}
+        for listed in (self._not_images, self._truncated, self._missing):
+            listed[:] = [name for name in listed if name not in names]
+        there = [self._directory / name for name in names if (self._directory / name).exists()]
+        for path in there:
+            path.unlink()
+        return there != []
 
     def finish(self) -> FilesWritten:
         """Write what is nobody's, and tell what there is."""
