@@ -5,6 +5,7 @@ The rights in most of these photos are stated nowhere: they are looked at, never
 
 import hashlib
 import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -30,7 +31,9 @@ def gathered(files: Iterable[File], cache: Path) -> list[File]:
         print(f"Fetching {len(lacking)} pictures of {source}", flush=True)
         try:
             _fetch(source, lacking, cache)
-        except (OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile) as error:
+        except subprocess.CalledProcessError as error:
+            print(f"  can't be had: {error.stderr.decode(errors='replace').strip()}", flush=True)
+        except (OSError, subprocess.TimeoutExpired, tarfile.TarError, zipfile.BadZipFile) as error:
             print(f"  can't be had: {error}", flush=True)
     return [file for file in files if file.within(cache).exists()]
 
@@ -63,7 +66,8 @@ def _debian(name: str, version: str, scratch: Path) -> Reader:
 
 
 def _pypi(name: str, version: str, scratch: Path) -> Reader:
-    _run(["python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", f"{name}=={version}"], scratch)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    _run([*pip, f"{name}=={version}"], scratch)
     archive = zipfile.ZipFile(next(scratch.glob("*.whl")))
     names = set(archive.namelist())
     return lambda path: archive.read(path) if path in names else None
