@@ -27,16 +27,22 @@ _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
+_APART = 0.05
+"""What was made as neck is none if it differs less from the background behind it (0 to 1)."""
 _FADE = 0.12
 """So far, likewise, the made neck passes over into the real one."""
 
 
 class Cleared(Struct, frozen=True):
-    """The figure without its head: colours (h, w, 3), what was made anew, and of that what is neck (h, w, 0 to 1)."""
+    """The figure without its head: colours (h, w, 3).
+
+    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all.
+    """
 
     image: Rgb
     made: Plane
     neck: Plane
+    body: Plane
 
 
 def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, cover: Plane) -> Cleared:
@@ -61,7 +67,10 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     edge = gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit))
     edge = np.maximum(np.maximum(edge, gone * np.float32(0.999)), fade)
     result = image + edge[..., None] * (fresh - image)
-    return Cleared(result.astype(np.float32), edge, (gaussian(neck, 0.01 * unit) * edge).astype(np.float32))
+    fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
+    apart = np.abs(made_body - ground).max(axis=2) > _APART
+    whole = np.maximum(body, shape * (gone & apart)).astype(np.float32)
+    return Cleared(result.astype(np.float32), edge, fresh_neck, whole)
 
 
 def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:

@@ -10,9 +10,9 @@ in the other. The outline against the background is the matte's.
 
 import numpy as np
 from msgspec import Struct
-from scipy.ndimage import gaussian_filter
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
@@ -23,11 +23,11 @@ from actors.engines.local.raster import components, gaussian, lab, resized, resi
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
 _JAW_ENDS = 0, 12
-_CELLS = 24
-"""Colours are counted in so many steps of each of lightness and the two of hue."""
-_LAB_START, _LAB_CELLS = np.array([0, 60, 60], np.float32), np.array([0.24, 0.2, 0.2], np.float32)
-_SPREAD, _RARE = 0.8, 2e-5
 _ROUNDS = 3
+_THROAT = 0.28
+"""So far to each side what is under the jaw is neck and nothing else, in heights of the face."""
+_STRAND, _LONG = 0.07, 0.3
+"""Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
 _SAME = 14.0
 """A difference in L*a*b* within which two sides of a border may be one thing."""
 
@@ -65,10 +65,11 @@ def head_of(portrait: Portrait) -> Head:
     person = alpha > 0.5
     hair = _hair(image, across, down, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
-    head = _one_piece((hair & ~neck) | ears | oval, oval, down, place)
+    throat = neck & ((np.abs(across) < _THROAT) | _like_face(image, oval))
+    head = _hanging(_one_piece((hair & ~throat) | ears | oval, oval, down, place), oval, across, down)
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
     severed = _alike_beside(image, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
-    severed &= down < place.chin + 0.1
+    severed &= (down > _LONG) & (down < place.chin + 0.1)
     top, low_end = (float(v) for v in np.percentile(down[head], [0.3, 99.7]))
     beside = np.percentile(across[head & (down < place.chin)], [1, 99])
     around = (place.chin - top + 1.25 * float(beside[1] - beside[0])) / 2
@@ -77,9 +78,16 @@ def head_of(portrait: Portrait) -> Head:
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
     share = gaussian(resized_linear(low.astype(np.float32), width, height), max(0.5, 0.4 / scale))
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
-    full_neck = _neck(portrait.alpha.shape, portrait.face.points, portrait.frame).astype(np.float32)
-    share = np.maximum(share * (1 - gaussian(full_neck, max(0.5, 0.008 * portrait.frame.height))), full_oval)
+    bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
+    share = np.maximum(share * (1 - bare), full_oval)
     return Head(share, full_oval, top, low_end, around, float(severed.sum()) / place.height)
+
+
+def _like_face(image: Rgb8, oval: Mask) -> Mask:
+    """Where the colours are those of the face, which lies inside `oval`, in whatever light."""
+    values = lab(as_rgb(image))
+    away = (values - np.median(values[oval], axis=0)) * np.array([0.5, 1, 1], np.float32)
+    return np.hypot(away[..., 0], np.hypot(away[..., 1], away[..., 2])) < _SAME
 
 
 def _neck(shape: tuple[int, ...], points: "Plane", place: Frame) -> Mask:
@@ -96,16 +104,16 @@ def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, nec
     """Hair and hats: what is above the eyes, and of the rest what has the colours of that more than of the body."""
     aside = np.abs(across)
     above = person & (down < -0.05) & (aside < 0.9) & ~oval
-    body = neck | oval | ((down > place.chin) & (aside < 0.3))
+    body = (neck & (aside < _THROAT)) | oval | ((down > place.chin) & (aside < _THROAT))
     body |= (down > place.chin + 1.8) | ((aside > 1.3) & (down > 0.25)) | (aside > 1.7)
     # Beside the face there is hair rather than anything else; the further below and aside, the less.
     doubt = 0.4 + 0.25 * np.clip(down - place.chin + 0.3, 0, 1) + 0.3 * np.clip(aside - 0.9, 0, 1)
-    colours = _cells(image)
     guide = as_rgb(image)
+    colours = cells(lab(guide))
     first, second = above & ~widened(oval, 2), body & person
     found = above
     for _ in range(_ROUNDS):
-        share = _likeness(colours, first, second) * person
+        share = likeness(colours, first, second) * person
         share = upsampled_alpha(guide, gaussian(share, 1.0), guide, radius=3, epsilon=1e-3)
         found = above | (person & ~body & (share > doubt))
         found &= _within_fall(found, across, down, place)
@@ -134,22 +142,19 @@ def _within_fall(hair: Mask, across: Plane, down: Plane, place: Frame) -> Mask:
     return fallen | (down < place.chin - 0.1)
 
 
-def _cells(image: Rgb8) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-    """The number of each pixel's colour among the `_CELLS` ** 3 that are told apart: (h, w)."""
-    steps = np.clip(((lab(as_rgb(image)) + _LAB_START) * _LAB_CELLS).astype(np.int64), 0, _CELLS - 1)
-    return (steps[..., 0] * _CELLS + steps[..., 1]) * _CELLS + steps[..., 2]
-
-
-def _likeness(colours: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]", first: Mask, second: Mask) -> Plane:
-    """How much more often each pixel's colour occurs in `first` than in `second`: (h, w), 0 to 1."""
-
-    def often(where: Mask) -> Floats:
-        counts = np.bincount(colours[where], minlength=_CELLS**3).reshape(_CELLS, _CELLS, _CELLS).astype(np.float32)
-        return np.asarray(gaussian_filter(counts / max(float(counts.sum()), 1), _SPREAD), np.float32)
-
-    one, other = often(first), often(second)
-    share = np.where(one + other > _RARE, one / np.maximum(one + other, 1e-9), 0)
-    return share.ravel()[colours].astype(np.float32)
+def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane) -> Mask:
+    """`head` without what is below the end of the hair on its side: a collar, a lapel, a shoulder."""
+    result = head.copy()
+    levels = np.round(down * _UNIT).astype(np.int64)
+    count = max(1, int(levels.max()) + 1)
+    for side in (across < 0, across > 0):
+        beside = head & ~oval & side & (down > 0)
+        broad = np.bincount(levels[beside], minlength=count) >= _STRAND * _UNIT
+        first = round(_LONG * _UNIT)
+        ended = np.flatnonzero(~broad[first:])
+        if len(ended):
+            result &= ~(beside & (levels >= first + int(ended[0])))
+    return result
 
 
 def _one_piece(head: Mask, oval: Mask, down: Plane, place: Frame) -> Mask:

@@ -16,7 +16,8 @@ from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, joined, lit, placed
-from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_outcome, judge_whole
+from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
+from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.shapes import bent
 from actors.engines.local.head.skin import (
@@ -128,7 +129,11 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judge_cut(old_head, "reference")
     step("Fitting the head")
     fit = fitted(ours.face.solid, theirs.face.solid, head_size=head.size, figure_size=old_head.size)
-    fresh = placed(ours, head, fit, theirs.alpha.shape)
+    photographed = as_rgb(ours.image)
+    shades = lab(photographed)
+    own_tone = face_tone(shades, ours.face.points)
+    neck = neck_skin(photographed, shades, own_tone, ours.alpha, ours.frame, head.share, head.oval)
+    fresh = placed(ours, head, neck.share, fit, theirs.alpha.shape)
     judge_whole(fresh)
     judge_hidden(theirs, old_head, fresh)
     step("Matching the skin")
@@ -136,17 +141,18 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     values = lab(seen)
     tone = face_tone(values, theirs.face.points)
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
-    change = shifts(face_tone(lab(as_rgb(ours.image)), ours.face.points), tone, strength)
-    skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share)
+    change = shifts(own_tone, tone, strength)
+    skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share, old_head.oval)
     body = _in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
     if config.preserve_details is False:
         colours = as_sharp_as(colours, fresh, seen, theirs.frame)
     step("Taking the old head away")
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
+    judge_neck(fresh, bare.body)
     step("Putting the head on")
     throat = np.maximum(skin.share, bare.neck)
-    part = joined(colours, fresh, bare.image, throat)
+    part = joined(colours, fresh, one_neck(colours, fresh, bare.image, throat), throat)
     whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height

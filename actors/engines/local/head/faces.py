@@ -13,14 +13,15 @@ from actors.engines.local.head.alignment import Turn, turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces, faces_in
-from actors.engines.local.perception.landmarks import LEFT_CHEEK, RIGHT_CHEEK, FaceLandmarks, landmarks
+from actors.engines.local.perception.hands import palms
+from actors.engines.local.perception.landmarks import CHIN, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, FaceLandmarks, landmarks
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose, pose
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-TURN_LIMIT = 15.0
+TURN_LIMIT = 22.0
 """Degrees by which the two heads may be turned against each other, out of the picture's plane."""
 _SIDE_LIMIT = 38.0
 """Degrees from which half a face is hidden."""
@@ -29,8 +30,13 @@ _LEAST = {"source": 56, "reference": 36}
 """Height of a face in pixels below which there is too little of it, by the photo's role."""
 _RIVAL = 0.4
 """A second face this large, relative to the first, makes it unclear who is meant."""
+_LEVEL = 5.0
+"""The slope of a face that looks straight ahead, degrees, as the landmarks' depth has it."""
 _SURE, _CERTAIN = 0.7, 0.6
-_HANDS = (15, 16, 17, 18, 19, 20, 21, 22)
+_HAND = 0.8
+"""So sure a palm has to be: ears and collars look a little like one."""
+_FINGERS = 2
+"""The point of a palm where its middle finger begins."""
 
 
 class Person(Struct, frozen=True):
@@ -64,7 +70,7 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
             "Please send a larger photo, or one taken from nearer.",
             details={"image": role, "face_height": round(size), "needed": _LEAST[role]},
         )
-    _judge_alone(face, body, role)
+    _judge_alone(face, image, role, runtimes)
     return Person(face, body if body is None or _same(body, face) else None, found)
 
 
@@ -77,17 +83,33 @@ def judge_together(head: Person, figure: Person) -> Turn:
     turn = turned(head.face.solid, figure.face.solid)
     if turn.out <= TURN_LIMIT and abs(turn.roll) <= ROLL_LIMIT:
         return turn
-    if turn.out > TURN_LIMIT:
-        way = "to the side" if abs(turn.aside) >= abs(turn.up) else "up or down"
-        angle, limit = turn.out, TURN_LIMIT
+    aside = abs(turn.aside) >= abs(turn.up)
+    if turn.out <= TURN_LIMIT:
+        angle, limit, ways = (
+            abs(turn.roll),
+            ROLL_LIMIT,
+            ("tilted to the left", "tilted to the right"),
+        )
+        ours, theirs = (_roll(person.face) for person in (head, figure))
+    elif aside:
+        angle, limit, ways = turn.out, TURN_LIMIT, ("turned to the left", "turned to the right")
+        ours, theirs = (_side_angle(person.face) for person in (head, figure))
     else:
-        way, angle, limit = "towards a shoulder", abs(turn.roll), ROLL_LIMIT
+        angle, limit, ways = turn.out, TURN_LIMIT, ("held up", "bowed")
+        ours, theirs = (_bow(person.face) for person in (head, figure))
+    role, held = ("source", ours) if abs(ours) >= abs(theirs) else ("reference", theirs)
     raise EngineError(
         FailureCode.POSE_EXTRACTION_FAILED,
-        f"The two heads are held differently: one is turned {angle:.0f} degrees further {way} than the other, and at "
-        f"most {limit:.0f} can be made up for. Please send a portrait in which the head is held as the "
-        "figure's is; looking straight into the camera suits most.",
-        details={"degrees": round(angle, 1), "limit": limit, "aside": round(turn.aside, 1), "up": round(turn.up, 1)},
+        f"The head in the {role} photo is {ways[held > 0]}: the two are held {angle:.0f} degrees apart, and at "
+        f"most {limit:.0f} can be made up for. Please send a {role} photo in which the head looks straight into the "
+        "camera, or two in which both heads are held alike.",
+        details={
+            "image": role,
+            "degrees": round(angle, 1),
+            "limit": limit,
+            "aside": round(turn.aside, 1),
+            "up": round(turn.up, 1),
+        },
     )
 
 
@@ -130,7 +152,7 @@ def _no_face(role: str) -> EngineError:
     )
 
 
-def _judge_alone(face: FaceLandmarks, body: Pose | None, role: str) -> None:
+def _judge_alone(face: FaceLandmarks, image: Rgb8, role: str, runtimes: Runtimes) -> None:
     """Raises EngineError for a head turned too far away, or with a hand at it."""
     aside = _side_angle(face)
     if abs(aside) > _SIDE_LIMIT:
@@ -140,18 +162,26 @@ def _judge_alone(face: FaceLandmarks, body: Pose | None, role: str) -> None:
             "in which it looks towards the camera.",
             details={"image": role, "degrees": round(abs(aside), 1), "limit": _SIDE_LIMIT},
         )
-    if body is None or not _same(body, face):
-        return
+    if _hand_at_head(face, image, runtimes):
+        raise EngineError(
+            FailureCode.POSE_EXTRACTION_FAILED,
+            f"A hand is at the head or the neck in the {role} photo. Please send one in which the head is free.",
+            details={"image": role},
+        )
+
+
+def _hand_at_head(face: FaceLandmarks, image: Rgb8, runtimes: Runtimes) -> bool:
+    """Whether fingers begin where head or neck are."""
     place = frame(face.points)
-    for index in _HANDS:
-        across, down = (float(v) for v in place.of(body.points[index][None])[0])
-        if body.visible[index] > 0.6 and abs(across) < 0.75 and -1.0 < down < place.chin + 0.1:
-            raise EngineError(
-                FailureCode.POSE_EXTRACTION_FAILED,
-                f"A hand is at the head or in front of the face in the {role} photo. Please send one in which "
-                "the head is free.",
-                details={"image": role},
-            )
+    reach = 1.5 * max(place.height, 1.15 * place.width)
+    corner = np.maximum(place.centre - reach, 0).astype(int)
+    right, bottom = (place.centre + reach).astype(int)
+    part = np.ascontiguousarray(image[corner[1] : bottom, corner[0] : right])
+    for palm in palms(part, runtimes, at_least=_HAND):
+        across, down = (float(v) for v in place.of(palm.points[_FINGERS][None] + corner)[0])
+        if abs(across) < 0.95 and -1.1 < down < place.chin + (0.5 if abs(across) < 0.5 else 0.25):
+            return True
+    return False
 
 
 def _side_angle(face: FaceLandmarks) -> float:
@@ -159,6 +189,18 @@ def _side_angle(face: FaceLandmarks) -> float:
     flat = face.points[LEFT_CHEEK] - face.points[RIGHT_CHEEK]
     deep = face.depth[LEFT_CHEEK] - face.depth[RIGHT_CHEEK]
     return float(np.degrees(np.arctan2(deep, max(float(np.hypot(*flat)), 1e-3))))
+
+
+def _bow(face: FaceLandmarks) -> float:
+    """Degrees by which a head is bowed, by the depth of forehead and chin; negative when it looks up."""
+    flat = float(np.hypot(*(face.points[CHIN] - face.points[FOREHEAD])))
+    return float(np.degrees(np.arctan2(face.depth[CHIN] - face.depth[FOREHEAD], max(flat, 1e-3)))) - _LEVEL
+
+
+def _roll(face: FaceLandmarks) -> float:
+    """Degrees by which a head is tilted towards the picture's right."""
+    down = frame(face.points).down
+    return float(np.degrees(np.arctan2(-down[0], down[1])))
 
 
 def _same(body: Pose, face: FaceLandmarks) -> bool:

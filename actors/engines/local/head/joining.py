@@ -22,7 +22,7 @@ _FADING = 0.3
 
 
 class Placed(Struct, frozen=True):
-    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w) 0 to 1, and its frame there.
+    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face and its neck (h, w, 0 to 1), its frame.
 
     `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
     """
@@ -30,12 +30,13 @@ class Placed(Struct, frozen=True):
     colours: Rgb
     alpha: Plane
     oval: Plane
+    neck: Plane
     frame: Frame
     cut: float
 
 
-def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> Placed:
-    """The head of `portrait` at its place."""
+def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
+    """The head of `portrait` at its place, with its `neck` (h, w, 0 to 1)."""
     image = as_rgb(portrait.image)
     colours, _ = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
     alpha = head.share * np.maximum(portrait.alpha, head.oval)
@@ -55,6 +56,7 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
         alpha=alpha,
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
+        neck=np.clip(bent(neck, places, smooth=False), 0, 1),
         frame=place,
         cut=float(cut.sum()) / place.height,
     )

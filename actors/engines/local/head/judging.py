@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Points, Rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb8
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
@@ -19,6 +19,8 @@ _CUT = 0.35
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
 _HIDDEN = 0.12
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light."""
+_NECK, _STANDS = 0.16, 0.85
+"""So far below the chin and to each side of it, in heights of the face, so much has to be neck or clothes."""
 _ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
 
@@ -65,6 +67,22 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
             "reference",
             "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
             "a figure with short or tied-back hair, or a head with hair as long.",
+        )
+
+
+def judge_neck(fresh: Placed, body: Plane) -> None:
+    """Whether the head stands on something: `body` (h, w, 0 to 1) is what is the figure's, without the old head.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: there would be a gap.
+    """
+    across, down = fresh.frame.coordinates(body.shape)
+    under = (np.abs(across) < _NECK) & (down > fresh.frame.chin) & (down < fresh.frame.chin + _NECK)
+    if under.any() and float((np.maximum(body, fresh.alpha)[under] > 0.5).mean()) < _STANDS:  # noqa: PLR2004 - half
+        raise _refused(
+            "reference",
+            "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "
+            "both shoulders can be seen, from the front.",
         )
 
 

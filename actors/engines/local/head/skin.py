@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
+from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.shapes import narrowed, polygon, strokes, widened
 from actors.engines.local.perception.guided import upsampled_alpha
@@ -92,18 +93,29 @@ class Skin(Struct, frozen=True):
     mean: Floats | None
 
 
-def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame, head: Plane) -> Skin:
-    """The skin of neck and chest around a head whose share of the picture is `head` (h, w)."""
+def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame, head: Plane, oval: Plane) -> Skin:
+    """The skin of neck and chest around a head whose share of the picture is `head` (h, w), its face `oval` (h, w)."""
     across, down = place.coordinates(alpha.shape)
     below = (alpha > 0.6) & (head < 0.5)
     core = below & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
     first = core & (_distance(values, tone.mean, np.array([24, 9, 9], np.float32)) < 1.3)
+    # In the shadow of the jaw, or below a beard, what has the face's colours and not the clothes' is neck as well.
+    inner = oval > 0.9
+    clothes = below & (down > place.chin + 0.5)
+    shaded = below & (np.abs(across) < 0.4) & (down < place.chin + 0.22)
+    if clothes.sum() > 0.1 * place.height**2:
+        shaded &= likeness(cells(values), inner, clothes) > 0.8
+    else:
+        shaded = np.zeros_like(core)
     if first.sum() < 0.01 * place.height**2:
-        return Skin(np.zeros_like(alpha), None)
+        first = core & shaded
+        if first.sum() < 0.01 * place.height**2:
+            return Skin(np.zeros_like(alpha), None)
     column = below & (np.abs(across) < 0.75) & (down > place.chin - 0.35) & (down < place.chin + 1.0)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
     middle = np.median(values[first], axis=0)
     likely = np.maximum(_alike(values, first, tone), _shaded(values, middle) * (np.abs(across) < 0.5))
+    likely = np.maximum(likely, shaded)
     share = _connected(likely * where, first)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))

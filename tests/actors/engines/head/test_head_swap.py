@@ -193,23 +193,36 @@ def test_a_small_face_is_refused(runtimes: Runtimes, tmp_path: Path) -> None:
     assert "pixels" in error.message
 
 
-@pytest.mark.parametrize(("turn", "words"), [("aside", "to the side"), ("up", "up or down"), ("roll", "shoulder")])
-def test_heads_held_differently_are_refused(runtimes: Runtimes, turn: str, words: str) -> None:
+@pytest.mark.parametrize("role", ["source", "reference"])
+@pytest.mark.parametrize(
+    ("axes", "angle", "words"),
+    [
+        ((2, 0), 28, "turned to the left"),
+        ((2, 0), -28, "turned to the right"),
+        ((1, 2), 40, "bowed"),
+        ((1, 2), -40, "held up"),
+        ((0, 1), -50, "tilted to the left"),
+        ((0, 1), 50, "tilted to the right"),
+    ],
+)
+def test_heads_held_differently_are_refused_and_the_turned_one_is_named(
+    runtimes: Runtimes, role: str, axes: tuple[int, int], angle: float, words: str
+) -> None:
     person = the_person(opened(ASTRONAUT), "source", runtimes)
-    angle = np.radians(25 if turn != "roll" else 50)
-    first, second = {"aside": (2, 0), "up": (1, 2), "roll": (0, 1)}[turn]
+    first, second = axes
+    radians = np.radians(angle)
     rotation = np.eye(3, dtype=np.float32)
-    rotation[[first, second], [first, second]] = np.cos(angle)
-    rotation[first, second], rotation[second, first] = -np.sin(angle), np.sin(angle)
+    rotation[[first, second], [first, second]] = np.cos(radians)
+    rotation[first, second], rotation[second, first] = -np.sin(radians), np.sin(radians)
     solid = person.face.solid @ rotation.T
     other = Person(FaceLandmarks(solid[:, :2], solid[:, 2], 1.0), None, [])
     judge_together(person, person)
     with pytest.raises(EngineError) as caught:
-        judge_together(person, other)
+        judge_together(*((other, person) if role == "source" else (person, other)))
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
+    assert caught.value.details["image"] == role
     assert caught.value.details["degrees"] > caught.value.details["limit"]
-    assert words in caught.value.message
-    assert "Please send a portrait" in caught.value.message
+    assert f"The head in the {role} photo is {words}" in caught.value.message
 
 
 def test_it_stops_when_asked(runtimes: Runtimes) -> None:

@@ -12,7 +12,7 @@ from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_outcome, judge_whole
+from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
@@ -83,7 +83,8 @@ def test_hair_that_goes_on_where_it_cannot_be_told_is_refused(face: FaceLandmark
 
 
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
-    return Placed(np.zeros((*alpha.shape, 3), np.float32), alpha, np.zeros_like(alpha), place, cut)
+    nothing = np.zeros_like(alpha)
+    return Placed(np.zeros((*alpha.shape, 3), np.float32), alpha, nothing, nothing, place, cut)
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
@@ -95,6 +96,23 @@ def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmar
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     hairy: Head = head_of(long)
     judge_hidden(long, hairy, _placed(long.frame, hairy.share.astype(np.float32)))
+
+
+def test_a_head_never_floats(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.3)
+    head = _placed(person.frame, np.zeros_like(person.alpha, np.float32))
+    judge_neck(head, person.alpha)
+    _, down = person.frame.coordinates(person.alpha.shape)
+    with pytest.raises(EngineError, match="No neck") as caught:
+        judge_neck(head, person.alpha * (down > 0.9))
+    assert caught.value.details["image"] == "reference"
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_collar_that_begins_below_short_hair_is_not_the_heads(face: FaceLandmarks, side: int) -> None:
+    person = _drawn(face, 0.15, clothes=HAIR)
+    x, y = (int(v) for v in person.frame.place(side * 0.5, 1.1))
+    assert head_of(person).share[y, x] < 0.5
 
 
 def test_a_head_cut_off_by_the_border_is_refused(runtimes: Runtimes, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Which of two things a colour speaks for: how often it occurs in the one and in the other."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from actors.engines.local.arrays import Floats, Mask, Plane
+
+_CELLS = 24
+"""Colours are counted in so many steps of each of lightness and the two of hue."""
+_LAB_START, _LAB_CELLS = np.array([0, 60, 60], np.float32), np.array([0.24, 0.2, 0.2], np.float32)
+_SPREAD, _RARE = 0.8, 2e-5
+
+Cells: TypeAlias = NDArray[np.int64]
+
+
+def cells(values: Floats) -> Cells:
+    """The number (h, w) of each L*a*b* colour (h, w, 3) among the `_CELLS` ** 3 that are told apart."""
+    steps = np.clip(((values + _LAB_START) * _LAB_CELLS).astype(np.int64), 0, _CELLS - 1)
+    return (steps[..., 0] * _CELLS + steps[..., 1]) * _CELLS + steps[..., 2]
+
+
+def likeness(colours: Cells, first: Mask, second: Mask) -> Plane:
+    """How much more often each pixel's colour occurs in `first` than in `second`: (h, w), 0 to 1."""
+
+    def often(where: Mask) -> Floats:
+        counts = np.bincount(colours[where], minlength=_CELLS**3).reshape(_CELLS, _CELLS, _CELLS).astype(np.float32)
+        return np.asarray(gaussian_filter(counts / max(float(counts.sum()), 1), _SPREAD), np.float32)
+
+    one, other = often(first), often(second)
+    share = np.where(one + other > _RARE, one / np.maximum(one + other, 1e-9), 0)
+    return share.ravel()[colours].astype(np.float32)
