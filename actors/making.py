@@ -111,7 +111,8 @@ async def _run(bench: Bench, claim: Claim, engine: Engine, request: EditRequest)
 
 async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
     try:
-        await lifecycle.update_task_progress(bench.pool, claim, event.percent, event.step)
+        if await lifecycle.update_task_progress(bench.pool, claim, event.percent, event.step):
+            await bench.changes.tell_progress(claim.task)
     except UNAVAILABLE as error:
         log.debug("progress not told", task_id=claim.task_id, error=type(error).__name__)
 

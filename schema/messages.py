@@ -6,11 +6,15 @@ import msgspec
 from msgspec import Struct
 
 from schema.identifiers import is_id
+from schema.models.tasks import TaskStatus
 
 EDITS = "edits"
 """The Dramatiq queue in which waiting tasks are announced, and the actor that takes them."""
 
 EDIT_ACTOR = "edit"
+
+PROGRESS = "progress"
+STATUSES = frozenset(TaskStatus)
 
 LONGEST_MESSAGE = 4096
 """Bytes; ours are a tenth of it. What is longer isn't even fetched."""
@@ -53,7 +57,7 @@ class Keys(Struct, frozen=True):
 
     @property
     def changed(self) -> str:
-        """Published when a task has another status, for those who watch it. The body: its id, a space, the status."""
+        """Published when a task has another status, or is a step further, for those who watch it: see `Change`."""
         return f"{self.prefix}:changed"
 
     def rate(self, kind: str, who: str) -> str:
@@ -63,6 +67,29 @@ class Keys(Struct, frozen=True):
 
 Announcement = tuple[str, int]
 """A task's id and the number of the message that announces it."""
+
+
+class Change(Struct, frozen=True):
+    """What is told of a task to those who watch it."""
+
+    task_id: str
+    status: TaskStatus | None
+    """None: it has come a step further, in the status it had."""
+    user_id: str | None
+
+
+def encode_change(change: Change) -> str:
+    """A change as it is published: the task's id, its status or `progress`, and its user's id where it has one."""
+    return f"{change.task_id} {change.status or PROGRESS} {change.user_id or ''}".rstrip()
+
+
+def decode_change(body: str) -> Change | None:
+    """What was published; None for what isn't ours, or is said by another version."""
+    task_id, _, rest = body.partition(" ")
+    status, _, user_id = rest.partition(" ")
+    if status != PROGRESS and status not in STATUSES:
+        return None
+    return Change(task_id, None if status == PROGRESS else TaskStatus(status), user_id or None)
 
 
 def message_id(task_id: str, message_no: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from schema.models.files import FileRecord, ListedFile, UploadedFile
 from schema.models.tasks import HistoricTask, LegacyPictures, StoredResult, Task, TaskRecord, TaskResult
+from service.event_urls import EventUrls
 from service.files.service import blob_key_of
 from service.files.urls import FileUrls
 
@@ -15,8 +16,9 @@ NO_PICTURES = LegacyPictures(None, None, None)
 class Presenter:
     """Makes answers of records."""
 
-    def __init__(self, urls: FileUrls) -> None:
+    def __init__(self, urls: FileUrls, event_urls: EventUrls) -> None:
         self._urls = urls
+        self._event_urls = event_urls
 
     def task(self, record: TaskRecord) -> Task:
         """A task as its owner sees it."""
@@ -52,6 +54,7 @@ class Presenter:
         return {
             **{name: getattr(record, name) for name in SHARED_FIELDS},
             "result": None if record.result is None else self._result(record.result),
+            "events_url": self._event_urls.of_task(record.task_id),
         }
 
     def _result(self, stored: StoredResult) -> TaskResult:

@@ -13,8 +13,10 @@ from schema.messages import (
     EDITS,
     REFUSED_FOR_SECONDS,
     Announcement,
+    Change,
     Keys,
     Reason,
+    encode_change,
     encode_message,
     message_id,
 )
@@ -87,9 +89,13 @@ class Queue:
         found = cast("list[bytes | None]", await self.redis.hmget(self._edits.messages, identities))
         return [one for one, message in zip(announcements, found, strict=True) if message is None]
 
-    async def tell_changed(self, task_id: str, status: TaskStatus) -> None:
-        """Tell whoever watches the task what its status is now."""
-        await self.redis.publish(self.keys.changed, f"{task_id} {status}")
+    async def tell_changed(self, task_id: str, status: TaskStatus, user_id: str | None = None) -> None:
+        """Tell whoever watches the task, or all tasks of its user, what its status is now."""
+        await self.redis.publish(self.keys.changed, encode_change(Change(task_id, status, user_id)))
+
+    async def tell_progress(self, task_id: str, user_id: str | None) -> None:
+        """Tell them that it has come a step further."""
+        await self.redis.publish(self.keys.changed, encode_change(Change(task_id, None, user_id)))
 
     def subscribe(self) -> PubSub:
         """A subscription; the caller closes it."""

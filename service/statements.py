@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from schema.models.accounts import UserRecord
+from schema.models.events import EventRecord
 from schema.models.files import FileRecord
 from schema.models.tasks import TaskRecord
 from service.database import Connection
@@ -18,7 +19,7 @@ from service.transactions import insist, transaction
 
 T = TypeVar("T")
 
-COLUMNS = {row.__name__: ", ".join(row.__struct_fields__) for row in (TaskRecord, UserRecord, FileRecord)}
+COLUMNS = {row.__name__: ", ".join(row.__struct_fields__) for row in (TaskRecord, UserRecord, FileRecord, EventRecord)}
 """`{TaskRecord}` in a statement stands for the columns that the struct names, so that others may come and go."""
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")

@@ -38,6 +38,7 @@ CHORES = (
     Chore("blobs", 30.0, blobs.remove),
     Chore("old tasks", 30.0, retention.delete_tasks),
     Chore("old uploads", 30.0, retention.delete_uploads),
+    Chore("old histories", 60.0, retention.forget_histories),
     Chore("expired keys", 30.0, expired_keys.forget),
     Chore("silent workers", 60.0, silent_workers.forget),
 )

@@ -46,6 +46,12 @@ class Account(Struct, frozen=True):
     created_at: datetime
 
 
+class OwnAccount(Account, frozen=True):
+    """The same as the answer to whoever asks for it by their token."""
+
+    events_url: Annotated[str, Meta(description="The stream of all of one's tasks, signed, for an hour or two.")]
+
+
 class EntryKind(StrEnum):
     """Why a balance changed."""
 

@@ -154,7 +154,9 @@ class Task(Struct, frozen=True, kw_only=True):
     failed_at: datetime | None
     cancelled_at: datetime | None
     processing_time: Annotated[float | None, Meta(description="Seconds from the latest claim to the end.")]
-    events_url: str | None = None
+    events_url: Annotated[
+        str, Meta(description="Its stream of events, signed: for an EventSource, for an hour or two.")
+    ]
 
 
 class HistoricTask(Task, frozen=True, kw_only=True):

@@ -127,6 +127,8 @@ SELECT count(*) FROM (SELECT FROM files WHERE user_id = :user_id ORDER BY file_i
 -- not read goes.
 WITH entries AS (
     UPDATE credit_ledger SET reason = NULL WHERE user_id = :user_id
+), events AS (
+    DELETE FROM task_events WHERE user_id = :user_id
 ), tombstones AS (
     INSERT INTO legacy_tombstones (kind, record_id)
     SELECT 'task', task_id FROM tasks WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL

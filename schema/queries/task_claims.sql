@@ -74,6 +74,7 @@ UPDATE tasks
        lease_expires_at = NULL,
        worker_id = NULL,
        started_at = NULL,
+       requeued_for = :reason,
        updated_at = coalesce(:now, clock_timestamp())
  WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
    AND lease_expires_at = :unrenewed_since -- if unrenewed_since

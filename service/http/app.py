@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.models.edits import available_modes
 from service.http.controllers.accounts import AccountController
+from service.http.controllers.events import EventController, TimelineController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
@@ -81,17 +82,19 @@ class Application:
         services: Services | None = self.litestar.state.get("services")
         if services is not None:
             services.waiters.stop()
+            services.streams.stop()
 
 
 def _api(settings: Settings) -> Router:
     """/api/v1: what belongs to a user, and what needs no token."""
     private = Router(
         path="/",
-        route_handlers=[UploadController, TaskController, AccountController],
+        route_handlers=[UploadController, TaskController, TimelineController, AccountController],
         guards=[authenticated],
     )
     return Router(
-        path="/api/v1", route_handlers=[private, FileController, modes_route(available_modes(settings.engines))]
+        path="/api/v1",
+        route_handlers=[private, FileController, EventController, modes_route(available_modes(settings.engines))],
     )
 
 

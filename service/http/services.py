@@ -10,6 +10,7 @@ from schema.models.edits import available_modes
 from service.accounts.authentication import Authenticator
 from service.connections import Connections, open_connections
 from service.database import Pool
+from service.event_urls import EventUrls
 from service.files.service import FileService
 from service.files.urls import FileUrls
 from service.health.readiness import HealthWatch
@@ -20,8 +21,9 @@ from service.presenting import Presenter
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
+from service.tasks.streaming import Streams
 from service.tasks.submission import Rules
-from service.tasks.watching import Waiters
+from service.tasks.watching import News, Waiters
 from service.workspaces import own_directory
 
 
@@ -36,6 +38,8 @@ class Services(Struct, frozen=True):
     present: Presenter
     tasks: TaskService
     waiters: Waiters
+    streams: Streams
+    event_urls: EventUrls
 
 
 @asynccontextmanager
@@ -60,7 +64,11 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     pool, queue, storage = connections.pool, connections.queue, connections.storage
     urls = FileUrls(settings.require_secret(), settings.public_url, storage)
     dispatcher = Dispatcher(pool, queue)
-    waiters = Waiters(pool, queue)
+    event_urls = EventUrls(settings.require_secret(), settings.public_url)
+    present = Presenter(urls, event_urls)
+    news = News(queue)
+    waiters = Waiters(pool, news)
+    streams = Streams(pool, news, present)
     authenticator = Authenticator(pool, settings.require_secret())
     older = None
     if settings.legacy_redis_url is not None:
@@ -79,7 +87,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             directory=uploads,
             accel_redirect=settings.accel_redirect,
         ),
-        present=Presenter(urls),
+        present=present,
         tasks=TaskService(
             pool,
             dispatcher,
@@ -92,13 +100,19 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             older,
         ),
         waiters=waiters,
+        streams=streams,
+        event_urls=event_urls,
     )
     await dispatcher.start()
+    await news.start()
     await waiters.start()
+    await streams.start()
     try:
         yield services
     finally:
+        await streams.close()
         await waiters.close()
+        await news.close()
         await dispatcher.close()
         await authenticator.close()
         if older is not None:

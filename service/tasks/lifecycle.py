@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from schema.models.edits import Mode
+from schema.models.events import RequeueReason
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
 from service.accounts import credits as ledger
@@ -28,6 +29,11 @@ RENEWAL = timedelta(seconds=3)
 
 MARK_WITHIN = 3.0
 """Seconds that a claim waits for the row that its message named: meanwhile the lease of what it took runs down."""
+
+CUT_OFF = "The edit was cut off; it is tried again at once."
+SHUT_DOWN = "The worker was shut down; the edit goes on elsewhere, and the attempt doesn't count."
+WORKER_LOST = "The worker was lost; the edit is tried again ahead of its user's line."
+"""Why a task waits again, for its timeline."""
 
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 30.0
@@ -198,6 +204,7 @@ async def try_again_or_fail(
             delay=timedelta(0) if at_once else back_off(claim.task.attempts),
             to_the_head=at_once,
             attempts_returned=0,
+            reason=RequeueReason(CUT_OFF, failure.code) if at_once else RequeueReason(failure.message, failure.code),
             now=now,
         )
 
@@ -212,6 +219,7 @@ async def give_back(pool: Pool, claim: Claim, *, now: datetime | None = None) ->
             delay=timedelta(0),
             to_the_head=True,
             attempts_returned=1,
+            reason=RequeueReason(SHUT_DOWN),
             now=now,
         )
 
@@ -260,6 +268,7 @@ async def _recover(
         delay=timedelta(0),
         to_the_head=True,
         attempts_returned=0,
+        reason=RequeueReason(WORKER_LOST),
         unrenewed_since=lost.lease_expires_at,
         now=now,
     )

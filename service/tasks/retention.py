@@ -49,5 +49,16 @@ async def sweep_keys(pool: Pool, *, limit: int) -> None:
         last = page[-1]
 
 
+async def sweep_histories(pool: Pool, *, limit: int) -> None:
+    """Forget the events of tasks that have been gone for a day: until then a stream may resume from them."""
+    sparing = Sparing(pool, "old histories")
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.histories_to_forget(connection, limit=limit)
+        await sparing.together(page, str, store.forget_histories)
+        if len(page) < limit:
+            return
+
+
 def _name_of(used: UsedKey) -> str:
     return f"{used.user_id} {used.route} {used.key}"

@@ -3,12 +3,14 @@
 import asyncio
 
 from schema.identifiers import is_id
+from schema.models.events import Timeline
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
 from service.database import Pool
 from service.refusals import Refused
 from service.tasks import history, lifecycle, retention, store, submission
 from service.tasks.dispatch import Dispatcher
+from service.tasks.events import timeline
 from service.tasks.history import PageRequest
 from service.tasks.long_histories import UNFINISHED, LongHistories
 from service.tasks.older import OlderAway, OlderTasks
@@ -111,6 +113,35 @@ class TaskService:
             task = await self.get_task(user_id, task.task_id)
             if not task.elsewhere or self._waiters.stopping or loop.time() >= deadline:
                 return task
+
+    async def get_timeline(self, user_id: str, task_id: str) -> Timeline:
+        """Everything that became of a task.
+
+        Raises:
+            Refused: TASK_NOT_FOUND and SERVICE_UNAVAILABLE, as `get_task` tells.
+        """
+        task = await self.get_task(user_id, task_id)
+        async with self._pool.acquire() as connection:
+            return timeline(task, await store.events_of_task(connection, task_id))
+
+    async def has_told_end(self, task: TaskRecord, seq: int) -> bool:
+        """Whether an ended task's last event is this one: there is nothing more to tell."""
+        async with self._pool.acquire() as connection:
+            return not await store.events_of_task(connection, task.task_id, after=seq)
+
+    async def get_task_by_link(self, task_id: str) -> TaskRecord:
+        """A task for whoever holds a signed address of it.
+
+        Raises:
+            Refused: TASK_NOT_FOUND, also when its owner may no longer use the service.
+        """
+        task = None
+        if is_id(task_id):
+            async with self._pool.acquire() as connection:
+                task = await store.task_and_owner(connection, task_id)
+        if task is None:
+            raise not_found(task_id)
+        return task
 
     async def get_task_list(self, user_id: str, asked: PageRequest) -> tuple[list[TaskRecord], Pagination]:
         """One page of a user's tasks, newest first; see `history.get_task_list`."""

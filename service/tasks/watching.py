@@ -5,10 +5,12 @@ They are told by Redis, and look for themselves once a second in case it is away
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from typing import cast
 
 import structlog
 
+from schema.messages import Change, decode_change
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import UNAVAILABLE, Pool
 from service.queue import REDIS_AWAY, Queue
@@ -17,8 +19,6 @@ from service.tasks.dispatch import Dispatcher
 
 LOOK_EVERY = 1.0
 SUBSCRIBE_AGAIN_AFTER = 1.0
-
-ENDED = frozenset(status.value for status in TaskStatus if status.ended)
 
 log = structlog.get_logger(__name__)
 
@@ -38,24 +38,76 @@ class Changes:
         if task.status is TaskStatus.PENDING and task.not_before is None:
             self._dispatcher.announce(task.task_id, task.message_no)
         try:
-            await self._dispatcher.queue.tell_changed(task.task_id, task.status)
+            await self._dispatcher.queue.tell_changed(task.task_id, task.status, task.user_id)
         except REDIS_AWAY as error:
             log.debug("change not told", task_id=task.task_id, error=type(error).__name__)
 
+    async def tell_progress(self, task: TaskRecord) -> None:
+        """Tell whoever watches that it has come a step further."""
+        try:
+            await self._dispatcher.queue.tell_progress(task.task_id, task.user_id)
+        except REDIS_AWAY as error:
+            log.debug("progress not told", task_id=task.task_id, error=type(error).__name__)
 
-class Waiters:
-    """One subscription and one look at the database a second, however many requests wait in this process."""
 
-    def __init__(self, pool: Pool, queue: Queue) -> None:
-        self._pool = pool
+class News:
+    """One subscription to what is told of all tasks, for everybody in this process."""
+
+    def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
-        self._stopping = False
-        self._loops: list[asyncio.Task[None]] = []
+        self._hearers: list[Callable[[Change], None]] = []
+        self._loop: asyncio.Task[None] | None = None
+
+    def heard_by(self, hearer: Callable[[Change], None]) -> None:
+        """Call this with each change. It must not wait for anything."""
+        self._hearers.append(hearer)
 
     async def start(self) -> None:
-        """Begin to listen and to look."""
-        self._loops = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
+        """Begin to listen."""
+        self._loop = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._queue.subscribe() as subscription:
+                    await subscription.subscribe(self._queue.keys.changed)
+                    while True:
+                        message = cast("dict[str, bytes] | None", await subscription.get_message(timeout=None))
+                        if message is not None:
+                            self._hear(message["data"].decode(errors="replace"))
+            except REDIS_AWAY as error:
+                log.debug("not subscribed", error=type(error).__name__)
+            except Exception:
+                # Whatever it was, everybody else waits here, too.
+                log.exception("subscription failed")
+            await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)
+
+    def _hear(self, body: str) -> None:
+        change = decode_change(body)
+        if change is not None:
+            for hearer in self._hearers:
+                hearer(change)
+
+
+class Waiters:
+    """One look at the database a second, however many requests wait in this process."""
+
+    def __init__(self, pool: Pool, news: News) -> None:
+        self._pool = pool
+        news.heard_by(self._hear)
+        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._stopping = False
+        self._loop: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._loop = asyncio.create_task(self._look())
 
     @property
     def stopping(self) -> bool:
@@ -69,11 +121,11 @@ class Waiters:
             self._release(task_id)
 
     async def close(self) -> None:
-        """Stop, and end the loops."""
+        """Stop, and end the loop."""
         self.stop()
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
 
     async def wait(self, task_id: str, seconds: float) -> None:
         """Return when the task has ended, when the time is over, or when the process shuts down.
@@ -100,26 +152,9 @@ class Waiters:
             if not end.done():
                 end.set_result(None)
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with self._queue.subscribe() as subscription:
-                    await subscription.subscribe(self._queue.keys.changed)
-                    while True:
-                        message = cast("dict[str, bytes] | None", await subscription.get_message(timeout=None))
-                        if message is not None:
-                            self._hear(message["data"].decode(errors="replace"))
-            except REDIS_AWAY as error:
-                log.debug("not subscribed", error=type(error).__name__)
-            except Exception:
-                # Whatever it was, everybody else waits here, too.
-                log.exception("subscription failed")
-            await asyncio.sleep(SUBSCRIBE_AGAIN_AFTER)
-
-    def _hear(self, message: str) -> None:
-        task_id, _, status = message.partition(" ")
-        if status in ENDED:
-            self._release(task_id)
+    def _hear(self, change: Change) -> None:
+        if change.status is not None and change.status.ended:
+            self._release(change.task_id)
 
     async def _look(self) -> None:
         while True:

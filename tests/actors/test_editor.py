@@ -232,7 +232,8 @@ async def test_every_change_is_told(
         for script, status in (([picture(), FINISHED], "done"), ([FINAL], "failed"), ([PASSING], "pending")):
             task = await new_task()
             await new_editor(look, *script).take(task.task_id)
-            assert [await told(), await told()] == [f"{task.task_id} processing", f"{task.task_id} {status}"]
+            expected = [f"{task.task_id} {change} {task.user_id}" for change in ("processing", status)]
+            assert [await told(), await told()] == expected
 
 
 async def test_a_final_error_fails_and_refunds(

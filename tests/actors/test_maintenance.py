@@ -40,7 +40,7 @@ from service.tasks.lifecycle import LEASE
 from service.tasks.retention import sweep_tasks
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.watching import Waiters
+from service.tasks.watching import News, Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.keys import KEYS
@@ -135,7 +135,7 @@ async def test_without_attempts_left_lost_tasks_fail_and_are_refunded(
     lost = await lose(connection, pool, user_id, SMALL_BATCH + 1)
     async with lives.listening(queue, KEYS.changed) as told:
         await one_round(new_ground(max_attempts=1), now=an_hour_later())
-        assert {await told() for _ in lost} == {f"{task_id} failed" for task_id in lost}
+        assert {await told() for _ in lost} == {f"{task_id} failed {user_id}" for task_id in lost}
     for task_id in lost:
         failed = await lives.get(pool, task_id)
         assert failed.error is not None
@@ -323,7 +323,7 @@ async def test_old_uploads_go_unless_a_task_needs_them(
 
 def service_of(pool: Pool, queue: Queue) -> TaskService:
     rules = Rules(lives.EVERY_MODE, max_pending=10)
-    return TaskService(pool, Dispatcher(pool, queue), Waiters(pool, queue), rules)
+    return TaskService(pool, Dispatcher(pool, queue), Waiters(pool, News(queue)), rules)
 
 
 async def a_done_task(connection: Connection, user_id: str) -> tuple[str, str]:

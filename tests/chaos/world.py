@@ -27,7 +27,7 @@ from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undisp
 from service.tasks.lifecycle import Claim
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.watching import Waiters
+from service.tasks.watching import News, Waiters
 from tests.chaos.invariants import broken
 from tests.chaos.model import MAX_ATTEMPTS, MAX_PENDING
 from tests.conftest import TABLES_WITH_ROWS
@@ -66,7 +66,7 @@ class World:
         self.storage = Storage.made(self.directory.as_uri())
         self.dispatcher = Dispatcher(self.pool, self.queue)
         rules = Rules(available=frozenset(Mode), max_pending=MAX_PENDING)
-        self.tasks = TaskService(self.pool, self.dispatcher, Waiters(self.pool, self.queue), rules)
+        self.tasks = TaskService(self.pool, self.dispatcher, Waiters(self.pool, News(self.queue)), rules)
 
     async def _close(self) -> None:
         await self.queue.close()

@@ -4,8 +4,9 @@ from typing import Any
 
 from litestar import Controller, Request, get
 from litestar.di import NamedDependency
+from msgspec.structs import asdict
 
-from schema.models.accounts import Account, LedgerPage
+from schema.models.accounts import LedgerPage, OwnAccount
 from schema.models.problems import ProblemCode as Code
 from service.accounts.credits import get_ledger
 from service.accounts.users import get_account
@@ -23,9 +24,10 @@ class AccountController(Controller):
     tags = ("Account",)
 
     @get(responses=problem_specs())
-    async def get_me(self, request: UserRequest, services: NamedDependency[Services]) -> Account:
+    async def get_me(self, request: UserRequest, services: NamedDependency[Services]) -> OwnAccount:
         """The account and its balance."""
-        return await get_account(services.pool, request.user)
+        account = await get_account(services.pool, request.user)
+        return OwnAccount(**asdict(account), events_url=services.event_urls.of_user(account.user_id))
 
     @get(
         "/credits",

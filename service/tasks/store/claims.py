@@ -7,6 +7,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from schema.models.edits import Mode
+from schema.models.events import RequeueReason
 from schema.models.tasks import TaskRecord
 from service.database import Connection
 from service.statements import convert, load_queries
@@ -87,6 +88,7 @@ async def requeue_task(
     delay: timedelta,
     to_the_head: bool,
     attempts_returned: int,
+    reason: RequeueReason,
     unrenewed_since: datetime | None = None,
     now: datetime | None = None,
 ) -> TaskRecord | None:
@@ -98,6 +100,7 @@ async def requeue_task(
         delay=delay,
         to_the_head=to_the_head,
         attempts_returned=attempts_returned,
+        reason=reason,
         unrenewed_since=unrenewed_since,
         now=now,
     )

@@ -17,7 +17,7 @@ from service.tasks import dispatch, lifecycle
 from service.tasks.dispatch import BATCH, Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
-from service.tasks.watching import Waiters
+from service.tasks.watching import News, Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.keys import EDIT_KEYS, KEYS
@@ -46,7 +46,7 @@ async def user_id(connection: Connection) -> str:
 
 
 def service_of(pool: Pool, queue: Queue, dispatcher: Dispatcher) -> TaskService:
-    return TaskService(pool, dispatcher, Waiters(pool, queue), Rules(lives.EVERY_MODE, max_pending=1000))
+    return TaskService(pool, dispatcher, Waiters(pool, News(queue)), Rules(lives.EVERY_MODE, max_pending=1000))
 
 
 def announcement(task: TaskRecord) -> tuple[str, int]:
@@ -178,7 +178,7 @@ async def test_a_cancel_tells_those_who_wait(
     task = await lives.create(connection, user_id)
     async with lives.listening(queue, KEYS.changed) as told:
         await service_of(pool, queue, dispatcher).cancel_task(user_id, task.task_id)
-        assert await told() == f"{task.task_id} cancelled"
+        assert await told() == f"{task.task_id} cancelled {user_id}"
 
 
 async def test_messages_that_redis_lost_are_found_and_sent_again(

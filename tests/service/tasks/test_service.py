@@ -19,7 +19,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.service import TaskService
 from service.tasks.store import IdempotencyKey
 from service.tasks.submission import Rules, fingerprint
-from service.tasks.watching import Waiters
+from service.tasks.watching import News, Waiters
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.keys import KEYS
@@ -39,11 +39,14 @@ class Here:
 
 
 async def run(pool: Pool, queue: Queue, rules: Rules = RULES) -> AsyncGenerator[Here]:
-    dispatcher, waiters = Dispatcher(pool, queue), Waiters(pool, queue)
+    dispatcher, news = Dispatcher(pool, queue), News(queue)
+    waiters = Waiters(pool, news)
     await dispatcher.start()
+    await news.start()
     await waiters.start()
     yield Here(TaskService(pool, dispatcher, waiters, rules), waiters, queue)
     await waiters.close()
+    await news.close()
     await dispatcher.close()
 
 
@@ -278,15 +281,15 @@ async def test_a_wait_ends_with_its_time_or_with_the_process(here: Here, connect
     assert (await waited(here, user_id, task.task_id, 60))[1] < lives.PATIENCE
 
 
-async def test_a_broken_subscription_is_made_again(pool: Pool, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_subscription_is_made_again(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SUBSCRIBE_AGAIN_AFTER", 0.01)
 
     async def subscribers() -> set[str]:
         return {client["id"] for client in await queue.redis.client_list(_type="pubsub")}
 
     others = await subscribers()
-    waiters = Waiters(pool, queue)
-    await waiters.start()
+    news = News(queue)
+    await news.start()
     try:
 
         async def subscribed() -> bool:
@@ -301,4 +304,4 @@ async def test_a_broken_subscription_is_made_again(pool: Pool, queue: Queue, mon
 
         await lives.until(again)
     finally:
-        await waiters.close()
+        await news.close()

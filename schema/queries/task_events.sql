@@ -1,0 +1,65 @@
+-- A task's history, and streams of it. Events are written by triggers (schema/tables/0030_task_events.sql).
+
+-- name: place_events
+-- Gives places to events that have none, in an order that keeps each task's. One statement at a time: whoever sees a place
+-- then sees every lower one, and an event that becomes visible later gets a higher one. What is older than an hour is history
+-- that no stream asked for; no transaction is open as long as that.
+WITH one_at_a_time AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended('darkroom events', 0))
+), unplaced AS (
+    SELECT task_id, seq, max(at) OVER (PARTITION BY task_id ORDER BY seq) AS at
+      FROM task_events, one_at_a_time
+     WHERE user_id = ANY (:user_ids::text[]) AND place IS NULL AND at > now() - interval '1 hour'
+     ORDER BY 3, task_id, seq
+), numbered AS MATERIALIZED (
+    SELECT task_id, seq, nextval('task_event_places') AS place FROM unplaced
+)
+UPDATE task_events
+   SET place = numbered.place
+  FROM numbered
+ WHERE task_events.task_id = numbered.task_id AND task_events.seq = numbered.seq AND task_events.place IS NULL
+
+-- name: newest_place
+SELECT coalesce(max(place), 0) FROM task_events WHERE user_id = :user_id
+
+-- name: place_of
+SELECT place FROM task_events WHERE user_id = :user_id AND task_id = :task_id AND seq = :seq
+
+-- name: events_since
+-- Of several users, each from behind a place of its own.
+SELECT {EventRecord}
+  FROM unnest(:user_ids::text[], :places::bigint[]) AS watched (watcher, since)
+  JOIN task_events ON user_id = watcher AND place > since
+ ORDER BY place
+ LIMIT :limit
+
+-- name: events_of_task
+SELECT {EventRecord} FROM task_events WHERE task_id = :task_id AND seq > :after ORDER BY seq
+
+-- name: unfinished
+-- What a user's stream begins with: each unfinished task and its latest event, in the order of these.
+SELECT {TaskRecord}, latest.seq AS latest_seq, latest.place AS latest_place
+  FROM tasks
+  LEFT JOIN LATERAL (
+      SELECT seq, place FROM task_events WHERE task_events.task_id = tasks.task_id ORDER BY seq DESC LIMIT 1
+  ) AS latest ON true
+ WHERE user_id = :user_id AND status IN ('pending', 'processing')
+ ORDER BY latest.place NULLS FIRST, created_at, task_id
+
+-- name: tasks_as_they_are
+SELECT {TaskRecord} FROM tasks WHERE task_id = ANY (:task_ids::text[])
+
+-- name: task_and_owner
+-- For whoever holds a signed address: as long as its owner may use the service.
+SELECT {TaskRecord}
+  FROM tasks
+ WHERE task_id = :task_id AND EXISTS (SELECT FROM users WHERE users.user_id = tasks.user_id AND is_active)
+
+-- name: histories_to_forget
+SELECT task_id FROM event_removals WHERE gone_at < coalesce(:now, now()) - interval '24 hours' ORDER BY gone_at LIMIT :limit
+
+-- name: forget_histories
+WITH forgotten AS (
+    DELETE FROM task_events WHERE task_id = ANY (:task_ids::text[])
+)
+DELETE FROM event_removals WHERE task_id = ANY (:task_ids::text[])

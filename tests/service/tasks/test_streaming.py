@@ -1,0 +1,118 @@
+"""What waits for a reader is bounded; histories last as long as they are needed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schema.messages import Change, decode_change, encode_change
+from schema.models.tasks import TaskStatus
+from service.accounts.users import erase_user
+from service.database import Connection, Pool
+from service.tasks import store
+from service.tasks.retention import sweep_histories
+from service.tasks.stream import MOST_BYTES, MOST_WAITING, Stream, Told
+from tests import lives
+
+AT_ONCE = 0.01
+
+
+def told(seq: int, *, task_id: str = "task", is_progress: bool = False, size: int = 10) -> Told:
+    return Told(task_id, seq, seq, TaskStatus.PROCESSING, is_progress, b"x" * size)
+
+
+async def test_statuses_come_in_order_and_of_progress_the_latest() -> None:
+    stream = Stream("somebody", None)
+    for one in (told(1), told(0, is_progress=True), told(2), told(0, is_progress=True), told(0, is_progress=True)):
+        stream.put(one)
+    stream.put(told(0, task_id="another", is_progress=True))
+    received = [await stream.next(AT_ONCE) for _ in range(4)]
+    assert [(one.seq, one.is_progress, one.task_id) for one in received if one] == [
+        (1, False, "task"),
+        (2, False, "task"),
+        (0, True, "task"),
+        (0, True, "another"),
+    ]
+    assert await stream.next(AT_ONCE) is None
+
+
+async def test_a_status_makes_earlier_progress_needless() -> None:
+    stream = Stream("somebody", "task")
+    stream.put(told(0, is_progress=True))
+    stream.put(told(3))
+    stream.put(told(4, task_id="of another stream"))
+    assert await stream.next(AT_ONCE) == told(3)
+    assert await stream.next(AT_ONCE) is None
+
+
+@pytest.mark.parametrize(("number", "size"), [(MOST_WAITING + 1, 10), (11, MOST_BYTES // 10)])
+async def test_a_reader_too_far_behind_is_let_go(number: int, size: int) -> None:
+    stream = Stream("somebody", None)
+    for seq in range(number):
+        assert not stream.closed
+        stream.put(told(seq, size=size))
+    assert stream.closed
+    assert await stream.next(AT_ONCE) is None
+
+
+async def test_who_keeps_up_may_be_told_any_number() -> None:
+    stream = Stream("somebody", None)
+    for seq in range(2 * MOST_WAITING):
+        stream.put(told(seq, size=MOST_BYTES // 10))
+        assert await stream.next(AT_ONCE) is not None
+    assert not stream.closed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change("task_1", TaskStatus.DONE, "usr_1"),
+        Change("task_1", TaskStatus.PENDING, None),
+        Change("task_1", None, "usr_1"),
+    ],
+)
+def test_a_change_is_understood(change: Change) -> None:
+    assert decode_change(encode_change(change)) == change
+
+
+@pytest.mark.parametrize("body", ["", "task_1", "task_1 gone usr_1", " ", "\ufffd"])
+def test_what_is_no_change_is_passed_over(body: str) -> None:
+    assert decode_change(body) is None
+
+
+async def test_the_history_of_a_deleted_task_is_kept_for_a_day(pool: Pool, connection: Connection) -> None:
+    user_id = await lives.add_user(connection)
+    kept, gone = [(await lives.create(connection, user_id)).task_id for _ in range(2)]
+    await lives.cancel(pool, user_id, gone)
+    await store.delete_task(connection, user_id, gone)
+    await sweep_histories(pool, limit=1)
+    assert len(await store.events_of_task(connection, gone)) == 2
+    await connection.execute("UPDATE event_removals SET gone_at = $1", datetime.now(UTC) - timedelta(hours=25))
+    await sweep_histories(pool, limit=1)
+    assert await store.events_of_task(connection, gone) == []
+    assert len(await store.events_of_task(connection, kept)) == 1
+    assert await connection.fetchval("SELECT count(*) FROM event_removals") == 0
+
+
+async def test_an_erased_users_histories_go_with_them(connection: Connection) -> None:
+    user_id, other = await lives.add_user(connection), await lives.add_user(connection)
+    for somebody in (user_id, other):
+        await lives.create(connection, somebody)
+    await erase_user(connection, user_id)
+    assert await connection.fetch("SELECT DISTINCT user_id FROM task_events") == [(other,)]
+
+
+async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, connection: Connection) -> None:
+    user_id = await lives.add_user(connection)
+    for _ in range(3):
+        await lives.create(connection, user_id)
+    held = await lives.claim(pool)
+    await store.place_events(connection, [user_id])
+    first = await store.events_since(connection, [(user_id, 0)], limit=10)
+    await lives.cancel(pool, user_id, held.task_id)
+    await store.place_events(connection, [user_id])
+    await store.place_events(connection, [user_id])
+    then = await store.events_since(connection, [(user_id, 0)], limit=10)
+    assert then[:4] == first
+    assert [(event.task_id, event.status) for event in then[4:]] == [(held.task_id, TaskStatus.CANCELLED)]
+    of_one = [event.seq for event in then if event.task_id == held.task_id]
+    assert of_one == [1, 2, 3]
