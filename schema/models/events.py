@@ -8,13 +8,6 @@ from msgspec import Meta, Struct
 from schema.models.tasks import TaskStatus
 
 
-class RequeueReason(Struct, frozen=True):
-    """Why a task went back to the line: a sentence for its owner, and the code of what failed, if something did."""
-
-    note: str
-    code: str | None = None
-
-
 class EventRecord(Struct, frozen=True):
     """A row of the table `task_events`: a status that a task was given."""
 

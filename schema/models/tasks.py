@@ -58,6 +58,13 @@ class TaskFailure(Struct, frozen=True):
     details: dict[str, Any] | None = None
 
 
+class RequeueReason(Struct, frozen=True):
+    """Why a task went back to the line: a sentence for its owner, and the code of what failed, if something did."""
+
+    note: str
+    code: str | None = None
+
+
 class LegacyPictures(Struct, frozen=True):
     """Where the system before this one serves a result's pictures: paths or URLs, as it wrote them."""
 
@@ -116,6 +123,7 @@ class TaskRecord(Struct, frozen=True):
     elsewhere: bool
     taken_over_at: datetime | None
     queued_at: datetime
+    requeued_for: RequeueReason | None
 
 
 class TaskResult(Struct, frozen=True):

@@ -20,7 +20,7 @@ CREATE TABLE task_events (
 -- No reference to users or tasks: a claim would lock the user's row after the task's.
 
 CREATE INDEX idx_task_events_place ON task_events (user_id, place, at);
-CREATE SEQUENCE task_event_places;
+CREATE SEQUENCE task_event_places OWNED BY task_events.place;
 
 -- Events outlive their task by a day: a stream may resume from one of them. Those of an erased user don't.
 CREATE TABLE event_removals (
@@ -32,29 +32,29 @@ CREATE INDEX idx_event_removals_gone ON event_removals (gone_at);
 -- Why the task last went back to the line: {"code", "note"}.
 ALTER TABLE tasks ADD COLUMN requeued_for jsonb;
 
+-- Reads the row again: who takes its columns from NEW breaks in open sessions when a column's type changes.
 CREATE FUNCTION note_event_v1() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     next_seq integer := 1;
-    why jsonb;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         SELECT coalesce(max(seq), 0) + 1 INTO next_seq FROM task_events WHERE task_id = NEW.task_id;
     END IF;
-    IF NEW.status = 'failed' THEN
-        why := jsonb_build_object('code', NEW.error ->> 'code', 'note', NEW.error ->> 'message');
-    ELSIF NEW.status = 'pending' THEN
-        why := NEW.requeued_for;
-    END IF;
     INSERT INTO task_events (task_id, seq, user_id, status, attempt, code, engine, note, worker_id, at)
-    VALUES (NEW.task_id, next_seq, NEW.user_id, NEW.status, NEW.attempts, why ->> 'code',
-            CASE WHEN NEW.status = 'done' THEN NEW.result #>> '{metadata,engine}' END, why ->> 'note', NEW.worker_id,
-            CASE NEW.status
-                WHEN 'processing' THEN NEW.started_at
-                WHEN 'done' THEN NEW.completed_at
-                WHEN 'failed' THEN NEW.failed_at
-                WHEN 'cancelled' THEN NEW.cancelled_at
-                ELSE CASE TG_OP WHEN 'INSERT' THEN NEW.created_at ELSE NEW.updated_at END
-            END);
+    SELECT task_id, next_seq, user_id, status, attempts,
+           CASE status WHEN 'failed' THEN error ->> 'code' WHEN 'pending' THEN requeued_for ->> 'code' END,
+           CASE status WHEN 'done' THEN result #>> '{metadata,engine}' END,
+           CASE status WHEN 'failed' THEN error ->> 'message' WHEN 'pending' THEN requeued_for ->> 'note' END,
+           worker_id,
+           CASE status
+               WHEN 'processing' THEN started_at
+               WHEN 'done' THEN completed_at
+               WHEN 'failed' THEN failed_at
+               WHEN 'cancelled' THEN cancelled_at
+               ELSE CASE TG_OP WHEN 'INSERT' THEN created_at ELSE updated_at END
+           END
+      FROM tasks
+     WHERE task_id = NEW.task_id;
     RETURN NULL;
 END
 $$;

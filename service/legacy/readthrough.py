@@ -128,4 +128,5 @@ def record_of(task: Task) -> TaskRecord:
         elsewhere=not task.status.ended,
         taken_over_at=None,
         queued_at=created_at,
+        requeued_for=None,
     )

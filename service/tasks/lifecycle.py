@@ -13,9 +13,8 @@ import structlog
 from msgspec import Struct
 
 from schema.models.edits import Mode
-from schema.models.events import RequeueReason
 from schema.models.problems import FailureCode
-from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
+from schema.models.tasks import RequeueReason, StoredResult, TaskFailure, TaskRecord
 from service.accounts import credits as ledger
 from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile

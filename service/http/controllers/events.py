@@ -75,7 +75,10 @@ class EventController(Controller):
         after = await services.streams.place_of(user_id, last_event_id)
         return _stream(services.streams.of_user(user_id, after), last_event_id if after is not None else None)
 
-    @get("/{task_id:str}/events", responses=STREAM | OVER | problem_specs(Code.FORBIDDEN, Code.TASK_NOT_FOUND))
+    @get(
+        "/{task_id:str}/events",
+        responses=STREAM | OVER | problem_specs(Code.INVALID_REQUEST, Code.FORBIDDEN, Code.TASK_NOT_FOUND),
+    )
     async def stream_task(
         self,
         request: AnyRequest,
@@ -107,7 +110,7 @@ class TimelineController(Controller):
     path = "/tasks"
     tags = ("Tasks",)
 
-    @get("/{task_id:str}/timeline", responses=problem_specs(Code.TASK_NOT_FOUND))
+    @get("/{task_id:str}/timeline", responses=problem_specs(Code.INVALID_REQUEST, Code.TASK_NOT_FOUND))
     async def get_timeline(
         self, request: UserRequest, task_id: FromPath[str], services: NamedDependency[Services]
     ) -> Timeline:

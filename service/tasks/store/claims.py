@@ -7,8 +7,7 @@ from asyncpg import Record
 from msgspec import Struct
 
 from schema.models.edits import Mode
-from schema.models.events import RequeueReason
-from schema.models.tasks import TaskRecord
+from schema.models.tasks import RequeueReason, TaskRecord
 from service.database import Connection
 from service.statements import convert, load_queries
 

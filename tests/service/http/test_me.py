@@ -21,6 +21,7 @@ async def test_an_account_is_shown_without_what_is_the_sign_in_services(user: Us
     me = await user.me()
     assert set(me) == {
         "user_id", "email", "username", "current_credits", "total_credits_used", "current_plan_id", "created_at",
+        "events_url",
     }  # fmt: skip
     assert me == {
         **me,

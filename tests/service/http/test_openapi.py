@@ -30,6 +30,9 @@ ROUTES = {
     ("delete", "/tasks/{task_id}"): "401 404 409",
     ("post", "/tasks/{task_id}/cancel"): "401 404 409",
     ("post", "/tasks/{task_id}/retry"): "400 401 402 404 409 422 429 503",
+    ("get", "/tasks/events"): "400 401 403",
+    ("get", "/tasks/{task_id}/events"): "400 401 403 404",
+    ("get", "/tasks/{task_id}/timeline"): "401 404",
     ("get", "/me"): "401",
     ("get", "/me/credits"): "400 401",
 }
