@@ -22,7 +22,8 @@ CHANGES = {
     "and changes its type": "ALTER TABLE {table} ALTER COLUMN later TYPE bigint",
     "and goes": "ALTER TABLE {table} DROP COLUMN later",
     "one of ours changes its type": {
-        "users": "ALTER TABLE users ALTER COLUMN current_credits TYPE numeric",
+        # Not the balance: a trigger is bound to it, and PostgreSQL refuses.
+        "users": "ALTER TABLE users ALTER COLUMN total_credits_used TYPE numeric",
         "tasks": "ALTER TABLE tasks ALTER COLUMN attempts TYPE bigint",
         "files": "ALTER TABLE files ALTER COLUMN width TYPE bigint",
         "credit_ledger": "ALTER TABLE credit_ledger ALTER COLUMN balance_after TYPE numeric(20)",

@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.tasks import lifecycle
 from tests import lives
 from tests.factories import add_task
-from tests.service.http.conftest import NewUser
+from tests.service.http.conftest import Fragile, NewUser
 from tests.service.http.serving import API, User, problem
 
 WITHIN = 20.0
@@ -262,6 +262,16 @@ async def test_streams_are_their_owners_alone(
     await db.execute("UPDATE users SET is_active = false WHERE user_id = $1", user.user_id)
     problem(await anonymous.get(everything), Code.FORBIDDEN, 403)
     problem(await anonymous.get(task["events_url"]), Code.TASK_NOT_FOUND, 404)
+
+
+async def test_nothing_is_lost_with_redis(new_user: NewUser, fragile: Fragile) -> None:
+    user = await new_user(fragile.api)
+    task_id = (await user.task())["task_id"]
+    async with reading(user.http, f"{API}/tasks/events") as stream:
+        await stream.next_status()
+        fragile.redis.shut()
+        await user.http.post(f"{API}/tasks/{task_id}/cancel")
+        assert (await stream.next_status()).status == "cancelled"
 
 
 async def test_head_of_a_stream_ends(user: User) -> None:

@@ -161,7 +161,9 @@ async def test_sigterm_answers_waits_at_once_and_ends_with_0(
         ]
         await user.photo()
         waits.append(asyncio.create_task(user.create({"Prefer": "wait=60"})))
-        done, _ = await asyncio.wait(waits, timeout=0.5)
+        streams = [asyncio.create_task(user.http.get(f"{API}/tasks/{tasks[0]['task_id']}/events")) for _ in range(2)]
+        streams.append(asyncio.create_task(user.http.get(f"{API}/tasks/events")))
+        done, _ = await asyncio.wait([*waits, *streams], timeout=0.5)
         assert not done
         started = time.monotonic()
         api.process.send_signal(signal.SIGTERM)
@@ -169,6 +171,8 @@ async def test_sigterm_answers_waits_at_once_and_ends_with_0(
         assert time.monotonic() - started < 2
         assert [answer.status_code for answer in answers] == [200, 200, 200, 201]
         assert {answer.json()["status"] for answer in answers} == {"pending"}
+        ended = await asyncio.gather(*streams)
+        assert all(b"event: status" in answer.content for answer in ended)
         assert await asyncio.to_thread(api.process.wait, 10) == 0
         assert time.monotonic() - started < 10
     assert "Traceback" not in api.log.read_text()
