@@ -59,7 +59,10 @@ async def test_every_column_that_adds_up_is_wide(connection: Connection) -> None
         "chore_failures.failures",  # in a row
         "files.height",
         "files.width",
+        "processes.number",  # one a process
         "schema_migrations.version",
+        "task_events.attempt",  # as tasks.attempts
+        "task_events.seq",  # a few for each attempt
         "tasks.attempts",  # at most TASK_MAX_ATTEMPTS
         "tasks.credits_consumed",  # one price
         "tasks.credits_refunded",
