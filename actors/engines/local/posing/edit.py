@@ -21,13 +21,16 @@ from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import sheets, without_haze
 from actors.engines.local.posing.skeleton import Doubles, joints
 from actors.engines.local.posing.suitability import (
+    judge_carried,
     judge_cut,
     judge_reach,
     judge_reference,
     judge_source,
+    judge_torn,
     refuse_joined_legs,
 )
 from actors.engines.local.posing.targets import Target, retargeted
+from actors.engines.local.posing.tearing import torn
 from actors.engines.local.raster import grown, shrunk
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -71,7 +74,7 @@ _CERTAIN = 0.5
 _TRACE = 0.02
 """Less alpha than this nobody sees."""
 
-_LEGS_STAY = "A skirt, dress or coat joins the legs, so they were left as they stand."
+_LEGS_STAY = "The legs can't be parted, as under a skirt or coat, so they were left as they stand."
 _SMALLER = (
     "The person was made {percent} % smaller, so that the pose fits into the photo. "
     "A photo with more space around them keeps their size."
@@ -143,6 +146,7 @@ def rebuilt(
     judge_cut(cut.alpha, figure)
     step("Taking the figure apart")
     division = labelled(as_rgb(photo.image), cut.alpha, figure)
+    judge_carried(division.labels, figure * division.scale)
     warnings = list(cut.warnings)
     reference = wanted.joints
     if legs_joined(division.image, division.labels, figure * division.scale):
@@ -158,6 +162,7 @@ def rebuilt(
     step("Bending it into the pose")
     smoothness = SMOOTHNESS if config.smoothness is None else config.smoothness
     mesh = bent_sheets(layers, figure, target, cut.alpha.shape, smoothness)
+    judge_torn(torn(division, figure, mesh).values())
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover = drawn(layers, mesh, order, cut.alpha.shape)
     step("Filling the background")

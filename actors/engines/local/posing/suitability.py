@@ -3,6 +3,7 @@
 Everything else is refused, with a reason that says what photo would do.
 """
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,8 +18,10 @@ from actors.engines.local.perception.pose import (
     RIGHT_HIP,
     RIGHT_SHOULDER,
 )
-from actors.engines.local.posing.parts import torso_outline
+from actors.engines.local.posing.mesh import Indices
+from actors.engines.local.posing.parts import distance_to_line, torso_outline
 from actors.engines.local.posing.skeleton import (
+    ARMS,
     BONES,
     CHAINS,
     HEAD,
@@ -33,6 +36,7 @@ from actors.engines.local.posing.skeleton import (
     length,
     torso_length,
 )
+from actors.engines.local.posing.tearing import Torn
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
@@ -60,6 +64,8 @@ _SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
 """Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
 _SOLID, _CUT = 0.7, 0.08
 """Alpha that certainly is the person's, and how much of that may touch the border, relative to the torso."""
+_FLIES, _CARRIED = 0.17, 0.035
+"""What is farther from an arm's bones than wide sleeves reach, and how much of it is no fold; in torso lengths."""
 _OVER_BODY = 0.4
 _FOLDED = np.radians(50.0)
 """In an elbow bent to less than this the forearm and sleeve lie over the upper arm."""
@@ -129,9 +135,54 @@ def refuse_joined_legs() -> NoReturn:
     _refuse(
         "source",
         "legs_joined",
-        "a skirt, dress or coat joins the legs, so they can't be moved. Please choose a pose with the legs as in the "
-        "photo, or send a photo of somebody in trousers",
+        "the legs can't be parted, as under a skirt or coat. Please choose a pose with the legs as in the photo, or "
+        "send a photo of somebody in trousers with the legs apart",
     )
+
+
+def judge_carried(labels: Indices, figure: Doubles) -> None:
+    """Whether the arms carry nothing: bags, capes, what a hand holds.
+
+    `labels` (h, w) from `parts.labelled` and `figure` (38, 2) are in the same pixels.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    unit = torso_length(figure)
+    for arm, chain in CHAINS.items():
+        if arm not in ARMS:
+            continue
+        bones = [(figure[BONES[index].start], figure[BONES[index].end]) for index in chain]
+        away = np.minimum.reduce([distance_to_line(start, end, labels.shape) for start, end in bones])
+        if float(((labels == arm) & (away > _FLIES * unit)).sum()) > _CARRIED * unit**2:
+            _refuse(
+                "source",
+                "arm_carries",
+                "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a cape "
+                "or bag",
+            )
+
+
+def judge_torn(arms: Iterable[Torn]) -> None:
+    """Whether the arms have left the body without tearing cloth.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    for arm in arms:
+        if arm.sleeve:
+            _refuse(
+                "source",
+                "arm_joined",
+                "an arm can't be told from the clothes beside it. Please send a photo with the arms away from the "
+                "body, and without a wide coat or cape",
+            )
+        if arm.hand:
+            _refuse(
+                "source",
+                "hand_at_body",
+                "a hand is in a pocket or on a leg. Please send a photo with both hands free, away from the body",
+            )
 
 
 def _refuse(role: str, reason: str, words: str, **details: Any) -> NoReturn:
