@@ -158,8 +158,8 @@ def judge_carried(labels: Indices, figure: Doubles) -> None:
             _refuse(
                 "source",
                 "arm_carries",
-                "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a cape "
-                "or bag",
+                "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a "
+                "cape or bag",
             )
 
 

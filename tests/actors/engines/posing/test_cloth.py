@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Mask, Rgb
+from actors.engines.local.posing.bending import bent_sheets
 from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
-from actors.engines.local.posing.parts import Division, labelled
+from actors.engines.local.posing.parts import Division, labelled, shares_of
+from actors.engines.local.posing.sheets import sheets
 from actors.engines.local.posing.skeleton import PELVIS, Doubles, Layer, length, torso_length
+from actors.engines.local.posing.suitability import judge_carried, judge_torn
+from actors.engines.local.posing.targets import retargeted
+from actors.engines.local.posing.tearing import Torn, torn
+from actors.engines.seam import EngineError
 from schema.models.edits import POSE_PRESETS
 
 from .figures import HEIGHT, WIDTH, figure
@@ -105,3 +111,56 @@ def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
         line = np.interp(rows[low], small[[elbow - 2, elbow, elbow + 2], 1], small[[elbow - 2, elbow, elbow + 2], 0])
         inwards = side * (line - columns[low])
         assert inwards.max() < 0.18 * unit * division.scale
+
+
+def _hanging(image: Rgb, inside: Mask, joints: Doubles) -> None:
+    """Cloth that hangs from the left forearm, outside of the body."""
+    drop = np.array([0.45, 0.25]) * torso_length(joints)
+    corners = np.array([joints[13], joints[15], joints[15] + drop, joints[13] + drop]).round().astype(np.int32)
+    cv2.fillPoly(image, [corners], (0.7, 0.1, 0.1))
+    cv2.fillPoly(inside.view(np.uint8), [corners], (1,))
+
+
+def test_what_hangs_from_an_arm_is_refused() -> None:
+    joints = figure("standing_front")
+    image, inside = painted(joints, skirt=False)
+    division = labelled(image, inside.astype(np.float32), joints)
+    judge_carried(division.labels, joints * division.scale)
+    _hanging(image, inside, joints)
+    division = labelled(image, inside.astype(np.float32), joints)
+    with pytest.raises(EngineError) as refused:
+        judge_carried(division.labels, joints * division.scale)
+    assert refused.value.details["reason"] == "arm_carries"
+
+
+def _torn(joints: Doubles, image: Rgb, inside: Mask, wanted: str) -> dict[Layer, Torn]:
+    alpha = inside.astype(np.float32)
+    division = labelled(image, alpha, joints)
+    layers = sheets(image, alpha, shares_of(division.labels, inside.shape), joints)
+    target = retargeted(joints, figure(wanted), turn_head=False)
+    return torn(division, joints, bent_sheets(layers, joints, target, inside.shape, 0.5))
+
+
+def test_a_coat_whose_sleeves_are_one_with_it_is_torn_by_raising_the_arms_alone() -> None:
+    joints = closed_stance(0.16)
+    image, inside = painted(joints, skirt=False)
+    assert not any(arm.sleeve or arm.hand for arm in _torn(joints, image, inside, "arms_out").values())
+    unit = torso_length(joints)
+    out = np.array([0.1 * unit, 0])
+    coat = np.array([joints[11] + out, joints[15] + out, joints[16] - out, joints[12] - out]).round().astype(np.int32)
+    cv2.fillPoly(image, [coat], _SHIRT)
+    cv2.fillPoly(inside.view(np.uint8), [coat], (1,))
+    assert all(arm.sleeve for arm in _torn(joints, image, inside, "arms_out").values())
+    assert not any(arm.sleeve for arm in _torn(joints, image, inside, "standing_front").values())
+
+
+@pytest.mark.parametrize(
+    ("arm", "reason"), [(Torn(1.0, 0.0), "arm_joined"), (Torn(0.0, 0.3), "hand_at_body"), (Torn(0.4, 0.1), None)]
+)
+def test_torn_cloth_is_refused_with_what_would_do(arm: Torn, reason: str | None) -> None:
+    if reason is None:
+        judge_torn([arm])
+        return
+    with pytest.raises(EngineError, match="Please send a photo") as refused:
+        judge_torn([arm])
+    assert refused.value.details["reason"] == reason
