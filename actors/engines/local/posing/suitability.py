@@ -62,6 +62,8 @@ _HEAD_TURN = 0.55
 _SHORTEST = {"arm": 0.26, "leg": 0.44}
 _SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
 """Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
+_HEAD_ROOM = 0.5
+"""The head and its hair are no farther to both sides, in torso lengths."""
 _SOLID, _CUT = 0.7, 0.08
 """Alpha that certainly is the person's, and how much of that may touch the border, relative to the torso."""
 _FLIES, _CARRIED = 0.17, 0.035
@@ -111,8 +113,11 @@ def judge_cut(alpha: Plane, figure: Doubles) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED.
     """
-    most = max(_CUT * torso_length(figure), 3)
-    if (alpha[0] > _SOLID).sum() > most:
+    unit = torso_length(figure)
+    most = max(_CUT * unit, 3)
+    # What else hangs from the ceiling is nobody's head.
+    left, right = (max(0, round(float(figure[HEAD][0]) + side * _HEAD_ROOM * unit)) for side in (-1, 1))
+    if (alpha[0, left:right] > _SOLID).sum() > most:
         _refuse(
             "source",
             "head_out_of_frame",
