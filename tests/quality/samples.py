@@ -86,11 +86,20 @@ def _heads() -> Iterator[Pair]:
 
 
 def _poses(scratch: Path) -> Iterator[Pair]:
+    unsuitable = FailureCode.POSE_EXTRACTION_FAILED.value
     for preset in POSE_PRESETS:
         config = PoseChangeConfig(target_pose=preset)
-        yield Pair(f"man_standing + {preset}", Mode.POSE_CHANGE, _MAN, None, config)
-    for source, reference in ((_MAN, _MAN_ARMS_UP), (_MAN_ARMS_OUT, _MAN), (_MAN_ARMS_UP, _MAN_ARMS_OUT)):
-        yield Pair(f"{source.stem} + {reference.stem}", Mode.POSE_CHANGE, source, reference, PoseChangeConfig())
+        # With the arms up two joints of twelve are found elsewhere: the check of the outcome refuses it.
+        expected = unsuitable if preset == "arms_raised" else DONE
+        yield Pair(f"man_standing + {preset}", Mode.POSE_CHANGE, _MAN, None, config, expected)
+    for source, reference, expected in (
+        (_MAN, _MAN_ARMS_UP, DONE),
+        (_MAN_ARMS_OUT, _MAN, DONE),
+        (_MAN_ARMS_UP, _MAN_ARMS_OUT, unsuitable),  # closed legs in black trousers: nothing shows where one ends
+    ):
+        yield Pair(
+            f"{source.stem} + {reference.stem}", Mode.POSE_CHANGE, source, reference, PoseChangeConfig(), expected
+        )
     for trial in pose.trials():
         source, reference = trial.write(scratch)
         config = PoseChangeConfig(target_pose=trial.preset, size=Size.LARGE)
