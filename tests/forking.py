@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -192,6 +193,7 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(order.environment)
     time.tzset()
+    tempfile.tempdir = None  # what was found out of the other environment
     sys.argv[1:] = order.arguments
     exec(compile(order.code, "<test>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the tests' own
 
