@@ -15,6 +15,7 @@ from typing import get_args
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from PIL import Image
 
 from actors.engines.local.arrays import Rgb8
@@ -69,7 +70,7 @@ def main() -> int:
                 wanted = [trial for trial in wanted if trial.name.startswith(arguments.only)]
             wanted = wanted[: arguments.most]
             if arguments.verdicts is not None:
-                _keep(where, Mode(mode.upper()), arguments.verdicts)
+                _keep(wanted, where, arguments.verdicts)
                 continue
             _try(wanted, photos, runtimes, where, part)
     return 0
@@ -85,17 +86,21 @@ def _try(wanted: list[Trial], photos: Path, runtimes: RememberingRuntimes, where
             seen = ended(trial, photos, runtimes)
             verdict = said.get(f"{trial.mode.value} {trial.name}", {}).get(seen.output or "")
             ending = seen.outcome, seen.message, round(seen.seconds, 2), seen.output, seen.measures, verdict
-            row = Row(trial.name, trial.mode.value, trial.expected, *ending)
+            row = Row(trial.name, trial.mode.value, trial.expected, *ending, trial.itself)
             rows.append(row)
             _save(where, trial, seen)
             tiles.append(_tile(row, seen))
             print(" | ".join((row.mode, *tiles[-1].lines)), flush=True)
         title = f"{wanted[0].mode.value}, {part}"
         write_sheet(where / f"sheet-{first // _ON_A_SHEET:02d}.png", title, tiles, side=_SIDE)
-        report = {"numbers": numbers(rows), "trials": rows}
-        (where / "numbers.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+        _report(rows, where)
     told = msgspec.json.encode(numbers(rows)).decode()
     print(f"\n{part}: {told}\nSheets, pictures and numbers are in {where}/", flush=True)
+
+
+def _report(rows: list[Row], where: Path) -> None:
+    report = {"numbers": numbers(rows), "trials": rows}
+    (where / "numbers.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
 
 
 def _save(where: Path, trial: Trial, seen: Ended) -> None:
@@ -119,19 +124,30 @@ def _tile(row: Row, seen: Ended) -> Tile:
     return Tile(shown, (f"{row.name} {row.expected}", f"{row.outcome} {told}", row.message or ""), good)
 
 
-def _keep(where: Path, mode: Mode, said: Path) -> None:
-    """Add to the verdicts what `said` tells of the outcomes of the last run."""
+def _keep(wanted: list[Trial], where: Path, said: Path) -> None:
+    """Add what `said` tells of the outcomes of the last run to the verdicts, and bring its numbers up to date."""
     report = msgspec.json.decode((where / "numbers.json").read_bytes())
-    rows = {row.name: row for row in msgspec.convert(report["trials"], list[Row])}
+    known = {trial.name: trial for trial in wanted}
+    rows = {
+        row.name: structs.replace(row, expected=known[row.name].expected, itself=known[row.name].itself)
+        for row in msgspec.convert(report["trials"], list[Row])
+        if row.name in known
+    }
     kept = read_verdicts()
     for name, verdict in _lines(said):
         row = rows.get(name)
         if row is None or row.output is None:
             print(f"{name}: no outcome in {where}", file=sys.stderr)
             continue
-        kept.setdefault(f"{mode.value} {name}", {})[row.output] = verdict
+        kept.setdefault(f"{row.mode} {name}", {})[row.output] = verdict
     ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
     VERDICTS.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
+    told = [
+        structs.replace(row, verdict=kept.get(f"{row.mode} {name}", {}).get(row.output or ""))
+        for name, row in rows.items()
+    ]
+    _report(told, where)
+    print(msgspec.json.encode(numbers(told)).decode())
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Verdict]]:

@@ -74,9 +74,9 @@ def test_what_is_not_there_is_not_tried(manifest: Manifest, tmp_path: Path) -> N
     assert not list(tried(manifest, tmp_path))
 
 
-def row(outcome: str, expected: str = MADE, verdict: Verdict | None = None) -> Row:
-    output = "0" if outcome == "done" else None
-    return Row("a", "HEAD_SWAP", expected, outcome, None, 1.0, output, {}, verdict)
+def row(outcome: str, expected: str = MADE, verdict: Verdict | None = None, blotches: float | None = None) -> Row:
+    output, itself = "0" if outcome == "done" else None, blotches is not None
+    return Row("a", "HEAD_SWAP", expected, outcome, None, 1.0, output, {"blotches": blotches}, verdict, itself)
 
 
 def test_shares_are_of_what_was_made_and_false_refusals_of_what_should_have_been() -> None:
@@ -86,11 +86,14 @@ def test_shares_are_of_what_was_made_and_false_refusals_of_what_should_have_been
             row("done", verdict="garbage"),
             row("POSE_EXTRACTION_FAILED"),
             row("POSE_EXTRACTION_FAILED", "refused: head turned"),
+            row("done", blotches=0.0),
+            row("done", blotches=0.2),
         ]
     )
     assert (told.asked, told.made, told.refused) == (4, 2, {"POSE_EXTRACTION_FAILED": 2})
     assert (told.usable, told.usable_of_asked, told.sellable, told.garbage) == (0.5, 0.25, 0.5, 0.5)
     assert told.false_refusals == pytest.approx(1 / 3)
+    assert told.untouched == 0.5
 
 
 def test_no_share_is_told_while_an_outcome_is_unseen() -> None:

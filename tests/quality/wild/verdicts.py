@@ -9,6 +9,9 @@ from msgspec import Struct
 
 VERDICTS = Path(__file__).parent / "verdicts.json"
 
+_BLOTCH = 0.01
+"""What is smaller, in squares of the face's height, isn't seen."""
+
 Verdict = Literal["sellable", "acceptable", "wrong", "garbage"]
 """The rubric of docs/quality.md."""
 
@@ -17,7 +20,10 @@ Verdicts = dict[str, dict[str, Verdict]]
 
 
 class Row(Struct, frozen=True, omit_defaults=True):
-    """One trial in the report; `verdict` is None where nobody has looked at just this outcome."""
+    """One trial in the report; `verdict` is None where nobody has looked at just this outcome.
+
+    `itself`: the head went back where it came from, which is no edit that anybody orders.
+    """
 
     name: str
     mode: str
@@ -28,12 +34,14 @@ class Row(Struct, frozen=True, omit_defaults=True):
     output: str | None
     measures: Mapping[str, float | None]
     verdict: Verdict | None = None
+    itself: bool = False
 
 
 class Numbers(Struct, frozen=True):
     """A mode in numbers. Shares are None where there is nothing to share, or not all has been looked at.
 
-    `false_refusals`: of what should have been made; `usable` (sellable or acceptable) and `garbage`: of what was made.
+    `false_refusals`: of what should have been made; `usable` (sellable or acceptable) and `garbage`: of what was made;
+    `untouched`: of the heads that went back where they came from, those that left nothing but thin seams.
     """
 
     asked: int
@@ -45,6 +53,7 @@ class Numbers(Struct, frozen=True):
     usable_of_asked: float | None
     sellable: float | None
     garbage: float | None
+    untouched: float | None
     seconds: float | None
 
 
@@ -60,6 +69,8 @@ def read_verdicts(path: Path = VERDICTS) -> Verdicts:
 def numbers(rows: Iterable[Row]) -> Numbers:
     """What `rows` of one mode come to."""
     rows = list(rows)
+    back = [row for row in rows if row.itself and row.output is not None]
+    rows = [row for row in rows if not row.itself]
     made = [row for row in rows if row.output is not None]
     seen = [row for row in made if row.verdict is not None]
     codes = sorted({row.outcome for row in rows if row.output is None})
@@ -80,5 +91,6 @@ def numbers(rows: Iterable[Row]) -> Numbers:
         usable_of_asked=None if usable is None else usable * len(made) / len(rows),
         sellable=share("sellable"),
         garbage=share("garbage"),
+        untouched=sum((row.measures["blotches"] or 0) < _BLOTCH for row in back) / len(back) if back else None,
         seconds=sum(row.seconds for row in rows) / len(rows) if rows else None,
     )
