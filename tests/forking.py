@@ -100,8 +100,8 @@ def start(
     stderr: IO[Any] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Process:
-    """A process that runs `code` with these arguments, and reads nothing."""
-    if sys.platform != "linux":
+    """A process that runs `code` with these arguments, and reads nothing; a new Python where it is told of PYTHON..."""
+    if sys.platform != "linux" or any(name.startswith("PYTHON") for name in environment):
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=environment,
