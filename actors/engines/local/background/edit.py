@@ -54,7 +54,9 @@ _EFFORTS = {
 _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 """Long edge in pixels at which the edge's colours are solved for."""
 
-_SURE_FACE = 0.7
+_SURE_FACE, _LIKELY_BODY = 0.7, 0.3
+"""A face alone has to be a sure one: flowers and cats come close. A body is looked at again when its joints are found.
+"""
 _NOBODY = (
     "No person was found in the photo. Please send one in which a person can be seen clearly: not too small, "
     "well lit, and at least from the head to the chest."
@@ -147,10 +149,9 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     """
     step("Finding the person")
     found = faces(photo.image, runtimes)
-    person = pose(photo.image, runtimes)
+    person = pose(photo.image, runtimes, at_least=_LIKELY_BODY)
     if person is not None and person.certainty < 0.5:  # rather none than one
         person = None
-    # A face alone has to be a sure one: flowers and cats come close.
     if person is None and not any(face.score > _SURE_FACE for face in found):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
     coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)

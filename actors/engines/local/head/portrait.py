@@ -84,7 +84,7 @@ def portrait(
         coarse = subject(image, runtimes)
         if effort.mirror_all:
             coarse = (coarse + subject_mirrored(image, runtimes)) / 2
-        coarse = of_people(coarse, moved_pose, boxes, image, people(image, runtimes))
+        coarse = of_people(coarse, people(image, runtimes), moved_pose, boxes)
         fine = refined_matte(image, coarse, moved_pose, boxes, effort, _untold)
         alpha = np.where(np.isfinite(fine), fine, coarse)
     return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)

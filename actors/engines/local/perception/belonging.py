@@ -1,9 +1,10 @@
-"""What of a coarse matte belongs to a person.
+"""What of a picture belongs to its people: the agreement of those who know them.
 
-What stands out in a picture isn't always a person: a tower behind them, a flower, a piece of furniture does too. The
-rough silhouette that comes with the pose knows persons, but neither their edge nor what they hold. Here the two are
-brought together: large or doubtful parts away from the silhouette go, limbs that only the silhouette has come in. Where
-both are in doubt, colours decide: whether they are more like the person's or like those of the rest of the picture.
+One network knows what stands out and where it ends, but takes a tower for the subject; another knows people, but not
+their edge nor what they hold; the silhouette that comes with a pose knows one person of several. What the first two
+both see stays, what both deny stays away. What only one of them sees is judged part by part: what stands out and
+touches somebody is held, worn or sat on by them, unless it is large; what only people are known by comes in where a
+face, hips or a limb was found in it.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
@@ -11,180 +12,106 @@ both are in doubt, colours decide: whether they are more like the person's or li
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane, Points, Rgb, Rgb8, as_rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Points
 from actors.engines.local.perception.detections import Detection
-from actors.engines.local.perception.likeness import background_likeness
-from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk, tallness
+from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
+from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk
 
 _SIDE = 320
-"""Long edge in pixels at which parts are judged: the silhouette isn't finer."""
-_NEAR, _CLOSE = 0.045, 0.012
-"""What is nearer than this share of the person's height is clothes and hair; beside something that goes, this near."""
-_LARGE = 0.25
-"""A part as large as this share of the silhouette isn't something that a person holds."""
-_MISTAKEN = 0.5
-"""With so much that has to go, relative to the silhouette, the network took something else for the subject."""
-_FIRST_JOINT = 11
-"""Key points from here on are the body's, the ones before the face's."""
-_DOUBTFUL = 0.72
-"""Mean alpha below which a part away from the silhouette is a guess."""
+"""Long edge in pixels at which parts are judged: the networks know no finer."""
+_NEAR = 4
+"""So near to a person, in those pixels, the two networks differ by the place of an edge only."""
+_LARGE = 0.5
+"""What together is as large as this share of the people isn't held, worn or sat on by them."""
+_DOUBTFUL = 0.6
+"""Mean alpha below which a part that no person explains is a guess."""
+_THEIRS = 0.3
+"""A part that stands alone is somebody's when this share of it is a person."""
+_AGREED = 0.4
+"""With less than this share of what two see in common, they speak of different things."""
+_SURE_FACE = 0.7
+"""A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
-_ALIKE, _OWN = 1.75, -0.75
-"""Likeness to the background above which a part is its, and below which it is the person's."""
-_NOTEWORTHY = 0.004
-"""A part smaller than this share of the silhouette is left as it is."""
+def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
+    """What `salient` (h, w) shows of people, with what it lacks of them; nothing where no two witnesses agree.
 
-
-def of_people(
-    alpha: Plane,
-    person: Pose | None,
-    faces: Sequence[Detection],
-    image: Rgb8 | None = None,
-    likely: Plane | None = None,
-) -> Plane:
-    """`alpha` (h, w) without what has nothing to do with a person, and with what surely has.
-
-    With the `image` (h, w, 3) its colours have a say too, against which `likely` (h, w) can speak for a person.
+    `likely` (h, w) is how likely each pixel shows a person. All that is returned is in one of the two.
     """
-    height, width = alpha.shape
+    height, width = salient.shape
     scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.clip(resized(alpha, *size), 0, 1)
-    anchors = [(face.box[:2] + face.box[2:]) / 2 * scale for face in faces]
+    alpha, seen = np.clip(resized(salient, *size), 0, 1), np.clip(resized(likely, *size), 0, 1)
+    silhouette = np.zeros_like(alpha) if person is None else np.clip(resized(person.silhouette, *size), 0, 1)
+    if max(_in_common(alpha, seen), _in_common(alpha, silhouette), _in_common(seen, silhouette)) < _AGREED:
+        return np.zeros_like(salient)
+    figures = _figures(person, faces, seen, scale)
+    body = (seen > 0.5) | (silhouette > 0.5)
+    keep = _without_islands(alpha, body, figures)
+    keep *= _without_things(alpha * keep, body, figures)
+    keep *= _without_islands(alpha * keep, body, figures)
+    added = _missing(alpha * keep, seen, figures)
+    # Well inside a person a doubt is a light sleeve or a shadow, not a hole.
+    solid = gaussian((shrunk(seen > 0.9, 3) & (alpha * keep > 0.3)).astype(np.float32), 1.0)
+    added = np.maximum(added, solid)
+    return np.maximum(salient * resized_linear(keep, width, height), resized_linear(added, width, height))
+
+
+def opened(mask: Mask) -> Mask:
+    """`mask` without what is thin: two coarse outlines always differ by that much."""
+    return mask & grown(shrunk(mask, 2), 3)
+
+
+def _in_common(first: Plane, second: Plane) -> float:
+    """Intersection over union of two outlines."""
+    return float(((first > 0.5) & (second > 0.5)).sum()) / max(1.0, float(((first > 0.5) | (second > 0.5)).sum()))
+
+
+def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Sequence[Points]:
+    """Where somebody was found: the middle of each face, and of each body its hips."""
+    places = [(face, (face.box[:2] + face.box[2:]) / 2 * scale) for face in faces]
+    found = [place for face, place in places if face.score > _SURE_FACE or any(v > 0.5 for v in _at(seen, [place]))]
     if person is None:
-        return alpha * resized_linear(_kept_parts(small, None, anchors), width, height)
-    anchors += [point * scale for point in person.others]
-    silhouette = np.clip(resized(person.silhouette, *size), 0, 1)
-    seen = None if likely is None else np.clip(resized(likely, *size), 0, 1)
-    keep = _kept_parts(small, silhouette, anchors) * _without_strangers(small, silhouette, anchors, seen)
-    joints = [point * scale for point in person.points[_FIRST_JOINT:][person.visible[_FIRST_JOINT:] > 0.5]]
-    # Well inside the silhouette a doubt is a dark coat or a shadow, not a hole.
-    solid = gaussian((shrunk(silhouette > 0.85, 4) & (small > 0.2)).astype(np.float32), 1.5)
-    missing = _missing(small * keep, silhouette, joints)
-    likeness = None if image is None else _likeness(as_rgb(resized(image, *size)), small * keep, silhouette)
-    if likeness is not None:
-        # The silhouette is a rough guess: where it alone speaks for a person, colours mustn't speak for the background.
-        trusted = np.clip(1.25 - gaussian(likeness, 5.0), 0, 1)
-        missing *= trusted if seen is None else np.maximum(trusted, seen)
-        lost, found = _by_colour(likeness, np.maximum(small * keep, solid), silhouette, joints)
-        keep, missing = keep * lost, np.maximum(missing * lost, found)
-    added = np.maximum(solid, missing)
-    return np.maximum(alpha * resized_linear(keep, width, height), resized_linear(added, width, height))
+        return found
+    hips = (person.points[LEFT_HIP] + person.points[RIGHT_HIP]) / 2
+    return [*found, hips * scale, *(other * scale for other in person.others)]
 
 
-def without_islands(alpha: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
-    """`alpha` (h, w) without small parts that lie apart from the person, as solving the edge may leave some."""
-    height, width = alpha.shape
-    scale = _SIDE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    silhouette = None if person is None else np.clip(resized(person.silhouette, *size), 0, 1)
-    anchors = [(face.box[:2] + face.box[2:]) / 2 * scale for face in faces]
-    anchors += [] if person is None else [point * scale for point in person.others]
-    keep = _kept_parts(np.clip(resized(alpha, *size), 0, 1), silhouette, anchors)
-    return alpha * resized_linear(keep, width, height)
-
-
-def _likeness(image: Rgb, alpha: Plane, silhouette: Plane) -> Plane | None:
-    """How much likelier each pixel's colours are in the background than in the person; None if too little is sure."""
-    body = silhouette > 0.3
-    front = shrunk((silhouette > 0.7) & (alpha > 0.8), 2)
-    if not front.any():
-        return None
-    back = ~grown(body, max(2, round(0.02 * tallness(body)))) & (alpha < 0.1)
-    return gaussian(background_likeness(image, front, back), 1.5) if back.any() else None
-
-
-def _by_colour(likeness: Plane, alpha: Plane, silhouette: Plane, joints: Sequence[Points]) -> tuple[Plane, Plane]:
-    """Weights that drop what has the background's colours, and what has the person's, to be added.
-
-    Neither touches what silhouette and `alpha` agree on.
-    """
-    least = _NOTEWORTHY * float((silhouette > 0.3).sum())
-    theirs = (alpha > 0.3) & (likeness > _ALIKE) & (silhouette < 0.6)
-    labels, stats = components(theirs)
-    # What stays close to the silhouette is hair in a rim of light, not a part of the background.
-    away = ~grown(silhouette > 0.3, max(2, round(0.015 * _SIDE)))
-    drop = (stats[:, 4] > least) & (np.bincount(labels[away], minlength=len(stats)) > 0.3 * stats[:, 4])
-    drop[0] = False
-    lost = 1 - gaussian(grown(drop[labels], 1).astype(np.float32), 1.0) * (silhouette < 0.6)
-
-    own = (alpha < 0.5) & (likeness < _OWN) & (silhouette > 0.35)
-    labels, stats = components(own & grown(shrunk(own, 1), 1))
-    near = np.zeros(len(stats), np.bool_)
-    for x, y in joints:
-        around = slice(max(0, int(y) - 6), max(0, int(y) + 7)), slice(max(0, int(x) - 6), max(0, int(x) + 7))
-        near[labels[around].ravel()] = True
-    near &= stats[:, 4] > least
-    near[0] = False
-    found = gaussian(near[labels].astype(np.float32), 1.0) * (silhouette > 0.25)
-    return lost, np.maximum(found, _gaps(likeness, alpha, silhouette))
-
-
-def _gaps(likeness: Plane, alpha: Plane, silhouette: Plane) -> Plane:
-    """Gaps in `alpha` that lie in the silhouette as a whole and don't show the background: clothes, not openings."""
-    labels, stats = components(alpha < 0.5)
-    areas = np.maximum(stats[:, 4], 1)
-    fill = np.bincount(labels.ravel(), weights=silhouette.ravel()) > 0.85 * areas
-    fill &= np.bincount(labels.ravel(), weights=likeness.ravel()) < 0.75 * areas
-    fill[0] = False
-    return gaussian(grown(fill[labels], 2).astype(np.float32), 1.0)
-
-
-def _missing(alpha: Plane, silhouette: Plane, joints: Sequence[Points]) -> Plane:
-    """The silhouette around limbs, each with a joint in it, that `alpha` lacks.
-
-    0 elsewhere, where `alpha` knows the edge better.
-    """
-    lacking = (silhouette > 0.7) & (alpha < 0.5)
-    labels, _ = components(grown(shrunk(lacking, 1), 2))
-    limbs = np.isin(labels, [label for label in _at(labels, joints) if label]) & lacking
-    around = gaussian(grown(limbs, 5).astype(np.float32), 2.0)
-    return np.clip((silhouette - 0.3) / 0.4, 0, 1) * around
-
-
-def _kept_parts(alpha: Plane, silhouette: Plane | None, anchors: Sequence[Points]) -> Plane:
-    """Weights that keep the parts that are large, or hold a face, or lie in the silhouette."""
+def _without_islands(alpha: Plane, body: Mask, figures: Sequence[Points]) -> Plane:
+    """Weights that keep the parts with somebody in them."""
     labels, stats = components(alpha > 0.3)
-    areas = stats[:, 4].astype(np.float64)
-    areas[0] = 0
-    if len(areas) <= 2:  # the outside and one part
-        return np.ones_like(alpha)
-    keep = areas > 0.3 * areas.sum()
-    if silhouette is not None:
-        keep |= np.bincount(labels[silhouette > 0.5], minlength=len(areas)) > 0.15 * areas
-    keep[_at(labels, anchors)] = True
+    keep = np.bincount(labels[body], minlength=len(stats)) > _THEIRS * stats[:, 4]
+    keep[_at(labels, figures)] = True
     keep[0] = False
-    return gaussian(grown(keep[labels], 4).astype(np.float32), 1.0)
+    return gaussian(grown(keep[labels], 3).astype(np.float32), 1.0)
 
 
-def _without_strangers(alpha: Plane, silhouette: Plane, anchors: Sequence[Points], likely: Plane | None) -> Plane:
-    """Weights that drop what hangs together with the person in the matte, but is away from the silhouette."""
-    body = silhouette > 0.3
-    if not body.any():
-        return np.ones_like(alpha)
-    tall = tallness(body)
-    away = (alpha > 0.3) & ~grown(body, max(2, round(_NEAR * tall)))
-    labels, stats = components(away)
-    areas = stats[:, 4].astype(np.float64)
-    sure = np.bincount(labels.ravel(), weights=alpha.ravel()) / np.maximum(areas, 1)
-    drop = (areas > _LARGE * body.sum()) | (sure < _DOUBTFUL)
-    drop[_at(labels, anchors)] = False
-    drop[0] = False
-    if not drop.any():
-        return np.ones_like(alpha)
-    if float(areas[drop].sum()) > _MISTAKEN * float(body.sum()):
-        # Something behind them stood out more than the person: only who knows persons can tell the edge.
-        known = silhouette if likely is None else (2 * silhouette + likely) / 3
-        return np.clip((known - 0.45) / 0.2, 0, 1)
-    gone: Mask = grown(drop[labels], max(2, round(_NEAR * tall))) & ~grown(body, max(1, round(_CLOSE * tall)))
+def _without_things(alpha: Plane, body: Mask, figures: Sequence[Points]) -> Plane:
+    """Weights that drop what stands out beside people, but can't be theirs: too much of it, or doubtful."""
+    labels, stats = components(shrunk((alpha > 0.3) & ~grown(body, _NEAR), 1))
+    areas = np.maximum(stats[:, 4], 1).astype(np.float64)
+    people = float(((alpha > 0.5) & body).sum())
+    sure = np.bincount(labels.ravel(), weights=alpha.ravel()) / areas
+    drop = (sure < _DOUBTFUL) & (areas > 0.01 * people)
+    drop |= float(areas[1:].sum()) > _LARGE * people
+    drop[[0, *_at(labels, figures)]] = False
+    gone = grown(drop[labels], _NEAR + 1) & ~body
     return 1 - gaussian(gone.astype(np.float32), 1.0)
 
 
-def _at(labels: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]", points: Sequence[Points]) -> list[int]:
-    """The labels at `points`, of those that lie inside."""
-    height, width = labels.shape
+def _missing(alpha: Plane, seen: Plane, figures: Sequence[Points]) -> Plane:
+    """The parts of people, each with somebody's face or hips in it, that `alpha` lacks; 0 elsewhere."""
+    labels, stats = components(opened((seen > 0.7) & (alpha < 0.5)))
+    chosen = np.zeros(len(stats), np.bool_)
+    chosen[_at(labels, figures)] = True
+    chosen[0] = False
+    return np.clip((seen - 0.4) / 0.4, 0, 1) * gaussian(grown(chosen[labels], 3).astype(np.float32), 1.0)
+
+
+def _at(plane: "NDArray[np.int32] | Floats", points: Sequence[Points]) -> list[int]:
+    """The values at `points`, of those that lie inside."""
+    height, width = plane.shape
     places = [(int(point[1]), int(point[0])) for point in points]
-    return [int(labels[y, x]) for y, x in places if 0 <= y < height and 0 <= x < width]
+    return [plane[y, x] for y, x in places if 0 <= y < height and 0 <= x < width]

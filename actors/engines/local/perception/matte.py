@@ -10,11 +10,11 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import of_people, without_islands
+from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
-from actors.engines.local.perception.people import people
+from actors.engines.local.perception.people import people_among
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
 from actors.engines.local.raster import extent, gaussian, grown, resized, resized_linear, shrunk
@@ -83,17 +83,18 @@ def coarse_matte(
     `step` is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
-    alpha, likely = subject(image, runtimes), people(image, runtimes)
+    salient = subject(image, runtimes)
+    likely = people_among(salient, image, runtimes)
     step("Looking closer at the person")
-    body = _body_box(of_people(alpha, person, faces, image, likely))
+    body = _body_box(of_people(salient, likely, person, faces))
+    alpha = salient
     if effort.mirror_all or body is None or not _is_closer(body, image):
         alpha = (alpha + subject_mirrored(image, runtimes)) / 2
     if body is not None and _is_closer(body, image):
-        closer = subject_mirrored(body.of(image), runtimes)
-        # Of somebody small the first look knows little but the place.
-        share = 1.0 if max(body.width, body.height) < 0.5 * max(alpha.shape) else 0.5
-        alpha = _put(alpha, closer, body, share)
-    alpha = _to_the_border(of_people(alpha, person, faces, image, likely))
+        alpha = _put(alpha, subject_mirrored(body.of(image), runtimes), body, 0.5)
+    # What both took for a person at first sight stays, whatever a closer look makes of it.
+    alpha = np.maximum(alpha, np.minimum(salient, likely))
+    alpha = _to_the_border(of_people(alpha, likely, person, faces))
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
@@ -128,7 +129,7 @@ def refined_matte(
         step("Cutting out the hair")
         part = head.of(coarse)
         alpha = _put(alpha, _solved(head.of(image), part, effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER), head)
-    return np.clip((without_islands(alpha, person, faces) - 0.02) / 0.96, 0, 1)
+    return np.clip((alpha - 0.02) / 0.96, 0, 1)
 
 
 def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Box | None:

@@ -70,7 +70,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
-        coarse = of_people(subject(image, runtimes), inside, nobody, image, people(image, runtimes))
+        coarse = of_people(subject(image, runtimes), people(image, runtimes), inside, nobody)
     coarse = _with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):

@@ -1,0 +1,67 @@
+"""What belongs to people, from what two networks say: on drawn shapes, without the networks."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Plane
+from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.detections import Detection
+
+_EDGE = 6
+"""So near to an edge nothing is asked."""
+
+
+def shapes(*boxes: tuple[int, int, int, int], alpha: float = 1) -> Plane:
+    """Rectangles (left, top, right, bottom) of `alpha` on an empty plane of 320 x 320."""
+    plane = np.zeros((320, 320), np.float32)
+    for left, top, right, bottom in boxes:
+        plane[top:bottom, left:right] = alpha
+    return plane
+
+
+def within(plane: Plane, box: tuple[int, int, int, int]) -> Plane:
+    left, top, right, bottom = box
+    return plane[top + _EDGE : bottom - _EDGE, left + _EDGE : right - _EDGE]
+
+
+def face_in(box: tuple[int, int, int, int], score: float) -> Detection:
+    return Detection(score, np.array(box, np.float32), np.zeros((6, 2), np.float32))
+
+
+MAN, WOMAN = (40, 60, 110, 300), (200, 60, 270, 300)
+BAG, TOWER, LAMP = (110, 160, 150, 220), (110, 20, 170, 300), (180, 20, 300, 200)
+
+
+def test_what_both_see_stays_whole_and_what_both_deny_stays_away() -> None:
+    found = of_people(shapes(MAN, WOMAN), shapes(MAN, WOMAN), None, [])
+    assert within(found, MAN).min() > 0.99
+    assert within(found, WOMAN).min() > 0.99
+    assert found[:50].max() == 0
+
+
+@pytest.mark.parametrize(("thing", "kept"), [(BAG, True), (TOWER, False), (LAMP, False)], ids=["bag", "tower", "lamp"])
+def test_what_touches_somebody_and_is_small_is_theirs(thing: tuple[int, int, int, int], *, kept: bool) -> None:
+    found = of_people(shapes(MAN, thing), shapes(MAN), None, [])
+    assert within(found, MAN).min() > 0.99
+    assert (within(found, thing) > 0.5).mean() == (1 if kept else 0)
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.9, True), (None, False)])
+def test_a_face_brings_in_a_figure_that_does_not_stand_out(score: float | None, *, kept: bool) -> None:
+    faces = [] if score is None else [face_in((215, 70, 255, 110), score)]
+    found = of_people(shapes(MAN), shapes(MAN, WOMAN), None, faces)
+    assert (within(found, WOMAN) > 0.9).mean() == (1 if kept else 0)
+
+
+def test_a_face_that_both_deny_brings_nothing_in() -> None:
+    assert within(of_people(shapes(MAN), shapes(MAN), None, [face_in((215, 70, 255, 110), 0.9)]), WOMAN).max() == 0
+
+
+def test_a_light_sleeve_is_not_half_transparent() -> None:
+    sleeve = (40, 150, 110, 200)
+    doubtful = np.minimum(shapes(MAN), 1 - 0.45 * shapes(sleeve))
+    assert within(of_people(doubtful, shapes(MAN), None, []), sleeve).min() > 0.95
+
+
+def test_where_no_two_agree_nobody_is_found() -> None:
+    assert of_people(shapes(WOMAN), shapes(MAN), None, [face_in((60, 70, 90, 100), 0.9)]).max() == 0
