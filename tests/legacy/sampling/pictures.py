@@ -18,13 +18,17 @@ _WITH_FILES = 4
 _MOST = 2_000
 _NOBODYS = 5
 _SAMPLES: Final = Path(__file__).parents[3] / "samples"
-_PERSON: Final = "man_standing.jpg"
+_SOURCES: Final = {
+    "HEAD_SWAP": "hopper.jpg",
+    "BACKGROUND_CHANGE": "hopper.jpg",
+    "POSE_CHANGE": "man_standing.jpg",
+}
 _REFERENCES: Final = {
     "HEAD_SWAP": "figure_standing.jpg",
     "BACKGROUND_CHANGE": "background_china.jpg",
     "POSE_CHANGE": "figure_arms_raised.jpg",
 }
-"""What may stand for a waiting task's reference, by its mode."""
+"""What may stand for a waiting task's photos, by its mode."""
 
 
 class FilesWritten(Struct, frozen=True):
@@ -63,10 +67,10 @@ class Pictures:
 
     def add(self, draft: TaskDraft, *, counts: bool) -> None:
         """Write a task's files, if it is one of those that have any."""
-        if counts and draft.status in {"pending", "processing"}:
-            self._uploads += self._photo(draft, draft.source_image, _PERSON)
+        if draft.status in {"pending", "processing"}:
+            self._uploads += self._photo(draft, draft.source_image, _SOURCES[draft.mode], counts=counts)
             if draft.reference_image is not None:
-                self._uploads += self._photo(draft, draft.reference_image, _REFERENCES[draft.mode])
+                self._uploads += self._photo(draft, draft.reference_image, _REFERENCES[draft.mode], counts=counts)
             return
         run, place = divmod(draft.index, _RUN)
         if place >= _WITH_FILES or run % self._every:
@@ -86,18 +90,20 @@ class Pictures:
                 ending = ".png" if f"{name}.png".encode() in draft.fields.get(b"result", b"") else ".jpg"
                 self._results += self._write(f"results/{task_id}/{name}{ending}", unique=True)
 
-    def _photo(self, draft: TaskDraft, name: bytes, sample: str) -> bool:
+    def _photo(self, draft: TaskDraft, name: bytes, sample: str, *, counts: bool) -> bool:
         """A photo for a task that is still to be made; all of them are one file. Whether it is a new one."""
         file_id = name.decode()
-        owners = self._owners.setdefault(file_id, set())
-        if draft.user_id is not None:
-            owners.add(draft.user_id)
+        if counts:
+            owners = self._owners.setdefault(file_id, set())
+            if draft.user_id is not None:
+                owners.add(draft.user_id)
         if file_id in self._with_photo:
             return False
         self._with_photo.add(file_id)
         path = self._directory / "uploads" / f"{file_id}.jpg"
         there = self._take_away(file_id) if file_id in self._there else False
         self._there.add(file_id)
+        path.unlink(missing_ok=True)  # of a sample before this one, and perhaps one file with others
         if sample in self._photos:
             path.hardlink_to(self._photos[sample])
         else:
@@ -109,12 +115,12 @@ class Pictures:
     def _take_away(self, file_id: str) -> bool:
         """An upload that an ended task brought, sound or not; whether there was one."""
         names = {f"uploads/{file_id}.jpg", f"uploads/{file_id}.png"}
+        there = names.isdisjoint(self._missing)
         for listed in (self._not_images, self._truncated, self._missing):
             listed[:] = [name for name in listed if name not in names]
-        there = [self._directory / name for name in names if (self._directory / name).exists()]
-        for path in there:
-            path.unlink()
-        return there != []
+        for name in names:
+            (self._directory / name).unlink(missing_ok=True)
+        return there
 
     def finish(self) -> FilesWritten:
         """Write what is nobody's, and tell what there is."""
@@ -153,6 +159,7 @@ class Pictures:
                 pass
         path = self._directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
         path.write_bytes(content)
         return True
 

@@ -155,7 +155,7 @@ def _some_config(random: Random, mode: Mode) -> _Config:
         config[random.choice(REFERENCE_FIELDS[mode])] = "(reference)"
     elif random.random() < 0.2:
         config[random.choice(REFERENCE_FIELDS[mode])] = None
-    config |= _options(random, mode)
+    config |= _options(random, mode, has_reference=has_reference)
     if random.random() < 0.4:
         config["note"] = random.choice(_NOTES)
     before, _, after = json.dumps(config, ensure_ascii=False).partition(_HERE)
@@ -164,13 +164,15 @@ def _some_config(random: Random, mode: Mode) -> _Config:
     return _Config(mode, before.encode(), after.encode(), has_reference, credits_)
 
 
-def _options(random: Random, mode: Mode) -> dict[str, Any]:
+def _options(random: Random, mode: Mode, *, has_reference: bool) -> dict[str, Any]:
     """What goes with a mode, some of it from a front end that Darkroom doesn't know."""
     match mode:
         case Mode.HEAD_SWAP:
             return {"blend_strength": round(random.random(), 2), "preserve_details": random.random() < 0.5}
         case Mode.BACKGROUND_CHANGE:
             kind = random.choice(("custom", "preset", "remove"))
+            if kind == "custom" and not has_reference:
+                kind = "remove"
             preset = {"background_preset": random.choice(BACKGROUND_PRESETS)} if kind == "preset" else {}
             return {"background_type": kind, **preset, "edge_blur": random.randint(0, 10), "color_match": True}
         case Mode.POSE_CHANGE:
