@@ -13,6 +13,7 @@ from service.accounts.store import unbalanced_users
 from service.database import Connection, Pool
 from service.legacy.records import RawTask, RawUser, whole
 from service.legacy.source import LegacyRedis
+from service.tasks import store as tasks_store
 from tests import lives
 from tests.legacy.sample import Sample, generate
 from tests.legacy.sampling.breakage import Breakage, Fate
@@ -175,6 +176,7 @@ async def test_every_column_of_a_task(connection: Connection, old: Old) -> None:
         "lease_token": 0,
         "lease_expires_at": None,
         "worker_id": None,
+        "requeued_for": None,
         "elsewhere": False,
         "taken_over_at": None,
         "queued_at": created,
@@ -234,7 +236,7 @@ async def test_a_changed_task_is_updated(connection: Connection, old: Old) -> No
     old.task(TASK, user_id, "processing")
     old.task(OTHER, user_id)
     await move(connection, old)
-    other = await row(connection, OTHER)
+    running, other = await row(connection, TASK), await row(connection, OTHER)
     old.task(TASK, user_id, progress="100")
     assert [*await differences(connection, old)] == [TASK]
     again = await move(connection, old)
@@ -242,8 +244,23 @@ async def test_a_changed_task_is_updated(connection: Connection, old: Old) -> No
     task = await row(connection, TASK)
     assert (task["status"], task["elsewhere"], task["progress"]) == ("done", False, 100)
     assert task["result"]["legacy"]["output_image"] == "/results/o.jpg"
+    # Nobody knows when it was begun: it was seen at work when its record was last written.
+    events = await tasks_store.events_of_task(connection, TASK)
+    assert [event.status for event in events] == ["processing", "done"]
+    assert [event.at for event in events] == [running["updated_at"], task["completed_at"]]
     assert await row(connection, OTHER) == other
     assert await differences(connection, old) == {}
+
+
+async def test_a_task_whose_row_was_deleted_is_imported_again(connection: Connection, old: Old) -> None:
+    """By somebody who rehearses the import; its history, kept for a day for streams, goes on."""
+    old.task(TASK, old.user("usr_1"), "pending")
+    await move(connection, old)
+    await connection.execute("DELETE FROM tasks")
+    assert (await move(connection, old)).summary["tasks"]["imported"] == 1
+    assert [event.seq for event in await tasks_store.events_of_task(connection, TASK)] == [1, 2]
+    now = datetime.now(UTC) + timedelta(days=2)
+    assert await tasks_store.histories_to_forget(connection, limit=10, now=now) == []
 
 
 async def test_a_record_that_can_be_read_by_now_leaves_the_quarantine(connection: Connection, old: Old) -> None:
