@@ -80,7 +80,7 @@ class Swap(Struct, frozen=True):
 
     `image` is the canvas with the new head. `box` is the part of the canvas that was worked on; in its pixels: `aim`
     (468, 2) where the landmarks were to go, `head` the new head's alpha, `made` what was filled in, `throat` where neck
-    shows (h, w, 0 to 1).
+    shows, and `carried` how far that came along with the head (h, w, 0 to 1).
     """
 
     image: Rgb8
@@ -89,6 +89,7 @@ class Swap(Struct, frozen=True):
     head: Plane
     made: Plane
     throat: Plane
+    carried: Plane
     warnings: list[str]
 
 
@@ -151,8 +152,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
     judge_neck(fresh, bare.body)
     step("Putting the head on")
-    throat = np.maximum(skin.share, bare.neck)
-    part = joined(colours, fresh, one_neck(colours, fresh, bare.image, throat), throat)
+    throat = np.clip(skin.share + bare.neck, 0, 1)
+    necked, carried = one_neck(colours, fresh, bare.image, throat)
+    part = joined(colours, fresh, necked, throat)
     whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height
@@ -165,6 +167,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, *size),
         made=resized_linear(bare.made, *size),
         throat=resized_linear(throat, *size),
+        carried=resized_linear(carried, *size),
         warnings=_warnings(ours, fit.scale / reduce, fresh.cut, change),
     )
 

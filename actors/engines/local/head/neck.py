@@ -21,34 +21,35 @@ _SHADE = np.float32(0.86)
 """Without it the neck is taken to be so much darker than the lower edge of the face."""
 
 
-def one_neck(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> Rgb:
-    """`body` (h, w, 3) with the head's own neck, of these `colours`, where `throat` (h, w) says that neck shows."""
+def one_neck(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> tuple[Rgb, Plane]:
+    """`body` (h, w, 3) with the head's own neck, of these `colours`, where `throat` (h, w) says that neck shows.
+
+    And how far the neck is the head's own there, (h, w) 0 to 1.
+    """
     place = head.frame
     unit = place.height
     across, down = place.coordinates(throat.shape)
     own = (head.neck > 0.6) & (throat > 0.5)
-    target = colours
-    if own.sum() < _ENOUGH * unit**2:
-        own = (head.oval > 0.9) & (throat > 0.5) & (down > place.chin - 0.16) & (np.abs(across) < 0.35)
-        target = colours * _SHADE
-        if own.sum() < _ENOUGH * unit**2:
-            return body
-        kept = np.zeros_like(throat)
-    else:
+    if own.sum() >= _ENOUGH * unit**2:
         inside = distance_to(~(own | (head.alpha > 0.5))) / np.float32(0.07 * unit)
         kept = _smooth(inside) * (1 - _smooth((down - place.chin - 0.15) / 0.4)) * head.neck * throat
-    weight = own.astype(np.float32)
-    reach = max(1.0, 0.05 * unit)
-    near = gaussian(weight, reach)
-    difference = gaussian((target - body) * weight[..., None], reach) / np.maximum(near, 1e-3)[..., None]
-    spread = smooth_fill(difference, np.clip(near * 3 - 0.5, 0, 1) * weight)
+        reach = max(1.0, 0.05 * unit)
+        near = gaussian(own.astype(np.float32), reach)
+        difference = gaussian((colours - body) * own[..., None], reach) / np.maximum(near, 1e-3)[..., None]
+        spread = smooth_fill(difference, np.clip(near * 3 - 0.5, 0, 1) * own)
+    else:
+        lower = (head.oval > 0.9) & (throat > 0.5) & (down > place.chin - 0.16) & (np.abs(across) < 0.35)
+        if lower.sum() < _ENOUGH * unit**2:
+            return body, np.zeros_like(throat)
+        kept = np.zeros_like(throat)
+        spread = (colours[lower] * _SHADE - body[lower]).mean(axis=0)
     # Folds and strands of the old neck go, its grain and its light stay.
-    grain, broad = max(0.6, 0.006 * unit), max(1.0, 0.06 * unit)
+    grain, broad = max(0.6, 0.003 * unit), max(1.0, 0.06 * unit)
     seen = np.maximum(gaussian(throat, broad), 1e-3)[..., None]
-    even = gaussian(body * throat[..., None], broad) / seen + body - gaussian(body, grain)
+    even = gaussian(body * throat[..., None], broad) / seen + (body - gaussian(body, grain)) / 2
     body = body + (even - body) * (throat * (1 - _smooth((down - place.chin - 0.1) / 0.4)))[..., None]
     levelled = body + spread * (throat * (1 - _smooth((down - place.chin - 0.25) / 0.6)))[..., None]
-    return np.clip(levelled + kept[..., None] * (colours - levelled), 0, 1).astype(np.float32)
+    return np.clip(levelled + kept[..., None] * (colours - levelled), 0, 1).astype(np.float32), kept
 
 
 def _smooth(values: Plane) -> Plane:

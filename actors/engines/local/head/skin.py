@@ -29,6 +29,8 @@ _HEAD_LIMIT = np.array([9, 4, 4], np.float32)
 _GREY = 4.0
 """Chroma below which a face is that of a black-and-white photo."""
 _EDGE_UNIT = 160
+_OTHER_HUE = 12.0
+"""So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 
@@ -147,8 +149,10 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
         return Skin(np.zeros(values.shape[:2], np.float32), None)
     middle = np.median(values[first], axis=0)
     share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first)
-    # What skin surrounds is skin in a shadow or a light.
+    # What skin surrounds is skin in a shadow or a light, unless its hue is another: paint, a tattoo, a bracelet.
     around = narrowed(widened(share > 0.5, 0.05 * shoulders), 0.05 * shoulders) & where
+    lit = np.clip(_light(values, middle), 0.1, 1.3)[..., None] * middle[1:].astype(np.float32)
+    around &= np.hypot(*np.moveaxis(values[..., 1:] - lit, -1, 0)) < _OTHER_HUE
     share = np.maximum(share, around)
     return Skin(_edged(image, share, 0.5 * shoulders), middle)
 
