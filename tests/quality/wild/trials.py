@@ -17,7 +17,8 @@ from schema.models.edits import (
 )
 from tests.quality.wild.manifest import MADE, Manifest, Part, Photo
 
-_TURNED = "refused: head turned"
+_TRIED = (MADE, "refused: head turned", "refused: a hand at the head")
+"""Heads that people would try: what is to come of them is judged too."""
 _FULL_FIGURE_PRESETS = 4
 """So many presets are tried on each photo whose pose can be changed."""
 
@@ -48,7 +49,7 @@ def _backgrounds(photos: Sequence[Photo]) -> Iterator[Trial]:
 
 def _heads(photos: Sequence[Photo]) -> Iterator[Trial]:
     """Every head that shows, turned ones too, onto another; and each that should do onto itself."""
-    able = [photo for photo in photos if photo.shows != "whole" and photo.head in (MADE, _TURNED)]
+    able = [photo for photo in photos if photo.shows != "whole" and photo.head in _TRIED]
     for photo in able:
         other = _chosen(photo, [figure for figure in able if figure is not photo])
         refused = [each.head for each in (photo, other) if each.head != MADE]
