@@ -32,7 +32,10 @@ log = structlog.get_logger(__name__)
 
 
 class Streams:
-    """Every stream of this process. What they yield is told in that order; None is a sign of life."""
+    """Every stream of this process. What they yield is told in that order; None is a sign of life.
+
+    Each begins with one, once it is open: a database that is away is told before an answer is begun.
+    """
 
     def __init__(self, pool: Pool, news: News, present: Presenter) -> None:
         self._pool = pool
@@ -78,6 +81,7 @@ class Streams:
     async def of_user(self, user_id: str, after: int | None) -> AsyncGenerator[Told | None]:
         """A user's stream: everything from behind a place, or else each unfinished task as it is; then what happens."""
         async with self._opened(user_id, None) as stream:
+            yield None
             told_alone: set[str] = set()
             if after is None:
                 async with self._pool.acquire() as connection:
@@ -102,6 +106,7 @@ class Streams:
     async def of_task(self, task: TaskRecord, after: int | None) -> AsyncGenerator[Told | None]:
         """One task's stream, to its end: events from behind a number, or else the task as it is; then what happens."""
         async with self._opened(task.user_id or "", task.task_id) as stream:
+            yield None
             last = after or 0
             async with self._pool.acquire() as connection:
                 events = await store.events_of_task(connection, task.task_id, after=last)
@@ -128,6 +133,7 @@ class Streams:
     ) -> AsyncGenerator[Told | None]:
         """The stream of a task that the system before this one works on: nobody tells of it, so it is looked at."""
         async with self._opened(task.user_id or "", task.task_id) as stream:
+            yield None
             told = self._told(task, 0, 0)
             yield told
             while not told.status.ended and not stream.closed:

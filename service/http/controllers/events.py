@@ -73,7 +73,7 @@ class EventController(Controller):
             user_id = await _user_of_link(services, user or "", expires, signature)
             note_user(request.scope, user_id)
         after = await services.streams.place_of(user_id, last_event_id)
-        return _stream(services.streams.of_user(user_id, after), last_event_id if after is not None else None)
+        return await _stream(services.streams.of_user(user_id, after), last_event_id if after is not None else None)
 
     @get(
         "/{task_id:str}/events",
@@ -96,12 +96,12 @@ class EventController(Controller):
         user_id = task.user_id
         if task.elsewhere and user_id is not None:
             look = services.tasks.get_task
-            return _stream(services.streams.of_older_task(task, lambda: look(user_id, task_id)), None)
+            return await _stream(services.streams.of_older_task(task, lambda: look(user_id, task_id)), None)
         named = parse_event_id(last_event_id) if last_event_id else None
         after = named[1] if named is not None and named[0] == task_id else None
         if after is not None and task.status.ended and await services.tasks.has_told_end(task, after):
             return Response(None, status_code=HTTPStatus.NO_CONTENT)
-        return _stream(services.streams.of_task(task, after), last_event_id if after is not None else None)
+        return await _stream(services.streams.of_task(task, after), last_event_id if after is not None else None)
 
 
 class TimelineController(Controller):
@@ -118,7 +118,8 @@ class TimelineController(Controller):
         return await services.tasks.get_timeline(request.user, task_id)
 
 
-def _stream(told: AsyncGenerator[Told | None], last_id: str | None) -> ServerSentEvent:
+async def _stream(told: AsyncGenerator[Told | None], last_id: str | None) -> ServerSentEvent:
+    await anext(told)
     return ServerSentEvent(_messages(told, last_id), retry_duration=RECONNECT_AFTER_MS)
 
 

@@ -142,6 +142,9 @@ async def test_a_database_that_takes_no_writes_is_named_and_still_read(
             await user.upload(PHOTO),
             await user.http.post(f"{API}/tasks/{task_id}/cancel"),
             await user.http.delete(f"{API}/files/{photo}"),
+            # What a stream would say is put in order first.
+            await user.http.get(f"{API}/tasks/events"),
+            await user.http.get(f"{API}/tasks/{task_id}/events"),
         ):
             problem(refused, Code.SERVICE_UNAVAILABLE, 503)
             assert int(refused.headers["retry-after"]) > 0
