@@ -26,10 +26,11 @@ SELECT coalesce(max(place), 0) FROM task_events WHERE user_id = :user_id
 SELECT place FROM task_events WHERE user_id = :user_id AND task_id = :task_id AND seq = :seq
 
 -- name: events_since
--- Of several users, each from behind a place of its own.
+-- Of several users, each from behind a place of its own: read along the index, however long their histories are.
 SELECT {EventRecord}
   FROM unnest(:user_ids::text[], :places::bigint[]) AS watched (watcher, since)
-  JOIN task_events ON user_id = watcher AND place > since
+ CROSS JOIN LATERAL (
+    SELECT {EventRecord} FROM task_events WHERE user_id = watcher AND place > since ORDER BY place LIMIT :limit) AS following
  ORDER BY place
  LIMIT :limit
 

@@ -116,3 +116,15 @@ async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, con
     assert [(event.task_id, event.status) for event in then[4:]] == [(held.task_id, TaskStatus.CANCELLED)]
     of_one = [event.seq for event in then if event.task_id == held.task_id]
     assert of_one == [1, 2, 3]
+
+
+async def test_a_look_at_events_reads_none_of_a_long_history(connection: Connection) -> None:
+    await connection.execute(
+        "INSERT INTO task_events (task_id, seq, user_id, status, attempt, at, place) "
+        "SELECT 'task_' || n, 1, 'somebody', 'pending', 0, now(), n FROM generate_series(1, 20000) AS n"
+    )
+    await connection.execute("ANALYZE task_events")
+    async with connection.transaction():
+        events = await store.events_since(connection, [("somebody", 19_990), ("nobody", 0)], limit=500)
+        assert [event.place for event in events] == list(range(19_991, 20_001))
+        assert await connection.fetchval("SELECT pg_stat_get_xact_tuples_returned('task_events'::regclass)") == 0
