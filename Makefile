@@ -18,7 +18,7 @@ up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
 PROCESSES = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
 
 test: install-dev ## Run the whole test suite on its own servers, or T=tests/service a part; THOROUGH=1 makes up much more
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadgroup \
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadscope \
 		--no-loadscope-reorder --durations=15 $(T)
 
 demo: install ## One edit of each available mode from sample photos, into demo/

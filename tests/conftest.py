@@ -9,6 +9,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.remote import Producer
 
 from service.database import Connection, Pool, open_pool
 from service.embedded.servers import EmbeddedServers, temporary_servers
@@ -16,17 +17,10 @@ from service.queue import Queue
 from service.settings import Settings
 from tests import seeds
 from tests.databases import Databases, create, create_migrated, drop
+from tests.grouping import Groups, place_of
 from tests.keys import KEYS
 
 TEMPLATE = "darkroom_template"
-HERE = Path(__file__).parent
-ROOMS_IN_A_GROUP = {"actors/engines": "engine", "chaos": "clock", "journeys": "clock"}
-"""Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. Files of other rooms
-say so themselves, or are a group each: what a module starts is started once."""
-
-FIRST = ("engine", "clock")
-"""The longest groups, after which there must be enough left for the other processes."""
-
 # A busy machine is no failure: what takes too long is found by benchmarks.
 hypothesis_settings.register_profile("darkroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("darkroom")
@@ -34,16 +28,12 @@ hypothesis_settings.load_profile("darkroom")
 SECRET_KEY = "a secret key for tests only and long enough"
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a group run one after the other in one process, beside those of the other processes."""
-    groups: dict[pytest.Item, str] = {}
-    for item in items:
-        told = item.get_closest_marker("xdist_group")
-        rooms = [group for room, group in ROOMS_IN_A_GROUP.items() if HERE / room in item.path.parents]
-        groups[item] = group = told.args[0] if told else [*rooms, str(item.path.relative_to(HERE))][0]
-        if told is None:
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: FIRST.index(groups[item]) if groups[item] in FIRST else len(FIRST))
+    items.sort(key=lambda item: place_of(item.nodeid))
 
 
 def pytest_report_header() -> str:

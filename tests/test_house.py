@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.grouping import GROUPS, Groups, group_of
+
 ROOT = Path(__file__).parents[1]
 LONGEST = 350
 ROOMS = ("schema", "service", "actors", "samples", "tests", "docs")
@@ -25,3 +29,10 @@ def test_architecture_names_files_that_are_there() -> None:
     assert len(named) > 100
     unknown = {name for name in named if not any(file.endswith(f"/{name}") for file in files)}
     assert {name for name in unknown if "*" not in name} == {"tasks_table.sql"}  # a name of the migration guide
+
+
+def test_groups_are_of_files_that_are_there_and_xdist_asks_for_them() -> None:
+    assert all((ROOT / "tests" / file).exists() for files in GROUPS.values() for file in files)
+    assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "clock"
+    assert group_of("tests/test_house.py::test_two") == "test_house.py"
+    assert set(vars(Groups)) & set(vars(LoadScopeScheduling)) >= {"_split_scope"}

@@ -18,8 +18,6 @@ from tests.security.test_bounds import head
 from tests.service.http.conftest import NewUser
 from tests.service.http.serving import API, PHOTO, Api, User, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 PATIENCE = 0.5
 """What the service is told to have here; its own is tens of seconds."""
 

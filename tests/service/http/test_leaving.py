@@ -13,8 +13,6 @@ from service.settings import Settings
 from tests import lives
 from tests.service.http.serving import Api, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 ASKED = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

@@ -22,8 +22,6 @@ from tests.service.http.conftest import Fragile, NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.serving import API, Api, User, client_of, problem, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 LIMIT = 10
 
 

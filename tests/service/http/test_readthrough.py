@@ -24,8 +24,6 @@ from tests.service.http.conftest import NewUser
 from tests.service.http.proxy import Proxy, proxied
 from tests.service.http.serving import API, JSON, Api, User, problem, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 OLD_DATABASE = 2
 BUDGET = 0.1
 """Seconds that an answer may be delayed by."""

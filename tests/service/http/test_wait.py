@@ -17,8 +17,6 @@ from tests.service.http.conftest import Fragile, NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.serving import API, User, fields_of, problem, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 AT_ONCE = 0.8
 """Seconds: a wake-up, on a busy machine; less than the second after which a waiting process looks by itself."""
 

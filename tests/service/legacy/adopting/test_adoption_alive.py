@@ -21,8 +21,6 @@ from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.running import PATIENCE, run_command, running
 from tests.service.http.serving import API, User, client_of, problem, serving
 
-pytestmark = pytest.mark.xdist_group("clock")
-
 SOME: Final = OldTables(users=6, tasks=60)
 HOLD: Final = 4711
 COPIES: Final = 10
