@@ -1,6 +1,6 @@
 """Which tests run one after the other in one process, beside those of the other processes.
 
-A file's tests stay together: what a module starts is started once. xdist's own `loadgroup` groups nothing under pytest 9.
+A file's tests stay together: what a module starts is started once. xdist's own `loadgroup` does nothing under pytest 9.
 """
 
 from xdist.scheduler import LoadScopeScheduling
