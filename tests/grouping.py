@@ -9,6 +9,7 @@ GROUPS = {
     "engine": ("actors/engines/",),
     "clock": (
         "chaos/",
+        "installing/test_switch_over.py",
         "journeys/",
         "security/test_slow_clients.py",
         "service/http/test_leaving.py",
@@ -16,6 +17,7 @@ GROUPS = {
         "service/http/test_readthrough.py",
         "service/http/test_wait.py",
         "service/legacy/adopting/test_adoption_alive.py",
+        "service/legacy/test_whole_move.py",
     ),
 }
 """Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. They are the longest

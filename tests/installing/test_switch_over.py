@@ -147,7 +147,6 @@ def sample(directory: Path) -> Generator[str]:
             serving.terminate()
 
 
-@pytest.mark.xdist_group("clock")
 def test_the_rehearsal_goes_through_as_printed(tmp_path: Path) -> None:
     """But for how many tasks there are, and where everything is kept."""
     made, rehearsal, stop = blocks(PAGES[0], "sh")[:3]

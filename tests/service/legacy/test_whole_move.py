@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final, cast
 
-import pytest
-
 from service.accounts import users as accounts
 from service.database import Connection, Pool
 from service.migrations import migrate
@@ -161,7 +159,6 @@ async def balances(connection: Connection) -> dict[str, int]:
     return dict(await connection.fetch("SELECT user_id, current_credits FROM users"))
 
 
-@pytest.mark.xdist_group("clock")
 async def test_every_balance_is_what_was_sold_granted_and_spent(
     connection: Connection, pool: Pool, old: Old, other: Old, theirs: Settings, db: Connection
 ) -> None:
