@@ -24,7 +24,7 @@ _SOURCES: Final = {
     "POSE_CHANGE": "man_standing.jpg",
 }
 _REFERENCES: Final = {
-    "HEAD_SWAP": "figure_standing.jpg",
+    "HEAD_SWAP": "astronaut.jpg",
     "BACKGROUND_CHANGE": "background_china.jpg",
     "POSE_CHANGE": "figure_arms_raised.jpg",
 }
