@@ -28,7 +28,7 @@ SELECT place FROM task_events WHERE user_id = :user_id AND task_id = :task_id AN
 -- name: events_since
 -- Of several users, each from behind a place of its own: read along the index, however long their histories are.
 SELECT {EventRecord}
-  FROM unnest(:user_ids::text[], :places::bigint[]) AS watched (watcher, since)
+  FROM unnest(:user_ids::text[], :places::text[]::bigint[]) AS watched (watcher, since)
  CROSS JOIN LATERAL (
     SELECT {EventRecord} FROM task_events WHERE user_id = watcher AND place > since ORDER BY place LIMIT :limit) AS following
  ORDER BY place

@@ -40,7 +40,7 @@ async def events_since(connection: Connection, places: Sequence[tuple[str, int]]
         connection,
         EventRecord,
         user_ids=[user_id for user_id, _ in places],
-        places=[place for _, place in places],
+        places=[str(place) for _, place in places],
         limit=limit,
     )
 
