@@ -28,10 +28,10 @@ _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("sta
 _PAINT = "paint on the shoulders changes its tone a little with the skin around it"
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
 _KNOWN = {
-    "arms_raised-china": {"overlap": KnownMiss(0.93, _BESIDE)},
-    "kicking-china": {"overlap": KnownMiss(0.915, _BESIDE), "sad": KnownMiss(17.5, _BESIDE)},
-    "football-flower": {"overlap": KnownMiss(0.865, _BESIDE), "sad": KnownMiss(21.5, _BESIDE)},
-    "standing_arms_out-flower": {"overlap": KnownMiss(0.935, _BESIDE)},
+    "arms_raised-china": {"overlap": KnownMiss(0.935, _BESIDE)},
+    "kicking-china": {"overlap": KnownMiss(0.925, _BESIDE)},
+    "football-flower": {"overlap": KnownMiss(0.89, _BESIDE), "sad": KnownMiss(19.5, _BESIDE)},
+    "standing_arms_out-flower": {"overlap": KnownMiss(0.905, _BESIDE)},
     "hopper + portrait_face_paint": {"untouched": KnownMiss(0.97, _PAINT)},
     "astronaut + portrait_face_paint": {"untouched": KnownMiss(0.97, _PAINT)},
 }

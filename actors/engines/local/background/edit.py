@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Mask, Plane, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.background.compositing import (
     colour_matched,
     composited,
@@ -165,8 +165,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
-    several = sum(face.score > _SURE_FACE for face in found) > 1 or (person is not None and len(person.others) > 0)
-    return _Cut(colours, alpha, person, ["More than one person was found; all were kept."] if several else [])
+    return _Cut(colours, alpha, person, _warnings(alpha > 0.5, person, found))
 
 
 def _cleaned(image: Rgb8, alpha: Plane, side: int) -> tuple[Rgb, Plane]:
@@ -191,12 +190,24 @@ def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -
         body = person.silhouette > 0.5
         if (solid & body).sum() > 0.4 * body.sum() > 0:
             return True
-    height, width = alpha.shape
-    for face in found:
-        x, y = ((face.box[:2] + face.box[2:]) / 2).astype(int)
-        if 0 <= x < width and 0 <= y < height and solid[y, x]:
-            return True
-    return False
+    return any(_holds(solid, face.middle) for face in found)
+
+
+def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
+    """What is to be told of several people in the photo, who are in the `solid` cut-out or aren't."""
+    faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
+    bodies_kept = [] if person is None else [_holds(solid, hips) for hips in person.others]
+    if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
+        return []
+    if all(faces_kept + bodies_kept):
+        return ["More than one person was found; all were kept."]
+    return ["More than one person was found; only those who stand out were kept."]
+
+
+def _holds(solid: Mask, point: Points) -> bool:
+    height, width = solid.shape
+    x, y = int(point[0]), int(point[1])
+    return 0 <= x < width and 0 <= y < height and bool(solid[y, x])
 
 
 def _agree(given: Mask, seen: Mask) -> bool:

@@ -71,7 +71,7 @@ def _in_common(first: Plane, second: Plane) -> float:
 
 def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Sequence[Points]:
     """Where somebody was found: the middle of each face, and of each body its hips."""
-    places = [(face, (face.box[:2] + face.box[2:]) / 2 * scale) for face in faces]
+    places = [(face, face.middle * scale) for face in faces]
     found = [place for face, place in places if face.score > _SURE_FACE or any(v > 0.5 for v in _at(seen, [place]))]
     if person is None:
         return found

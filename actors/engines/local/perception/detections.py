@@ -26,6 +26,11 @@ class Detection(Struct, frozen=True):
     def height(self) -> float:
         return float(self.box[3] - self.box[1])
 
+    @property
+    def middle(self) -> Floats:
+        """Of the box: x, y."""
+        return (self.box[:2] + self.box[2:]) / 2
+
 
 class Letterboxed(Struct, frozen=True):
     """A picture fitted into a square: input (1, side, side, 3) and the map (2, 3) from picture to square."""

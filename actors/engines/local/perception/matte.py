@@ -142,7 +142,7 @@ def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Bo
     elif faces:
         face = max(faces, key=lambda face: face.height)
         unit = 1.8 * face.height
-        centre = (face.box[:2] + face.box[2:]) / 2
+        centre = face.middle
     else:
         return None
     return _box(
