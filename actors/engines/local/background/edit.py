@@ -54,7 +54,10 @@ _EFFORTS = {
 _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 """Long edge in pixels at which the edge's colours are solved for."""
 
-_SURE_FACE, _LIKELY_BODY = 0.7, 0.3
+_HIPS_WITHIN = 0.04
+"""Of the photo's long edge: so far beside a body its hips may be found."""
+
+_SURE_FACE, _SURE_BODY, _LIKELY_BODY = 0.7, 0.5, 0.3
 """A face alone has to be a sure one: flowers and cats come close. A body is looked at again when its joints are found.
 """
 _NOBODY = (
@@ -196,7 +199,10 @@ def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -
 def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
     """What is to be told of several people in the photo, who are in the `solid` cut-out or aren't."""
     faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
-    bodies_kept = [] if person is None else [_holds(solid, hips) for hips in person.others]
+    bodies_kept: list[bool] = []
+    if person is not None:
+        near = grown(solid, round(_HIPS_WITHIN * max(solid.shape)))
+        bodies_kept = [_holds(near, hips) for hips in person.others[person.others_certainty >= _SURE_BODY]]
     if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
         return []
     if all(faces_kept + bodies_kept):

@@ -99,6 +99,7 @@ def _moved(person: Pose, box: Box, corner: Points, scales: Points, size: tuple[i
         silhouette=np.clip(resized(part, *size), 0, 1),
         certainty=person.certainty,
         others=np.zeros((0, 2), np.float32),
+        others_certainty=np.zeros(0, np.float32),
     )
 
 

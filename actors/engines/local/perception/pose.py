@@ -36,7 +36,7 @@ class Pose(Struct, frozen=True):
 
     `points` (33, 2) in pixels, also where a joint is hidden or outside; `depth` (33,) in the same unit, less is nearer;
     `visible` (33,) 0 to 1; `silhouette` (h, w) 0 to 1; `certainty` 0 to 1: is that a person at all;
-    `others` (n, 2): where further, surely found persons have their hips.
+    `others` (n, 2): where further persons have their hips, and `others_certainty` (n,) how certain each of them is.
     """
 
     points: Points
@@ -45,6 +45,7 @@ class Pose(Struct, frozen=True):
     silhouette: Plane
     certainty: float
     others: Points
+    others_certainty: Floats
 
 
 def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | None:
@@ -74,7 +75,8 @@ def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | No
         visible=_sigmoid(landmarks[:_KEY_POINTS, 3]),
         silhouette=warped(_sigmoid(square.silhouette), inverse(square.matrix), width, height),
         certainty=square.certainty,
-        others=np.array([other.points[0] for other in found[1:] if other.score >= 0.5], np.float32).reshape(-1, 2),
+        others=np.array([other.points[0] for other in found[1:]], np.float32).reshape(-1, 2),
+        others_certainty=np.array([other.score for other in found[1:]], np.float32),
     )
 
 

@@ -62,6 +62,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
         np.ascontiguousarray(person.silhouette[box]),
         person.certainty,
         person.others - shift,
+        person.others_certainty,
     )
     nobody: list[Detection] = []
     effort = Effort(mirror_all=False, whole=work.side, head=work.side * 3 // 5)
