@@ -52,10 +52,10 @@ lint: install-dev ## Formatting, style, types, import rules, Dockerfile, YAML
 lint-arrays lint-others: export NODE_OPTIONS = --max-semi-space-size=64
 
 lint-arrays:
-	$(BIN)/basedpyright $(ARRAYS)
+	@$(BIN)/basedpyright $(ARRAYS)
 
 lint-others:
-	$(BIN)/basedpyright $(OTHERS)
+	@$(BIN)/basedpyright $(OTHERS)
 
 lint-rest:
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ Not Dramatiq's own: that one asks Redis for `KEYS`, which hosted ones refuse and
 touches a key outside of its namespace, and a message that it can't decode stops it for ever.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -28,7 +29,7 @@ from schema.messages import (
     decode_message,
 )
 from service.queue import load_script
-from service.redis_errors import RedisTrouble, trouble_with_redis
+from service.redis_errors import RedisState, RedisTrouble, trouble_with_redis
 from service.thrown_away import ThrownAway
 
 IDLE_LOOK = 1.0
@@ -112,7 +113,9 @@ class WakingBroker(Broker):
         """Whether messages can be taken; told when it changes."""
         before, self.trouble = self.trouble, trouble
         if trouble is not None and (before is None or before.state is not trouble.state):
-            log.error("can't take messages", reason=trouble.what, remedy=trouble.remedy)
+            # What passes by itself is the weather; the rest waits for somebody.
+            level = logging.WARNING if trouble.state in {RedisState.AWAY, RedisState.LOADING} else logging.ERROR
+            log.log(level, "can't take messages", reason=trouble.what, remedy=trouble.remedy)
         elif trouble is None and before is not None:
             log.info("messages can be taken again")
 

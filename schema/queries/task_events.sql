@@ -35,7 +35,7 @@ SELECT {EventRecord}
  LIMIT :limit
 
 -- name: events_of_task
-SELECT {EventRecord} FROM task_events WHERE task_id = :task_id AND seq > :after ORDER BY seq
+SELECT {EventRecord} FROM task_events WHERE task_id = :task_id AND user_id = :user_id AND seq > :after ORDER BY seq
 
 -- name: unfinished
 -- What a user's stream begins with: each unfinished task and its latest event, in the order of these.

@@ -122,12 +122,12 @@ class TaskService:
         """
         task = await self.get_task(user_id, task_id)
         async with self._pool.acquire() as connection:
-            return timeline(task, await store.events_of_task(connection, task_id))
+            return timeline(task, await store.events_of_task(connection, user_id, task_id))
 
     async def has_told_end(self, task: TaskRecord, seq: int) -> bool:
         """Whether an ended task's last event is this one: there is nothing more to tell."""
         async with self._pool.acquire() as connection:
-            return not await store.events_of_task(connection, task.task_id, after=seq)
+            return not await store.events_of_task(connection, task.user_id or "", task.task_id, after=seq)
 
     async def get_task_by_link(self, task_id: str) -> TaskRecord:
         """A task for whoever holds a signed address of it.

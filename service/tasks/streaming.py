@@ -109,7 +109,7 @@ class Streams:
             yield None
             last = after or 0
             async with self._pool.acquire() as connection:
-                events = await store.events_of_task(connection, task.task_id, after=last)
+                events = await store.events_of_task(connection, stream.user_id, task.task_id, after=last)
                 current = (await store.tasks_as_they_are(connection, [task.task_id])).get(task.task_id, task)
             told = None
             for event in events if after is not None else events[-1:]:

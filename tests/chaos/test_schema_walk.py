@@ -36,6 +36,9 @@ LEAST_LINKS = 3
 UNLOGGED = {("GET", "/livez"), ("GET", "/readyz")}
 """These leave no line in the log."""
 
+STREAMS = {("GET", "/api/v1/tasks/events"), ("GET", "/api/v1/tasks/{task_id}/events")}
+"""These don't end, and aren't walked: tests/service/http/test_events.py has them."""
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -97,6 +100,7 @@ def walk(api: Api, key: str, known: dict[str, Any], cwd: Path) -> subprocess.Com
         "--continue-on-failure",
         "--workers=1",
         "--request-timeout=20",
+        "--exclude-path-regex=/events$",
         "--warnings=off",
         "--no-color",
     ]
@@ -143,7 +147,7 @@ async def test_what_is_answered_is_what_the_document_tells(api: Api, connection:
     statuses = met(api, await document_of(api))
     seen = set[int]().union(*statuses.values())
     # A walk that is refused everywhere, or that a check says nothing of, would prove nothing.
-    assert {operation for operation, its in statuses.items() if not its & {200, 201, 204}} == UNLOGGED
+    assert {operation for operation, its in statuses.items() if not its & {200, 201, 204}} == UNLOGGED | STREAMS
     assert seen >= {200, 201, 204, 400, 401, 403, 404, 409, 415}
     assert max(seen) < 500
     assert await unbalanced_users(connection, 1) == []

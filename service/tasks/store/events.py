@@ -45,9 +45,9 @@ async def events_since(connection: Connection, places: Sequence[tuple[str, int]]
     )
 
 
-async def events_of_task(connection: Connection, task_id: str, *, after: int = 0) -> list[EventRecord]:
-    """A task's events from behind a number, oldest first."""
-    return await QUERIES["events_of_task"].rows(connection, EventRecord, task_id=task_id, after=after)
+async def events_of_task(connection: Connection, user_id: str, task_id: str, *, after: int = 0) -> list[EventRecord]:
+    """Events of this user's task from behind a number, oldest first."""
+    return await QUERIES["events_of_task"].rows(connection, EventRecord, user_id=user_id, task_id=task_id, after=after)
 
 
 async def unfinished(connection: Connection, user_id: str) -> list[Unfinished]:

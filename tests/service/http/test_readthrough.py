@@ -172,12 +172,12 @@ async def test_a_failed_one_can_be_retried_here(owner: User, old_redis: aioredis
     await db.execute("DELETE FROM files WHERE file_id = 'file_1764915114_a1b2c3'")
 
 
-async def test_a_retry_of_what_was_never_judged_is_judged(owner: User, old_redis: aioredis.Redis) -> None:
+async def test_a_retry_of_what_was_never_judged_fits_and_is_judged(owner: User, old_redis: aioredis.Redis) -> None:
     data = {"mode": "HEAD_SWAP", "source_image": "file_1764915114_a1b2c3", "user_id": owner.user_id}
     odd = msgspec.json.encode({**data, "config": {"blend_strength": "very"}})
     task_id = await put(old_redis, owner.user_id, "failed", data=odd)
-    answer = problem(await owner.http.post(f"{API}/tasks/{task_id}/retry"), Code.INVALID_REQUEST, 400)
-    assert answer["errors"][0]["field"] == "config.blend_strength"
+    answer = problem(await owner.http.post(f"{API}/tasks/{task_id}/retry"), Code.FILE_NOT_FOUND, 404)
+    assert answer["errors"][0]["field"] == "source_image"
 
 
 async def test_who_waits_hears_of_its_end(owner: User, old_redis: aioredis.Redis) -> None:

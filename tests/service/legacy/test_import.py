@@ -245,7 +245,7 @@ async def test_a_changed_task_is_updated(connection: Connection, old: Old) -> No
     assert (task["status"], task["elsewhere"], task["progress"]) == ("done", False, 100)
     assert task["result"]["legacy"]["output_image"] == "/results/o.jpg"
     # Nobody knows when it was begun: it was seen at work when its record was last written.
-    events = await tasks_store.events_of_task(connection, TASK)
+    events = await tasks_store.events_of_task(connection, "usr_1", TASK)
     assert [event.status for event in events] == ["processing", "done"]
     assert [event.at for event in events] == [running["updated_at"], task["completed_at"]]
     assert await row(connection, OTHER) == other
@@ -258,7 +258,7 @@ async def test_a_task_whose_row_was_deleted_is_imported_again(connection: Connec
     await move(connection, old)
     await connection.execute("DELETE FROM tasks")
     assert (await move(connection, old)).summary["tasks"]["imported"] == 1
-    assert [event.seq for event in await tasks_store.events_of_task(connection, TASK)] == [1, 2]
+    assert [event.seq for event in await tasks_store.events_of_task(connection, "usr_1", TASK)] == [1, 2]
     now = datetime.now(UTC) + timedelta(days=2)
     assert await tasks_store.histories_to_forget(connection, limit=10, now=now) == []
 

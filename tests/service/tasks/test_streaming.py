@@ -85,11 +85,11 @@ async def test_the_history_of_a_deleted_task_is_kept_for_a_day(pool: Pool, conne
     await lives.cancel(pool, user_id, gone)
     await store.delete_task(connection, user_id, gone)
     await sweep_histories(pool, limit=1)
-    assert len(await store.events_of_task(connection, gone)) == 2
+    assert len(await store.events_of_task(connection, user_id, gone)) == 2
     await connection.execute("UPDATE event_removals SET gone_at = $1", datetime.now(UTC) - timedelta(hours=25))
     await sweep_histories(pool, limit=1)
-    assert await store.events_of_task(connection, gone) == []
-    assert len(await store.events_of_task(connection, kept)) == 1
+    assert await store.events_of_task(connection, user_id, gone) == []
+    assert len(await store.events_of_task(connection, user_id, kept)) == 1
     assert await connection.fetchval("SELECT count(*) FROM event_removals") == 0
 
 
