@@ -4,7 +4,7 @@ import re
 
 from service.refusals import invalid
 from service.urls.splitting import NotAUrl, split_url
-from service.webhooks.addresses import is_public
+from service.outbound.addresses import is_public
 
 FIELD = "webhook_url"
 
