@@ -3,9 +3,9 @@
 -- then waited for.
 
 -- name: claim_task
--- The waiting task whose turn it is (schema/tables/0023_who_waits_for_what.sql).
+-- The waiting task whose turn it is (schema/tables/0035_claims_wait_for_nobody.sql).
 SELECT claimed_task_id AS task_id, claimed_token AS lease_token
-  FROM claim_next_task_v4(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+  FROM claim_next_task_v5(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
 
 -- name: claimed_task
 -- A statement of its own: the one that claims sees the row as it was before. With where its photos lie.

@@ -156,7 +156,7 @@ async def test_walking_the_turns_chooses_as_looking_at_everybody_does(
             else:
                 await lifecycle.give_back(pool, held)
         before = await choice(connection, "claim_next_task_v2", moment)
-        assert await choice(connection, "claim_next_task_v4", moment) == before, what
+        assert await choice(connection, "claim_next_task_v5", moment) == before, what
     assert claimed > 5
 
 
@@ -205,6 +205,36 @@ async def test_who_begins_to_wait_while_being_struck_off_is_served(
     assert not await connection.fetchval("SELECT waiting FROM claim_turns WHERE user_id = $1", user_id)
     again = await add_task(connection, user_id)
     assert (await lives.claim(pool)).task_id == again.task_id
+
+
+@pytest.mark.parametrize("running", [0, 1])
+async def test_a_claim_waits_for_nobody_who_begins_to_wait(
+    pool: Pool, connection: Connection, users: list[str], running: int
+) -> None:
+    """For a further mode, by transactions that are still open: those users are passed over, and keep their turns."""
+    first, second, third = users
+    for user_id in users:
+        await wait_in_line(connection, user_id, 1 + running)
+    await claims(pool, 3 * running)
+    async with pool.acquire() as creating:
+        transaction = creating.transaction()
+        await transaction.start()
+        for user_id in (second, first):
+            await add_task(creating, user_id, mode=Mode.POSE_CHANGE)
+        async with asyncio.timeout(5):
+            held = await lives.claim(pool, now=today(12, 1))
+            nothing = await lifecycle.claim(pool, "a_message", worker_id="worker", modes=lives.EVERY_MODE)
+        assert (held.task.user_id, nothing.claim) == (third, None)
+        await transaction.commit()
+    assert whose([(await lives.claim(pool, now=today(12, 2, second))).task for second in range(2)]) == [first, second]
+
+
+async def test_a_deadline_that_is_past_is_no_claims(pool: Pool, connection: Connection, users: list[str]) -> None:
+    await add_task(connection, users[0], created_at=today(8), deadline_at=today(12))
+    in_time = await add_task(connection, users[0], created_at=today(9), deadline_at=today(12, 30))
+    assert (await lives.claim(pool, now=today(12))).task_id == in_time.task_id
+    late = await lifecycle.claim(pool, "a_message", worker_id="worker", modes=HERE, now=today(13))
+    assert late.claim is None
 
 
 async def test_a_thousand_waiting_tasks_of_one_delay_nobody_else(
