@@ -119,7 +119,8 @@ class Runtime(Middleware):
     async def _set_up(self, connections: Connections, broker: WakingBroker) -> None:
         settings = self._settings
         self._pool, queue, storage = connections.pool, connections.queue, connections.storage
-        slots = [engines_for(settings.engines, threads=settings.engine_threads) for _ in range(settings.worker_slots)]
+        routes = {mode: names[0] for mode, names in settings.engines.items()}
+        slots = [engines_for(routes, threads=settings.engine_threads) for _ in range(settings.worker_slots)]
         self._engines = list(dict.fromkeys(engine for slot in slots for engine in slot.values()))
         # In the background: messages can be taken meanwhile, and an edit waits for its engine.
         self._warming = [asyncio.create_task(_warm_up(engine)) for engine in self._engines]

@@ -4,7 +4,6 @@ A number, a choice, a flag or a plain text is one field of `Settings`, with its 
 more than that has a function below.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +24,18 @@ from msgspec.inspect import (
     type_info,
 )
 
-from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, Mode
+from schema.models.edits import DEFAULT_ENGINE, Mode
+from schema.models.engines import WorkflowSettings
 from service.cores import usable_cores
+from service.engine_settings import read_engines, read_workflow_settings
 from service.setting_sources import SettingsError, Sources, read_data_dir, read_dotenv
 from service.urls.database import read_database_url
 from service.urls.parameters import WrongParameter
 from service.urls.redis import read_redis_url
-from service.urls.splitting import NotAUrl, Url, split_url
+from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES as STORAGE_URL_TAKES
 from service.urls.storage import read_storage_url
+from service.web_settings import read_cors_origins, read_public_url, read_trusted_proxies
 
 T = TypeVar("T")
 
@@ -85,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_pooler: Literal["auto", "transaction", "none"] = "auto"
     database_pool_size: Annotated[int, Meta(ge=1, le=1000)] = 10
     worker_slots: Annotated[int, Meta(ge=1, le=256)] = 1
+    worker_remote_slots: Annotated[int, Meta(ge=1, le=256)] = 8
     engine_threads: Annotated[int, Meta(ge=1, le=1024)] = 1
     max_upload_bytes: Annotated[int, Meta(ge=1, le=2**40)] = 10_485_760
     max_image_pixels: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 40_000_000
@@ -119,7 +122,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_matte: ModelFile | None = None
     model_inpaint: ModelFile | None = None
     """Models in place of ours. Workers look at them; an API needs none."""
-    engines: Mapping[Mode, str] = msgspec.field(default_factory=lambda: dict.fromkeys(Mode, DEFAULT_ENGINE))
+    engines: Mapping[Mode, tuple[str, ...]] = msgspec.field(
+        default_factory=lambda: dict.fromkeys(Mode, (DEFAULT_ENGINE,))
+    )
+    workflows: WorkflowSettings = WorkflowSettings()
+    engine_away_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    """How long an engine may be away before the next one takes over."""
 
     def __repr__(self) -> str:
         # Half of the fields hold passwords or keys, and reprs end up in logs and tracebacks.
@@ -208,10 +216,11 @@ class _Reader:
             "storage_url": self._storage_url() or files.absolute().as_uri(),
             "storage_options": self._sources.beginning_with("AWS_"),
             "secret_keys": self._secret_keys(),
-            "public_url": self._public_url(),
-            "cors_origins": self._cors_origins(),
-            "trusted_proxies": self._trusted_proxies(),
-            "engines": self._engines(),
+            "public_url": read_public_url(self._sources),
+            "cors_origins": read_cors_origins(self._sources),
+            "trusted_proxies": read_trusted_proxies(self._sources),
+            "engines": read_engines(self._sources),
+            "workflows": read_workflow_settings(self._sources),
         }
         plain = {name: kind for name, kind in PLAIN.items() if name not in values}
         values["engine_threads"] = usable_cores()
@@ -261,18 +270,6 @@ class _Reader:
             raise self._sources.wrong(name, takes)
         return text or None
 
-    def _url(self, name: str, schemes: Sequence[str], takes: str) -> Url | None:
-        text = self._sources.text(name)
-        if not text:
-            return None
-        try:
-            url = split_url(text)
-        except NotAUrl:
-            raise self._sources.wrong(name, takes) from None
-        if url.scheme not in schemes:
-            raise self._sources.wrong(name, takes)
-        return url
-
     def _database_url(self) -> str:
         name = "DATABASE_URL"
         if not self._sources.text(name):
@@ -305,35 +302,6 @@ class _Reader:
         if any(len(key) < MIN_SECRET_LENGTH or not key.isprintable() for key in keys):
             raise self._sources.wrong("SECRET_KEY", _SECRET_KEY_TAKES)
         return keys
-
-    def _public_url(self) -> str | None:
-        takes = "the address clients use, like https://photos.example.com"
-        url = self._url("PUBLIC_URL", ("http", "https"), takes)
-        if url is None:
-            return None
-        more = len(url.hosts) > 1 or url.username is not None or url.query or url.fragment
-        if more or not all(host.name for host in url.hosts):
-            raise self._sources.wrong("PUBLIC_URL", takes)
-        return self._sources.text("PUBLIC_URL").rstrip("/")
-
-    def _cors_origins(self) -> tuple[str, ...]:
-        text = self._sources.text("CORS_ORIGINS")
-        origins = tuple(origin for part in text.split(",") if (origin := part.strip().rstrip("/").lower()))
-        if not all(origin == "*" or re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", origin) for origin in origins):
-            raise self._sources.wrong("CORS_ORIGINS", "origins like https://app.example.com separated by commas, or *")
-        return origins
-
-    def _trusted_proxies(self) -> tuple[str, ...]:
-        networks = [part.strip() for part in self._sources.text("TRUSTED_PROXIES").split(",")]
-        try:
-            return tuple(str(ipaddress.ip_network(network, strict=False)) for network in networks if network)
-        except ValueError:
-            takes = "addresses and networks like 10.0.0.7, 192.168.0.0/16 or fd00::/8 separated by commas"
-            raise self._sources.wrong("TRUSTED_PROXIES", takes) from None
-
-    def _engines(self) -> dict[Mode, str]:
-        every = self._choice("ENGINE", tuple(ENGINE_MODES)) or DEFAULT_ENGINE
-        return {mode: self._choice(f"ENGINE_{mode}", tuple(ENGINE_MODES)) or every for mode in Mode}
 
 
 def _types_of_fields() -> dict[str, Any]:

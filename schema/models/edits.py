@@ -1,6 +1,6 @@
 """What may be asked of an edit: modes, their configuration, their price."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
@@ -210,16 +210,20 @@ PRESET_FIELDS = {
 LOCAL: Final = "local"
 """The engine that makes edits on the worker's own machine."""
 
-ENGINE_MODES: dict[str, frozenset[Mode]] = {LOCAL: frozenset(Mode)}
+COMFYUI: Final = "comfyui"
+RUNNINGHUB: Final = "runninghub"
+"""The engines that run a workflow elsewhere."""
+
+ENGINE_MODES: dict[str, frozenset[Mode]] = {name: frozenset(Mode) for name in (LOCAL, COMFYUI, RUNNINGHUB)}
 """Which edits each engine makes, by the engine's name."""
 
 DEFAULT_ENGINE = next(iter(ENGINE_MODES))
 """The engine of a mode that none is set for."""
 
 
-def available_modes(engines: Mapping[Mode, str]) -> frozenset[Mode]:
-    """The modes that the engine set for them makes."""
-    return frozenset(mode for mode, engine in engines.items() if mode in ENGINE_MODES[engine])
+def available_modes(engines: Mapping[Mode, Sequence[str]]) -> frozenset[Mode]:
+    """The modes that an engine set for them makes."""
+    return frozenset(mode for mode, names in engines.items() if any(mode in ENGINE_MODES[name] for name in names))
 
 
 @cache

@@ -120,7 +120,7 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
     yield await outsiders(connection)
     for look in LOOKS:
         yield await look(connection)
-    if LOCAL in settings.engines.values():
+    if any(LOCAL in names for names in settings.engines.values()):
         yield await models(connection, lacking_model)
     async for finding in storage(connection, settings):
         yield finding

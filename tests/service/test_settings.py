@@ -8,6 +8,7 @@ import pytest
 from msgspec.inspect import IntType
 
 from schema.models.edits import Mode
+from schema.models.engines import NodeInput, Provenance, WorkflowSettings
 from service.setting_sources import SettingsError, read_dotenv
 from service.settings import PLAIN, Settings, load_settings
 
@@ -60,13 +61,47 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert settings.cors_origins == ()
     assert (settings.trusted_proxies, settings.keep_alive_seconds) == ((), 75)
     assert (settings.log_format, settings.database_pooler) == ("console", "auto")
-    assert (settings.database_pool_size, settings.worker_slots) == (10, 1)
+    assert (settings.database_pool_size, settings.worker_slots, settings.worker_remote_slots) == (10, 1, 8)
+    assert (settings.engine_away_seconds, settings.workflows) == (60, WorkflowSettings())
     assert settings.engine_threads == len(os.sched_getaffinity(0))
     assert (settings.max_upload_bytes, settings.max_image_pixels) == (10_485_760, 40_000_000)
     assert (settings.max_pending_per_user, settings.max_processing_per_user) == (1000, 3)
     assert (settings.rate_limit_per_minute, settings.task_timeout_seconds, settings.task_max_attempts) == (600, 300, 3)
     assert (settings.task_retention_days, settings.upload_retention_days) == (0, 0)
-    assert settings.engines == dict.fromkeys(Mode, "local")
+    assert settings.engines == dict.fromkeys(Mode, ("local",))
+
+
+def test_engines_and_what_their_workflows_need() -> None:
+    settings = load(
+        ENGINE="runninghub, local",
+        ENGINE_POSE_CHANGE="comfyui",
+        COMFYUI_URL="http://gpu1:8188/, https://ann:s3cr3t@gpu2.example/proxy/k3y",
+        COMFYUI_WORKFLOW_POSE_CHANGE="/flows/pose.json",
+        RUNNINGHUB_API_KEY="0123456789abcdef",
+        RUNNINGHUB_CONCURRENCY="3",
+        RUNNINGHUB_WORKFLOW_HEAD_SWAP="1850925505116598274",
+        WORKFLOW_NODES_HEAD_SWAP="source=6.image, reference=7.image,output=10,seed=3.seed,blend_strength=12.value",
+        WORKFLOW_PROVENANCE_POSE_CHANGE="composite",
+    )
+    assert settings.engines == dict.fromkeys(Mode, ("runninghub", "local")) | {Mode.POSE_CHANGE: ("comfyui",)}
+    assert settings.workflows == WorkflowSettings(
+        comfyui_urls=("http://gpu1:8188", "https://ann:s3cr3t@gpu2.example/proxy/k3y"),
+        comfyui_workflows={Mode.POSE_CHANGE: "/flows/pose.json"},
+        runninghub_api_key="0123456789abcdef",
+        runninghub_concurrency=3,
+        runninghub_workflows={Mode.HEAD_SWAP: "1850925505116598274"},
+        nodes={
+            Mode.HEAD_SWAP: {
+                "source": NodeInput("6", "image"),
+                "reference": NodeInput("7", "image"),
+                "output": NodeInput("10"),
+                "seed": NodeInput("3", "seed"),
+                "blend_strength": NodeInput("12", "value"),
+            }
+        },
+        provenance={Mode.POSE_CHANGE: Provenance.COMPOSITE},
+    )
+    assert "s3cr3t" not in repr(settings.workflows)
 
 
 def test_every_number_can_be_set_and_has_its_bounds() -> None:
@@ -128,6 +163,21 @@ def test_a_wrong_number_is_refused_with_its_range(name: str) -> None:
         ("DATABASE_POOLER", "s3cr3t"),
         ("ENGINE", "s3cr3t"),
         ("ENGINE_POSE_CHANGE", "s3cr3t"),
+        ("ENGINE_POSE_CHANGE", "local,s3cr3t"),
+        ("ENGINE", "local,local"),
+        ("COMFYUI_URL", "s3cr3t"),
+        ("COMFYUI_URL", "http://h:8188,ftp://s3cr3t"),
+        ("COMFYUI_URL", "http://u:s3cr3t@h/p?x=1"),
+        ("RUNNINGHUB_URL", "https://s3cr3t.example,https://b.example"),
+        ("RUNNINGHUB_API_KEY", "s3cr3t s3cr3t"),
+        ("RUNNINGHUB_CONCURRENCY", "0"),
+        ("RUNNINGHUB_WORKFLOW_HEAD_SWAP", "s3cr3t/1"),
+        ("WORKFLOW_NODES_HEAD_SWAP", "s3cr3t"),
+        ("WORKFLOW_NODES_HEAD_SWAP", "source=6"),
+        ("WORKFLOW_NODES_HEAD_SWAP", "output=9.images"),
+        ("WORKFLOW_NODES_HEAD_SWAP", "source=6.image,source=7.image"),
+        ("WORKFLOW_NODES_HEAD_SWAP", "edge_blur=6.value"),
+        ("WORKFLOW_PROVENANCE_HEAD_SWAP", "s3cr3t"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable_and_not_the_value(name: str, wrong: str) -> None:
