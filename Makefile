@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench quality quality-wild quality-docs legacy-sample lint lint-arrays lint-others lint-rest audit format lock install install-dev clean
+.PHONY: help up test demo bench quality quality-wild quality-docs legacy-sample pages lint lint-arrays lint-others lint-rest audit format lock install install-dev clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,13 @@ audit: $(BIN)/uv ## Known vulnerabilities of the locked packages, from a public 
 format: install-dev ## Rewrite the code in the house's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+PAGES := service/http/pages
+
+pages: install-dev ## Build the pages (needs npm): the API's types, then what is served and committed
+	@cd $(PAGES) && npm ci --silent
+	@$(BIN)/python -m service.http.openapi | npm --prefix $(PAGES) run --silent types -- src/shared/schema.ts
+	@cd $(PAGES) && npm run --silent check && npm run --silent build
 
 lock: $(BIN)/uv ## Lock the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock

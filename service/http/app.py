@@ -27,6 +27,7 @@ from service.http.layers.hosts import OneHost
 from service.http.layers.proxies import TrustedProxies
 from service.http.openapi.document import openapi_config
 from service.http.openapi.pages import docs_asset, openapi_document
+from service.http.pages.serving import page_routes
 from service.http.problems import EXCEPTION_HANDLERS
 from service.http.services import Services, open_services
 from service.settings import Settings
@@ -39,7 +40,15 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
     app = Litestar(
-        route_handlers=[_api(settings), old_address, livez, readyz, openapi_document, docs_asset],
+        route_handlers=[
+            _api(settings),
+            old_address,
+            livez,
+            readyz,
+            openapi_document,
+            docs_asset,
+            *page_routes(settings),
+        ],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],

@@ -1,0 +1,1 @@
+"""The pages for people: their source, what is built of it, and what serves that."""

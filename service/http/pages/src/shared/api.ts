@@ -1,0 +1,65 @@
+/** The API as the pages speak to it: typed by the OpenAPI document, errors as `Refused`, whoever is signed out told. */
+
+import createClient from "openapi-fetch";
+import type { paths, Problem } from "./schema";
+import { heldKey, signedOut } from "./session";
+
+/** What the API refuses, or that it can't be reached: `code` is what pages translate. */
+export class Refused extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly problem: Problem | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export const AWAY = "AWAY";
+
+const client = createClient<paths>({ credentials: "same-origin" });
+
+client.use({
+  onRequest({ request }) {
+    for (const [name, value] of Object.entries(credentials())) request.headers.set(name, value);
+    return request;
+  },
+  async onResponse({ response }) {
+    if (!response.ok) throw refusal(await response.text(), response.status);
+  },
+  onError({ error }) {
+    return error instanceof Refused ? error : new Refused(AWAY, String(error));
+  },
+});
+
+/** Headers that say who asks: nothing where a cookie does. */
+export function credentials(): Record<string, string> {
+  const key = heldKey();
+  return key === null ? {} : { Authorization: `Bearer ${key}` };
+}
+
+/** An answer's body that isn't a success; one that isn't ours (a proxy's page) is told like an absence. */
+export function refusal(body: string, status: number): Refused {
+  let problem: Problem | null = null;
+  try {
+    problem = JSON.parse(body) as Problem;
+  } catch {
+    return new Refused(AWAY, `HTTP ${status}`);
+  }
+  if (problem.code === "UNAUTHORIZED") signedOut();
+  return new Refused(problem.code, problem.detail, problem);
+}
+
+/** The data of an answer; it threw before if there is none. */
+export async function data<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  return (await answer).data as T;
+}
+
+export const api = client;
+
+/** A signed address as this page can load it: on its own origin, whatever PUBLIC_URL says; elsewhere (S3) as it is. */
+export function local(address: string): string {
+  const url = new URL(address, location.href);
+  const at = url.pathname.indexOf("/api/v1/");
+  return at === -1 ? url.href : url.pathname.slice(at) + url.search;
+}

@@ -1,0 +1,44 @@
+/** English and Chinese. Words are plain objects, an entry's own; a language that lacks one doesn't compile. */
+
+import { effect, signal } from "@preact/signals";
+
+export type Language = "en" | "zh";
+
+const KEPT = "darkroom.language";
+
+function preferred(): Language {
+  const kept = localStorage.getItem(KEPT);
+  if (kept === "en" || kept === "zh") return kept;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+export const language = signal<Language>(preferred());
+
+export function speak(chosen: Language): void {
+  localStorage.setItem(KEPT, chosen);
+  language.value = chosen;
+}
+
+effect(() => {
+  document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
+});
+
+/** The words of the language that is spoken; what reads them in a component is shown anew when it changes. */
+export function wordsOf<W>(languages: Record<Language, W>): () => W {
+  return () => languages[language.value];
+}
+
+/** A moment as people say it: today's by its hour, others by their day. */
+export function moment(time: string): string {
+  const date = new Date(time);
+  const today = date.toDateString() === new Date().toDateString();
+  return new Intl.DateTimeFormat(language.value === "zh" ? "zh-CN" : "en", {
+    ...(today ? {} : { month: "short", day: "numeric" }),
+    hour: "2-digit",
+    minute: "2-digit",
+  }).format(date);
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(language.value === "zh" ? "zh-CN" : "en").format(value);
+}

@@ -1,0 +1,90 @@
+"""The pages as they are served, and that what is committed is what their source makes."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.http.pages.serving import BUILT, PAGES
+
+SOURCE = BUILT.parent
+WEIGHT = 100_000
+"""Bytes that everything may take, compressed."""
+
+
+def assets_of(html: str) -> set[str]:
+    return set(re.findall(r'"(/pages/assets/[^"]+)"', html))
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_revalidated_and_what_it_loads_is_kept_for_ever(
+    anonymous: httpx.AsyncClient, path: str
+) -> None:
+    page = await anonymous.get(path)
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["cache-control"] == "no-cache"
+    unchanged = await anonymous.get(path, headers={"If-None-Match": page.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert len(assets_of(page.text)) >= 3
+    for name in assets_of(page.text):
+        asset = await anonymous.get(name)
+        assert asset.status_code == 200
+        assert "immutable" in asset.headers["cache-control"]
+        plain = await anonymous.get(name, headers={"Accept-Encoding": "identity"})
+        assert plain.content == asset.content
+        assert plain.headers["etag"] != asset.headers["etag"]
+    assert (await anonymous.get("/pages/assets/nothing.js")).status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_may_run_its_own_files_alone(anonymous: httpx.AsyncClient, path: str) -> None:
+    page = await anonymous.get(path)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"<style|style=|<script(?![^>]* src=)|\son\w+=|https?://", page.text)
+
+
+async def test_the_pages_are_light(anonymous: httpx.AsyncClient) -> None:
+    weight = 0
+    for path in [*PAGES, *(f"/pages/assets/{asset.name}" for asset in (BUILT / "assets").iterdir())]:
+        async with anonymous.stream("GET", path) as answer:
+            weight += len(b"".join([chunk async for chunk in answer.aiter_raw()]))
+    assert weight <= WEIGHT
+
+
+@pytest.fixture(scope="module")
+def npm() -> str:
+    """npm, with what the pages are built with."""
+    found = shutil.which("npm")
+    if found is None:
+        pytest.skip("the Debian package npm is missing")
+    if not (SOURCE / "node_modules/.package-lock.json").exists():
+        subprocess.run([found, "ci", "--silent"], cwd=SOURCE, check=True)
+    return found
+
+
+def test_the_committed_build_is_what_its_source_makes(npm: str, tmp_path: Path) -> None:
+    subprocess.run(
+        [npm, "run", "--silent", "build", "--", "--outDir", tmp_path, "--logLevel", "warn"], cwd=SOURCE, check=True
+    )
+    assert contents(tmp_path) == contents(BUILT), "stale: `make pages`"
+
+
+async def test_the_committed_types_are_the_documents(npm: str, anonymous: httpx.AsyncClient, tmp_path: Path) -> None:
+    made = tmp_path / "schema.ts"
+    document = (await anonymous.get("/openapi.json")).content
+    types = [npm, "run", "--silent", "types", "--", made]
+    subprocess.run(types, cwd=SOURCE, input=document, check=True)  # noqa: ASYNC221 - nothing else runs here
+    assert made.read_text() == (SOURCE / "src/shared/schema.ts").read_text(), "stale: `make pages`"
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
