@@ -1,0 +1,207 @@
+"""RunningHub as the workflow engine sees it: a driver, and what its codes and failures mean for an edit."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from actors.engines.workflows.driver import (
+    DriverError,
+    Failed,
+    Fate,
+    Finished,
+    Gone,
+    Graph,
+    Look,
+    Output,
+    Running,
+    ServerState,
+    Stopped,
+    Value,
+    Waiting,
+)
+from actors.engines.workflows.runninghub_api import HubAwayError, HubError, HubOutput, NodeField, RunningHubApi
+from actors.engines.workflows.runninghub_errors import away, failure_of, refused, wrong_nodes
+from actors.engines.workflows.runninghub_results import Results
+from schema.models.edits import Mode
+from schema.models.engines import RemoteJob, WorkflowSettings
+from schema.models.problems import FailureCode
+
+RUNNINGHUB: Final = "runninghub"
+
+KEPT_SECONDS = 300.0
+"""A workflow that was asked for is believed that long: whoever changes it there sees the change soon enough."""
+
+_RUNNING, _QUEUED, _FAILED = 804, 813, 805
+_UNKNOWN_TASK = (423, 807)
+_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
+
+
+class RunningHub:
+    """Speaks with RunningHub, with one account's key; see `Driver`."""
+
+    name = RUNNINGHUB
+    look_every = 3.0
+
+    def __init__(self, settings: WorkflowSettings) -> None:
+        self._workflows = settings.runninghub_workflows
+        self._url = settings.runninghub_url
+        self._key = settings.runninghub_api_key
+        self._opened: RunningHubApi | None = None
+        self._results = Results(self._url)
+        self._graphs: dict[str, tuple[float, Graph]] = {}
+
+    async def graph(self, mode: Mode) -> Graph:
+        """The mode's workflow as RunningHub has it, with the titles of its nodes."""
+        return await self.workflow(self._workflow_of(mode))
+
+    async def workflow(self, workflow_id: str) -> Graph:
+        """Any workflow of the account's, or one that is public. Raises DriverError."""
+        kept = self._graphs.get(workflow_id)
+        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        try:
+            graph: Mapping[str, Any] = await self._api.workflow(workflow_id)
+        except HubError as error:
+            raise refused(error) from error
+        except HubAwayError as error:
+            raise away(error) from error
+        self._graphs[workflow_id] = time.monotonic(), graph
+        return graph
+
+    async def draft(self, mode: Mode) -> RemoteJob:
+        """A job without an id: RunningHub chooses those itself."""
+        self._workflow_of(mode)
+        return RemoteJob(self.name, sha256(self._url.encode()).hexdigest()[:12])
+
+    async def upload(self, job: RemoteJob, photo: Path, name: str) -> str:  # noqa: ARG002 - there is one place for all
+        """Put a photo there; the name that RunningHub gave it."""
+        try:
+            return await self._api.upload(photo, _TYPES[Path(name).suffix])
+        except HubError as error:
+            raise refused(error) from error
+        except HubAwayError as error:
+            raise away(error) from error
+
+    async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
+        """Create a task there, which costs from then on."""
+        workflow_id = self._workflow_of(mode)
+        fields = [NodeField(value.at.node, value.at.field, value.value) for value in values]
+        try:
+            created = await self._api.create(workflow_id, fields)
+        except HubError as error:
+            self._graphs.pop(workflow_id, None)
+            raise refused(error) from error
+        except HubAwayError as error:
+            raise away(error, lost=error.sent) from error
+        made = RemoteJob(job.engine, job.place, created.task_id)
+        if (wrong := wrong_nodes(created.prompt_tips, graph)) is not None:
+            self._graphs.pop(workflow_id, None)
+            await self.cancel(made)
+            raise wrong
+        return made
+
+    async def look(self, job: RemoteJob) -> Look:
+        """How the task is, by its outputs: one call tells its state and what it made."""
+        try:
+            outputs = await self._api.outputs(_id(job))
+        except HubError as error:
+            return _state(error)
+        except HubAwayError as error:
+            raise away(error) from error
+        return Finished([Output(_node(output), output.file_url) for output in outputs])
+
+    async def hint(self, job: RemoteJob, seconds: float) -> None:  # noqa: ARG002 - the driver's protocol
+        """RunningHub's websocket may be empty or fall silent: the clock alone counts."""
+        await asyncio.sleep(seconds)
+
+    async def cancel(self, job: RemoteJob) -> Stopped:
+        """Cancel the task, and look whether it is over."""
+        try:
+            await self._api.cancel(_id(job))
+        except HubError as error:
+            if error.code in _UNKNOWN_TASK:
+                return Stopped.STOPPED
+        except HubAwayError:
+            return Stopped.UNKNOWN
+        try:
+            look = await self.look(job)
+        except DriverError:
+            return Stopped.UNKNOWN
+        return Stopped.RUNNING if isinstance(look, Waiting | Running) else Stopped.STOPPED
+
+    async def fetch(self, job: RemoteJob, output: Output, to: Path, most_bytes: int) -> None:  # noqa: ARG002
+        """The file, from the host that RunningHub named."""
+        await self._results.fetch(output.where, to, most_bytes)
+
+    async def states(self) -> Sequence[ServerState]:
+        """What the key has there: its tasks, and what is left of its money."""
+        name = urlsplit(self._url).hostname or self.name
+        try:
+            account = await self._api.account()
+        except HubError as error:
+            return [ServerState(name, trouble=f"{refused(error).detail}: look at RUNNINGHUB_API_KEY")]
+        except HubAwayError as error:
+            return [ServerState(name, trouble=str(error))]
+        except DriverError as error:
+            return [ServerState(name, trouble=error.message)]
+        trouble = "nothing is left of its money" if account.broke else None
+        return [ServerState(name, running=account.tasks, money=account.left, trouble=trouble)]
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._results.close()
+        if self._opened is not None:
+            await self._opened.close()
+
+    @property
+    def _api(self) -> RunningHubApi:
+        """Made when it is first needed: certificates take a while to load."""
+        if self._opened is None:
+            if self._key is None:
+                raise DriverError(
+                    Fate.REFUSED, FailureCode.ENGINE_AUTH_FAILED, NO_KEY, detail="RUNNINGHUB_API_KEY is not set"
+                )
+            self._opened = RunningHubApi(self._url, self._key)
+        return self._opened
+
+    def _workflow_of(self, mode: Mode) -> str:
+        if mode not in self._workflows:
+            raise DriverError(
+                Fate.REFUSED,
+                FailureCode.ENGINE_NOT_AVAILABLE,
+                f"{mode} isn't available on this server's engine.",
+                detail=f"RUNNINGHUB_WORKFLOW_{mode} is not set",
+            )
+        return self._workflows[mode]
+
+
+def _state(error: HubError) -> Look:
+    """What an answer that isn't the outputs says of a task. Raises DriverError where it says nothing of it."""
+    match error.code:
+        case code if code == _RUNNING:
+            return Running()
+        case code if code == _QUEUED:
+            return Waiting()
+        case code if code == _FAILED:
+            return Failed(failure_of(error))
+        case code if code in _UNKNOWN_TASK:
+            return Gone()
+        case _:
+            raise refused(error) from error
+
+
+def _id(job: RemoteJob) -> str:
+    if job.job_id is None:
+        raise AssertionError("a job that was never started")
+    return job.job_id
+
+
+def _node(output: HubOutput) -> str:
+    return "" if output.node_id is None else str(output.node_id)
+
+
+NO_KEY = "The engine of this edit isn't set up on this server. Tell whoever runs it."

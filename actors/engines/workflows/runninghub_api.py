@@ -1,0 +1,228 @@
+"""RunningHub's HTTP API: its calls, typed, and its errors as such. Nothing here knows of edits.
+
+It answers HTTP 200 whatever happened; `code` 0 is success. The key travels in each body; no message and no log has it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+T = TypeVar("T")
+
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes of an answer: the largest is a workflow, with whatever its nodes hold as text."""
+
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0
+_SLOW_ANSWER_SECONDS = 90.0
+"""Creates were seen to take half a minute; and photos go up."""
+
+_OK = 200
+_TOO_MANY_REQUESTS = 429
+_BAD_GATEWAY = range(500, 600)
+_UNAUTHORIZED = (401, 403)
+
+QUEUE_FULL = 421
+UNAUTHORIZED = 802
+FAILED = 805
+
+
+class HubError(Exception):
+    """RunningHub refused. `code` is its own, `says` its word for it, `data` what came along."""
+
+    def __init__(self, code: int, says: str, data: Any = None) -> None:
+        super().__init__(f"RunningHub answered {code} {says}")
+        self.code = code
+        self.says = says
+        self.data = data
+
+
+class HubAwayError(Exception):
+    """It can't be reached, or answers nonsense. `sent`: the call may have been carried out all the same."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(f"RunningHub is away: {reason}")
+        self.sent = sent
+
+
+class NodeField(Struct, frozen=True, rename="camel"):
+    """A value to put into a workflow, at a node's input."""
+
+    node_id: str
+    field_name: str
+    field_value: Any
+
+
+class Created(Struct, frozen=True, rename="camel"):
+    """A task that was made. `prompt_tips` is JSON text, with what is wrong with the workflow's nodes."""
+
+    task_id: str
+    prompt_tips: str | None = None
+
+
+class HubOutput(Struct, frozen=True, rename="camel"):
+    """A file that a node made."""
+
+    file_url: str
+    file_type: str | None = None
+    node_id: str | int | None = None
+    task_cost_time: str | int | None = None
+
+
+class Account(Struct, frozen=True, rename="camel"):
+    """What is left of the key's money, and how many tasks it has there."""
+
+    remain_coins: float | None = None
+    remain_money: float | None = None
+    currency: str | None = None
+    current_task_counts: str | int | None = None
+
+    @property
+    def left(self) -> str | None:
+        """What is left, in words; None where it doesn't say."""
+        coins = f"{self.remain_coins:g} coins" if self.remain_coins is not None else ""
+        money = f"{self.remain_money:g} {self.currency or ''}".strip() if self.remain_money is not None else ""
+        return " and ".join(filter(None, (coins, money))) or None
+
+    @property
+    def broke(self) -> bool:
+        """Whether it says that nothing is left."""
+        told = [amount for amount in (self.remain_coins, self.remain_money) if amount is not None]
+        return bool(told) and not any(amount > 0 for amount in told)
+
+    @property
+    def tasks(self) -> int | None:
+        """None where it doesn't say."""
+        count = str(self.current_task_counts)
+        return int(count) if count.isdecimal() else None
+
+
+class _Envelope(Struct, frozen=True):
+    code: int
+    msg: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Uploaded(Struct, frozen=True, rename="camel"):
+    file_name: str
+
+
+class _Exported(Struct, frozen=True):
+    prompt: str | dict[str, Any]
+
+
+class RunningHubApi:
+    """One account's key at one base URL.
+
+    Every call raises HubError where RunningHub refuses, and HubAwayError where it doesn't answer.
+    """
+
+    def __init__(self, base_url: str, key: str) -> None:
+        self._key = key
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        # Certificates take a while to load, and serve nothing where there is no TLS.
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout, verify=base_url.startswith("https:"))
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def upload(self, photo: Path, content_type: str) -> str:
+        """Send a photo; the name under which a LoadImage node finds it."""
+        content = await asyncio.to_thread(photo.read_bytes)
+        name = f"photo.{content_type.partition('/')[2]}"
+        request = self._http.build_request(
+            "POST",
+            "/task/openapi/upload",
+            data={"apiKey": self._key, "fileType": "input"},
+            files={"file": (name, content, content_type)},
+            timeout=_SLOW_ANSWER_SECONDS,
+        )
+        return self._read(await self._answer(request), _Uploaded).file_name
+
+    async def create(self, workflow_id: str, fields: list[NodeField]) -> Created:
+        """Start a workflow, and pay for it. There is no key that would make a repetition harmless."""
+        body = {"workflowId": workflow_id, "nodeInfoList": msgspec.to_builtins(fields), "addMetadata": False}
+        return self._read(await self._post("/task/openapi/create", body, _SLOW_ANSWER_SECONDS), Created)
+
+    async def outputs(self, task_id: str) -> list[HubOutput]:
+        """What a task has made. Raises HubError with 804 and 813 while it runs and waits, 805 if it failed."""
+        return self._read(await self._post("/task/openapi/outputs", {"taskId": task_id}), list[HubOutput])
+
+    async def status(self, task_id: str) -> str:
+        """QUEUED, RUNNING, SUCCESS or FAILED."""
+        return self._read(await self._post("/task/openapi/status", {"taskId": task_id}), str)
+
+    async def cancel(self, task_id: str) -> None:
+        """Stop a task, waiting or running; one that has ended stays as it is."""
+        await self._post("/task/openapi/cancel", {"taskId": task_id})
+
+    async def workflow(self, workflow_id: str) -> dict[str, Any]:
+        """A workflow in API format, with the titles of its nodes."""
+        body = {"workflowId": workflow_id}
+        exported = self._read(await self._post("/api/openapi/getJsonApiFormat", body), _Exported).prompt
+        if isinstance(exported, dict):
+            return exported
+        return self._decoded(exported, dict[str, Any])
+
+    async def account(self) -> Account:
+        """The key's money and tasks. This call spells its key otherwise."""
+        return self._read(await self._post("/uc/openapi/accountStatus", {"apikey": self._key}), Account)
+
+    async def _post(self, path: str, body: Mapping[str, Any], seconds: float = _ANSWER_SECONDS) -> msgspec.Raw:
+        timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
+        request = self._http.build_request("POST", path, json={"apiKey": self._key, **body}, timeout=timeout)
+        return await self._answer(request)
+
+    async def _answer(self, request: httpx.Request) -> msgspec.Raw:
+        """The `data` of an answer that says that all went well."""
+        status, content = await self._exchanged(request)
+        if status in _UNAUTHORIZED:
+            raise HubError(UNAUTHORIZED, f"HTTP {status}")
+        if status == _TOO_MANY_REQUESTS:
+            raise HubError(QUEUE_FULL, f"HTTP {status}")
+        if status != _OK:
+            raise HubAwayError(f"HTTP {status}", sent=status in _BAD_GATEWAY)
+        envelope = self._decoded(content, _Envelope)
+        if envelope.code != 0:
+            raise HubError(envelope.code, self._without_key(envelope.msg or ""), self._loose(envelope.data))
+        return envelope.data
+
+    async def _exchanged(self, request: httpx.Request) -> tuple[int, bytes]:
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                content = bytearray()
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > LARGEST_ANSWER:
+                        raise HubAwayError("its answer is too large", sent=True)
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise HubAwayError("no connection", sent=False) from error
+        except httpx.TimeoutException as error:
+            raise HubAwayError("no answer in time", sent=True) from error
+        except httpx.HTTPError as error:
+            raise HubAwayError("the connection broke", sent=True) from error
+        return response.status_code, bytes(content)
+
+    def _read(self, data: msgspec.Raw, kind: type[T]) -> T:
+        return self._decoded(bytes(data), kind)
+
+    def _decoded(self, content: bytes | str, kind: Any) -> Any:
+        try:
+            return msgspec.json.decode(content, type=kind, strict=False)
+        except msgspec.MsgspecError as error:
+            raise HubAwayError("its answer can't be read", sent=True) from error
+
+    def _loose(self, data: msgspec.Raw) -> Any:
+        """What came along with a refusal, whatever its shape, without the key."""
+        return self._decoded(self._without_key(bytes(data).decode()), Any)
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "***")

@@ -1,0 +1,108 @@
+"""Results of RunningHub, from whatever host it names: https alone, never from our own network, never too much."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from actors.engines.workflows.driver import DriverError, Fate
+from schema.models.problems import FailureCode
+from service.outbound.guard import outbound_client
+from service.outbound.urls import NotAllowed, judge_url
+
+_OK = 200
+REDIRECTS: Final = 3
+TRIES: Final = 3
+PAUSE_SECONDS: Final = 1.0
+WHOLE_SECONDS: Final = 120.0
+_STEP_SECONDS = 20.0
+
+UNUSABLE = "The engine's result can't be used. Tell whoever runs this server."
+LATER = "The engine's result couldn't be fetched. Please try again later."
+
+
+class Results:
+    """Fetches them. The server that the operator named may have them itself, wherever it is; all else is judged."""
+
+    def __init__(self, own_url: str) -> None:
+        self._own = httpx.URL(own_url)
+        self._guarded = outbound_client(allow_private=False, seconds=_STEP_SECONDS)
+        self._trusting = outbound_client(allow_private=True, seconds=_STEP_SECONDS)
+
+    async def close(self) -> None:
+        await self._guarded.aclose()
+        await self._trusting.aclose()
+
+    async def fetch(self, url: str, to: Path, most_bytes: int) -> None:
+        """Write what is at `url` to `to`; a connection that breaks is tried again.
+
+        Raises:
+            DriverError: it can't be had, isn't allowed, or is larger than `most_bytes`.
+        """
+        try:
+            async with asyncio.timeout(WHOLE_SECONDS):
+                await self._tried(url, to, most_bytes)
+        except NotAllowed as error:
+            raise _unusable(f"the result's URL {error}") from error
+        except TimeoutError as error:
+            raise _later(f"the result took longer than {WHOLE_SECONDS:g} s") from error
+
+    async def _tried(self, url: str, to: Path, most_bytes: int) -> None:
+        for tried in range(1, TRIES + 1):
+            try:
+                await self._written(url, to, most_bytes)
+            except httpx.TransportError as error:
+                if tried == TRIES:
+                    raise _later("the host of the results can't be reached") from error
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    async def _written(self, url: str, to: Path, most_bytes: int) -> None:
+        target = _parsed(url)
+        for _ in range(REDIRECTS + 1):
+            client = self._client_for(target)
+            async with client.stream("GET", target) as response:
+                if response.next_request is not None:
+                    target = response.next_request.url
+                    continue
+                if response.status_code != _OK:
+                    raise _later(f"the host of the results answered HTTP {response.status_code}")
+                await _poured(response, to, most_bytes)
+                return
+        raise _unusable(f"the result's host redirects more than {REDIRECTS} times")
+
+    def _client_for(self, url: httpx.URL) -> httpx.AsyncClient:
+        """Raises NotAllowed."""
+        if (url.scheme, url.host, url.port) == (self._own.scheme, self._own.host, self._own.port):
+            return self._trusting
+        if url.scheme != "https":
+            raise NotAllowed("takes https")
+        judge_url(str(url), allow_private=False)
+        return self._guarded
+
+
+async def _poured(response: httpx.Response, to: Path, most_bytes: int) -> None:
+    size = 0
+    with to.open("wb") as file:
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > most_bytes:
+                raise _unusable(f"the result is larger than {most_bytes:,} bytes")
+            await asyncio.to_thread(file.write, chunk)
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        raise NotAllowed("takes an absolute https URL") from None
+
+
+def _unusable(detail: str) -> DriverError:
+    return DriverError(Fate.FINAL, FailureCode.ENGINE_RESPONSE_ERROR, UNUSABLE, detail=detail)
+
+
+def _later(detail: str) -> DriverError:
+    return DriverError(Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, LATER, detail=detail)
