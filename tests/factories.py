@@ -38,6 +38,7 @@ class NewTaskFactory(MsgspecFactory[NewTask]):
     reference_image = None
     config = dict[str, Any]
     webhook_url = None
+    webhook_events = None
     priority = Priority.NORMAL
 
 

@@ -50,6 +50,7 @@ async def a_submission(connection: Connection, user_id: str, **changes: Any) -> 
         "reference_image": None,
         "config": {},
         "webhook_url": None,
+        "webhook_events": None,
         "price": PRICE,
         "available": True,
     }

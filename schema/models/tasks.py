@@ -37,6 +37,14 @@ LINE = {Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 3}
 """Where a priority stands in its user's line. In front of all, at 0, are tasks that lost their worker."""
 
 
+class TaskEnd(StrEnum):
+    """A task's end, as webhooks name it."""
+
+    DONE = "task.done"
+    FAILED = "task.failed"
+    CANCELLED = "task.cancelled"
+
+
 class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends to have a photo edited."""
 
@@ -45,6 +53,10 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
     reference_image: FileId | None = None
     config: Annotated[dict[str, Any], Meta(description="By mode; GET /api/v1/modes has each one's JSON Schema.")] = {}
     webhook_url: Annotated[str, Meta(max_length=2000, description="Told when the task has ended.")] | None = None
+    webhook_events: (
+        Annotated[list[TaskEnd], Meta(min_length=1, max_length=10, description="The ends to be told; absent: all.")]
+        | None
+    ) = None
     priority: Priority = Priority.NORMAL
 
 
@@ -100,6 +112,7 @@ class TaskRecord(Struct, frozen=True):
     result: StoredResult | None
     error: TaskFailure | None
     webhook_url: str | None
+    webhook_events: list[TaskEnd] | None
     credits_consumed: int
     credits_refunded: int
     attempts: int

@@ -129,6 +129,10 @@ WITH entries AS (
     UPDATE credit_ledger SET reason = NULL WHERE user_id = :user_id
 ), events AS (
     DELETE FROM task_events WHERE user_id = :user_id
+), deliveries AS (
+    DELETE FROM webhook_deliveries WHERE user_id = :user_id
+), receivers AS (
+    DELETE FROM webhook_hosts WHERE user_id = :user_id
 ), tombstones AS (
     INSERT INTO legacy_tombstones (kind, record_id)
     SELECT 'task', task_id FROM tasks WHERE user_id = :user_id AND legacy_fingerprint IS NOT NULL

@@ -62,5 +62,8 @@ SELECT task_id FROM event_removals WHERE gone_at < coalesce(:now, now()) - inter
 -- name: forget_histories
 WITH forgotten AS (
     DELETE FROM task_events WHERE task_id = ANY (:task_ids::text[])
+), told AS (
+    -- A receiver that still sleeps is told first.
+    UPDATE webhook_deliveries SET forget_at = now() WHERE task_id = ANY (:task_ids::text[])
 )
 DELETE FROM event_removals WHERE task_id = ANY (:task_ids::text[])

@@ -36,9 +36,9 @@ WITH account AS MATERIALIZED (
        AND waiting_tasks(users.user_id, :max_pending) < :max_pending
     RETURNING current_credits
 ), task AS (
-    INSERT INTO tasks (task_id, user_id, mode, priority, line, source_image, reference_image, config, webhook_url,
+    INSERT INTO tasks (task_id, user_id, mode, priority, line, source_image, reference_image, config, webhook_url, webhook_events,
                        credits_consumed, retry_of, created_at, updated_at, queued_at)
-    SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url,
+    SELECT :task_id, :user_id, :mode, :priority, :line::smallint, :source_image, :reference_image, :config::jsonb, :webhook_url, :webhook_events::text[],
            :price, :retry_of, coalesce(:now, now()), coalesce(:now, now()), coalesce(:now, now())
       FROM charged
     RETURNING {TaskRecord}

@@ -107,6 +107,7 @@ def record_of(task: Task) -> TaskRecord:
         result=task.result,
         error=task.error,
         webhook_url=None,
+        webhook_events=None,
         credits_consumed=task.credits_consumed,
         credits_refunded=task.credits_consumed if refunded else 0,
         attempts=0,

@@ -33,6 +33,7 @@ async def create(state: State, data: JSONBody[NewTask], user_id: UserId) -> Any:
         reference_image=None,
         config=data.config,
         webhook_url=None,
+        webhook_events=None,
         price=1,
         available=True,
     )

@@ -70,4 +70,10 @@ def _put_real_things_into(case: schemathesis.Case[Any]) -> None:
         if case.query:
             case.query.update(known.files[path["file_id"]])
     if isinstance(body, dict) and "source_image" in body:
-        body |= {"source_image": known.source, "reference_image": None, "config": {}, "webhook_url": None}
+        body |= {
+            "source_image": known.source,
+            "reference_image": None,
+            "config": {},
+            "webhook_url": None,
+            "webhook_events": None,
+        }

@@ -48,6 +48,8 @@ TABLES = (
     "chore_failures",
     "task_events",
     "event_removals",
+    "webhook_deliveries",
+    "webhook_hosts",
 )
 """What a life may leave rows in; in this order, since triggers write."""
 

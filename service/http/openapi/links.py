@@ -29,7 +29,7 @@ def link_operations(operations: dict[str, JSON]) -> None:
 def _edit(file_id: str) -> JSON:
     """The simplest edit of a photo."""
     body: JSON = {"mode": Mode.BACKGROUND_CHANGE, "source_image": file_id}
-    nothing: JSON = {"reference_image": None, "config": {}, "webhook_url": None}
+    nothing: JSON = {"reference_image": None, "config": {}, "webhook_url": None, "webhook_events": None}
     return {"create_task": {"operationId": "create_task", "requestBody": body | nothing}}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from schema.models.edits import Mode
-from schema.models.tasks import LINE, Priority, TaskRecord
+from schema.models.tasks import LINE, Priority, TaskEnd, TaskRecord
 from service.database import Connection
 from service.statements import convert, load_queries
 
@@ -40,6 +40,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     reference_image: str | None
     config: dict[str, Any]
     webhook_url: str | None
+    webhook_events: list[TaskEnd] | None
     price: int
     available: bool
     retry_of: str | None = None
@@ -75,6 +76,7 @@ async def submit_task(
         reference_image=submission.reference_image,
         config=submission.config,
         webhook_url=submission.webhook_url,
+        webhook_events=submission.webhook_events,
         price=submission.price,
         retry_of=submission.retry_of,
         route=idempotency and idempotency.route,

@@ -125,6 +125,7 @@ async def test_a_retry_is_a_new_task_with_the_same_input_at_todays_price(
         "config": {"quality": "high", "from_elsewhere": 1},
         "priority": "low",
         "webhook_url": "https://example.com/hook",
+        "webhook_events": ["task.failed"],
         "credits_consumed": 7,
     }
     record = await add_task(db, user.user_id, status, **columns)
@@ -135,7 +136,7 @@ async def test_a_retry_is_a_new_task_with_the_same_input_at_todays_price(
     assert task["task_id"] != record.task_id
     assert (task["status"], task["retry_of"], task["credits_consumed"]) == ("pending", record.task_id, 54)
     made = await until_queued(redis_client, db, task["task_id"])
-    same = ("mode", "source_image", "reference_image", "config", "priority", "webhook_url")
+    same = ("mode", "source_image", "reference_image", "config", "priority", "webhook_url", "webhook_events")
     assert [getattr(made, name) for name in same] == [getattr(record, name) for name in same]
     assert await record_of(db, record.task_id) == record
     assert await credits_of(db, user) == 10_000 - 54

@@ -158,6 +158,7 @@ async def test_every_column_of_a_task(connection: Connection, old: Old) -> None:
         },
         "error": None,
         "webhook_url": None,
+        "webhook_events": None,
         "credits_consumed": PRICE,
         "credits_refunded": 0,
         "attempts": 0,

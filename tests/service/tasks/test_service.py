@@ -178,7 +178,7 @@ async def test_retry(here: Here, pool: Pool, connection: Connection, user_id: st
         return
     again = (await here.tasks.retry_task(user_id, task.task_id, None)).task
     assert (again.retry_of, again.status, again.attempts) == (task.task_id, TaskStatus.PENDING, 0)
-    for name in ("mode", "source_image", "reference_image", "config", "priority", "webhook_url"):
+    for name in ("mode", "source_image", "reference_image", "config", "priority", "webhook_url", "webhook_events"):
         assert getattr(again, name) == getattr(task, name)
     # Today's price, not what the test charged for the first one.
     assert again.credits_consumed == 36

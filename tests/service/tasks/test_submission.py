@@ -10,7 +10,7 @@ from msgspec import structs
 from schema.identifiers import new_id
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode
-from schema.models.tasks import Priority, TaskStatus
+from schema.models.tasks import Priority, TaskEnd, TaskStatus
 from service.database import Connection, Pool, open_pool
 from service.files.service import FileService
 from service.files.storage import Storage
@@ -59,13 +59,24 @@ async def test_a_created_task_is_charged_and_marked(pool: Pool, connection: Conn
         reference_image=reference,
         config={"quality": "high", "blend_strength": 0.5},
         webhook_url="https://example.com/hook",
+        webhook_events=[TaskEnd.DONE],
         idempotency=a_key(),
     )
     submitted = await submit(pool, wanted, max_pending=1000)
     task = submitted.task
     assert not submitted.replayed
     assert task == await lives.get(pool, wanted.task_id)
-    for name in ("task_id", "user_id", "mode", "priority", "source_image", "reference_image", "config", "webhook_url"):
+    for name in (
+        "task_id",
+        "user_id",
+        "mode",
+        "priority",
+        "source_image",
+        "reference_image",
+        "config",
+        "webhook_url",
+        "webhook_events",
+    ):
         assert getattr(task, name) == getattr(wanted, name)
     assert (task.status, task.progress, task.attempts, task.lease_token) == (TaskStatus.PENDING, 0, 0, 0)
     assert (task.credits_consumed, task.credits_refunded) == (PRICE, 0)
