@@ -20,6 +20,7 @@ COMMANDS = {
     "user": ("service.cli.user", "Accounts: create, list, grant, key, token, show, suspend, resume, delete."),
     "edit": ("service.cli.edit", "Make one edit on local files, without servers."),
     "models": ("service.cli.models", "Models of your own: whether a file can be one."),
+    "workflow": ("service.cli.workflow", "Workflows of ComfyUI and RunningHub: check one, try one, settings."),
     "doctor": ("service.cli.doctor", "Check everything, and say what to do about what is wrong."),
 }
 
