@@ -24,7 +24,7 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
         _NAMES,
         re.compile(rf"""(\b(?:ssl_?)?(?:{"|".join(_NAMES)})(?:=|\\?["']:\s?\\?["'])["']?)[^\s&'"\\]+"""),
     ),
-    (("dk_", "whsec_", "Bearer"), re.compile(r"(\b(?:dk_|whsec_)|\bBearer\s)[A-Za-z0-9+/=._-]{8,}")),
+    (("dk_", "ds_", "dl_", "whsec_", "Bearer"), re.compile(r"(\b(?:d[ksl]_|whsec_)|\bBearer\s)[A-Za-z0-9+/=._-]{8,}")),
     (("eyJ",), re.compile(r"(\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")),
 )
 """What a text must hold for a pattern to be worth trying (each log line comes here), and what stays of its match."""

@@ -58,18 +58,31 @@ class _Ready(msgspec.Struct):
 
     database_url: str
     redis_url: str
+    base_url: str = ""
 
 
 def read_data_dir(data_dir: Path) -> dict[str, str]:
     """What a running or starting `darkroom up` keeps in its directory. Raises SettingsError."""
     values = {"SECRET_KEY": _read_text(data_dir / "secret-key")}
-    if text := _read_text(data_dir / "ready.json"):
-        try:
-            ready = msgspec.json.decode(text, type=_Ready)
-        except msgspec.MsgspecError:
-            raise SettingsError(f"{data_dir / 'ready.json'} isn't what `darkroom up` writes") from None
+    if ready := _read_ready(data_dir):
         values |= {"DATABASE_URL": ready.database_url, "REDIS_URL": ready.redis_url}
     return values
+
+
+def address_of_up(data_dir: Path | None) -> str | None:
+    """Where a running `darkroom up` serves; None if there is none. Raises SettingsError."""
+    ready = _read_ready(data_dir) if data_dir is not None else None
+    return ready and ready.base_url
+
+
+def _read_ready(data_dir: Path) -> _Ready | None:
+    text = _read_text(data_dir / "ready.json")
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=_Ready)
+    except msgspec.MsgspecError:
+        raise SettingsError(f"{data_dir / 'ready.json'} isn't what `darkroom up` writes") from None
 
 
 def _read_text(path: Path) -> str:

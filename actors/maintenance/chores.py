@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from actors.maintenance import (
     blobs,
+    ended_sessions,
     expired_keys,
     lost_leases,
     lost_messages,
@@ -40,6 +41,7 @@ CHORES = (
     Chore("old uploads", 30.0, retention.delete_uploads),
     Chore("old histories", 60.0, retention.forget_histories),
     Chore("expired keys", 30.0, expired_keys.forget),
+    Chore("ended sessions", 60.0, ended_sessions.forget),
     Chore("silent workers", 60.0, silent_workers.forget),
 )
 

@@ -82,12 +82,39 @@ class LedgerPage(Struct, frozen=True):
     pagination: Pagination
 
 
+class Scope(StrEnum):
+    """What a key or a session may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+    """The same, and look at everything on the operator's page."""
+
+
 class KeyRecord(Struct, frozen=True):
     """An API key as it can be listed: the key itself was shown once and isn't kept."""
 
     key_id: str
     hint: Annotated[str, Meta(description="The key's last four characters.")]
     name: Annotated[str | None, Meta(description="What it is for, as was said when it was made.")]
+    scope: Scope
     created_at: datetime
     last_used_at: Annotated[datetime | None, Meta(description="To within some minutes.")]
     revoked_at: datetime | None
+
+
+Shown = Annotated[str, Meta(max_length=4096, pattern="^[!-~]+$")]
+
+
+class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """What begins a session: exactly one of these."""
+
+    link: Annotated[Shown | None, Meta(description="What a one-time link has behind its #.")] = None
+    token: Annotated[Shown | None, Meta(description="An API key or a JWT.")] = None
+
+
+class Session(Struct, frozen=True):
+    """A session of a browser; what stands for it is in its cookie."""
+
+    user_id: str
+    scope: Scope
+    ends_at: Annotated[datetime, Meta(description="Then at the latest; before, a week after its last use.")]

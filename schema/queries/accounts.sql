@@ -75,11 +75,13 @@ HAVING users.current_credits <> coalesce(sum(credit_ledger.amount), 0)
  LIMIT :limit
 
 -- name: add_key
-INSERT INTO api_keys (key_id, user_id, key_hash, hint, name) VALUES (:key_id, :user_id, :key_hash, :hint, :name)
+INSERT INTO api_keys (key_id, user_id, key_hash, hint, name, scope)
+VALUES (:key_id, :user_id, :key_hash, :hint, :name, :scope)
 
 -- name: user_of_key
 SELECT users.user_id,
        users.is_active,
+       api_keys.scope,
        coalesce(api_keys.last_used_at > now() - interval '5 minutes', false) AS use_is_noted
   FROM api_keys JOIN users USING (user_id)
  WHERE api_keys.key_hash = :key_hash AND api_keys.revoked_at IS NULL
@@ -88,7 +90,7 @@ SELECT users.user_id,
 SELECT is_active FROM users WHERE user_id = :user_id
 
 -- name: list_keys
-SELECT key_id, hint, name, created_at, last_used_at, revoked_at
+SELECT key_id, hint, name, scope, created_at, last_used_at, revoked_at
   FROM api_keys
  WHERE user_id = :user_id
  ORDER BY created_at, key_id

@@ -6,11 +6,13 @@ import secrets
 from msgspec import Struct
 
 from schema.identifiers import new_id
-from schema.models.accounts import KeyRecord
+from schema.models.accounts import KeyRecord, Scope
 from service.accounts import store
 from service.database import Connection
 
 PREFIX = "dk_"
+SESSION_PREFIX = "ds_"
+LINK_PREFIX = "dl_"
 SECRET_BYTES = 32
 HINT_LENGTH = 4
 
@@ -23,15 +25,20 @@ class IssuedKey(Struct, frozen=True):
 
 
 def key_hash(api_key: str) -> bytes:
-    """What the table keeps. A plain SHA-256 will do: 256 random bits can't be guessed, slowly or fast."""
+    """What the tables keep of keys, links and sessions.
+
+    A plain SHA-256 will do: 256 random bits can't be guessed, slowly or fast.
+    """
     return hashlib.sha256(api_key.encode()).digest()
 
 
-async def issue_key(connection: Connection, user_id: str, name: str | None = None) -> IssuedKey:
+async def issue_key(
+    connection: Connection, user_id: str, name: str | None = None, *, scope: Scope = Scope.USER
+) -> IssuedKey:
     """Make a key for a user who exists. `name` (1 to 100 characters) tells people what it is for."""
     issued = IssuedKey(key_id=new_id("key"), api_key=PREFIX + secrets.token_urlsafe(SECRET_BYTES))
     hint = issued.api_key[-HINT_LENGTH:]
-    await store.add_key(connection, issued.key_id, user_id, key_hash(issued.api_key), hint, name)
+    await store.add_key(connection, issued.key_id, user_id, key_hash(issued.api_key), hint, name, scope)
     return issued
 
 

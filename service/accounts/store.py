@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from schema.credits import MOST_CREDITS
-from schema.models.accounts import KeyRecord, LedgerEntry, UserRecord
+from schema.models.accounts import KeyRecord, LedgerEntry, Scope, UserRecord
 from service.database import Connection
 from service.statements import load_queries
 
@@ -78,26 +78,29 @@ async def set_active(connection: Connection, user_id: str, active: bool) -> User
 
 
 async def add_key(
-    connection: Connection, key_id: str, user_id: str, key_hash: bytes, hint: str, name: str | None
+    connection: Connection, key_id: str, user_id: str, key_hash: bytes, hint: str, name: str | None, scope: Scope
 ) -> None:
-    await QUERIES["add_key"].run(connection, key_id=key_id, user_id=user_id, key_hash=key_hash, hint=hint, name=name)
+    await QUERIES["add_key"].run(
+        connection, key_id=key_id, user_id=user_id, key_hash=key_hash, hint=hint, name=name, scope=scope
+    )
 
 
-class KeyHolder(Struct, frozen=True):
-    """Whose a key is, and whether they may use it."""
+class Holder(Struct, frozen=True):
+    """Whose a key or a session is, what it is good for, and whether they may use it."""
 
     user_id: str
     is_active: bool
+    scope: Scope
     use_is_noted: bool
-    """The key's row tells of a use some minutes ago at most."""
+    """The row tells of a recent use."""
 
 
 async def note_use_of_keys(connection: Connection, key_hashes: list[bytes]) -> None:
     await QUERIES["note_use_of_keys"].run(connection, key_hashes=[one.hex() for one in key_hashes])
 
 
-async def user_of_key(connection: Connection, key_hash: bytes) -> KeyHolder | None:
-    return await QUERIES["user_of_key"].row(connection, KeyHolder, key_hash=key_hash)
+async def user_of_key(connection: Connection, key_hash: bytes) -> Holder | None:
+    return await QUERIES["user_of_key"].row(connection, Holder, key_hash=key_hash)
 
 
 async def user_is_active(connection: Connection, user_id: str) -> bool:

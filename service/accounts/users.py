@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from schema.credits import MOST_CREDITS
 from schema.identifiers import new_id
-from schema.models.accounts import Account, UserRecord
+from schema.models.accounts import Account, Scope, UserRecord
 from schema.models.problems import ProblemCode
 from service.accounts import keys, store
 from service.database import Connection, Pool
@@ -24,7 +24,9 @@ class NewUser(Struct, frozen=True):
     credits: int
 
 
-async def create_user(connection: Connection, email: str, *, credits_: int, user_id: str | None = None) -> NewUser:
+async def create_user(
+    connection: Connection, email: str, *, credits_: int, user_id: str | None = None, scope: Scope = Scope.USER
+) -> NewUser:
     """Make an account with its opening credits and a key.
 
     Raises:
@@ -33,7 +35,7 @@ async def create_user(connection: Connection, email: str, *, credits_: int, user
     user_id = user_id or new_id("usr")
     email = unicodedata.normalize("NFC", email)
     try:
-        issued = await _create(connection, user_id, email, credits_)
+        issued = await _create(connection, user_id, email, credits_, scope)
     except asyncpg.UniqueViolationError as error:
         taken = "email" if "email" in (error.constraint_name or "") else "user id"
         raise Refused(ProblemCode.INVALID_REQUEST, f"There is a user with this {taken} already.") from None
@@ -41,11 +43,11 @@ async def create_user(connection: Connection, email: str, *, credits_: int, user
 
 
 @transactional
-async def _create(connection: Connection, user_id: str, email: str, credits_: int) -> keys.IssuedKey:
+async def _create(connection: Connection, user_id: str, email: str, credits_: int, scope: Scope) -> keys.IssuedKey:
     await store.create_user(connection, user_id, email, email.partition("@")[0], credits_)
     if credits_:
         await store.open_ledger(connection, user_id, credits_, "opening credits")
-    return await keys.issue_key(connection, user_id)
+    return await keys.issue_key(connection, user_id, scope=scope)
 
 
 async def find_user(connection: Connection, user: str) -> UserRecord:

@@ -11,7 +11,7 @@ from schema.identifiers import is_id
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
 
 if TYPE_CHECKING:
-    from schema.models.accounts import UserRecord
+    from schema.models.accounts import Scope, UserRecord
     from service.database import Connection
 
 LONGEST_USER_ID = 50
@@ -53,8 +53,9 @@ def user() -> None:
 @click.argument("email")
 @click.option("--credits", "credits_", type=click.IntRange(0, MOST_CREDITS), default=100, show_default=True)
 @click.option("--user-id", help="An id from elsewhere; made up otherwise.")
+@click.option("--admin", is_flag=True, help="Its key may look at the operator's page.")
 @data_dir_option
-def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None) -> None:
+def create(email: str, credits_: int, user_id: str | None, admin: bool, data_dir: Path | None) -> None:
     """Make an account with its first key, which is shown once."""
     if "@" not in email.strip("@") or any(not character.isprintable() or character == " " for character in email):
         raise click.BadParameter(f"{email!r} is not an email address", param_hint="EMAIL")
@@ -64,7 +65,7 @@ def create(email: str, credits_: int, user_id: str | None, data_dir: Path | None
     from service.accounts import users
 
     async def work(connection: "Connection") -> Any:
-        return await users.create_user(connection, email, credits_=credits_, user_id=user_id)
+        return await users.create_user(connection, email, credits_=credits_, user_id=user_id, scope=_scope(admin))
 
     print_json(with_connection(data_dir, work))
 
@@ -150,13 +151,14 @@ def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> N
 @user.command()
 @who_argument
 @click.option("--name", type=Name(), help="What the new key is for, to tell it from others.")
+@click.option("--admin", is_flag=True, help="The new key may look at the operator's page.")
 @click.option("--list", "listing", is_flag=True, help="List the keys with their last use instead of making one.")
 @click.option("--revoke", metavar="ID", help="Revoke this key instead of making one.")
 @data_dir_option
-def key(who: str, name: str | None, listing: bool, revoke: str | None, data_dir: Path | None) -> None:
+def key(who: str, name: str | None, admin: bool, listing: bool, revoke: str | None, data_dir: Path | None) -> None:
     """Make one more key, which is shown once; or list them, or revoke one."""
-    if sum((listing, revoke is not None, name is not None)) > 1:
-        raise click.UsageError("of --name, --list and --revoke one at a time")
+    if sum((listing, revoke is not None, name is not None or admin)) > 1:
+        raise click.UsageError("--list, --revoke, or a new key with --name and --admin: one at a time")
     from service.accounts import keys, users
 
     async def work(connection: "Connection") -> Any:
@@ -164,11 +166,43 @@ def key(who: str, name: str | None, listing: bool, revoke: str | None, data_dir:
         if listing:
             return await keys.list_keys(connection, found.user_id)
         if revoke is None:
-            issued = await keys.issue_key(connection, found.user_id, name)
-            return {"user_id": found.user_id, "key_id": issued.key_id, "name": name, "api_key": issued.api_key}
+            issued = await keys.issue_key(connection, found.user_id, name, scope=_scope(admin))
+            return {
+                "user_id": found.user_id,
+                "key_id": issued.key_id,
+                "name": name,
+                "scope": _scope(admin),
+                "api_key": issued.api_key,
+            }
         if not await keys.revoke_key(connection, found.user_id, revoke):
             raise click.ClickException(f"{who} has no key {revoke}, or it was revoked already")
         return {"user_id": found.user_id, "key_id": revoke, "revoked": True}
+
+    print_json(with_connection(data_dir, work))
+
+
+def _scope(admin: bool) -> "Scope":
+    from schema.models.accounts import Scope
+
+    return Scope.ADMIN if admin else Scope.USER
+
+
+@user.command()
+@who_argument
+@click.option("--operator", is_flag=True, help="For the operator's page, too.")
+@data_dir_option
+def link(who: str, operator: bool, data_dir: Path | None) -> None:
+    """Make a link that signs a browser in as the user: good once, for 15 minutes."""
+    from service.accounts import sessions, users
+    from service.setting_sources import address_of_up
+
+    settings = settings_for(data_dir)
+    address = settings.public_url or address_of_up(data_dir) or f"http://127.0.0.1:{settings.port}"
+
+    async def work(connection: "Connection") -> Any:
+        found = await users.find_user(connection, who)
+        issued = await sessions.issue_link(connection, found.user_id, _scope(operator))
+        return {"user_id": found.user_id, "url": issued.url(address), "expires_at": issued.expires_at}
 
     print_json(with_connection(data_dir, work))
 

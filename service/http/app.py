@@ -18,6 +18,7 @@ from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
 from service.http.controllers.old_addresses import old_address
+from service.http.controllers.session import SessionController
 from service.http.controllers.tasks import TaskController
 from service.http.gate import authenticated
 from service.http.layers.context import RequestContext
@@ -103,7 +104,13 @@ def _api(settings: Settings) -> Router:
     )
     return Router(
         path="/api/v1",
-        route_handlers=[private, FileController, EventController, modes_route(available_modes(settings.engines))],
+        route_handlers=[
+            private,
+            SessionController,
+            FileController,
+            EventController,
+            modes_route(available_modes(settings.engines)),
+        ],
     )
 
 

@@ -1,16 +1,21 @@
-"""Before a route does anything: whose request is it, and has its sender some left?"""
+"""Before a route does anything: whose request is it, may it come from there, and has its sender some left?"""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from schema.models.accounts import Scope
 from schema.models.problems import ProblemCode
-from service.accounts.authentication import Authenticator
+from service.accounts.authentication import Authenticator, Caller
+from service.http.browsers import Browsers
 from service.http.layers.context import add_header, note_user
 from service.http.layers.proxies import client_network
 from service.http.limits import READS_PER_WRITE, RateLimiter, Verdict
 from service.refusals import Refused
+
+T = TypeVar("T")
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -20,19 +25,53 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 class Gate:
     """Authentication, then rate limits, as guards of the routes."""
 
-    def __init__(self, authenticator: Authenticator, limiter: RateLimiter) -> None:
+    def __init__(self, authenticator: Authenticator, browsers: Browsers, limiter: RateLimiter) -> None:
         self._authenticator = authenticator
+        self._browsers = browsers
         self._limiter = limiter
 
     async def admit(self, connection: AnyConnection) -> str:
         """The id of the user whose request this is.
 
         Raises:
-            Refused: UNAUTHORIZED, RATE_LIMITED.
+            Refused: UNAUTHORIZED, FORBIDDEN, RATE_LIMITED.
         """
-        user_id = await self._authenticate(connection)
+        caller = await self._authenticate(connection)
+        await self._count(connection, caller.user_id)
+        return caller.user_id
+
+    async def admit_operator(self, connection: AnyConnection) -> None:
+        """Let pass whose key or session has the scope `admin`.
+
+        Raises:
+            Refused: the same; FORBIDDEN for everybody else's.
+        """
+        caller = await self._authenticate(connection)
+        await self._count(connection, caller.user_id)
+        if caller.scope is not Scope.ADMIN:
+            raise Refused(
+                ProblemCode.FORBIDDEN,
+                "This is for operators: sign in with a key whose scope is admin, or with a link from "
+                "`darkroom user link USER --operator`.",
+            )
+
+    async def sign_in(self, connection: AnyConnection, begin: Callable[[], Awaitable[T | None]], refusal: str) -> T:
+        """Begin a session, which is as limited as any other authentication.
+
+        Raises:
+            Refused: UNAUTHORIZED with `refusal` when nothing was begun; FORBIDDEN, RATE_LIMITED.
+        """
+        self._browsers.refuse_other_sites(connection)
+        address = client_network(connection.scope)
+        begun = None if self._limiter.is_spent("unauthorized", address) else await begin()
+        if begun is None:
+            await self._count_failure(address)
+            raise Refused(ProblemCode.UNAUTHORIZED, refusal)
+        return begun
+
+    async def _count(self, connection: AnyConnection, user_id: str) -> None:
         note_user(connection.scope, user_id)
-        writes = connection.scope.get("method") not in SAFE_METHODS
+        writes = _writes(connection)
         verdict = await self._limiter.take(
             "write" if writes else "read", user_id, factor=1 if writes else READS_PER_WRITE
         )
@@ -40,23 +79,38 @@ class Gate:
             _tell_limit(connection, verdict)
             if not verdict.allowed:
                 raise _rate_limited(verdict)
-        return user_id
 
-    async def _authenticate(self, connection: AnyConnection) -> str:
+    async def _authenticate(self, connection: AnyConnection) -> Caller:
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        is_bearer = scheme.lower() == "bearer"
+        token = token.strip() if is_bearer else ""
+        session = None if is_bearer else self._browsers.session_of(connection)
+        if session is not None and _writes(connection):
+            self._browsers.insist_on_own_page(connection)
         address = client_network(connection.scope)
         # Who has used up the limit only guesses: nothing is looked up for it any more, unless it has been right before.
         guessing = self._limiter.is_spent("unauthorized", address)
-        user_id = await self._authenticator.user_of(token, only_if_known=guessing)
-        if user_id is not None:
-            return user_id
-        verdict = await self._limiter.take("unauthorized", address)
-        if verdict is not None and not verdict.allowed:
-            raise _rate_limited(verdict)
+        if session is None:
+            caller = await self._authenticator.by_bearer(token, only_if_known=guessing)
+        else:
+            caller = await self._authenticator.by_session(session, only_if_known=guessing)
+        if caller is not None:
+            return caller
+        await self._count_failure(address)
+        if session is not None:
+            raise Refused(ProblemCode.UNAUTHORIZED, "This session has ended. Please sign in again.")
         if not token:
             raise Refused(ProblemCode.UNAUTHORIZED, "Send an API key or a token: Authorization: Bearer dk_...")
         raise Refused(ProblemCode.UNAUTHORIZED, "This API key or token is not valid, has expired or was revoked.")
+
+    async def _count_failure(self, address: str) -> None:
+        verdict = await self._limiter.take("unauthorized", address)
+        if verdict is not None and not verdict.allowed:
+            raise _rate_limited(verdict)
+
+
+def _writes(connection: AnyConnection) -> bool:
+    return connection.scope.get("method") not in SAFE_METHODS
 
 
 def _tell_limit(connection: AnyConnection, verdict: Verdict) -> None:
@@ -81,3 +135,9 @@ async def authenticated(connection: AnyConnection, _: BaseRouteHandler) -> None:
     if connection.scope.get("method") == "OPTIONS":
         return
     connection.scope["user"] = await connection.app.state.services.gate.admit(connection)
+
+
+async def for_operators(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """The guard of what only operators may look at."""
+    if connection.scope.get("method") != "OPTIONS":
+        await connection.app.state.services.gate.admit_operator(connection)

@@ -8,12 +8,14 @@ from msgspec import Struct
 
 from schema.models.edits import available_modes
 from service.accounts.authentication import Authenticator
+from service.accounts.sessions import Sessions
 from service.connections import Connections, open_connections
 from service.database import Pool
 from service.event_urls import EventUrls
 from service.files.service import FileService
 from service.files.urls import FileUrls
 from service.health.readiness import HealthWatch
+from service.http.browsers import Browsers
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
@@ -34,6 +36,8 @@ class Services(Struct, frozen=True):
     pool: Pool
     urls: FileUrls
     gate: Gate
+    browsers: Browsers
+    sessions: Sessions
     files: FileService
     present: Presenter
     tasks: TaskService
@@ -70,6 +74,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     waiters = Waiters(pool, news)
     streams = Streams(pool, news, present)
     authenticator = Authenticator(pool, settings.require_secret())
+    browsers = Browsers(settings.public_url)
     older = None
     if settings.legacy_redis_url is not None:
         older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
@@ -77,7 +82,9 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
         health=HealthWatch(connections),
         pool=pool,
         urls=urls,
-        gate=Gate(authenticator, RateLimiter(queue, settings.rate_limit_per_minute)),
+        gate=Gate(authenticator, browsers, RateLimiter(queue, settings.rate_limit_per_minute)),
+        browsers=browsers,
+        sessions=Sessions(pool, authenticator, settings.require_secret()),
         files=FileService(
             pool,
             storage,

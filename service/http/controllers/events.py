@@ -54,7 +54,7 @@ class EventController(Controller):
     path = "/tasks"
     tags = ("Tasks",)
     # Its owner's token, or the signature in the address.
-    security = ({"bearer": []}, {})
+    security = ({"bearer": []}, {"session": []}, {})
 
     @get("/events", responses=STREAM | problem_specs(Code.INVALID_REQUEST, Code.FORBIDDEN))
     async def stream_tasks(

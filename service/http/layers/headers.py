@@ -8,6 +8,8 @@ DEFAULTS = {
     # Addresses here are signed, or tell whose task it is.
     b"referrer-policy": b"no-referrer",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    # What belongs to a token or a session is nobody else's, also not whose who sits at the same browser next.
+    b"cache-control": b"no-store",
     # Of no effect on requests that CORS_ORIGINS allows.
     b"cross-origin-resource-policy": b"same-origin",
 }

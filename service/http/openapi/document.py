@@ -34,12 +34,19 @@ def openapi_config() -> OpenAPIConfig:
         summary="Edits photos of people as asynchronous tasks",
         license=License(name="MIT", identifier="MIT"),
         openapi_router=Router("/docs", route_handlers=[], include_in_schema=False, guards=[_is_there]),
-        security=[{"bearer": []}],
+        security=[{"bearer": []}, {"session": []}],
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(
                     type="http", scheme="bearer", description="An API key (dk_...) or an HS256 JWT with sub and exp."
-                )
+                ),
+                "session": SecurityScheme(
+                    type="apiKey",
+                    security_scheme_in="cookie",
+                    name="__Host-darkroom",
+                    description="A browser's session (POST /api/v1/session); `darkroom-PORT` over plain http. Writes "
+                    "with it have to come from a page of the same origin.",
+                ),
             }
         ),
         operation_id_creator=_operation_id,

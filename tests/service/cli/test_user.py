@@ -61,6 +61,18 @@ def test_a_token_is_signed_for_an_hour(settings: Settings) -> None:
     assert claims["exp"] - claims["iat"] == 3600
 
 
+async def test_a_link_and_a_key_are_a_users_or_an_operators(settings: Settings, connection: Connection) -> None:
+    answer_of(settings, "create", "ada@example.com")
+    for scope, *asked in (("user",), ("admin", "--operator")):
+        made = answer_of(settings, "link", "ada@example.com", *asked)
+        address, _, token = made["url"].partition("#")
+        assert address == "http://127.0.0.1:8000/sign-in"
+        stored = await connection.fetchval("SELECT scope FROM sign_in_links WHERE token_hash = $1", key_hash(token))
+        assert stored == scope
+    assert answer_of(settings, "key", "ada@example.com", "--admin")["scope"] == "admin"
+    assert await connection.fetch("SELECT scope FROM api_keys ORDER BY created_at") == [("user",), ("admin",)]
+
+
 def test_an_email_is_taken_once(settings: Settings) -> None:
     answer_of(settings, "create", "ada@example.com")
     again = run_command("user", "create", "ADA@example.com", settings=settings)

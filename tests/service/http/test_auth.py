@@ -13,10 +13,10 @@ import pytest
 
 from schema.models.problems import ProblemCode as Code
 from service.accounts import store
-from service.accounts.key_uses import KeyUses
 from service.accounts.keys import issue_key, key_hash, list_keys, revoke_key
 from service.accounts.tokens import issue_token
 from service.accounts.users import create_user, set_active
+from service.accounts.uses import Uses
 from service.database import Connection, Pool
 from tests.service.http.conftest import SECRET_KEYS, NewUser
 from tests.service.http.looking import eventually
@@ -246,7 +246,7 @@ async def test_uses_are_noted_together_once_in_a_while_and_never_in_the_way(pool
     async with pool.acquire() as connection:
         made = [await create_user(connection, f"{n}@x.test", credits_=0) for n in range(3)]
         digests = [key_hash(one.api_key) for one in made]
-    uses = KeyUses(pool)
+    uses = Uses(pool, store.note_use_of_keys)
     for digest in [*digests, digests[0], key_hash("dk_unknown")]:
         uses.note(digest)
     await uses.close()

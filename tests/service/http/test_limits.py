@@ -95,6 +95,10 @@ async def test_failed_authentication_is_limited_per_address(new_user: NewUser, p
     assert (await guess(user, user.api_key, "192.0.2.1")).status_code == 200
     problem(await guess(user, stranger.api_key, "192.0.2.1"), Code.RATE_LIMITED, 429)
     assert (await guess(user, stranger.api_key, "192.0.2.2")).status_code == 200
+    # Signing in is no way around.
+    forwarded = {"X-Forwarded-For": "192.0.2.1"}
+    for shown in ({"token": "dk_guess"}, {"link": "dl_guess"}, {"token": stranger.api_key}):
+        problem(await user.http.post(f"{API}/session", json=shown, headers=forwarded), Code.RATE_LIMITED, 429)
 
 
 async def test_an_ipv6_customer_is_one_address(new_user: NewUser, pair: tuple[Api, Api]) -> None:

@@ -1,32 +1,33 @@
-"""When a key was last used: written now and then, and never while a request waits for it."""
+"""When a key or a session was last used: written now and then, and never while a request waits for it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
 
-from service.accounts import store
 from service.away import UNAVAILABLE
-from service.database import Pool
+from service.database import Connection, Pool
 
 MOST = 10_000
-"""Keys that may wait to be noted; of more, the use is forgotten."""
+"""Those that may wait to be noted; of more, the use is forgotten."""
 
 log = structlog.get_logger(__name__)
 
 
-class KeyUses:
+class Uses:
     """Notes uses in the background, all that came meanwhile in one statement. One per event loop."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, write: Callable[[Connection, list[bytes]], Awaitable[None]]) -> None:
         self._pool = pool
+        self._note = write
         self._used: set[bytes] = set()
         self._writing: asyncio.Task[None] | None = None
 
-    def note(self, key_hash: bytes) -> None:
-        """A key was used just now."""
+    def note(self, digest: bytes) -> None:
+        """What this is the hash of was used just now."""
         if len(self._used) < MOST:
-            self._used.add(key_hash)
+            self._used.add(digest)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
 
@@ -41,7 +42,7 @@ class KeyUses:
             self._used.clear()
             try:
                 async with self._pool.acquire() as connection:
-                    await store.note_use_of_keys(connection, used)
+                    await self._note(connection, used)
             except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 # Nobody waits for it, and the next use will be noted.
-                log.warning("uses of keys aren't noted", keys=len(used), error=type(error).__name__)
+                log.warning("uses aren't noted", used=len(used), error=type(error).__name__)

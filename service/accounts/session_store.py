@@ -1,0 +1,64 @@
+"""A typed function per statement of `schema/queries/sessions.sql`. They take a connection and open no transaction."""
+
+from datetime import datetime, timedelta
+
+from schema.models.accounts import Scope, Session
+from service.accounts.store import Holder
+from service.database import Connection
+from service.statements import load_queries
+
+QUERIES = load_queries("sessions")
+
+IDLE = timedelta(days=7)
+"""A session that nobody uses for so long is over."""
+
+LONGEST = timedelta(days=90)
+
+
+async def add_link(
+    connection: Connection, token_hash: bytes, user_id: str, scope: Scope, lifetime: timedelta
+) -> datetime:
+    """When it expires."""
+    return await QUERIES["add_link"].value(
+        connection, token_hash=token_hash, user_id=user_id, scope=scope, lifetime=lifetime
+    )
+
+
+async def begin_by_link(connection: Connection, token_hash: bytes, link_hash: bytes) -> Session | None:
+    """None for a link that isn't good any more; it is used up."""
+    return await QUERIES["begin_session_by_link"].row(
+        connection, Session, token_hash=token_hash, link_hash=link_hash, idle=IDLE, longest=LONGEST
+    )
+
+
+async def begin_by_key(connection: Connection, token_hash: bytes, key_hash: bytes) -> Session | None:
+    """None for a key that isn't good."""
+    return await QUERIES["begin_session_by_key"].row(
+        connection, Session, token_hash=token_hash, key_hash=key_hash, idle=IDLE, longest=LONGEST
+    )
+
+
+async def begin_until(connection: Connection, token_hash: bytes, user_id: str, until: datetime) -> Session | None:
+    """None for a user who isn't active."""
+    return await QUERIES["begin_session_until"].row(
+        connection, Session, token_hash=token_hash, user_id=user_id, until=until, idle=IDLE, longest=LONGEST
+    )
+
+
+async def user_of_session(connection: Connection, token_hash: bytes) -> Holder | None:
+    return await QUERIES["user_of_session"].row(connection, Holder, token_hash=token_hash, idle=IDLE)
+
+
+async def slide_sessions(connection: Connection, token_hashes: list[bytes]) -> None:
+    await QUERIES["slide_sessions"].run(connection, token_hashes=[one.hex() for one in token_hashes], idle=IDLE)
+
+
+async def end_session(connection: Connection, token_hash: bytes) -> None:
+    await QUERIES["end_session"].run(connection, token_hash=token_hash)
+
+
+async def forget_ended(connection: Connection, limit: int) -> int:
+    """Forget sessions and links that are over, so many of each at most; how many went of that of which more went."""
+    sessions: int = await QUERIES["forget_ended_sessions"].value(connection, limit=limit)
+    links: int = await QUERIES["forget_expired_links"].value(connection, limit=limit)
+    return max(sessions, links)

@@ -1,0 +1,91 @@
+"""How a browser carries a session, and how its writes are told from another site's.
+
+A cookie goes with every request to its host, whoever had the browser send it. SameSite=Strict keeps it from requests of
+other sites; but a page on another port of this machine, or of a sister domain, is of the same site. So writes name the
+page they come from, in Sec-Fetch-Site, which no page can set. Browsers send that over https and to this machine itself;
+over plain http in a network Origin tells (the order is that of Go's CrossOriginProtection).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+
+from schema.models.problems import ProblemCode
+from service.refusals import Refused
+
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+COOKIE = "darkroom"
+OWN_PAGE = "same-origin"
+
+
+class Browsers:
+    """Reads and makes the cookie. `public_url`: where browsers find us, whatever a proxy in between makes of it."""
+
+    def __init__(self, public_url: str | None) -> None:
+        self._public = urlsplit(public_url) if public_url else None
+
+    def session_of(self, connection: AnyConnection) -> str | None:
+        """The token in the cookie, or None."""
+        return connection.cookies.get(self._name(connection)) or None
+
+    def cookie(self, connection: AnyConnection, token: str, ends_at: datetime) -> Cookie:
+        """What has the browser keep the session, to its end; the server knows when it is over before."""
+        return self._cookie(connection, token, max(0, int((ends_at - datetime.now(UTC)).total_seconds())))
+
+    def no_cookie(self, connection: AnyConnection) -> Cookie:
+        """What has it forget the session."""
+        return self._cookie(connection, "", 0)
+
+    def insist_on_own_page(self, connection: AnyConnection) -> None:
+        """Refuse a write with a cookie that doesn't come from a page of ours. Raises Refused: FORBIDDEN."""
+        site = connection.headers.get("sec-fetch-site")
+        if site != OWN_PAGE if site is not None else not self._is_own_origin(connection):
+            raise _foreign()
+
+    def refuse_other_sites(self, connection: AnyConnection) -> None:
+        """Refuse what another page sends, but not what no browser sends. Raises Refused: FORBIDDEN.
+
+        Otherwise any page could sign its visitors in to an account of its own, and wait for their photos.
+        """
+        if "sec-fetch-site" in connection.headers or "origin" in connection.headers:
+            self.insist_on_own_page(connection)
+
+    def _is_own_origin(self, connection: AnyConnection) -> bool:
+        _, separator, host = connection.headers.get("origin", "").partition("://")
+        own = {connection.headers.get("host", ""), self._public.netloc if self._public else ""}
+        return bool(separator and host) and host in own
+
+    def _cookie(self, connection: AnyConnection, value: str, max_age: int) -> Cookie:
+        return Cookie(
+            self._name(connection),
+            "/",
+            value,
+            max_age=max_age,
+            secure=self._is_secure(connection),
+            httponly=True,
+            samesite="strict",
+        )
+
+    def _name(self, connection: AnyConnection) -> str:
+        """Browsers keep cookies apart by host, not by port: several stacks on a machine have a name each.
+
+        `__Host-`: no other subdomain can have set it.
+        """
+        if self._is_secure(connection):
+            return f"__Host-{COOKIE}"
+        port = connection.headers.get("host", "").rpartition(":")[2]
+        return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE
+
+    def _is_secure(self, connection: AnyConnection) -> bool:
+        return connection.scope["scheme"] == "https" or (self._public is not None and self._public.scheme == "https")
+
+
+def _foreign() -> Refused:
+    return Refused(
+        ProblemCode.FORBIDDEN,
+        "This was asked for by a page that isn't Darkroom's own. A session is good on its page only.",
+    )
