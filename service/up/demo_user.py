@@ -53,6 +53,15 @@ async def make_demo_user(path: Path, commands: Commands, environment: Mapping[st
     return user
 
 
+async def link_of_demo_user(commands: Commands, environment: Mapping[str, str], directory: Path) -> str | None:
+    """A link that signs a browser in as the demo user, once; None when it can't be made, and a key will do."""
+    try:
+        made = await run_for_json(commands.user("link", _EMAIL, "--data-dir", str(directory)), environment)
+    except EmbeddedError:
+        return None
+    return str(made["url"]) if "url" in made else None
+
+
 async def _new_key(commands: Commands, environment: Mapping[str, str]) -> dict[str, Any]:
     made = await run_for_json(commands.user("key", _EMAIL), environment)
     if "user_id" not in made:

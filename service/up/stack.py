@@ -14,7 +14,7 @@ from service.embedded.servers import EmbeddedServers
 from service.embedded.steps import finished
 from service.masking import without_secrets
 from service.up.commands import Commands, run_to_end
-from service.up.demo_user import DemoUser, kept_demo_user, make_demo_user
+from service.up.demo_user import DemoUser, kept_demo_user, link_of_demo_user, make_demo_user
 from service.up.environment import prepare_environment
 from service.up.listener import base_url, listen, local_address
 from service.up.probe import get
@@ -166,22 +166,27 @@ class Stack:
         }
         write_private(self._ready_file, json.dumps(content, indent=2) + "\n")
 
-    def greeting(self) -> list[str]:
-        """What a person wants to know once it runs."""
-        url, key = self.base_url, "<key>"
-        lines = ["", f"Darkroom is ready: {url}", "", f"  Try it     {url}/docs"]
-        if self._demo_user is not None:
-            lines.append(f"  API key    {self._demo_file}, with 10,000 credits")
-            key = f'$(sed -n \'s/.*"api_key": "\\(.*\\)".*/\\1/p\' {self._demo_file})'
+    async def greeting(self) -> list[str]:
+        """What a person wants to know once it runs: where to click, and what for."""
+        url, directory = self.base_url, self._plan.directory
+        lines = ["", f"Darkroom is ready: {url}", ""]
+        if self._demo_user is None:
+            lines += [
+                f"  Account    darkroom user create you@example.com --data-dir {directory}",
+                f"  Open       darkroom user link you@example.com --data-dir {directory}",
+            ]
         else:
-            lines.append(f"  API key    darkroom user create you@example.com --data-dir {self._plan.directory}")
-        return [
-            *lines,
-            f'  Ask        curl -H "Authorization: Bearer {key}" {url}/api/v1/me',
-            f"  Addresses  {self._ready_file}",
-            "  Stop       Ctrl-C",
-            "",
-        ]
+            again = f"darkroom user link {self._demo_user.email} --data-dir {directory}"
+            link = await link_of_demo_user(self._plan.commands, self._environment, directory)
+            lines += [
+                f"  Open       {link or url}",
+                "             signs you in as the demo user, with 10,000 credits: once, within 15 minutes"
+                if link
+                else "             with the demo user's key",
+                f"  Again      {again}",
+                f"  API        {url}/docs, its key is in {self._demo_file}",
+            ]
+        return [*lines, "  Stop       Ctrl-C", ""]
 
     def bound_logs(self) -> None:
         """Keep the servers' logs from growing for ever."""

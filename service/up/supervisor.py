@@ -43,7 +43,7 @@ class _Supervisor:
     def __init__(self, stack: Stack, say: Say) -> None:
         self._stack = stack
         self._say = say
-        self._has_been_ready = False
+        self._ready_once = asyncio.Event()
         self._changed = asyncio.Event()
         """Somebody has started or ended."""
 
@@ -74,10 +74,11 @@ class _Supervisor:
                             process,
                             self._say,
                             changed=self._changed.set,
-                            may_refuse=lambda: not self._has_been_ready,
+                            may_refuse=lambda: not self._ready_once.is_set(),
                         )
                     )
                 group.create_task(self._publish())
+                group.create_task(self._greet())
                 group.create_task(self._bound_logs())
         except ExceptionGroup as failures:
             # The first one ended the others.
@@ -110,6 +111,12 @@ class _Supervisor:
                 pause = _FIRST_LOOK_SECONDS
                 told = time.monotonic() if at_rest else told
 
+    async def _greet(self) -> None:
+        """Once it runs, tell a person where to click."""
+        await self._ready_once.wait()
+        for line in await self._stack.greeting():
+            self._say(line)
+
     async def _bound_logs(self) -> None:
         while True:
             await asyncio.sleep(_LOG_SECONDS)
@@ -121,12 +128,9 @@ class _Supervisor:
         except OSError as error:  # a full disk is no reason to stop serving
             self._say(f"ready.json can't be written: {error}")
             return False
-        if self._has_been_ready:
+        if self._ready_once.is_set():
             self._say("Everything answers again")
-        else:
-            self._has_been_ready = True
-            for line in self._stack.greeting():
-                self._say(line)
+        self._ready_once.set()
         return True
 
 

@@ -70,7 +70,8 @@ async def test_a_link_and_a_key_are_a_users_or_an_operators(settings: Settings, 
         stored = await connection.fetchval("SELECT scope FROM sign_in_links WHERE token_hash = $1", key_hash(token))
         assert stored == scope
     assert answer_of(settings, "key", "ada@example.com", "--admin")["scope"] == "admin"
-    assert await connection.fetch("SELECT scope FROM api_keys ORDER BY created_at") == [("user",), ("admin",)]
+    scopes = await connection.fetch("SELECT scope FROM api_keys ORDER BY created_at")
+    assert [row["scope"] for row in scopes] == ["user", "admin"]
 
 
 def test_an_email_is_taken_once(settings: Settings) -> None:

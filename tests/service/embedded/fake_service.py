@@ -88,6 +88,10 @@ def user(action: str, email: str, *options: str) -> None:
     assert email == EMAIL
     users = STATE / "users"
     log(f"user {action} {' '.join(options)}".strip())
+    if action == "link":
+        ready = json.loads((Path(options[1]) / "ready.json").read_text())
+        print(json.dumps({"url": f"{ready['base_url']}/sign-in#dl_once"}))
+        return
     if action == "create":
         assert options == ("--credits", "10000")
         if users.exists():

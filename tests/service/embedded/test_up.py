@@ -113,6 +113,7 @@ def test_a_life(made: Path, start: Start, state: Path) -> None:
         assert (made / name).stat().st_mode & 0o777 == 0o600
     user = json.loads((made / "demo-user.json").read_text())
     assert user == {"user_id": first["user_id"], "email": "demo@darkroom.local", "api_key": first["api_key"]}
+    eventually(lambda: f"Open       {first['base_url']}/sign-in#dl_once\n" in running.said.read_text())
     told = json.loads((state / "environment").read_text())
     assert told["STORAGE_URL"] == (made / "files").as_uri()
     assert told["SECRET_KEY"] == (made / "secret-key").read_text()

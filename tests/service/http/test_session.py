@@ -72,7 +72,13 @@ async def test_keys_and_tokens_sign_in_and_nothing_else(user: User, db: Connecti
     browser.cookies.clear()
     for wrong in ({"link": link}, {"link": user.api_key}, {"token": link}, {"token": "dk_x"}, {"token": "x.y.z"}):
         problem(await browser.post(SESSION, json=wrong), Code.UNAUTHORIZED, 401)
-    odd = ({}, {"token": "x", "link": "y"}, {"token": "dk_\x00"}, {"token": "x" * 4097}, {"password": "x"})
+    odd: tuple[dict[str, str], ...] = (
+        {},
+        {"token": "x", "link": "y"},
+        {"token": "dk_\x00"},
+        {"token": "x" * 4097},
+        {"password": "x"},
+    )
     for wrong in odd:
         problem(await browser.post(SESSION, json=wrong), Code.INVALID_REQUEST, 400)
     assert not browser.cookies
