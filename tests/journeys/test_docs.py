@@ -40,9 +40,9 @@ async def test_every_example_succeeds_as_it_stands(
         page = await browser.new_page()
         await page.goto(f"{api.base_url}/docs")
         await page.click("button.authorize")
-        await page.fill(".auth-container input", made.api_key)
-        await page.click(".auth-btn-wrapper button.authorize")
-        await page.click(".auth-btn-wrapper button.btn-done")
+        await page.locator(".auth-container input").first.fill(made.api_key)
+        await page.locator(".auth-btn-wrapper button.authorize").first.click()
+        await page.locator(".auth-btn-wrapper button.btn-done").first.click()
         create = await opened(page, "Tasks-create_task")
         assert await executed(page, create, f"{API}/tasks") == 404
         upload = await opened(page, "Files-upload")

@@ -75,7 +75,7 @@ async def test_it_is_openapi_3_1_whose_references_lead_somewhere(document: JSON)
         assert reference.startswith("#/")
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
-    assert document["security"] == [{"bearer": []}]
+    assert document["security"] == [{"bearer": []}, {"session": []}]
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 

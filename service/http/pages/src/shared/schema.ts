@@ -105,6 +105,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SignIn
+         * @description Sign a browser in: with what a one-time link holds, or with an API key or a JWT.
+         */
+        post: operations["sign_in"];
+        /**
+         * SignOut
+         * @description End the session, here and for every page of this browser; without one nothing happens.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks": {
         parameters: {
             query?: never;
@@ -619,6 +643,8 @@ export interface components {
             reference_image?: string | null;
             /** @description The id of an uploaded file. */
             source_image: string;
+            /** @description The ends to be told; absent: all. */
+            webhook_events?: components["schemas"]["TaskEnd"][] | null;
             /**
              * Format: uri
              * @description Told when the task has ended.
@@ -638,6 +664,8 @@ export interface components {
             reference_image?: string | null;
             /** @description The id of an uploaded file. */
             source_image: string;
+            /** @description The ends to be told; absent: all. */
+            webhook_events?: components["schemas"]["TaskEnd"][] | null;
             /**
              * Format: uri
              * @description Told when the task has ended.
@@ -657,6 +685,8 @@ export interface components {
             reference_image?: string | null;
             /** @description The id of an uploaded file. */
             source_image: string;
+            /** @description The ends to be told; absent: all. */
+            webhook_events?: components["schemas"]["TaskEnd"][] | null;
             /**
              * Format: uri
              * @description Told when the task has ended.
@@ -817,6 +847,29 @@ export interface components {
             width?: number;
         };
         /**
+         * Scope
+         * @description What a key or a session may do.
+         * @enum {string}
+         */
+        Scope: "user" | "admin";
+        /** Session */
+        Session: {
+            /**
+             * Format: date-time
+             * @description Then at the latest; before, a week after its last use.
+             */
+            ends_at: string;
+            scope: components["schemas"]["Scope"];
+            user_id: string;
+        };
+        /** SignIn */
+        SignIn: {
+            /** @description What a one-time link has behind its #. */
+            link?: string | null;
+            /** @description An API key or a JWT. */
+            token?: string | null;
+        };
+        /**
          * Size
          * @description The long edge of the result, never larger than the canvas it is made on.
          * @enum {unknown}
@@ -863,6 +916,12 @@ export interface components {
             updated_at: string;
             user_id: string | null;
         };
+        /**
+         * TaskEnd
+         * @description A task's end, as webhooks name it.
+         * @enum {string}
+         */
+        TaskEnd: "task.done" | "task.failed" | "task.cancelled";
         /** TaskFailure */
         TaskFailure: {
             /** @description One of NO_FACE_DETECTED, MULTIPLE_FACES_DETECTED, NO_PERSON_DETECTED, POSE_EXTRACTION_FAILED, IMAGE_DECODE_FAILED, IMAGE_NOT_FOUND, INVALID_CONFIG, ENGINE_NOT_AVAILABLE, ENGINE_TIMEOUT, ENGINE_RESPONSE_ERROR, ENGINE_AUTH_FAILED, PROCESSING_TIMEOUT, PROCESSING_FAILED, ATTEMPTS_EXHAUSTED, RESULT_SAVE_FAILED. Tasks of the system before this one keep theirs. */
@@ -974,9 +1033,13 @@ export type ProblemCode = components['schemas']['ProblemCode'];
 export type Quality = components['schemas']['Quality'];
 export type Readiness = components['schemas']['Readiness'];
 export type ResultMetadata = components['schemas']['ResultMetadata'];
+export type Scope = components['schemas']['Scope'];
+export type Session = components['schemas']['Session'];
+export type SignIn = components['schemas']['SignIn'];
 export type Size = components['schemas']['Size'];
 export type SizeDescription = components['schemas']['SizeDescription'];
 export type Task = components['schemas']['Task'];
+export type TaskEnd = components['schemas']['TaskEnd'];
 export type TaskFailure = components['schemas']['TaskFailure'];
 export type TaskList = components['schemas']['TaskList'];
 export type TaskResult = components['schemas']['TaskResult'];
@@ -1135,6 +1198,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModeList"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
                 };
             };
         };
