@@ -18,9 +18,11 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes of an answer: the largest is a workflow, with whatever its nodes hold as text."""
 
 _CONNECT_SECONDS = 10.0
-_ANSWER_SECONDS = 30.0
-_SLOW_ANSWER_SECONDS = 90.0
-"""Creates were seen to take half a minute; and photos go up."""
+_ANSWER_SECONDS = 20.0
+_CREATE_SECONDS = 38.0
+"""Creates were seen to take half a minute."""
+_UPLOAD_SECONDS = 180.0
+"""Each bounds a whole call; a photo may go up slowly."""
 
 _OK = 200
 _TOO_MANY_REQUESTS = 429
@@ -124,7 +126,7 @@ class RunningHubApi:
 
     def __init__(self, base_url: str, key: str) -> None:
         self._key = key
-        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
         # Certificates take a while to load, and serve nothing where there is no TLS.
         self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout, verify=base_url.startswith("https:"))
 
@@ -140,14 +142,13 @@ class RunningHubApi:
             "/task/openapi/upload",
             data={"apiKey": self._key, "fileType": "input"},
             files={"file": (name, content, content_type)},
-            timeout=_SLOW_ANSWER_SECONDS,
         )
-        return self._read(await self._answer(request), _Uploaded).file_name
+        return self._read(await self._answer(request, _UPLOAD_SECONDS), _Uploaded).file_name
 
     async def create(self, workflow_id: str, fields: list[NodeField]) -> Created:
         """Start a workflow, and pay for it. There is no key that would make a repetition harmless."""
         body = {"workflowId": workflow_id, "nodeInfoList": msgspec.to_builtins(fields), "addMetadata": False}
-        return self._read(await self._post("/task/openapi/create", body, _SLOW_ANSWER_SECONDS), Created)
+        return self._read(await self._post("/task/openapi/create", body, _CREATE_SECONDS), Created)
 
     async def outputs(self, task_id: str) -> list[HubOutput]:
         """What a task has made. Raises HubError with 804 and 813 while it runs and waits, 805 if it failed."""
@@ -174,13 +175,16 @@ class RunningHubApi:
         return self._read(await self._post("/uc/openapi/accountStatus", {"apikey": self._key}), Account)
 
     async def _post(self, path: str, body: Mapping[str, Any], seconds: float = _ANSWER_SECONDS) -> msgspec.Raw:
-        timeout = httpx.Timeout(seconds, connect=_CONNECT_SECONDS)
-        request = self._http.build_request("POST", path, json={"apiKey": self._key, **body}, timeout=timeout)
-        return await self._answer(request)
+        request = self._http.build_request("POST", path, json={"apiKey": self._key, **body})
+        return await self._answer(request, seconds)
 
-    async def _answer(self, request: httpx.Request) -> msgspec.Raw:
+    async def _answer(self, request: httpx.Request, seconds: float) -> msgspec.Raw:
         """The `data` of an answer that says that all went well."""
-        status, content = await self._exchanged(request)
+        try:
+            async with asyncio.timeout(seconds):
+                status, content = await self._exchanged(request)
+        except TimeoutError as error:
+            raise HubAwayError("no answer in time", sent=True) from error
         if status in _UNAUTHORIZED:
             raise HubError(UNAUTHORIZED, f"HTTP {status}")
         if status == _TOO_MANY_REQUESTS:
@@ -205,8 +209,6 @@ class RunningHubApi:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise HubAwayError("no connection", sent=False) from error
-        except httpx.TimeoutException as error:
-            raise HubAwayError("no answer in time", sent=True) from error
         except httpx.HTTPError as error:
             raise HubAwayError("the connection broke", sent=True) from error
         return response.status_code, bytes(content)

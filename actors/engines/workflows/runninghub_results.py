@@ -13,8 +13,6 @@ from service.outbound.urls import NotAllowed, judge_url
 
 _OK = 200
 REDIRECTS: Final = 3
-TRIES: Final = 3
-PAUSE_SECONDS: Final = 1.0
 WHOLE_SECONDS: Final = 120.0
 _STEP_SECONDS = 20.0
 
@@ -35,29 +33,18 @@ class Results:
         await self._trusting.aclose()
 
     async def fetch(self, url: str, to: Path, most_bytes: int) -> None:
-        """Write what is at `url` to `to`; a connection that breaks is tried again.
+        """Write what is at `url` to `to`.
 
         Raises:
             DriverError: it can't be had, isn't allowed, or is larger than `most_bytes`.
         """
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                await self._tried(url, to, most_bytes)
+                await self._written(url, to, most_bytes)
         except NotAllowed as error:
             raise _unusable(f"the result's URL {error}") from error
-        except TimeoutError as error:
-            raise _later(f"the result took longer than {WHOLE_SECONDS:g} s") from error
-
-    async def _tried(self, url: str, to: Path, most_bytes: int) -> None:
-        for tried in range(1, TRIES + 1):
-            try:
-                await self._written(url, to, most_bytes)
-            except httpx.TransportError as error:
-                if tried == TRIES:
-                    raise _later("the host of the results can't be reached") from error
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return
+        except (httpx.TransportError, TimeoutError) as error:
+            raise _later(Fate.AWAY, "the host of the results can't be reached, or takes too long") from error
 
     async def _written(self, url: str, to: Path, most_bytes: int) -> None:
         target = _parsed(url)
@@ -68,7 +55,8 @@ class Results:
                     target = response.next_request.url
                     continue
                 if response.status_code != _OK:
-                    raise _later(f"the host of the results answered HTTP {response.status_code}")
+                    fate = Fate.AWAY if response.is_server_error else Fate.TRANSIENT
+                    raise _later(fate, f"the host of the results answered HTTP {response.status_code}")
                 await _poured(response, to, most_bytes)
                 return
         raise _unusable(f"the result's host redirects more than {REDIRECTS} times")
@@ -104,5 +92,5 @@ def _unusable(detail: str) -> DriverError:
     return DriverError(Fate.FINAL, FailureCode.ENGINE_RESPONSE_ERROR, UNUSABLE, detail=detail)
 
 
-def _later(detail: str) -> DriverError:
-    return DriverError(Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, LATER, detail=detail)
+def _later(fate: Fate, detail: str) -> DriverError:
+    return DriverError(fate, FailureCode.ENGINE_RESPONSE_ERROR, LATER, detail=detail)
