@@ -18,6 +18,7 @@ from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import modes_route
 from service.http.controllers.old_addresses import old_address
+from service.http.controllers.operator import OperatorController
 from service.http.controllers.session import SessionController
 from service.http.controllers.tasks import TaskController
 from service.http.gate import authenticated
@@ -93,6 +94,7 @@ class Application:
         if services is not None:
             services.waiters.stop()
             services.streams.stop()
+            services.watch.stop()
 
 
 def _api(settings: Settings) -> Router:
@@ -107,6 +109,7 @@ def _api(settings: Settings) -> Router:
         route_handlers=[
             private,
             SessionController,
+            OperatorController,
             FileController,
             EventController,
             modes_route(available_modes(settings.engines)),

@@ -19,6 +19,7 @@ from service.http.browsers import Browsers
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
+from service.operating.watch import Watch, looks_of
 from service.presenting import Presenter
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
@@ -44,6 +45,7 @@ class Services(Struct, frozen=True):
     waiters: Waiters
     streams: Streams
     event_urls: EventUrls
+    watch: Watch
 
 
 @asynccontextmanager
@@ -109,6 +111,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
         waiters=waiters,
         streams=streams,
         event_urls=event_urls,
+        watch=Watch(looks_of(pool, settings)),
     )
     await dispatcher.start()
     await news.start()

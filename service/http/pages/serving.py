@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.settings import Settings
 
 BUILT = Path(__file__).parent / "built"
-PAGES = {"/": "index.html", "/sign-in": "sign-in.html"}
+PAGES = {"/": "index.html", "/operator": "operator.html", "/sign-in": "sign-in.html"}
 """Where each page is found."""
 
 COMPRESSED = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml"})

@@ -105,6 +105,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operator/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * StreamOverview
+         * @description How everything is, every few seconds.
+         */
+        get: operations["stream_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetHistory
+         * @description Anybody's task, and each status it had, oldest first.
+         */
+        get: operations["get_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -460,6 +500,24 @@ export interface components {
          * @enum {unknown}
          */
         BackgroundType: "custom" | "preset" | "remove";
+        /** EndedTask */
+        EndedTask: {
+            code: string | null;
+            /** Format: date-time */
+            ended_at: string;
+            mode: components["schemas"]["Mode"];
+            status: components["schemas"]["TaskStatus"];
+            task_id: string;
+        };
+        /** EndedTasks */
+        EndedTasks: {
+            code: string | null;
+            mode: components["schemas"]["Mode"];
+            /** Format: date-time */
+            slot: string;
+            status: components["schemas"]["TaskStatus"];
+            tasks: number;
+        };
         /**
          * EntryKind
          * @description Why a balance changed.
@@ -695,6 +753,32 @@ export interface components {
         };
         /** NewTask */
         NewTask: components["schemas"]["NewHeadSwap"] | components["schemas"]["NewBackgroundChange"] | components["schemas"]["NewPoseChange"];
+        /** OperatorsTask */
+        OperatorsTask: {
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            credits_consumed: number;
+            credits_refunded: number;
+            current_step: string | null;
+            mode: components["schemas"]["Mode"];
+            priority: components["schemas"]["Priority"];
+            progress: number;
+            status: components["schemas"]["TaskStatus"];
+            task_id: string;
+            user_id: string | null;
+        };
+        /** Overview */
+        Overview: {
+            /** Format: date-time */
+            at: string;
+            /** @description Of the last day. */
+            ended: components["schemas"]["EndedTasks"][];
+            last_ended: components["schemas"]["EndedTask"][];
+            running: components["schemas"]["RunningTask"][];
+            waiting: components["schemas"]["WaitingMode"][];
+            workers: components["schemas"]["SeenWorker"][];
+        };
         /** OwnAccount */
         OwnAccount: {
             /** Format: date-time */
@@ -846,12 +930,33 @@ export interface components {
             /** @description Pixels. */
             width?: number;
         };
+        /** RunningTask */
+        RunningTask: {
+            attempts: number;
+            current_step: string | null;
+            mode: components["schemas"]["Mode"];
+            progress: number;
+            seconds: number;
+            /** Format: date-time */
+            started_at: string;
+            task_id: string;
+            worker_id: string | null;
+        };
         /**
          * Scope
          * @description What a key or a session may do.
          * @enum {string}
          */
         Scope: "user" | "admin";
+        /** SeenWorker */
+        SeenWorker: {
+            modes: string[];
+            slots: number;
+            /** Format: date-time */
+            started_at: string;
+            trouble: string | null;
+            worker_id: string;
+        };
         /** Session */
         Session: {
             /**
@@ -931,6 +1036,11 @@ export interface components {
             } | null;
             message: string;
         };
+        /** TaskHistory */
+        TaskHistory: {
+            events: components["schemas"]["TimelineEvent"][];
+            task: components["schemas"]["OperatorsTask"];
+        };
         /** TaskList */
         TaskList: {
             pagination: components["schemas"]["Pagination"];
@@ -996,6 +1106,13 @@ export interface components {
             url: string;
             width: number;
         };
+        /** WaitingMode */
+        WaitingMode: {
+            mode: components["schemas"]["Mode"];
+            /** @description For how long the first of them has stood in the line. */
+            oldest_seconds: number;
+            tasks: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -1006,6 +1123,8 @@ export interface components {
 export type Alive = components['schemas']['Alive'];
 export type BackgroundChangeConfig = components['schemas']['BackgroundChangeConfig'];
 export type BackgroundType = components['schemas']['BackgroundType'];
+export type EndedTask = components['schemas']['EndedTask'];
+export type EndedTasks = components['schemas']['EndedTasks'];
 export type EntryKind = components['schemas']['EntryKind'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type FileList = components['schemas']['FileList'];
@@ -1023,6 +1142,8 @@ export type NewBackgroundChange = components['schemas']['NewBackgroundChange'];
 export type NewHeadSwap = components['schemas']['NewHeadSwap'];
 export type NewPoseChange = components['schemas']['NewPoseChange'];
 export type NewTask = components['schemas']['NewTask'];
+export type OperatorsTask = components['schemas']['OperatorsTask'];
+export type Overview = components['schemas']['Overview'];
 export type OwnAccount = components['schemas']['OwnAccount'];
 export type Pagination = components['schemas']['Pagination'];
 export type Part = components['schemas']['Part'];
@@ -1033,7 +1154,9 @@ export type ProblemCode = components['schemas']['ProblemCode'];
 export type Quality = components['schemas']['Quality'];
 export type Readiness = components['schemas']['Readiness'];
 export type ResultMetadata = components['schemas']['ResultMetadata'];
+export type RunningTask = components['schemas']['RunningTask'];
 export type Scope = components['schemas']['Scope'];
+export type SeenWorker = components['schemas']['SeenWorker'];
 export type Session = components['schemas']['Session'];
 export type SignIn = components['schemas']['SignIn'];
 export type Size = components['schemas']['Size'];
@@ -1041,6 +1164,7 @@ export type SizeDescription = components['schemas']['SizeDescription'];
 export type Task = components['schemas']['Task'];
 export type TaskEnd = components['schemas']['TaskEnd'];
 export type TaskFailure = components['schemas']['TaskFailure'];
+export type TaskHistory = components['schemas']['TaskHistory'];
 export type TaskList = components['schemas']['TaskList'];
 export type TaskResult = components['schemas']['TaskResult'];
 export type TaskStats = components['schemas']['TaskStats'];
@@ -1048,6 +1172,7 @@ export type TaskStatus = components['schemas']['TaskStatus'];
 export type Timeline = components['schemas']['Timeline'];
 export type TimelineEvent = components['schemas']['TimelineEvent'];
 export type UploadedFile = components['schemas']['UploadedFile'];
+export type WaitingMode = components['schemas']['WaitingMode'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_files: {
@@ -1198,6 +1323,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModeList"];
+                };
+            };
+        };
+    };
+    stream_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `event` is `overview` (`data` as described), `findings` (the doctor's: a list of `check`, `health`, `message`, `remedy`), or `trouble` (`message`). */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    get_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskHistory"];
                 };
             };
         };

@@ -1,0 +1,53 @@
+"""/operator: what operators look at. Nothing here changes anything."""
+
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from schema.models.operating import Overview, TaskHistory
+from schema.models.problems import ProblemCode as Code
+from service.http.gate import for_operators
+from service.http.openapi.answers import problem_specs
+from service.http.services import Services
+from service.operating.overview import history_of
+from service.operating.watch import Watch
+
+RECONNECT_AFTER_MS = 2000
+
+STREAM = {
+    int(HTTPStatus.OK): ResponseSpec(
+        Overview,
+        generate_examples=False,
+        media_type="text/event-stream",
+        description="`event` is `overview` (`data` as described), `findings` (the doctor's: a list of `check`, "
+        "`health`, `message`, `remedy`), or `trouble` (`message`).",
+    ),
+}
+
+
+class OperatorController(Controller):
+    """Everybody's tasks in numbers, workers, and what the doctor finds: for keys and sessions of scope `admin`."""
+
+    path = "/operator"
+    tags = ("Operator",)
+    guards = (for_operators,)
+
+    @get("/events", responses=STREAM | problem_specs(Code.FORBIDDEN))
+    async def stream_overview(self, services: NamedDependency[Services]) -> ServerSentEvent:
+        """How everything is, every few seconds."""
+        return ServerSentEvent(_messages(services.watch), retry_duration=RECONNECT_AFTER_MS)
+
+    @get("/tasks/{task_id:str}", responses=problem_specs(Code.FORBIDDEN, Code.TASK_NOT_FOUND))
+    async def get_history(self, task_id: FromPath[str], services: NamedDependency[Services]) -> TaskHistory:
+        """Anybody's task, and each status it had, oldest first."""
+        return await history_of(services.pool, task_id)
+
+
+async def _messages(watch: Watch) -> AsyncGenerator[ServerSentEventMessage]:
+    async for name, data in watch.follow():
+        yield ServerSentEventMessage(data=data, event=name)

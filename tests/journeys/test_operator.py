@@ -1,0 +1,159 @@
+"""/operator and signing in, in a browser. DARKROOM_SHOTS=directory keeps what it looks like."""
+
+import os
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from schema.models.accounts import Scope
+from schema.models.edits import Mode
+from schema.models.problems import FailureCode
+from schema.models.tasks import TaskStatus
+from service.accounts.sessions import issue_link
+from service.accounts.users import create_user
+from service.database import Connection
+from service.settings import Settings
+from service.tasks.workers import see_worker
+from tests.factories import TaskFailureFactory, add_task
+from tests.journeys.browsing import browser, needs_chromium
+from tests.service.http.serving import Api, serving
+
+__all__ = ["browser"]
+pytestmark = needs_chromium
+
+SHOTS = os.environ.get("DARKROOM_SHOTS")
+WORKERS = ("worker:studio-1:4711", "worker:studio-2:815")
+
+
+@pytest.fixture
+def api(settings: Settings, tmp_path: Path) -> Generator[Api]:
+    with serving(settings, tmp_path / "api.log") as running:
+        yield running
+
+
+async def add_a_day(connection: Connection, user_id: str) -> str:
+    """Ended tasks of a day, some that wait and run, two workers; the id of one that failed at its second attempt."""
+    now = datetime.now(UTC)
+    codes = [FailureCode.NO_PERSON_DETECTED, FailureCode.POSE_EXTRACTION_FAILED, FailureCode.NO_FACE_DETECTED]
+    for n in range(150):
+        ended = now - timedelta(minutes=n * n / 17)
+        mode = list(Mode)[n % 3]
+        times = {"mode": mode, "created_at": ended - timedelta(seconds=14), "started_at": ended - timedelta(seconds=9)}
+        if n % 9 == 4:
+            failure = TaskFailureFactory.build(code=codes[n % len(codes) if n % 2 else 0])
+            await add_task(connection, user_id, TaskStatus.FAILED, failed_at=ended, error=failure, attempts=1, **times)
+        elif n % 31 == 7:
+            await add_task(connection, user_id, TaskStatus.CANCELLED, cancelled_at=ended, **times)
+        else:
+            await add_task(connection, user_id, TaskStatus.DONE, completed_at=ended, attempts=1, **times)
+    for n in range(4):
+        await add_task(connection, user_id, mode=Mode.POSE_CHANGE, created_at=now - timedelta(seconds=8 * n))
+    for worker in WORKERS:
+        await see_worker(connection, worker, slots=2, modes=list(Mode))
+    running = {"worker_id": WORKERS[0], "lease_expires_at": now + timedelta(hours=1)}
+    await add_task(
+        connection, user_id, TaskStatus.PROCESSING, mode=Mode.HEAD_SWAP, progress=62, current_step="joining", **running
+    )
+    failing = await add_task(connection, user_id, TaskStatus.PENDING, created_at=now - timedelta(seconds=70))
+    await connection.execute(
+        "UPDATE tasks SET status = 'processing', attempts = 1, started_at = now() - interval '64 s', lease_token = 1, "
+        "lease_expires_at = now() WHERE task_id = $1", failing.task_id,
+    )  # fmt: skip
+    await connection.execute(
+        "UPDATE tasks SET status = 'pending', started_at = NULL, lease_expires_at = NULL, "
+        "updated_at = now() - interval '41 s', "
+        """requeued_for = '{"code": "ENGINE_RESPONSE_ERROR", "note": "The engine gave no picture."}' """
+        "WHERE task_id = $1", failing.task_id,
+    )  # fmt: skip
+    await connection.execute(
+        "UPDATE tasks SET status = 'processing', attempts = 2, started_at = now() - interval '30 s', lease_token = 2, "
+        "lease_expires_at = now() WHERE task_id = $1", failing.task_id,
+    )  # fmt: skip
+    failure = TaskFailureFactory.build(code=FailureCode.ENGINE_TIMEOUT, message="The engine took too long.")
+    await connection.execute(
+        "UPDATE tasks SET status = 'failed', failed_at = now(), lease_expires_at = NULL, error = $2 WHERE task_id = $1",
+        failing.task_id, {"code": failure.code, "message": failure.message, "details": None},
+    )  # fmt: skip
+    return failing.task_id
+
+
+async def shoot(page: Page, name: str) -> None:
+    if SHOTS is not None:
+        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+async def test_a_link_signs_in_once_and_leaves_no_trace(browser: Browser, api: Api, connection: Connection) -> None:
+    made = await create_user(connection, "ada@example.com", credits_=10)
+    link = await issue_link(connection, made.user_id, Scope.USER)
+    page = await browser.new_page()
+    # A preview looks, and doesn't use it up.
+    assert (await page.request.get(link.url(api.base_url))).ok
+    await page.goto(link.url(api.base_url))
+    await page.wait_for_url(f"{api.base_url}/")
+    assert (await page.request.get(f"{api.base_url}/api/v1/me")).ok
+    assert link.token not in str(await page.evaluate("[location.href, document.referrer, document.cookie]"))
+    assert "ds_" not in str(await page.evaluate("document.cookie"))
+    assert link.token not in api.log.read_text()
+    # Whoever is signed in is asked before they are somebody else; this one is used up.
+    await page.goto(link.url(api.base_url))
+    await page.get_by_role("button", name="Use the link").click()
+    await expect(page.get_by_role("status")).to_contain_text("used already")
+    assert link.token not in page.url
+    await shoot(page, "sign-in")
+    await page.get_by_label("API key or token").fill(made.api_key)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{api.base_url}/")
+    await page.close()
+
+
+async def test_an_operator_sees_everything_and_others_nothing(
+    browser: Browser, api: Api, connection: Connection
+) -> None:
+    made = await create_user(connection, "ada@example.com", credits_=10)
+    failed = await add_a_day(connection, made.user_id)
+    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    odd: list[str] = []
+    page.on("console", lambda message: odd.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on("pageerror", lambda error: odd.append(str(error)))
+    await page.goto(f"{api.base_url}/operator")
+    await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    await page.goto((await issue_link(connection, made.user_id, Scope.USER)).url(api.base_url))
+    await page.wait_for_url(f"{api.base_url}/")
+    await page.goto(f"{api.base_url}/operator")
+    await expect(page.get_by_text("darkroom user link USER --operator")).to_be_visible()
+    await page.context.clear_cookies()
+
+    await page.goto((await issue_link(connection, made.user_id, Scope.ADMIN)).url(api.base_url))
+    await page.wait_for_url(f"{api.base_url}/operator")
+    await expect(page.get_by_text("of 4 slots")).to_be_visible()
+    await expect(page.get_by_text("joining")).to_be_visible()
+    await expect(page.get_by_text("NO_PERSON_DETECTED").first).to_be_visible()
+    await expect(page.locator(".chart canvas")).to_be_visible()
+    assert (await page.request.get(f"{api.base_url}/api/v1/tasks")).ok
+    before = int(await page.locator(".figure dd").first.inner_text())
+    await add_task(connection, made.user_id)
+    await expect(page.locator(".figure dd").first).to_have_text(str(before + 1))
+
+    await page.get_by_label("Task id").fill(failed)
+    await page.get_by_role("button", name="Show", exact=True).click()
+    states = page.locator(".line .state strong")
+    await expect(states).to_have_text(["waiting", "at work", "waiting", "at work", "failed"])
+    await expect(page.locator(".line")).to_contain_text("ENGINE_TIMEOUT")
+    await expect(page.locator("section", has_text="What the doctor finds")).not_to_contain_text("Looking")
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        await shoot(page, f"operator-{scheme}")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await expect(page.locator(".chart canvas")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await shoot(page, "operator-phone")
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.get_by_role("heading", name="工作进程")).to_be_visible()
+    await page.get_by_role("button", name="退出登录").click()
+    await page.wait_for_url(f"{api.base_url}/sign-in")
+    assert (await page.request.get(f"{api.base_url}/api/v1/me")).status == 401
+    assert odd == []
+    await page.close()
