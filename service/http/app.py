@@ -28,6 +28,7 @@ from service.http.layers.headers import ResponseHeaders
 from service.http.layers.hosts import OneHost
 from service.http.layers.proxies import TrustedProxies
 from service.http.openapi.document import openapi_config
+from service.http.openapi.guide import llms_txt
 from service.http.openapi.pages import docs_asset, openapi_document
 from service.http.pages.serving import page_routes
 from service.http.problems import EXCEPTION_HANDLERS
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> "Application":
             readyz,
             openapi_document,
             docs_asset,
+            llms_txt,
             *page_routes(settings),
         ],
         dependencies={"services": Provide(_services, sync_to_thread=False)},

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,3 +208,34 @@ def test_a_killed_up_takes_its_children_along_and_loses_nothing(tmp_path: Path) 
         assert client.get("/api/v1/tasks/stats").json()["total"] == 4
         entries = client.get("/api/v1/me/credits", params={"page_size": 100}).json()["entries"]
         assert sum(entry["amount"] for entry in entries) == client.get("/api/v1/me").json()["current_credits"]
+
+
+def test_what_the_documentation_prints_runs(stack: dict[str, Any], tmp_path: Path) -> None:
+    """The examples of /llms.txt, which stand in /docs as well, one after another; then README's."""
+    for name, sample in (("person.jpg", "man_standing.jpg"), ("portrait.jpg", "hopper.jpg")):
+        shutil.copy(SAMPLES / sample, tmp_path / name)
+    printed = httpx.get(f"{stack['base_url']}/llms.txt").text
+    run_printed("\n".join(python_of(printed)), stack, tmp_path)
+    assert {path.name for path in tmp_path.glob("*_*.*")} == {
+        "another_background.jpg", "no_background.png", "a_head_on_a_figure.jpg", "another_pose.jpg",
+    }  # fmt: skip
+    english, chinese = (python_of((SAMPLES.parent / name).read_text())[0] for name in ("README.md", "README.zh-CN.md"))
+    assert english.partition("  #")[0] == chinese.partition("  #")[0]
+    (tmp_path / "samples").symlink_to(SAMPLES)
+    (tmp_path / ".darkroom").mkdir()
+    (tmp_path / ".darkroom/demo-user.json").write_text(json.dumps({"api_key": stack["api_key"]}))
+    run_printed(english, stack, tmp_path)
+    with Image.open(tmp_path / "result.jpg") as picture:
+        picture.load()
+
+
+def python_of(text: str) -> list[str]:
+    """The programs that a document prints."""
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run_printed(program: str, stack: dict[str, Any], directory: Path) -> None:
+    """Run it as it is printed, on this stack."""
+    program = program.replace("http://127.0.0.1:8000", stack["base_url"]).replace("dk_...", stack["api_key"])
+    done = subprocess.run([sys.executable, "-c", program], cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

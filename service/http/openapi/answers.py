@@ -58,6 +58,8 @@ EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
         "This link has expired or was changed. Read the task again for a fresh one.",
         {},
     ),
+    ProblemCode.NOT_FOUND: ("There is nothing at this address; see /docs.", {}),
+    ProblemCode.METHOD_NOT_ALLOWED: ("PATCH is not possible here; see /docs.", {}),
     ProblemCode.TASK_NOT_FOUND: ("You have no task 'task_0193'.", {}),
     ProblemCode.FILE_NOT_FOUND: (
         "source_image: there is no file file_0193. Upload it first.",

@@ -12,6 +12,7 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
 from schema.version import VERSION
+from service.http.openapi.guide import SUMMARY, guide
 from service.http.openapi.pages import Document, Page
 
 
@@ -31,7 +32,8 @@ def openapi_config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Darkroom",
         version=VERSION,
-        summary="Edits photos of people as asynchronous tasks",
+        summary=SUMMARY,
+        description=guide(),
         license=License(name="MIT", identifier="MIT"),
         openapi_router=Router("/docs", route_handlers=[], include_in_schema=False, guards=[_is_there]),
         security=[{"bearer": []}, {"session": []}],

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, Mode
-from schema.models.problems import STATUS, Problem
+from schema.models.problems import STATUS, FailureCode, Problem
 from schema.models.problems import ProblemCode as Code
 from service.http.openapi.edits import PLACEHOLDER
 from tests.service.http.serving import API, JSON, PHOTO, User, problem
@@ -248,3 +248,15 @@ async def test_the_docs_load_from_this_server_alone(anonymous: httpx.AsyncClient
         assert not asset.startswith("//")
         assert (await anonymous.get(asset)).status_code == 200
     assert not re.search(r"@import|url\(\s*[\"']?https?:", page.text)
+
+
+async def test_the_guide_names_every_code_and_stands_in_the_document(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/llms.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("# Darkroom\n\n> ")
+    for code in (*Code, *FailureCode):
+        assert f"| `{code}` |" in answer.text
+    for mode in Mode:
+        assert f'mode="{mode}"' in answer.text
+    document = (await anonymous.get("/openapi.json")).json()
+    assert document["info"]["description"] in answer.text
