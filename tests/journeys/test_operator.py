@@ -24,6 +24,9 @@ from tests.service.http.serving import Api, serving
 __all__ = ["browser"]
 pytestmark = needs_chromium
 
+expect.set_options(timeout=30_000)
+"""A browser beside all other tests takes its time."""
+
 SHOTS = os.environ.get("DARKROOM_SHOTS")
 WORKERS = ("worker:studio-1:4711", "worker:studio-2:815")
 

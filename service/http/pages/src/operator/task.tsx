@@ -5,6 +5,7 @@ import { api, data } from "../shared/api";
 import { language, moment, number } from "../shared/language";
 import type { TaskHistory, TimelineEvent } from "../shared/schema";
 import { overview } from "./live";
+import "./task.css";
 import { span, words } from "./words";
 
 const shown = signal<TaskHistory | null>(null);
