@@ -42,7 +42,7 @@ class OperatorController(Controller):
         """How everything is, every few seconds."""
         return ServerSentEvent(_messages(services.watch), retry_duration=RECONNECT_AFTER_MS)
 
-    @get("/tasks/{task_id:str}", responses=problem_specs(Code.FORBIDDEN, Code.TASK_NOT_FOUND))
+    @get("/tasks/{task_id:str}", responses=problem_specs(Code.INVALID_REQUEST, Code.FORBIDDEN, Code.TASK_NOT_FOUND))
     async def get_history(self, task_id: FromPath[str], services: NamedDependency[Services]) -> TaskHistory:
         """Anybody's task, and each status it had, oldest first."""
         return await history_of(services.pool, task_id)
