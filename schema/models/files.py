@@ -28,6 +28,13 @@ class FileRecord(Struct, frozen=True):
     """Where the system before this one served it."""
 
 
+class NewFetch(Struct, frozen=True, forbid_unknown_fields=True):
+    """An upload that is to be fetched from where it is."""
+
+    url: Annotated[str, Meta(max_length=2000)]
+    purpose: str | None = None
+
+
 class UploadedFile(Struct, frozen=True):
     """An upload that was judged and stored. Width and height are as displayed, in pixels."""
 

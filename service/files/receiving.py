@@ -1,15 +1,10 @@
 """An upload on its way in: multipart/form-data, streamed to a temporary file whatever its size."""
 
-import asyncio
-import hashlib
-import os
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import Final, cast
 
-import msgspec
 from multipart import (
     MultipartError,
     MultipartSegment,
@@ -19,7 +14,8 @@ from multipart import (
 )
 
 from schema.models.problems import ProblemCode
-from service.files.naming import UNNAMED, decoded, filename_in, printable
+from service.files.naming import decoded, filename_in, printable
+from service.files.spooling import Received, Spool, temporary
 from service.refusals import Refused
 
 MAX_PURPOSE = 100
@@ -29,29 +25,7 @@ MAX_OVERHEAD = 65_536
 `max_bytes + MAX_OVERHEAD` can be refused before anything is read."""
 
 _PARSED_AT_ONCE: Final = 65_536
-_WRITTEN_AT_ONCE: Final = 262_144
 _MAX_BOUNDARY: Final = 200  # RFC 2046 allows 70
-
-
-class Received(msgspec.Struct, frozen=True):
-    """What came: the file at `path` (gone once the context ends), `size` in bytes and `sha256` in hex."""
-
-    path: Path
-    filename: str
-    purpose: str | None
-    size: int
-    sha256: str
-
-
-class UploadTooLarge(Refused):
-    """The file is larger than `max_bytes`."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(
-            ProblemCode.FILE_TOO_LARGE,
-            f"The file is too large: at most {max_bytes:,} bytes are accepted.",
-            field="file",
-        )
 
 
 class MalformedUpload(Refused):
@@ -75,8 +49,8 @@ async def receive(
         MalformedUpload: anything else is wrong with the body.
     """
     parser = _parser(content_type)
-    with _temporary(directory) as file:
-        form = _Form(file, max_bytes)
+    with temporary(directory) as file:
+        form = _Form(Spool(file, max_bytes))
         try:
             await _feed(parser, chunks, form, max_bytes + MAX_OVERHEAD)
         except ParserLimitReached:
@@ -107,19 +81,6 @@ def _parser(content_type: str) -> PushMultipartParser:
         raise MalformedUpload("Content-Type", "The multipart boundary isn't valid.") from None
 
 
-@contextmanager
-def _temporary(directory: Path | None) -> Generator[IO[bytes]]:
-    # Not NamedTemporaryFile: it fails when somebody moved the file away, which its receiver may do.
-    descriptor, name = tempfile.mkstemp(prefix="upload-", dir=directory)
-    os.close(descriptor)
-    path = Path(name)
-    try:
-        with path.open("wb") as file:
-            yield file
-    finally:
-        path.unlink(missing_ok=True)
-
-
 async def _feed(parser: PushMultipartParser, chunks: AsyncIterator[bytes], form: "_Form", limit: int) -> None:
     """Parse every chunk into the form. Raises MultipartError, and what the form raises."""
     total = 0
@@ -145,15 +106,11 @@ async def _feed(parser: PushMultipartParser, chunks: AsyncIterator[bytes], form:
 class _Form:
     """Takes the parts as they come: `file` to disk, `purpose` to a small buffer, anything else is refused."""
 
-    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
-        self.file = file
-        self.max_bytes = max_bytes
-        self.digest = hashlib.sha256()
-        self.size = 0
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
         self.filename: str | None = None
         self.purpose: bytearray | None = None
         self.part = ""
-        self.pending = bytearray()
 
     def begin(self, segment: MultipartSegment) -> None:
         """A part's headers are complete."""
@@ -177,12 +134,7 @@ class _Form:
             if len(self.purpose) > 4 * MAX_PURPOSE:  # bytes: no character takes more than four
                 raise _purpose_too_long()
             return
-        self.size += len(data)
-        if self.size > self.max_bytes:
-            raise UploadTooLarge(self.max_bytes)
-        self.pending += data
-        if len(self.pending) >= _WRITTEN_AT_ONCE:
-            await self._write()
+        await self.spool.add(data)
 
     def end(self) -> None:
         """The current part is complete."""
@@ -192,30 +144,23 @@ class _Form:
         """Everything came. Raises MalformedUpload when the file didn't."""
         if self.filename is None:
             raise MalformedUpload("file", "The part named file is missing.")
-        if not self.filename and self.size == 0:
+        if not self.filename and self.spool.size == 0:
             raise MalformedUpload("file", "The part named file holds no file.")
-        purpose = self._purpose()
-        await self._write()
-        await asyncio.to_thread(self.file.flush)
-        return Received(Path(self.file.name), self.filename or UNNAMED, purpose, self.size, self.digest.hexdigest())
+        return await self.spool.finish(self.filename, self._purpose())
 
     def _purpose(self) -> str | None:
         try:
             sent = (self.purpose or b"").decode()
         except UnicodeDecodeError:
             raise MalformedUpload("purpose", "The purpose isn't UTF-8 text.") from None
-        if len(sent) > MAX_PURPOSE:
-            raise _purpose_too_long()
-        return printable(sent).strip() or None
+        return cleaned_purpose(sent)
 
-    async def _write(self) -> None:
-        """Hash and write what is pending, in a thread: a busy disk must not stop every other request."""
-        pending, self.pending = self.pending, bytearray()
-        await asyncio.to_thread(self._write_now, pending)
 
-    def _write_now(self, data: bytearray) -> None:
-        self.digest.update(data)
-        self.file.write(data)
+def cleaned_purpose(sent: str | None) -> str | None:
+    """What an upload is for, as it is kept. Raises MalformedUpload when it is too long."""
+    if sent is not None and len(sent) > MAX_PURPOSE:
+        raise _purpose_too_long()
+    return printable(sent or "").strip() or None
 
 
 def _purpose_too_long() -> MalformedUpload:

@@ -16,8 +16,10 @@ from schema.models.tasks import Pagination
 from service.cursors import cursor_pagination, decode_place, encode_place
 from service.database import Connection, Pool
 from service.files import store
+from service.files.fetching import Fetcher
 from service.files.judging import judge
-from service.files.receiving import receive
+from service.files.receiving import cleaned_purpose, receive
+from service.files.spooling import Received
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused, invalid
@@ -62,14 +64,19 @@ class FileService:
         max_stored: int = 0,
         directory: Path | None = None,
         accel_redirect: str | None = None,
+        allow_private: bool = False,
     ) -> None:
-        """`max_stored` bytes may a user's uploads take up; 0 is off. See `accelerated`."""
+        """`max_stored` bytes may a user's uploads take up; 0 is off. See `accelerated`.
+
+        `allow_private`: uploads may be fetched from private addresses.
+        """
         self._pool = pool
         self._storage = storage
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._max_stored = max_stored
         self._directory = directory
+        self._fetcher = Fetcher(allow_private=allow_private, max_bytes=max_bytes, directory=directory)
         self._accel_redirect = accel_redirect if storage.is_directory else None
 
     async def upload(self, user_id: str, chunks: AsyncIterator[bytes], content_type: str) -> FileRecord:
@@ -81,25 +88,48 @@ class FileService:
             StorageError: The storage is away.
         """
         async with receive(chunks, content_type, max_bytes=self._max_bytes, directory=self._directory) as received:
-            facts = await asyncio.to_thread(judge, received.path, max_pixels=self._max_pixels)
-            file_id = new_id("file")
-            new = NewFile(
-                file_id=file_id,
-                user_id=user_id,
-                task_id=None,
-                purpose=received.purpose,
-                filename=received.filename,
-                blob_key=blob_key_of(file_id),
-                sha256=received.sha256,
-                content_type=facts.content_type,
-                size=received.size,
-                width=facts.width,
-                height=facts.height,
-            )
-            async with self._pool.acquire() as connection:
-                await self._demand_room(connection, user_id, more=new.size)
-                await store.expect_blobs(connection, [new.blob_key])
-            await self._put(new, received.path)
+            new = await self._stored(user_id, received)
+        return await self._recorded(user_id, new)
+
+    async def fetch(self, user_id: str, url: str, purpose: str | None) -> FileRecord:
+        """Likewise, with what is at an address.
+
+        Raises:
+            Refused: as `upload`, and URL_NOT_ALLOWED, URL_UNREACHABLE, RATE_LIMITED.
+            StorageError: The storage is away.
+        """
+        async with self._fetcher.fetch(user_id, url, cleaned_purpose(purpose)) as received:
+            new = await self._stored(user_id, received)
+        return await self._recorded(user_id, new)
+
+    async def close(self) -> None:
+        """Let connections go."""
+        await self._fetcher.close()
+
+    async def _stored(self, user_id: str, received: Received) -> NewFile:
+        """What came, judged and in the storage; its row is still to be written."""
+        facts = await asyncio.to_thread(judge, received.path, max_pixels=self._max_pixels)
+        file_id = new_id("file")
+        new = NewFile(
+            file_id=file_id,
+            user_id=user_id,
+            task_id=None,
+            purpose=received.purpose,
+            filename=received.filename,
+            blob_key=blob_key_of(file_id),
+            sha256=received.sha256,
+            content_type=facts.content_type,
+            size=received.size,
+            width=facts.width,
+            height=facts.height,
+        )
+        async with self._pool.acquire() as connection:
+            await self._demand_room(connection, user_id, more=new.size)
+            await store.expect_blobs(connection, [new.blob_key])
+        await self._put(new, received.path)
+        return new
+
+    async def _recorded(self, user_id: str, new: NewFile) -> FileRecord:
         try:
             record = await transactional(self._record)(self._pool, new)
         except asyncpg.ForeignKeyViolationError:
@@ -108,7 +138,7 @@ class FileService:
         except Refused:
             await self._drop(new.blob_key)
             raise
-        log.info("file uploaded", user_id=user_id, file_id=file_id, size=new.size, content_type=new.content_type)
+        log.info("file uploaded", user_id=user_id, file_id=new.file_id, size=new.size, content_type=new.content_type)
         return record
 
     async def _record(self, connection: Connection, new: NewFile) -> FileRecord:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
@@ -15,15 +16,21 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from schema.models.files import FileList, UploadedFile
+from schema.models.files import FileList, NewFetch, UploadedFile
 from schema.models.problems import ProblemCode as Code
+from service.files.receiving import MAX_PURPOSE
 from service.http.controllers.parameters import Cursor, PageSize
 from service.http.gate import authenticated
 from service.http.openapi.answers import problem_specs
 from service.http.sending import send_file
 from service.http.services import Services
-from service.refusals import Refused
+from service.outbound.urls import LONGEST_URL
+from service.refusals import Refused, invalid
 from service.signing import BadSignature
+from service.wording import explain_malformed, explain_validation
+
+LARGEST_FETCH = 20_000
+"""Bytes of JSON that name what is to be fetched."""
 
 UserRequest = Request[str, Any, Any]
 
@@ -41,7 +48,7 @@ PICTURE = {
 
 @dataclass
 class UploadOperation(Operation):
-    """The form of an upload, for OpenAPI: the route itself reads a stream."""
+    """The form of an upload, or the JSON in its place, for OpenAPI: the route itself reads a stream."""
 
     def __post_init__(self) -> None:
         form = Schema(
@@ -54,7 +61,27 @@ class UploadOperation(Operation):
             },
             required=["file"],
         )
-        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+        fetch = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={
+                "url": Schema(
+                    type=OpenAPIType.STRING,
+                    format=OpenAPIFormat.URI_REFERENCE,
+                    max_length=LONGEST_URL,
+                    description="Fetched within 30 s, over at most 3 redirects, from public addresses.",
+                ),
+                "purpose": Schema(type=OpenAPIType.STRING, max_length=MAX_PURPOSE),
+            },
+            required=["url"],
+            additional_properties=False,
+        )
+        self.request_body = RequestBody(
+            content={
+                "multipart/form-data": OpenAPIMediaType(schema=form),
+                "application/json": OpenAPIMediaType(schema=fetch),
+            },
+            required=True,
+        )
 
 
 class UploadController(Controller):
@@ -71,6 +98,8 @@ class UploadController(Controller):
         responses=problem_specs(
             Code.INVALID_REQUEST,
             Code.INVALID_IMAGE,
+            Code.URL_NOT_ALLOWED,
+            Code.URL_UNREACHABLE,
             Code.FILE_TOO_LARGE,
             Code.STORAGE_QUOTA_EXCEEDED,
             Code.INVALID_FILE_TYPE,
@@ -81,9 +110,28 @@ class UploadController(Controller):
         request: UserRequest,
         services: NamedDependency[Services],
     ) -> UploadedFile:
-        """Upload a photo: a form with the part `file`, and perhaps `purpose`."""
+        """Upload a photo: a form with the part `file`, and perhaps `purpose`; or JSON with its `url`."""
         content_type = request.headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() == "application/json":
+            asked = await _asked(request)
+            return services.present.uploaded(await services.files.fetch(request.user, asked.url, asked.purpose))
         return services.present.uploaded(await services.files.upload(request.user, _body(request), content_type))
+
+
+async def _asked(request: UserRequest) -> NewFetch:
+    """What is to be fetched. Nothing of it is large."""
+    body = bytearray()
+    async for chunk in _body(request):
+        body += chunk
+        if len(body) > LARGEST_FETCH:
+            raise invalid("body", "the request is too large")
+    try:
+        return msgspec.json.decode(body, type=NewFetch)
+    except msgspec.ValidationError as error:
+        path, words = explain_validation(str(error), NewFetch)
+        raise invalid(path or "body", words) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid("body", explain_malformed(str(error), bytes(body))) from None
 
 
 async def _body(request: UserRequest) -> AsyncGenerator[bytes]:

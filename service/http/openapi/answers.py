@@ -49,6 +49,18 @@ EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
         {"errors": [{"field": "config.edge_blur", "message": "takes a number up to 10"}]},
     ),
     ProblemCode.INVALID_IMAGE: ("The image is incomplete: its end is missing. Please upload it again.", {}),
+    ProblemCode.URL_NOT_ALLOWED: (
+        "url: takes a public address; private, loopback and link-local ones are refused",
+        {
+            "errors": [
+                {"field": "url", "message": "takes a public address; private, loopback and link-local ones are refused"}
+            ]
+        },
+    ),
+    ProblemCode.URL_UNREACHABLE: (
+        "url: nothing could be fetched from there: it answered 404",
+        {"errors": [{"field": "url", "message": "nothing could be fetched from there: it answered 404"}]},
+    ),
     ProblemCode.UNAUTHORIZED: ("Send an API key or a token: Authorization: Bearer dk_...", {}),
     ProblemCode.INSUFFICIENT_CREDITS: (
         "This edit costs 36 credits and you have 20.",
@@ -60,6 +72,7 @@ EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
     ),
     ProblemCode.NOT_FOUND: ("There is nothing at this address; see /docs.", {}),
     ProblemCode.METHOD_NOT_ALLOWED: ("PATCH is not possible here; see /docs.", {}),
+    ProblemCode.NOT_FOUND: ("You have no delivery 'dlv_0193'.", {}),
     ProblemCode.TASK_NOT_FOUND: ("You have no task 'task_0193'.", {}),
     ProblemCode.FILE_NOT_FOUND: (
         "source_image: there is no file file_0193. Upload it first.",

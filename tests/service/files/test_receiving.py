@@ -17,9 +17,9 @@ from schema.models.problems import ProblemCode
 from service.files.receiving import (
     MAX_OVERHEAD,
     MalformedUpload,
-    UploadTooLarge,
     receive,
 )
+from service.files.spooling import UploadTooLarge
 
 FORM = "multipart/form-data; boundary=B"
 PHOTO = bytes(range(256)) * 300

@@ -15,7 +15,7 @@ from service.settings import Settings
 from tests.service.http.conftest import NewUser
 from tests.service.http.looking import eventually
 from tests.service.http.pictures import jpeg, padded_jpeg, picture, png_that_says
-from tests.service.http.serving import API, PHOTO, Api, User, fields_of, problem, serving
+from tests.service.http.serving import API, JSON, PHOTO, Api, User, fields_of, problem, serving
 
 MEGABYTE = 2**20
 
@@ -213,3 +213,51 @@ async def test_an_account_erased_a_moment_ago_gets_a_clear_answer(user: User, db
     await user.me()
     await db.execute("DELETE FROM users WHERE user_id = $1", user.user_id)
     problem(await user.upload(jpeg()), Code.UNAUTHORIZED, 401)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"url": "http://169.254.169.254/latest"}, Code.URL_NOT_ALLOWED, "url"),
+        ({"url": "ftp://example.com/photo.jpg"}, Code.URL_NOT_ALLOWED, "url"),
+        ({"url": "http://no-such-name.invalid/photo.jpg"}, Code.URL_UNREACHABLE, "url"),
+        ({"url": 1}, Code.INVALID_REQUEST, "url"),
+        ({}, Code.INVALID_REQUEST, "url"),
+        ({"url": "https://example.com/", "file": "x"}, Code.INVALID_REQUEST, "file"),
+        ({"url": "https://example.com/", "purpose": "x" * 101}, Code.INVALID_REQUEST, "purpose"),
+    ],
+)
+async def test_an_address_that_is_not_fetched_says_why(user: User, body: JSON, code: Code, field: str) -> None:
+    answer = await user.http.post(f"{API}/uploads", json=body)
+    assert fields_of(problem(answer, code, 400)) == [field]
+
+
+async def test_a_photo_is_fetched_and_judged_like_any_other(
+    http_settings: Settings, logs: Path, new_user: NewUser, db: Connection
+) -> None:
+    content = {"/me.jpg": jpeg(120, 90), "/letter.jpg": b"Dear all, this is a letter. " * 20}
+
+    async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        body = content.get(path)
+        head = f"HTTP/1.1 {404 if body is None else 200} As told\r\nContent-Length: {len(body or b'')}\r\n\r\n"
+        writer.write(head.encode() + (body or b""))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(give, "127.0.0.1", 0) as server:
+        there = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with serving(http_settings, logs / "fetching.log", {"WEBHOOK_ALLOW_PRIVATE": "true"}) as allowing:
+            user = await new_user(allowing)
+
+            async def fetch(path: str) -> httpx.Response:
+                return await user.http.post(f"{API}/uploads", json={"url": there + path, "purpose": "source"})
+
+            answer = await fetch("/me.jpg")
+            assert answer.status_code == 201, answer.text
+            file = answer.json()
+            assert (file["filename"], file["width"], file["height"]) == ("me.jpg", 120, 90)
+            assert (await user.http.get(file["url"])).content == content["/me.jpg"]
+            problem(await fetch("/letter.jpg"), Code.INVALID_FILE_TYPE, 415)
+            problem(await fetch("/nothing.jpg"), Code.URL_UNREACHABLE, 400)
+    assert await db.fetchval("SELECT count(*) FROM files WHERE user_id = $1", user.user_id) == 1
