@@ -20,7 +20,7 @@ from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 
 from schema.messages import (
-    EDIT_ACTOR,
+    ACTORS,
     LONGEST_MESSAGE,
     REFUSED_FOR_SECONDS,
     Keys,
@@ -221,7 +221,7 @@ class WakingConsumer(Consumer):
             return MessageProxy(
                 Message(
                     queue_name=self._queue_name,
-                    actor_name=EDIT_ACTOR,
+                    actor_name=ACTORS[self._queue_name],
                     args=(task_id,),
                     kwargs={},
                     options={"redis_message_id": identity},
@@ -235,7 +235,7 @@ class WakingConsumer(Consumer):
             raise MessageRefused(Reason.MISSING)
         if isinstance(body, int):
             raise MessageRefused(Reason.TOO_LONG)
-        return decode_message(self._broker.keys, body)
+        return decode_message(self._broker.keys, body, self._queue_name)
 
     def _fetch(self) -> bool:
         """Get messages for the slots that are free, and say now and then that we live; whether any came."""

@@ -17,6 +17,7 @@ from dramatiq.middleware import Middleware, MiddlewareError
 
 from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
+from actors.deliver import Deliveries
 from actors.editor import Editor
 from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
@@ -62,6 +63,7 @@ class Runtime(Middleware):
         self._leadership: Leadership | None = None
         self._loops: list[asyncio.Task[None]] = []
         self._editor: Editor | None = None
+        self._deliveries = Deliveries(settings)
 
     @property
     def editor(self) -> Editor:
@@ -87,15 +89,21 @@ class Runtime(Middleware):
             log.exception("the worker can't start")
             raise MiddlewareError("The worker can't start: nobody foresaw why; its log tells") from error
 
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Deliveries begin beside the edits, with threads of their own."""
+        self._deliveries.start()
+
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """No more messages and no more claims; Dramatiq then waits for the running actors."""
         log.info("worker stopping: what runs may finish, or is given back")
         if isinstance(broker, WakingBroker):
             broker.stop_fetching()
+        self._deliveries.stop()
         _in_loop(self._stop())
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         _in_loop(self._close())
+        self._deliveries.end()
 
     async def _open(self, broker: Broker) -> None:
         try:
@@ -108,6 +116,7 @@ class Runtime(Middleware):
         if not isinstance(broker, WakingBroker):
             raise MiddlewareError("a worker needs the broker that make_broker makes")
         broker.open(connections.queue.keys)
+        self._deliveries.open(connections.pool, connections.storage, connections.queue.keys)
         await self._set_up(connections, broker)
 
     def _open_directory(self) -> Path:
@@ -147,7 +156,7 @@ class Runtime(Middleware):
         for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
         leadership = self._leadership = Leadership(self._pool, self._worker_id)
-        ground = Ground(self._pool, queue, storage, self._dispatcher, rules, leadership.shaken)
+        ground = Ground(self._pool, queue, storage, self._dispatcher, rules, self._deliveries.seal, leadership.shaken)
         presence = WorkerPresence(
             self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance
         )
@@ -163,6 +172,7 @@ class Runtime(Middleware):
             self._leadership.resign()
 
     async def _close(self) -> None:
+        await self._deliveries.close()
         for running in (*self._loops, *self._warming):
             running.cancel()
         # A chore that can't even roll back, since the database says nothing, ends with its connection.

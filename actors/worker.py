@@ -3,16 +3,16 @@
 import asyncio
 import signal
 import socket
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import dramatiq
 import structlog
 import uvloop
-from dramatiq import Broker, Worker
-from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
+from dramatiq import Worker
+from dramatiq.middleware import AsyncIO, MiddlewareError
 
+from actors.boots import Boots
 from actors.broker import WakingBroker
 from actors.runtime import Runtime
 from schema.messages import EDIT_ACTOR, EDITS
@@ -24,24 +24,6 @@ STOP_WITHIN_MS = 28_000
 
 
 log = structlog.get_logger(__name__)
-
-
-class Boots(Middleware):
-    """Tells when Dramatiq's threads run. One that is asked to stop before it runs forgets that it was asked."""
-
-    def __init__(self) -> None:
-        self._booted = threading.Semaphore(0)
-
-    def after_consumer_thread_boot(self, broker: Broker, thread: threading.Thread) -> None:
-        self._booted.release()
-
-    def after_worker_thread_boot(self, broker: Broker, thread: threading.Thread) -> None:
-        self._booted.release()
-
-    def wait_for(self, threads: int) -> None:
-        """Return when so many threads run."""
-        for _ in range(threads):
-            self._booted.acquire()
 
 
 def make_broker(settings: Settings) -> WakingBroker:

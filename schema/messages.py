@@ -13,6 +13,13 @@ EDITS = "edits"
 
 EDIT_ACTOR = "edit"
 
+DELIVERIES = "deliveries"
+"""The queue in which due webhooks are announced, and the actor that delivers them: edits never hold them up."""
+
+DELIVER_ACTOR = "deliver"
+
+ACTORS = {EDITS: EDIT_ACTOR, DELIVERIES: DELIVER_ACTOR}
+
 PROGRESS = "progress"
 STATUSES = frozenset(TaskStatus)
 
@@ -66,7 +73,7 @@ class Keys(Struct, frozen=True):
 
 
 Announcement = tuple[str, int]
-"""A task's id and the number of the message that announces it."""
+"""A task's (or a delivery's) id and the number of the message that announces it."""
 
 
 class Change(Struct, frozen=True):
@@ -139,15 +146,15 @@ class MessageRefused(Exception):  # noqa: N818 - what became of it, not what fai
         self.reason = reason
 
 
-def encode_message(keys: Keys, task_id: str, message_no: int) -> tuple[str, bytes]:
-    """The id and the bytes of the message that announces a task."""
+def encode_message(keys: Keys, task_id: str, message_no: int, queue: str = EDITS) -> tuple[str, bytes]:
+    """The id and the bytes of the message that announces a task, or in its own queue a delivery."""
     identity = message_id(task_id, message_no)
-    message = _Message(EDITS, EDIT_ACTOR, (task_id,), _Options(identity, keys.installation), identity)
+    message = _Message(queue, ACTORS[queue], (task_id,), _Options(identity, keys.installation), identity)
     return identity, msgspec.json.encode(message)
 
 
-def decode_message(keys: Keys, body: bytes) -> str:
-    """The task that a message announces.
+def decode_message(keys: Keys, body: bytes, queue: str = EDITS) -> str:
+    """The task, or the delivery, that a message of this queue announces.
 
     Raises:
         MessageRefused: It isn't one of ours: damaged, of another program or version, or of another installation.
@@ -158,7 +165,7 @@ def decode_message(keys: Keys, body: bytes) -> str:
         raise MessageRefused(Reason.ANOTHER_SHAPE) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MessageRefused(Reason.UNREADABLE) from None
-    if (message.queue_name, message.actor_name) != (EDITS, EDIT_ACTOR):
+    if (message.queue_name, message.actor_name) != (queue, ACTORS[queue]):
         raise MessageRefused(Reason.ANOTHER_ACTOR)
     if message.options.installation != keys.installation:
         raise MessageRefused(Reason.ANOTHER_INSTALLATION)

@@ -16,7 +16,9 @@ NO_PICTURES = LegacyPictures(None, None, None)
 class Presenter:
     """Makes answers of records."""
 
-    def __init__(self, urls: FileUrls, event_urls: EventUrls) -> None:
+    def __init__(self, urls: FileUrls, event_urls: EventUrls, *, hours: int = 1) -> None:
+        """`hours` the URLs of files are good for, and up to one more."""
+        self._hours = hours
         self._urls = urls
         self._event_urls = event_urls
 
@@ -48,7 +50,7 @@ class Presenter:
 
     def url_of(self, record: FileRecord) -> str:
         """Where a file can be loaded without a token, for a while."""
-        return self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC))
+        return self._urls.url(record.file_id, record.blob_key, now=datetime.now(UTC), hours=self._hours)
 
     def _fields(self, record: TaskRecord) -> dict[str, Any]:
         return {
@@ -70,7 +72,7 @@ class Presenter:
     def _made_url(self, file_id: str | None) -> str | None:
         if file_id is None:
             return None
-        return self._urls.url(file_id, blob_key_of(file_id), now=datetime.now(UTC))
+        return self._urls.url(file_id, blob_key_of(file_id), now=datetime.now(UTC), hours=self._hours)
 
     def _input_url(self, file_id: str | None, files: Mapping[str, FileRecord]) -> str | None:
         record = files.get(file_id) if file_id else None

@@ -10,6 +10,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError, ResponseError
 
 from schema.messages import (
+    DELIVERIES,
     EDITS,
     REFUSED_FOR_SECONDS,
     Announcement,
@@ -59,6 +60,7 @@ class Queue:
             health_check_interval=30,
         )
         self._edits = keys.queue()
+        self._deliveries = keys.queue(DELIVERIES)
         self._send = self.redis.register_script(load_script("send"))
         self._withdraw = self.redis.register_script(load_script("withdraw"))
         self._drop_unreachable = self.redis.register_script(load_script("drop_unreachable"))
@@ -73,15 +75,24 @@ class Queue:
             arguments += encode_message(self.keys, task_id, message_no)
         await self._send(keys=[self._edits.waiting, self._edits.messages], args=[*arguments, self.keys.wake, EDITS])
 
+    async def send_deliveries(self, announcements: Iterable[Announcement]) -> None:
+        """Likewise, for webhooks that are due."""
+        arguments: list[str | bytes] = []
+        for delivery_id, message_no in announcements:
+            arguments += encode_message(self.keys, delivery_id, message_no, DELIVERIES)
+        keys = [self._deliveries.waiting, self._deliveries.messages]
+        await self._send(keys=keys, args=[*arguments, self.keys.wake, DELIVERIES])
+
     async def withdraw(self, announcements: Iterable[Announcement]) -> int:
         """Take messages out of the queue unless a worker has them already; how many were taken."""
         identities = [message_id(*announcement) for announcement in announcements]
         return int(await self._withdraw(keys=[self._edits.waiting, self._edits.messages], args=identities))
 
-    async def drop_unreachable(self) -> int:
+    async def drop_unreachable(self, name: str = EDITS) -> int:
         """Forget messages that no worker would ever get: they count as missing then. How many there were."""
-        keys = [self._edits.waiting, self._edits.messages, self._edits.workers]
-        return int(await self._drop_unreachable(keys=keys, args=[self._edits.held_by]))
+        queue = self.keys.queue(name)
+        keys = [queue.waiting, queue.messages, queue.workers]
+        return int(await self._drop_unreachable(keys=keys, args=[queue.held_by]))
 
     async def missing(self, announcements: Sequence[Announcement]) -> list[Announcement]:
         """Which of these messages Redis doesn't have any more, neither waiting nor with a worker."""

@@ -14,12 +14,16 @@ from schema.models.accounts import UserRecord
 from schema.models.events import EventRecord
 from schema.models.files import FileRecord
 from schema.models.tasks import TaskRecord
+from schema.models.webhooks import DeliveryRecord
 from service.database import Connection
 from service.transactions import insist, transaction
 
 T = TypeVar("T")
 
-COLUMNS = {row.__name__: ", ".join(row.__struct_fields__) for row in (TaskRecord, UserRecord, FileRecord, EventRecord)}
+COLUMNS = {
+    row.__name__: ", ".join(row.__struct_fields__)
+    for row in (TaskRecord, UserRecord, FileRecord, EventRecord, DeliveryRecord)
+}
 """`{TaskRecord}` in a statement stands for the columns that the struct names, so that others may come and go."""
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")

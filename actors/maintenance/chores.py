@@ -15,6 +15,7 @@ from actors.maintenance import (
     retention,
     silent_workers,
     undispatched,
+    webhooks,
 )
 from actors.maintenance.ground import Ground
 from service.away import UNAVAILABLE
@@ -42,6 +43,9 @@ CHORES = (
     Chore("old histories", 60.0, retention.forget_histories),
     Chore("expired keys", 30.0, expired_keys.forget),
     Chore("ended sessions", 60.0, ended_sessions.forget),
+    Chore("due webhooks", 1.0, webhooks.announce),
+    Chore("old webhooks", 60.0, webhooks.forget),
+    Chore("webhook secrets", 60.0, webhooks.reseal_secrets),
     Chore("silent workers", 60.0, silent_workers.forget),
 )
 

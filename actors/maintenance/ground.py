@@ -9,6 +9,7 @@ from service.database import Pool
 from service.files.storage import Storage
 from service.queue import Queue
 from service.tasks.dispatch import Dispatcher
+from service.webhooks.secrets import Seal
 
 
 class ChoreRules(Struct, frozen=True):
@@ -30,5 +31,6 @@ class Ground(Struct, frozen=True):
     storage: Storage
     dispatcher: Dispatcher
     rules: ChoreRules
+    seal: Seal
     shaken: Callable[[float], bool] = lambda _: False
     batch: int = 200

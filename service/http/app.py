@@ -21,6 +21,7 @@ from service.http.controllers.old_addresses import old_address
 from service.http.controllers.operator import OperatorController
 from service.http.controllers.session import SessionController
 from service.http.controllers.tasks import TaskController
+from service.http.controllers.webhooks import WebhookController
 from service.http.gate import authenticated
 from service.http.layers.context import RequestContext
 from service.http.layers.head import HeadAsGet
@@ -103,7 +104,7 @@ def _api(settings: Settings) -> Router:
     """/api/v1: what belongs to a user, and what needs no token."""
     private = Router(
         path="/",
-        route_handlers=[UploadController, TaskController, TimelineController, AccountController],
+        route_handlers=[UploadController, TaskController, TimelineController, AccountController, WebhookController],
         guards=[authenticated],
     )
     return Router(

@@ -27,6 +27,8 @@ from service.tasks.service import TaskService
 from service.tasks.streaming import Streams
 from service.tasks.submission import Rules
 from service.tasks.watching import News, Waiters
+from service.webhooks.secrets import Seal
+from service.webhooks.service import WebhookService
 from service.workspaces import own_directory
 
 
@@ -42,6 +44,7 @@ class Services(Struct, frozen=True):
     files: FileService
     present: Presenter
     tasks: TaskService
+    webhooks: WebhookService
     waiters: Waiters
     streams: Streams
     event_urls: EventUrls
@@ -95,6 +98,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             max_stored=settings.max_stored_bytes_per_user,
             directory=uploads,
             accel_redirect=settings.accel_redirect,
+            allow_private=settings.webhook_allow_private,
         ),
         present=present,
         tasks=TaskService(
@@ -107,6 +111,9 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
                 allow_private_webhooks=settings.webhook_allow_private,
             ),
             older,
+        ),
+        webhooks=WebhookService(
+            pool, queue, Seal(settings.require_secret()), allow_private=settings.webhook_allow_private
         ),
         waiters=waiters,
         streams=streams,
@@ -125,5 +132,6 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
         await news.close()
         await dispatcher.close()
         await authenticator.close()
+        await services.files.close()
         if older is not None:
             await older.close()

@@ -29,6 +29,10 @@ class AddressNotAllowed(NotAllowed):
         super().__init__(f"{host} leads to a private, loopback or link-local address; those are never asked")
 
 
+class NotResolved(httpx.ConnectError):
+    """A name that leads nowhere, or can't be looked up now."""
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends each request over a connection of its own, to an address that was judged.
 
@@ -52,7 +56,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises AddressNotAllowed, and what httpx raises."""
         host = request.url.raw_host.decode("ascii")
-        refusal: httpx.TransportError = httpx.ConnectError(f"{host} has no address", request=request)
+        refusal: httpx.TransportError = NotResolved(f"{host} has no address", request=request)
         for address in (await self._judged(host, request))[:MOST_TRIED]:
             try:
                 return await self._inner.handle_async_request(_pinned(request, host, address))
@@ -68,7 +72,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         try:
             addresses = await self._resolve(host)
         except OSError as error:
-            raise httpx.ConnectError(f"{host} could not be looked up", request=request) from error
+            raise NotResolved(f"{host} could not be looked up", request=request) from error
         if not self._allow_private and not all(map(is_public, addresses)):
             raise AddressNotAllowed(host)
         return addresses

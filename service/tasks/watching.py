@@ -12,6 +12,7 @@ import structlog
 
 from schema.messages import Change, decode_change
 from schema.models.tasks import TaskRecord, TaskStatus
+from schema.models.webhooks import delivery_of
 from service.database import UNAVAILABLE, Pool
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import store
@@ -39,6 +40,9 @@ class Changes:
             self._dispatcher.announce(task.task_id, task.message_no)
         try:
             await self._dispatcher.queue.tell_changed(task.task_id, task.status, task.user_id)
+            if task.status.ended and task.webhook_url is not None:
+                # Whether it is to be told of this end its row says, if there is one.
+                await self._dispatcher.queue.send_deliveries([(delivery_of(task.task_id), 0)])
         except REDIS_AWAY as error:
             log.debug("change not told", task_id=task.task_id, error=type(error).__name__)
 

@@ -20,7 +20,9 @@ from service.queue import Queue
 from service.settings import Settings
 from service.tasks import dispatch, lifecycle, store
 from service.tasks.dispatch import Dispatcher
+from service.webhooks.secrets import Seal
 from tests import lives
+from tests.conftest import SECRET_KEY
 from tests.factories import add_task
 from tests.running import running_worker
 from tests.service.http.proxy import proxied
@@ -141,7 +143,15 @@ async def test_after_the_database_took_no_writes_holders_get_one_lease_to_write_
     away = True
     rules = ChoreRules(max_attempts=3, task_retention=None, upload_retention=None)
     storage = Storage.made(settings.storage_url)
-    ground = Ground(pool, queue, storage, Dispatcher(pool, queue), rules, shaken=lambda seconds: away and seconds == 10)
+    ground = Ground(
+        pool,
+        queue,
+        storage,
+        Dispatcher(pool, queue),
+        rules,
+        Seal([SECRET_KEY]),
+        shaken=lambda seconds: away and seconds == 10,
+    )
     later = datetime.now(UTC) + timedelta(hours=1)
     await lost_leases.recover(ground, now=later)
     assert await lifecycle.is_held(pool, held)
@@ -182,7 +192,7 @@ async def test_of_four_workers_one_pages_through_all_waiting_tasks(
     storage = Storage.made(settings.storage_url)
     async with AsyncExitStack() as ends:
         for n in range(4):
-            ground = Ground(pool, queue, storage, Dispatcher(pool, queue), rules, batch=PAGE)
+            ground = Ground(pool, queue, storage, Dispatcher(pool, queue), rules, Seal([SECRET_KEY]), batch=PAGE)
             election = Leadership(pool, f"worker {n}")
             chores = (Chore("lost messages", 60.0, look),)
             running = asyncio.create_task(election.run(lambda ground=ground, chores=chores: keep_at(ground, chores)))

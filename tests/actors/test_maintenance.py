@@ -41,7 +41,9 @@ from service.tasks.retention import sweep_tasks
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
 from service.tasks.watching import News, Waiters
+from service.webhooks.secrets import Seal
 from tests import lives
+from tests.conftest import SECRET_KEY
 from tests.factories import add_file, add_task
 from tests.keys import KEYS
 
@@ -91,6 +93,7 @@ def new_ground(pool: Pool, queue: Queue, storage: Storage) -> NewGround:
             storage,
             dispatcher or Dispatcher(pool, queue),
             structs.replace(RULES, **rules),
+            Seal([SECRET_KEY]),
             batch=SMALL_BATCH,
         )
 

@@ -25,7 +25,9 @@ from service.queue import Queue
 from service.settings import Settings
 from service.sparing import Sparing, recent_failures
 from service.tasks.dispatch import Dispatcher
+from service.webhooks.secrets import Seal
 from tests import lives
+from tests.conftest import SECRET_KEY
 from tests.factories import add_file, add_task
 from tests.service.http.proxy import proxied
 
@@ -38,7 +40,7 @@ POISON = 3
 async def ground(pool: Pool, queue: Queue, settings: Settings) -> Ground:
     rules = ChoreRules(max_attempts=3, task_retention=DAY, upload_retention=DAY)
     storage = Storage.made(settings.storage_url)
-    return Ground(pool, queue, storage, Dispatcher(pool, queue), rules, batch=2)
+    return Ground(pool, queue, storage, Dispatcher(pool, queue), rules, Seal([SECRET_KEY]), batch=2)
 
 
 @pytest.fixture

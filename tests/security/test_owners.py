@@ -32,7 +32,11 @@ INSIDE = {
     "task_and_owner": "for whoever brings a signed URL",
 }
 
-NEVER = {"task_id": "task_never0000000000000000000", "file_id": "file_never0000000000000000000"}
+NEVER = {
+    "task_id": "task_never0000000000000000000",
+    "file_id": "file_never0000000000000000000",
+    "delivery_id": "dlv_never00000000000000000000",
+}
 
 
 async def operations_with_an_id(client: httpx.AsyncClient) -> list[tuple[str, str, str]]:
@@ -46,13 +50,19 @@ async def operations_with_an_id(client: httpx.AsyncClient) -> list[tuple[str, st
     return found
 
 
+async def a_delivery(user: User) -> str:
+    answer = await user.http.post(f"{API}/me/webhooks/ping", json={"url": "https://hooks.example.com/"})
+    return answer.json()["delivery_id"]
+
+
 async def test_another_users_ids_are_not_found_on_any_route(user: User, new_user: NewUser, db: Connection) -> None:
     other = await new_user()
     theirs = {
         "task_id": [(await add_task(db, other.user_id, status)).task_id for status in TaskStatus],
         "file_id": [(await other.upload(PHOTO)).json()["file_id"]],
+        "delivery_id": [await a_delivery(other)],
     }
-    nobodys = {"task_id": [(await add_task(db, None)).task_id], "file_id": []}
+    nobodys: dict[str, list[str]] = {"task_id": [(await add_task(db, None)).task_id], "file_id": [], "delivery_id": []}
     operations = await operations_with_an_id(user.http)
     assert len(operations) >= 6
 
@@ -93,6 +103,8 @@ async def test_the_same_routes_are_the_owners(user: User, db: Connection) -> Non
             ended = path.endswith(("retry", "events")) or method == "DELETE"
             status = TaskStatus.FAILED if ended else TaskStatus.PENDING
             mine = (await add_task(db, user.user_id, status, source_image=await user.photo())).task_id
+        elif name == "delivery_id":
+            mine = await a_delivery(user)
         else:
             mine = (await user.upload(PHOTO)).json()["file_id"]
         answer = await user.http.request(method, path.replace(f"{{{name}}}", mine))
@@ -133,6 +145,7 @@ def test_who_may_is_asked_in_sql() -> None:
         "task_events",
         "files",
         "accounts",
+        "webhooks",
     )
     statements = {name: query for table in tables for name, query in load_queries(table).items()}
     assert set(unasked()) == BY_FENCE | set(INSIDE)

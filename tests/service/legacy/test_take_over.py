@@ -29,9 +29,11 @@ from service.tasks import lifecycle
 from service.tasks import store as tasks_store
 from service.tasks.dispatch import Dispatcher, sweep_undispatched
 from service.tasks.watching import Changes
+from service.webhooks.secrets import Seal
 from tests import lives
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.chaos import invariants
+from tests.conftest import SECRET_KEY
 from tests.factories import add_file
 from tests.legacy.sample import Sample, generate
 from tests.service.http.serving import API, client_of, problem, serving
@@ -211,7 +213,7 @@ async def test_until_then_they_are_left_alone(
     assert await claimed(pool) == []
     await sign(pool, WorkerPresence("worker", 1, lives.EVERY_MODE))
     rules = ChoreRules(max_attempts=3, task_retention=timedelta(days=36_000), upload_retention=timedelta(days=36_000))
-    ground = Ground(pool, queue, storage, dispatcher, rules)
+    ground = Ground(pool, queue, storage, dispatcher, rules, Seal([SECRET_KEY]))
     for chore in CHORES:
         await chore.work(ground)
     assert await lives.messages(queue) == []

@@ -1,0 +1,43 @@
+"""Deliveries that are due become messages in Redis, which are hints: the table knows what is due."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from schema.messages import DELIVERIES
+from service.database import Pool
+from service.queue import Queue
+from service.sparing import Sparing
+from service.webhooks import store
+
+EACH: Final = 20
+"""Of one receiver at a time; whoever delivers one goes on with the others."""
+
+AGAIN: Final = timedelta(seconds=30)
+"""After so long a message counts as lost."""
+
+
+async def announce_due(pool: Pool, queue: Queue, *, limit: int, now: datetime | None = None) -> int:
+    """Send what is due; how many. What was announced and taken by nobody is announced again."""
+    async with pool.acquire() as connection:
+        due = await store.due_deliveries(connection, again=AGAIN, each=EACH, limit=limit, now=now)
+    if not due:
+        return 0
+    if any(one.announced for one in due):
+        # A Redis that evicts may have kept the message, and lost where it stood.
+        await queue.drop_unreachable(DELIVERIES)
+    await queue.send_deliveries([(one.delivery_id, one.attempts) for one in due])
+    await Sparing(pool, "webhooks").together([one.delivery_id for one in due], str, store.mark_announced)
+    return len(due)
+
+
+async def sweep(pool: Pool, *, limit: int) -> None:
+    """Forget deliveries with their events, and receivers that nothing is known of any more."""
+    sparing = Sparing(pool, "old webhooks")
+    while True:
+        async with pool.acquire() as connection:
+            page = await store.deliveries_to_forget(connection, limit=limit)
+        await sparing.together(page, str, store.forget_deliveries)
+        if len(page) < limit:
+            break
+    async with pool.acquire() as connection:
+        await store.forget_receivers(connection)

@@ -1,0 +1,151 @@
+"""Deliveries by a given clock: the schedule of days, receivers in peace, a few at a time, one outcome per claim."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schema.models.webhooks import SCHEDULE, DeliveryRecord, DeliveryStatus, delivery_of
+from service.database import Connection, Pool
+from service.queue import Queue
+from service.webhooks import delivering, store
+from service.webhooks.announcing import announce_due
+from service.webhooks.calling import Answer
+from service.webhooks.delivering import (
+    FIRST_PEACE,
+    JITTER,
+    LONGEST_PEACE,
+    MOST_AT_ONCE,
+    SICK_FROM,
+    Deliverer,
+    claim,
+    settle,
+)
+from tests.service.webhooks.conftest import deliveries, told
+from tests.service.webhooks.receiver import Receiver
+
+HOST = "hooks.example.com"
+URL = f"https://{HOST}/hook"
+FAILED = Answer(500, "answered 500")
+TAKEN = Answer(204)
+
+
+async def the_only(connection: Connection) -> DeliveryRecord:
+    (delivery,) = await deliveries(connection)
+    return delivery
+
+
+async def attempt(pool: Pool, answer: Answer, now: datetime, delivery_id: str | None = None) -> DeliveryRecord | None:
+    """The receiver's next delivery, and this came of it; None when there was nothing to be done."""
+    claimed = await claim(pool, HOST, delivery_id, now=now)
+    return claimed and await settle(pool, claimed, answer, now=now)
+
+
+async def test_the_whole_schedule_of_days(pool: Pool, connection: Connection, user_id: str) -> None:
+    await told(pool, user_id, URL)
+    now = began = (await the_only(connection)).created_at
+    for n, wait in enumerate(SCHEDULE, 1):
+        after = await attempt(pool, FAILED, now)
+        assert after is not None
+        assert (after.status, after.attempts, after.last_status, after.ended_at) == ("waiting", n, 500, None)
+        assert after.next_attempt_at is not None
+        assert wait <= after.next_attempt_at - now <= wait * (1 + JITTER)
+        assert await attempt(pool, FAILED, after.next_attempt_at - timedelta(microseconds=1)) is None
+        now = after.next_attempt_at
+    last = await attempt(pool, FAILED, now)
+    assert last is not None
+    assert (last.status, last.attempts, last.ended_at, last.next_attempt_at) == ("failed", len(SCHEDULE) + 1, now, None)
+    assert timedelta(days=3) < now - began < timedelta(days=4)
+    # Asked for again, it begins anew.
+    assert await store.redeliver(connection, user_id, last.delivery_id)
+    again = await claim(pool, HOST, None)
+    assert again is not None
+    assert (again.tries, again.attempts, again.event_id) == (1, len(SCHEDULE) + 2, last.event_id)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(TAKEN, DeliveryStatus.DELIVERED), (Answer(410, "answered 410"), DeliveryStatus.GONE)]
+)
+async def test_an_end_is_an_end_and_late_claims_change_nothing(
+    pool: Pool, connection: Connection, user_id: str, answer: Answer, status: DeliveryStatus
+) -> None:
+    await told(pool, user_id, URL)
+    now = (await the_only(connection)).created_at
+    lost = await claim(pool, HOST, None, now=now)
+    assert lost is not None
+    assert await claim(pool, HOST, None, now=now) is None
+    later = now + delivering.LEASE
+    settled = await attempt(pool, answer, later)
+    assert settled is not None
+    assert (settled.status, settled.ended_at) == (status, later)
+    assert await settle(pool, lost, FAILED, now=later) is None
+    assert await the_only(connection) == settled
+    assert await claim(pool, HOST, None, now=later + timedelta(days=9)) is None
+
+
+async def test_a_sick_receiver_is_left_in_peace_and_its_others_cost_no_attempt(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    for _ in range(SICK_FROM + 4):
+        await told(pool, user_id, URL)
+    now = (await deliveries(connection))[-1].created_at
+    for _ in range(SICK_FROM):
+        assert await attempt(pool, FAILED, now)
+    assert await claim(pool, HOST, None, now=now) is None
+    rows = await deliveries(connection)
+    assert sorted(row.attempts for row in rows) == [0] * 4 + [1] * SICK_FROM
+    again = min(row.next_attempt_at for row in rows if row.next_attempt_at)
+    assert again - now >= FIRST_PEACE
+    # One at a time then, and twice as long in peace after each further failure, up to a bound.
+    now = max(row.next_attempt_at for row in rows if row.next_attempt_at and not row.attempts)
+    probe = await claim(pool, HOST, None, now=now)
+    assert probe is not None
+    assert await claim(pool, HOST, None, now=now) is None
+    assert await settle(pool, probe, FAILED, now=now)
+    peace: dict[str, Any] = {"sick": SICK_FROM, "first": FIRST_PEACE, "longest": LONGEST_PEACE, "now": now}
+    assert await connection.fetchval("SELECT paused_until FROM webhook_hosts") == now + 2 * FIRST_PEACE
+    until = [await store.receiver_failed(connection, user_id, HOST, **peace) for _ in range(20)]
+    assert (until[0], until[-1]) == (now + 4 * FIRST_PEACE, now + LONGEST_PEACE)
+    # Once it is well, what waited only for that comes at once.
+    now += LONGEST_PEACE
+    well = await attempt(pool, TAKEN, now)
+    assert well is not None
+    assert well.status == "delivered"
+    assert await connection.fetch("SELECT FROM webhook_hosts") == []
+    untried = [row for row in await deliveries(connection) if not row.attempts]
+    assert untried
+    assert all(row.next_attempt_at is not None and row.next_attempt_at <= now for row in untried)
+
+
+async def test_a_receiver_gets_a_few_at_a_time_and_others_theirs(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    for _ in range(MOST_AT_ONCE + 2):
+        await told(pool, user_id, URL)
+    other = await told(pool, user_id, "https://other.example.com/")
+    now = (await deliveries(connection))[-1].created_at
+    taken = [await claim(pool, HOST, None, now=now) for _ in range(MOST_AT_ONCE + 2)]
+    assert [one is not None for one in taken] == [True] * MOST_AT_ONCE + [False] * 2
+    assert await claim(pool, "other.example.com", delivery_of(other.task_id), now=now)
+
+
+async def test_what_is_due_is_announced_and_again_when_nobody_came(
+    pool: Pool, connection: Connection, queue: Queue, user_id: str
+) -> None:
+    for _ in range(2):
+        await told(pool, user_id, URL)
+    assert await announce_due(pool, queue, limit=100) == 2
+    assert await announce_due(pool, queue, limit=100) == 0
+    await connection.execute("UPDATE webhook_deliveries SET announced_at = announced_at - interval '1 minute'")
+    assert await announce_due(pool, queue, limit=100) == 2
+    keys = queue.keys.queue("deliveries")
+    assert await queue.redis.llen(keys.waiting) == 2  # pyright: ignore[reportGeneralTypeIssues]
+
+
+async def test_one_message_has_all_that_is_due_delivered(
+    pool: Pool, connection: Connection, deliverer: Deliverer, receiver: Receiver, user_id: str
+) -> None:
+    first, *_ = [await told(pool, user_id, receiver.url) for _ in range(3)]
+    await deliverer.take(delivery_of(first.task_id))
+    assert [row.status for row in await deliveries(connection)] == ["delivered"] * 3
+    assert len({came.headers["webhook-id"] for came in receiver.came}) == 3
