@@ -103,5 +103,5 @@ def set_up_logs(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("uvicorn.access", "dramatiq", "asyncpg"):
+    for noisy in ("uvicorn.access", "dramatiq", "asyncpg", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

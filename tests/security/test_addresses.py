@@ -4,8 +4,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import pytest
 
-from service.refusals import Refused
 from service.outbound.addresses import is_public
+from service.refusals import Refused
 from service.webhooks.urls import judge_webhook_url
 
 OURS = [
