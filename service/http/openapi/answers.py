@@ -72,7 +72,6 @@ EXAMPLES: dict[ProblemCode, tuple[str, dict[str, Any]]] = {
     ),
     ProblemCode.NOT_FOUND: ("There is nothing at this address; see /docs.", {}),
     ProblemCode.METHOD_NOT_ALLOWED: ("PATCH is not possible here; see /docs.", {}),
-    ProblemCode.NOT_FOUND: ("You have no delivery 'dlv_0193'.", {}),
     ProblemCode.TASK_NOT_FOUND: ("You have no task 'task_0193'.", {}),
     ProblemCode.FILE_NOT_FOUND: (
         "source_image: there is no file file_0193. Upload it first.",
