@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench quality quality-wild quality-docs legacy-sample pages lint lint-arrays lint-others lint-rest audit format lock install install-dev clean
+.PHONY: help up test demo bench quality quality-wild quality-docs mode-pictures legacy-sample pages lint lint-arrays lint-others lint-rest audit format lock install install-dev clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ quality-wild: install-dev ## The same on photos of strangers, gathered into qual
 
 quality-docs: install-dev ## The same for the samples, into docs/quality, whose pictures the documents show
 	$(BIN)/python -m tests.quality --out docs/quality
+
+mode-pictures: install ## What /modes shows of modes and presets, into service/http/pictures; when edits or presets have changed
+	$(BIN)/python samples/mode_pictures.py
 
 N := 100000
 SEED := 1

@@ -5,7 +5,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cache
 from math import ceil
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -98,6 +98,9 @@ BLEND_STRENGTH = 0.75
 SMOOTHNESS = 0.5
 """What counts where nothing is asked."""
 
+ABSENT: Final = "x-absent"
+"""The word for that in JSON Schema, whose own says what a field left out is read as: null."""
+
 # Read by Python and, in the documents, by JavaScript: that knows no \A and \Z, and Python's $ passes a line break.
 FileId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(?!\n)$", description="The id of an uploaded file.")]
 
@@ -129,7 +132,10 @@ class HeadSwapConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit_d
 
     blend_strength: Annotated[
         Share | None,
-        Meta(description=f"How far skin and light of head and figure come together. Absent: {BLEND_STRENGTH}."),
+        Meta(
+            description=f"How far skin and light of head and figure come together. Absent: {BLEND_STRENGTH}.",
+            extra_json_schema={ABSENT: BLEND_STRENGTH},
+        ),
     ] = None
     preserve_details: Annotated[
         bool | None, Meta(description="Whether the head stays as sharp as it is. Absent: true.")
@@ -154,7 +160,7 @@ class BackgroundChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True
     ] = None
     edge_blur: Annotated[
         Annotated[float, Meta(ge=0, le=10)] | None,
-        Meta(description="Feather of the person's edge in pixels. Absent: 0."),
+        Meta(description="Feather of the person's edge in pixels. Absent: 0.", extra_json_schema={ABSENT: 0}),
     ] = None
     color_match: Annotated[
         bool | None, Meta(description="Whether the person takes the background's light. Absent: true.")
@@ -173,7 +179,10 @@ class PoseChangeConfig(EditConfig, frozen=True, forbid_unknown_fields=True, omit
     preserve_face: Annotated[
         bool | None, Meta(description="Whether the face stays as it is, instead of turning. Absent: true.")
     ] = None
-    smoothness: Annotated[Share | None, Meta(description=f"How softly joints bend. Absent: {SMOOTHNESS}.")] = None
+    smoothness: Annotated[
+        Share | None,
+        Meta(description=f"How softly joints bend. Absent: {SMOOTHNESS}.", extra_json_schema={ABSENT: SMOOTHNESS}),
+    ] = None
     pose_reference: AliasOfReference = None
     pose_image: AliasOfReference = None
 
@@ -206,6 +215,15 @@ PRESET_FIELDS = {
     Mode.POSE_CHANGE: "target_pose",
 }
 """Under which name in `config` a preset is asked for."""
+
+Canvas = Literal["source", "reference"]
+
+CANVAS: dict[Mode, Canvas] = {
+    Mode.HEAD_SWAP: "reference",
+    Mode.BACKGROUND_CHANGE: "source",
+    Mode.POSE_CHANGE: "source",
+}
+"""On which picture the result is made: it has that one's size and shape."""
 
 LOCAL: Final = "local"
 """The engine that makes edits on the worker's own machine."""

@@ -16,7 +16,7 @@ from service.http.controllers.accounts import AccountController
 from service.http.controllers.events import EventController, TimelineController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
-from service.http.controllers.modes import modes_route
+from service.http.controllers.modes import mode_picture, modes_route
 from service.http.controllers.old_addresses import old_address
 from service.http.controllers.operator import OperatorController
 from service.http.controllers.session import SessionController
@@ -115,6 +115,7 @@ def _api(settings: Settings) -> Router:
             OperatorController,
             FileController,
             EventController,
+            mode_picture,
             modes_route(available_modes(settings.engines)),
         ],
     )

@@ -3,22 +3,29 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
 from msgspec import Meta, Struct
 
 from schema.models.edits import (
     BASE_PRICE,
+    CANVAS,
     CONFIG_TYPES,
     LONG_EDGE,
     PRESET_FIELDS,
     PRESETS,
     QUALITY_FACTOR,
     SIZE_FACTOR,
+    Canvas,
     Mode,
     Quality,
     Size,
     price,
 )
+from service.http.pictures import AFTER, BEFORE, SOURCE, picture_url, pictures
+
+PICTURES_KEPT = 86400
+"""Seconds that browsers keep a picture, whose address changes with it."""
 
 
 class ModePrice(Struct, frozen=True):
@@ -27,6 +34,14 @@ class ModePrice(Struct, frozen=True):
     quality: Quality
     size: Size
     credits: int
+
+
+class ModeExample(Struct, frozen=True):
+    """Pictures of what an edit does: a canvas before and after it, and, where that isn't the canvas, the source."""
+
+    before: str
+    after: str
+    source: str | None
 
 
 class ModeDescription(Struct, frozen=True):
@@ -38,6 +53,9 @@ class ModeDescription(Struct, frozen=True):
     prices: list[ModePrice]
     presets: list[str]
     preset_field: Annotated[str, Meta(description="The field of config that takes one of them.")]
+    preset_pictures: Annotated[dict[str, str], Meta(description="Where each preset can be seen.")]
+    canvas: Annotated[Canvas, Meta(description="Which of the two pictures the result is made on.")]
+    example: ModeExample | None
     config_schema: dict[str, Any]
 
 
@@ -70,6 +88,9 @@ def describe_modes(available: frozenset[Mode]) -> ModeList:
                 prices=[ModePrice(quality, size, price(mode, quality, size)) for quality in QUALITIES for size in Size],
                 presets=list(PRESETS[mode]),
                 preset_field=PRESET_FIELDS[mode],
+                preset_pictures={name: url for name in PRESETS[mode] if (url := picture_url(mode, name)) is not None},
+                canvas=CANVAS[mode],
+                example=_example(mode),
                 config_schema=_json_schema(CONFIG_TYPES[mode]),
             )
             for mode in Mode
@@ -85,6 +106,19 @@ def _json_schema(config_type: type[Struct]) -> dict[str, Any]:
     definitions = schema["$defs"]
     described = definitions.pop(name)
     return {**described, "$defs": definitions} if definitions else described
+
+
+def _example(mode: Mode) -> ModeExample | None:
+    before, after = picture_url(mode, BEFORE), picture_url(mode, AFTER)
+    return None if before is None or after is None else ModeExample(before, after, picture_url(mode, SOURCE))
+
+
+@get("/modes/pictures/{name:str}", include_in_schema=False, sync_to_thread=False)
+def mode_picture(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    """A picture that `GET /modes` names."""
+    if name not in pictures():
+        raise NotFoundException
+    return pictures()[name].answer(request, {"Cache-Control": f"public, max-age={PICTURES_KEPT}"})
 
 
 def modes_route(available: frozenset[Mode]) -> Any:

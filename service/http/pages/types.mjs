@@ -13,6 +13,12 @@ for (const path of Object.values(document.paths)) {
     );
   }
 }
-const types = await openapiTS(document, { alphabetize: true, rootTypes: true, rootTypesNoSchemaPrefix: true });
+const types = await openapiTS(document, {
+  alphabetize: true,
+  rootTypes: true,
+  rootTypesNoSchemaPrefix: true,
+  // A field with a default may be left out of what is sent.
+  defaultNonNullable: false,
+});
 const told = "// Made by `make pages` from the OpenAPI document; not to be changed by hand.\n\n";
 await writeFile(process.argv[2], told + astToString(types));

@@ -77,3 +77,16 @@ async def test_what_no_engine_makes_is_told(modes: JSON, strict_api: Api) -> Non
         "BACKGROUND_CHANGE": True,
         "POSE_CHANGE": False,
     }
+
+
+async def test_every_mode_and_preset_can_be_seen(anonymous: httpx.AsyncClient, modes: JSON) -> None:
+    """`make mode-pictures` makes what is missing here."""
+    for mode in modes["modes"]:
+        assert mode["preset_pictures"].keys() == set(mode["presets"])
+        shown = [*mode["preset_pictures"].values(), mode["example"]["before"], mode["example"]["after"]]
+        for url in shown:
+            answer = await anonymous.get(url)
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] in {"image/webp", "image/svg+xml"}
+            assert "max-age" in answer.headers["cache-control"]
+    assert (await anonymous.get(f"{API}/modes/pictures/nothing.webp")).status_code == 404

@@ -2,7 +2,7 @@
 
 import createClient from "openapi-fetch";
 import type { paths, Problem } from "./schema";
-import { heldKey, signedOut } from "./session";
+import { signedIn, signedOut } from "./session";
 
 /** What the API refuses, or that it can't be reached: `code` is what pages translate. */
 export class Refused extends Error {
@@ -20,10 +20,6 @@ export const AWAY = "AWAY";
 const client = createClient<paths>({ credentials: "same-origin" });
 
 client.use({
-  onRequest({ request }) {
-    for (const [name, value] of Object.entries(credentials())) request.headers.set(name, value);
-    return request;
-  },
   async onResponse({ response }) {
     if (!response.ok) throw refusal(await response.text(), response.status);
   },
@@ -31,12 +27,6 @@ client.use({
     return error instanceof Refused ? error : new Refused(AWAY, String(error));
   },
 });
-
-/** Headers that say who asks: nothing where a cookie does. */
-export function credentials(): Record<string, string> {
-  const key = heldKey();
-  return key === null ? {} : { Authorization: `Bearer ${key}` };
-}
 
 /** An answer's body that isn't a success; one that isn't ours (a proxy's page) is told like an absence. */
 export function refusal(body: string, status: number): Refused {
@@ -56,6 +46,16 @@ export async function data<T>(answer: Promise<{ data?: T }>): Promise<T> {
 }
 
 export const api = client;
+
+/** Begins this browser's session. */
+export async function signIn(by: { token: string }): Promise<void> {
+  await client.POST("/api/v1/session", { body: by });
+  signedIn();
+}
+
+export async function signOut(): Promise<void> {
+  await client.DELETE("/api/v1/session");
+}
 
 /** A signed address as this page can load it: on its own origin, whatever PUBLIC_URL says; elsewhere (S3) as it is. */
 export function local(address: string): string {

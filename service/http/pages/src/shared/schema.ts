@@ -444,7 +444,7 @@ export interface components {
         /** Alive */
         Alive: {
             /** @default ok */
-            status: string;
+            status?: string;
         };
         /**
          * BackgroundChangeConfig
@@ -455,44 +455,44 @@ export interface components {
              * @description Another name of reference_image.
              * @default null
              */
-            background_image: string | null;
+            background_image?: string | null;
             /**
              * @description The backdrop of preset. Absent: studio_white.
              * @default null
              */
-            background_preset: ("studio_white" | "studio_grey" | "studio_black" | "gradient_blue" | "gradient_warm" | "sunset" | "sky" | "green_screen") | null;
+            background_preset?: ("studio_white" | "studio_grey" | "studio_black" | "gradient_blue" | "gradient_warm" | "sunset" | "sky" | "green_screen") | null;
             /**
              * @description custom needs a reference. Absent: custom with a reference and no preset, else preset.
              * @default null
              */
-            background_type: components["schemas"]["BackgroundType"] | null;
+            background_type?: components["schemas"]["BackgroundType"] | null;
             /**
              * @description Another name of reference_image.
              * @default null
              */
-            bg_image: string | null;
+            bg_image?: string | null;
             /**
              * @description Whether the person takes the background's light. Absent: true.
              * @default null
              */
-            color_match: boolean | null;
+            color_match?: boolean | null;
             /**
              * @description Feather of the person's edge in pixels. Absent: 0.
              * @default null
              */
-            edge_blur: number | null;
+            edge_blur?: number | null;
             /**
              * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
              * @default null
              */
-            quality: components["schemas"]["Quality"] | null;
+            quality?: components["schemas"]["Quality"] | null;
             /** @default null */
-            reference_image: string | null;
+            reference_image?: string | null;
             /**
              * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
              * @default null
              */
-            size: components["schemas"]["Size"] | null;
+            size?: components["schemas"]["Size"] | null;
         };
         /**
          * BackgroundType
@@ -543,39 +543,39 @@ export interface components {
              * @description How far skin and light of head and figure come together. Absent: 0.75.
              * @default null
              */
-            blend_strength: number | null;
+            blend_strength?: number | null;
             /**
              * @description Another name of reference_image.
              * @default null
              */
-            cloth_image: string | null;
+            cloth_image?: string | null;
             /**
              * @description The figure, where there is no reference. Absent: astronaut.
              * @default null
              */
-            figure_preset: ("astronaut" | "officer") | null;
+            figure_preset?: ("astronaut" | "officer") | null;
             /**
              * @description Whether the head stays as sharp as it is. Absent: true.
              * @default null
              */
-            preserve_details: boolean | null;
+            preserve_details?: boolean | null;
             /**
              * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
              * @default null
              */
-            quality: components["schemas"]["Quality"] | null;
+            quality?: components["schemas"]["Quality"] | null;
             /** @default null */
-            reference_image: string | null;
+            reference_image?: string | null;
             /**
              * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
              * @default null
              */
-            size: components["schemas"]["Size"] | null;
+            size?: components["schemas"]["Size"] | null;
             /**
              * @description Another name of reference_image.
              * @default null
              */
-            target_face_image: string | null;
+            target_face_image?: string | null;
         };
         /** HistoricTask */
         HistoricTask: {
@@ -663,14 +663,30 @@ export interface components {
         ModeDescription: {
             available: boolean;
             base_price: number;
+            /**
+             * @description Which of the two pictures the result is made on.
+             * @enum {string}
+             */
+            canvas: "source" | "reference";
             config_schema: {
                 [key: string]: unknown;
             };
+            example: components["schemas"]["ModeExample"] | null;
             mode: components["schemas"]["Mode"];
             /** @description The field of config that takes one of them. */
             preset_field: string;
+            /** @description Where each preset can be seen. */
+            preset_pictures: {
+                [key: string]: string;
+            };
             presets: string[];
             prices: components["schemas"]["ModePrice"][];
+        };
+        /** ModeExample */
+        ModeExample: {
+            after: string;
+            before: string;
+            source: string | null;
         };
         /** ModeList */
         ModeList: {
@@ -819,39 +835,39 @@ export interface components {
              * @description Another name of reference_image.
              * @default null
              */
-            pose_image: string | null;
+            pose_image?: string | null;
             /**
              * @description Another name of reference_image.
              * @default null
              */
-            pose_reference: string | null;
+            pose_reference?: string | null;
             /**
              * @description Whether the face stays as it is, instead of turning. Absent: true.
              * @default null
              */
-            preserve_face: boolean | null;
+            preserve_face?: boolean | null;
             /**
              * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
              * @default null
              */
-            quality: components["schemas"]["Quality"] | null;
+            quality?: components["schemas"]["Quality"] | null;
             /** @default null */
-            reference_image: string | null;
+            reference_image?: string | null;
             /**
              * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
              * @default null
              */
-            size: components["schemas"]["Size"] | null;
+            size?: components["schemas"]["Size"] | null;
             /**
              * @description How softly joints bend. Absent: 0.5.
              * @default null
              */
-            smoothness: number | null;
+            smoothness?: number | null;
             /**
              * @description The pose; it wins over a reference. Absent, without a reference: standing_front.
              * @default null
              */
-            target_pose: ("standing_front" | "arms_raised" | "arms_out" | "hands_on_hips" | "waving" | "walking" | "cheering" | "pointing" | "dancing" | "one_arm_raised" | "side_step") | null;
+            target_pose?: ("standing_front" | "arms_raised" | "arms_out" | "hands_on_hips" | "waving" | "walking" | "cheering" | "pointing" | "dancing" | "one_arm_raised" | "side_step") | null;
         };
         /**
          * Priority
@@ -877,7 +893,7 @@ export interface components {
             status: number;
             title: string;
             /** @default about:blank */
-            type: string;
+            type?: string;
         };
         /**
          * ProblemCode
@@ -1136,6 +1152,7 @@ export type LedgerPage = components['schemas']['LedgerPage'];
 export type ListedFile = components['schemas']['ListedFile'];
 export type Mode = components['schemas']['Mode'];
 export type ModeDescription = components['schemas']['ModeDescription'];
+export type ModeExample = components['schemas']['ModeExample'];
 export type ModeList = components['schemas']['ModeList'];
 export type ModePrice = components['schemas']['ModePrice'];
 export type NewBackgroundChange = components['schemas']['NewBackgroundChange'];

@@ -6,7 +6,6 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { api, AWAY, data, Refused } from "../shared/api";
 import "../shared/base.css";
-import { letGo } from "../shared/session";
 import "./sign-in.css";
 import { words } from "./words";
 
@@ -24,8 +23,6 @@ async function signIn(shown: Shown): Promise<void> {
   busy.value = true;
   trouble.value = null;
   try {
-    // A key that was typed in for this tab would win over the session.
-    letGo();
     const session = await data(api.POST("/api/v1/session", { body: shown }));
     location.replace(session.scope === "admin" ? "/operator" : "/");
   } catch (error) {

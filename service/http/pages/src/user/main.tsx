@@ -1,4 +1,11 @@
 import { render } from "preact";
 import "../shared/base.css";
+import "./styles/page.css";
+import "./styles/composer.css";
+import "./styles/pictures.css";
+import "./styles/viewer.css";
+import { begin } from "./beginning";
+import { Page } from "./parts/Page";
 
-render(<main>Darkroom</main>, document.getElementById("page")!);
+render(<Page />, document.getElementById("page") as HTMLElement);
+void begin();

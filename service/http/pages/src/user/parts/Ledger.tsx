@@ -1,0 +1,62 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { moment, number } from "../../shared/language";
+import { account, ledgerAfter, type LedgerSoFar } from "../state/account";
+import { leave } from "../beginning";
+import { explained, named, words } from "../words";
+import { Dialog } from "./Dialog";
+
+/** Every change of the balance, newest first. */
+export function Ledger({ close }: { close: () => void }) {
+  const ledger = useSignal<LedgerSoFar | null>(null);
+  const wrong = useSignal<string | null>(null);
+  const more = (): void => {
+    ledgerAfter(ledger.value).then(
+      (soFar) => (ledger.value = soFar),
+      (error: unknown) => (wrong.value = explained(error)),
+    );
+  };
+  useEffect(more, []);
+  const said = words().credits;
+  return (
+    <Dialog label={said.heading} kind="small-dialog" close={close}>
+      <h2>{account.value !== null && said.left(number(account.value.current_credits))}</h2>
+      <p class="soft small">{account.value !== null && said.used(number(account.value.total_credits_used))}</p>
+      {wrong.value !== null && (
+        <p class="wrong" role="alert">
+          {wrong}
+        </p>
+      )}
+      <ul class="ledger">
+        {(ledger.value?.entries ?? []).map((entry) => (
+          <li key={entry.entry_id}>
+            <span>
+              {named(said.kinds, entry.kind)}
+              {entry.reason !== null && <span class="soft small"> {entry.reason}</span>}
+              <time class="soft small" dateTime={entry.created_at}>
+                {moment(entry.created_at)}
+              </time>
+            </span>
+            <span class={entry.amount < 0 ? "amount" : "amount good"}>
+              {entry.amount > 0 ? "+" : ""}
+              {number(entry.amount)}
+              <span class="soft small">
+                {said.balance} {number(entry.balance_after)}
+              </span>
+            </span>
+          </li>
+        ))}
+      </ul>
+      <p class="row">
+        {ledger.value?.next != null && (
+          <button type="button" class="button" onClick={more}>
+            {words().pictures.more}
+          </button>
+        )}
+        <button type="button" class="button plain" onClick={() => void leave()}>
+          {words().signIn.leave}
+        </button>
+      </p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,194 @@
+import { signal, useSignal } from "@preact/signals";
+import { local } from "../../shared/api";
+import { number } from "../../shared/language";
+import { fill } from "../state/draft";
+import { described } from "../state/modes";
+import { cancel, ended, type Picture, pictureOf, remove, retry } from "../state/pictures";
+import { explained, failure, modeName, named, words } from "../words";
+import { Dialog } from "./Dialog";
+import { Working } from "./PictureCard";
+import { Shown } from "./Shown";
+import { Slider } from "./Slider";
+
+/** The task that is looked at. */
+export const opened = signal<string | null>(null);
+
+const ZOOMS = [1, 2, 4];
+
+export function Viewer({ taskId }: { taskId: string }) {
+  const task = pictureOf(taskId);
+  if (task === undefined) return null;
+  const close = (): void => {
+    opened.value = null;
+  };
+  return (
+    <Dialog label={`${modeName(task.mode)}: ${named(words().statuses, task.status)}`} kind="viewer" close={close}>
+      {task.status === "done" ? <Result task={task} /> : <Unmade task={task} />}
+    </Dialog>
+  );
+}
+
+/** What the result is laid beside: the picture it was made on. */
+function canvas(task: Picture): string | null {
+  const known = described(task.mode);
+  if (known.canvas === "source") return task.face_image_url;
+  if (task.target_image_url !== null) return task.target_image_url;
+  const preset = (task.config as Record<string, unknown>)[known.preset_field] ?? known.presets[0];
+  return known.preset_pictures[preset as string] ?? null;
+}
+
+interface Metadata {
+  width?: number;
+  height?: number;
+  format?: string;
+  warnings?: string[];
+}
+
+function Result({ task }: { task: Picture }) {
+  const zoom = useSignal(1);
+  const result = task.result;
+  if (result === null) return null;
+  const { width = 4, height = 5, format = "JPEG", warnings = [] } = result.metadata as Metadata;
+  const before = canvas(task);
+  const after = local(result.output_image);
+  const nearer = (direction: number): void => {
+    const place = ZOOMS.indexOf(zoom.value) + direction;
+    zoom.value = ZOOMS[Math.min(ZOOMS.length - 1, Math.max(0, place))] ?? 1;
+  };
+  const name = `darkroom-${task.task_id}.${format === "PNG" ? "png" : "jpg"}`;
+  return (
+    <>
+      {before === null ? (
+        <div class="alone">
+          <Shown url={after} taskId={task.task_id} alt={words().after} />
+        </div>
+      ) : (
+        <Slider
+          before={local(before)}
+          after={after}
+          taskId={task.task_id}
+          width={width}
+          height={height}
+          transparent={format === "PNG"}
+          zoom={zoom.value}
+        />
+      )}
+      <div class="bar">
+        <p class="small soft">
+          {modeName(task.mode)} · {width} × {height}
+          {task.processing_time !== null && <> · {words().view.took(task.processing_time.toFixed(1))}</>}
+        </p>
+        <p class="row">
+          <button type="button" class="button round" aria-label={words().view.zoomOut} disabled={zoom.value === 1} onClick={() => nearer(-1)}>
+            −
+          </button>
+          <button type="button" class="button round" aria-label={words().view.zoomIn} disabled={zoom.value === 4} onClick={() => nearer(1)}>
+            +
+          </button>
+          <a class="button first" href={after} download={name}>
+            {words().view.download}
+          </a>
+          <Again task={task} />
+          <Remove task={task} />
+        </p>
+        {warnings.length > 0 && (
+          <ul class="small soft" aria-label={words().view.warnings}>
+            {warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** A task without a result: it is on its way, or it won't be. */
+function Unmade({ task }: { task: Picture }) {
+  const refusedReference = task.error?.details?.image === "reference";
+  const url = refusedReference ? task.target_image_url : task.face_image_url;
+  const wrong = useSignal<string | null>(null);
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
+    wrong.value = null;
+    await work().catch((error: unknown) => {
+      wrong.value = explained(error);
+    });
+  };
+  const tryAgain = async (): Promise<void> => {
+    opened.value = (await retry(task)).task_id;
+  };
+  return (
+    <>
+      <div class="alone">
+        {url === null ? <p class="soft">{words().view.gone}</p> : <Shown url={local(url)} taskId={task.task_id} alt={words().view.source} />}
+      </div>
+      <div class="bar">
+        {!ended(task) && <Working task={task} />}
+        {task.error !== null && (
+          <div class="reason">
+            <h2>{words().view.why}</h2>
+            <p>{failure(task.error)}</p>
+            <p class="soft small">{words().photos.good[task.mode]}</p>
+          </div>
+        )}
+        {task.credits_refunded > 0 && <p class="soft small">{words().view.refunded(number(task.credits_refunded))}</p>}
+        <p class="row">
+          {ended(task) ? (
+            <>
+              <button type="button" class="button first" onClick={() => void attempt(tryAgain)}>
+                {words().view.retry}
+              </button>
+              <Again task={task} />
+              <Remove task={task} />
+            </>
+          ) : (
+            <button type="button" class="button" onClick={() => void attempt(() => cancel(task))}>
+              {words().view.cancel}
+            </button>
+          )}
+        </p>
+        {!ended(task) && <p class="soft small">{words().view.working}</p>}
+        <p class="wrong small" role="alert">
+          {wrong}
+        </p>
+      </div>
+    </>
+  );
+}
+
+/** Fills the form as it was for this task. */
+function Again({ task }: { task: Picture }) {
+  const again = (): void => {
+    fill(task);
+    opened.value = null;
+    document.getElementById("composer")?.scrollIntoView({ behavior: "smooth" });
+  };
+  return (
+    <button type="button" class="button" disabled={task.face_image_url === null} onClick={again}>
+      {words().view.again}
+    </button>
+  );
+}
+
+/** Asks before it deletes. */
+function Remove({ task }: { task: Picture }) {
+  const sure = useSignal(false);
+  const wrong = useSignal<string | null>(null);
+  const press = async (): Promise<void> => {
+    if (!sure.value) {
+      sure.value = true;
+      return;
+    }
+    try {
+      await remove(task);
+      opened.value = null;
+    } catch (error) {
+      wrong.value = explained(error);
+    }
+  };
+  return (
+    <button type="button" class="button plain" onClick={() => void press()} onBlur={() => (sure.value = false)}>
+      {wrong.value ?? (sure.value ? words().view.sure : words().view.remove)}
+    </button>
+  );
+}

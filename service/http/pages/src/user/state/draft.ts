@@ -1,0 +1,203 @@
+/** What is about to be asked: the edit, the photos, the look, the options. It outlives a reload, as far as it was sent. */
+
+import { computed, effect, signal } from "@preact/signals";
+import { api, data, local } from "../../shared/api";
+import type { HistoricTask, Mode, NewTask, Task } from "../../shared/schema";
+import { creditsMoved } from "./account";
+import { catalogue, described, priceOf, removal } from "./modes";
+import { fitting, send } from "./uploading";
+
+/** A photo of the form: what is shown of it, and its id once it was sent. */
+export interface Photo {
+  key: string;
+  name: string;
+  preview: string;
+  fileId: string | null;
+  /** The share that is sent; null while it is made smaller. */
+  sent: number | null;
+  refused: unknown;
+  stop: AbortController;
+}
+
+export interface Look {
+  kind: "preset" | "own" | "remove";
+  preset: string | null;
+}
+
+export const mode = signal<Mode>("BACKGROUND_CHANGE");
+export const photos = signal<Photo[]>([]);
+export const reference = signal<Photo | null>(null);
+export const look = signal<Look>({ kind: "preset", preset: null });
+export const chosen = signal<Record<string, unknown>>({});
+
+const MOST = 100;
+let counted = 0;
+
+export const price = computed(() => {
+  if (catalogue.value === null) return 0;
+  return priceOf(described(mode.value), chosen.value) * Math.max(1, photos.value.length);
+});
+
+/** Everything that was added is there, and so is a reference where one was chosen. */
+export const complete = computed(() => {
+  const needed = look.value.kind === "own" ? [...photos.value, reference.value] : photos.value;
+  return photos.value.length > 0 && needed.every((photo) => photo !== null && photo.fileId !== null);
+});
+
+export function choose(next: Mode): void {
+  if (next === mode.value) return;
+  mode.value = next;
+  look.value = { kind: "preset", preset: null };
+  // What every mode understands stays.
+  const { quality, size } = chosen.value;
+  chosen.value = { ...(quality === undefined ? {} : { quality }), ...(size === undefined ? {} : { size }) };
+}
+
+export function add(files: Iterable<File>): void {
+  const room = MOST - photos.value.length;
+  const taken = [...files].filter(isPhoto).slice(0, room);
+  photos.value = [...photos.value, ...taken.map((file) => started(file, replace))];
+}
+
+export function addReference(file: File): void {
+  if (!isPhoto(file)) return;
+  reference.value = started(file, (photo) => {
+    if (reference.value?.key === photo.key) reference.value = photo;
+  });
+  look.value = { kind: "own", preset: null };
+}
+
+export function drop(photo: Photo): void {
+  photo.stop.abort();
+  forget(photo);
+  photos.value = photos.value.filter((one) => one.key !== photo.key);
+}
+
+export function isPhoto(file: File): boolean {
+  return file.type.startsWith("image/") || /\.(heic|heif|avif|jpe?g|png|webp)$/i.test(file.name);
+}
+
+/** The form as it was for a task. What was deleted since is left out. */
+export function fill(task: HistoricTask): void {
+  mode.value = task.mode;
+  photos.value = task.face_image_url ? [kept(task.source_image, task.face_image_url)] : [];
+  const known = described(task.mode);
+  const { [known.preset_field]: preset, ...others } = task.config as Record<string, unknown>;
+  const gone = removal(known);
+  const removed = gone !== null && others[gone[0]] === gone[1];
+  const own = task.reference_image !== null && Boolean(task.target_image_url) && preset === undefined && !removed;
+  reference.value = own ? kept(task.reference_image ?? "", task.target_image_url ?? "") : null;
+  if (removed) look.value = { kind: "remove", preset: null };
+  else look.value = own ? { kind: "own", preset: null } : { kind: "preset", preset: (preset as string) ?? null };
+  chosen.value = Object.fromEntries(Object.entries(others).filter(([name]) => optional(name, gone)));
+}
+
+function optional(name: string, gone: [string, string] | null): boolean {
+  return name !== gone?.[0] && !/image|reference/.test(name);
+}
+
+/** Asks for every photo's edit; the tasks that came of it. The form keeps its look and options for the next. */
+export async function submit(): Promise<{ tasks: Task[]; shown: Map<string, Photo> }> {
+  const sources = photos.value;
+  const bodies = sources.map((photo) => body(photo));
+  const shown = new Map(sources.map((photo) => [photo.fileId ?? "", photo]));
+  const tasks = await Promise.all(bodies.map((one) => create(one)));
+  photos.value = [];
+  creditsMoved();
+  return { tasks, shown };
+}
+
+async function create(one: NewTask): Promise<Task> {
+  const headers = { "Idempotency-Key": crypto.randomUUID() };
+  return data(api.POST("/api/v1/tasks", { body: one as never, params: { header: headers } }));
+}
+
+function body(photo: Photo): NewTask {
+  const known = described(mode.value);
+  const config: Record<string, unknown> = { ...chosen.value };
+  const gone = removal(known);
+  if (look.value.kind === "remove" && gone !== null) config[gone[0]] = gone[1];
+  if (look.value.kind === "preset") config[known.preset_field] = look.value.preset ?? known.presets[0];
+  return {
+    mode: mode.value,
+    source_image: photo.fileId ?? "",
+    ...(look.value.kind === "own" && reference.value?.fileId ? { reference_image: reference.value.fileId } : {}),
+    config,
+  } as NewTask;
+}
+
+function kept(fileId: string, url: string): Photo {
+  const key = `photo-${(counted += 1)}`;
+  return { key, name: "", preview: local(url), fileId, sent: 1, refused: null, stop: new AbortController() };
+}
+
+function started(file: File, changed: (photo: Photo) => void): Photo {
+  const photo: Photo = {
+    key: `photo-${(counted += 1)}`,
+    name: file.name || "photo.jpg",
+    preview: URL.createObjectURL(file),
+    fileId: null,
+    sent: null,
+    refused: null,
+    stop: new AbortController(),
+  };
+  void travel(file, photo, changed);
+  return photo;
+}
+
+async function travel(file: File, photo: Photo, changed: (photo: Photo) => void): Promise<void> {
+  let now = photo;
+  const tell = (change: Partial<Photo>): void => changed((now = { ...now, ...change }));
+  try {
+    const small = await fitting(file);
+    tell({ sent: 0 });
+    const uploaded = await send(small, photo.name, (sent) => tell({ sent }), photo.stop.signal);
+    // From now on it is shown as the server shows it: HEIC too, and after a reload.
+    forget(photo);
+    tell({ fileId: uploaded.file_id, preview: local(uploaded.url), sent: 1 });
+  } catch (refused) {
+    tell({ refused });
+  }
+}
+
+function replace(photo: Photo): void {
+  photos.value = photos.value.map((one) => (one.key === photo.key ? photo : one));
+}
+
+function forget(photo: Photo): void {
+  if (photo.preview.startsWith("blob:")) URL.revokeObjectURL(photo.preview);
+}
+
+const KEPT = "darkroom.draft";
+
+interface Kept {
+  mode: Mode;
+  look: Look;
+  chosen: Record<string, unknown>;
+  photos: [string, string][];
+  reference: [string, string] | null;
+}
+
+/** What was there before a reload in this tab. */
+export function restore(): void {
+  const written = sessionStorage.getItem(KEPT);
+  if (written !== null) {
+    const draft = JSON.parse(written) as Kept;
+    mode.value = draft.mode;
+    look.value = draft.look;
+    chosen.value = draft.chosen;
+    photos.value = draft.photos.map(([fileId, url]) => kept(fileId, url));
+    reference.value = draft.reference === null ? null : kept(...draft.reference);
+  }
+  effect(() => {
+    const sent = (photo: Photo): [string, string] => [photo.fileId ?? "", photo.preview];
+    const draft: Kept = {
+      mode: mode.value,
+      look: look.value,
+      chosen: chosen.value,
+      photos: photos.value.filter((photo) => photo.fileId !== null).map(sent),
+      reference: reference.value?.fileId ? sent(reference.value) : null,
+    };
+    sessionStorage.setItem(KEPT, JSON.stringify(draft));
+  });
+}

@@ -1,0 +1,143 @@
+/** The user's tasks: the history as far as it was scrolled, kept up to date by what the server tells. */
+
+import { computed, signal } from "@preact/signals";
+import { api, data } from "../../shared/api";
+import type { HistoricTask, Mode, Task, TaskStatus } from "../../shared/schema";
+import { creditsMoved } from "./account";
+import type { Photo } from "./draft";
+
+export type Picture = HistoricTask;
+
+export const statusFilter = signal<TaskStatus | "all">("all");
+export const modeFilter = signal<Mode | "all">("all");
+export const next = signal<string | null>(null);
+export const loading = signal(false);
+/** What ended last, to be told to whoever can't see it. */
+export const news = signal<Task | null>(null);
+
+const known = signal<ReadonlyMap<string, Picture>>(new Map());
+
+export const pictures = computed(() =>
+  [...known.value.values()]
+    .filter((task) => statusFilter.value === "all" || task.status === statusFilter.value)
+    .filter((task) => modeFilter.value === "all" || task.mode === modeFilter.value)
+    .sort((a, b) => b.created_at.localeCompare(a.created_at) || b.task_id.localeCompare(a.task_id)),
+);
+
+export function pictureOf(taskId: string): Picture | undefined {
+  return known.value.get(taskId);
+}
+
+export function ended(task: Task): boolean {
+  return task.status !== "pending" && task.status !== "processing";
+}
+
+let asked = 0;
+
+/** The history from its beginning. What is shown stays until the answer is there. */
+export async function reload(): Promise<void> {
+  const mine = (asked += 1);
+  loading.value = true;
+  try {
+    const page = await history(null);
+    if (mine !== asked) return;
+    known.value = new Map(page.tasks.map((task) => [task.task_id, task]));
+    next.value = page.pagination.next_cursor;
+  } finally {
+    if (mine === asked) loading.value = false;
+  }
+}
+
+export async function loadMore(): Promise<void> {
+  if (loading.value || next.value === null) return;
+  const mine = (asked += 1);
+  loading.value = true;
+  try {
+    const page = await history(next.value);
+    if (mine !== asked) return;
+    put(...page.tasks);
+    next.value = page.pagination.next_cursor;
+  } finally {
+    if (mine === asked) loading.value = false;
+  }
+}
+
+function history(cursor: string | null): Promise<{ tasks: Picture[]; pagination: { next_cursor: string | null } }> {
+  const query = {
+    page_size: 24,
+    ...(statusFilter.value === "all" ? {} : { status: statusFilter.value }),
+    ...(modeFilter.value === "all" ? {} : { mode: modeFilter.value }),
+    ...(cursor === null ? {} : { cursor }),
+  };
+  return data(api.GET("/api/v1/tasks/history", { params: { query } }));
+}
+
+/** New tasks of this page, with the pictures it has of their photos. */
+export function begun(tasks: Task[], shown: Map<string, Photo>, target: string | null): void {
+  put(
+    ...tasks.map((task) => ({
+      ...task,
+      ...(known.value.get(task.task_id) ?? {}),
+      face_image_url: shown.get(task.source_image)?.preview ?? null,
+      target_image_url: task.reference_image === null ? null : target,
+    })),
+  );
+}
+
+/** What the server told of a task. One that isn't known here was asked for elsewhere: its inputs are looked up. */
+export function told(task: Task): void {
+  const before = known.value.get(task.task_id);
+  if (before !== undefined && older(task, before)) return;
+  if (ended(task) && before !== undefined && !ended(before)) {
+    news.value = task;
+    creditsMoved();
+  }
+  const inputs = before ?? { face_image_url: null, target_image_url: null };
+  put({ ...task, face_image_url: inputs.face_image_url, target_image_url: inputs.target_image_url });
+  if (before === undefined) inputsMissing();
+}
+
+function older(task: Task, than: Task): boolean {
+  return ended(than) ? !ended(task) : task.updated_at < than.updated_at;
+}
+
+let looking: ReturnType<typeof setTimeout> | null = null;
+
+function inputsMissing(): void {
+  looking ??= setTimeout(() => {
+    looking = null;
+    history(null).then((page) => put(...page.tasks), () => undefined);
+  }, 300);
+}
+
+/** Its addresses have expired, or something was missed: the task as it is now. */
+export async function refresh(taskId: string): Promise<void> {
+  const task = await data(api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } }));
+  const before = known.value.get(taskId);
+  put({ ...task, face_image_url: before?.face_image_url ?? null, target_image_url: before?.target_image_url ?? null });
+}
+
+export async function cancel(task: Picture): Promise<void> {
+  told(await data(api.POST("/api/v1/tasks/{task_id}/cancel", { params: { path: { task_id: task.task_id } } })));
+}
+
+export async function retry(task: Picture): Promise<Picture> {
+  const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": crypto.randomUUID() } };
+  const again = await data(api.POST("/api/v1/tasks/{task_id}/retry", { params }));
+  const picture = { ...again, face_image_url: task.face_image_url, target_image_url: task.target_image_url };
+  put(picture);
+  creditsMoved();
+  return picture;
+}
+
+export async function remove(task: Picture): Promise<void> {
+  await api.DELETE("/api/v1/tasks/{task_id}", { params: { path: { task_id: task.task_id } } });
+  const left = new Map(known.value);
+  left.delete(task.task_id);
+  known.value = left;
+}
+
+function put(...tasks: Picture[]): void {
+  if (tasks.length === 0) return;
+  known.value = new Map([...known.value, ...tasks.map((task): [string, Picture] => [task.task_id, task])]);
+}
