@@ -24,6 +24,7 @@ from service.files.urls import FILES_PATH, FileUrls
 from service.legacy.exporter import QueueInUse
 from service.legacy.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
+from service.legacy.reading import COLLECT_EVERY, ReaderLost
 from service.legacy.report import ReportFile
 from service.legacy.source import LegacyRedis, WrongPrefix, WrongType
 from service.legacy.target import LegacyTarget
@@ -32,9 +33,6 @@ from service.legacy.wayback import Return, SameRedis, export_everything
 from service.legacy.writing import AddressOf
 from service.migrations import check_schema
 from service.settings import Settings
-
-COLLECT_EVERY = 1_000_000
-"""Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
 
 HOURS: Final = 166
 """How long the addresses of exported pictures lead somewhere, and an hour more: buckets sign for seven days at most."""
@@ -162,22 +160,25 @@ def _run(
         bar = stack.enter_context(Bar())
         try:
             summary = asyncio.run(run(Everybody(bar, file) if file else bar))
-        except AuthenticationError:
-            raise click.ClickException("The old Redis refuses the user or password.") from None
-        except WrongPrefix as error:
-            raise click.ClickException(f"{error} Name it with --prefix, or set LEGACY_PREFIX.") from None
-        except NoPermissionError:
-            raise click.ClickException(f"The old Redis can't be {doing}: this user may not.") from None
-        except ReadOnlyError:
-            raise click.ClickException(f"The old Redis can't be {doing}: it is a replica of another.") from None
-        except OutOfMemoryError:
-            raise click.ClickException(
-                f"The old Redis can't be {doing}: its memory is full. What was {done} stays; run it again."
-            ) from None
-        except RedisError as error:
-            raise click.ClickException(
-                f"The old Redis can't be {doing}: {how_unreachable(error)}. What was {done} stays; run it again."
-            ) from None
+        except (RedisError, WrongPrefix, ReaderLost) as error:
+            raise click.ClickException(_in_words(error, doing, f"What was {done} stays; run it again.")) from None
         if file is not None:
             file.finish(summary)
     return summary
+
+
+def _in_words(error: Exception, doing: str, again: str) -> str:
+    """Why there is no move; `doing` is what can't be done with the old Redis."""
+    match error:
+        case WrongPrefix():
+            return f"{error} Name it with --prefix, or set LEGACY_PREFIX."
+        case ReaderLost():
+            return f"The process that reads the old Redis was ended. {again}"
+        case AuthenticationError():
+            return "The old Redis refuses the user or password."
+        case NoPermissionError() | ReadOnlyError():
+            why = "this user may not" if isinstance(error, NoPermissionError) else "it is a replica of another"
+            return f"The old Redis can't be {doing}: {why}."
+        case _:
+            why = "its memory is full" if isinstance(error, OutOfMemoryError) else how_unreachable(error)
+            return f"The old Redis can't be {doing}: {why}. {again}"

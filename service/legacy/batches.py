@@ -1,7 +1,7 @@
 """Batches: read ahead of the work, and as large as it wants them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -12,9 +12,9 @@ HEAVY: Final = 12 << 20
 """Bytes: some ten thousand ordinary tasks have as many."""
 
 
-def growing(
-    batches: Iterator[list[T]], most: int = MOST, *, weigh: Callable[[T], int] = lambda _: 0
-) -> Iterator[list[T]]:
+async def growing(
+    batches: AsyncIterator[list[T]], most: int = MOST, *, weigh: Callable[[T], int] = lambda _: 0
+) -> AsyncGenerator[list[T]]:
     """The same in batches of FIRST and more, each twice the one before, up to `most`, or until they are HEAVY.
 
     Many rows at once, sorted, cost PostgreSQL less each; but something is to be seen, and to be kept, soon.
@@ -23,7 +23,7 @@ def growing(
     gathered: list[T] = []
     size = FIRST
     weight = 0
-    for batch in batches:
+    async for batch in batches:
         gathered += batch
         weight += sum(map(weigh, batch))
         if len(gathered) >= size or weight >= HEAVY:
@@ -40,6 +40,17 @@ async def ahead(batches: Iterator[T]) -> AsyncGenerator[T]:
     try:
         while (batch := await reading) is not None:
             reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
+            yield batch
+    finally:
+        reading.cancel()
+
+
+async def one_ahead(batches: AsyncIterator[T]) -> AsyncGenerator[T]:
+    """The same, one asked for ahead while the one before is worked on."""
+    reading = asyncio.ensure_future(anext(batches, None))
+    try:
+        while (batch := await reading) is not None:
+            reading = asyncio.ensure_future(anext(batches, None))
             yield batch
     finally:
         reading.cancel()

@@ -14,13 +14,23 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import export_store, store
-from service.legacy.batches import FIRST, ahead, growing
+from service.legacy.batches import FIRST, ahead, growing, one_ahead
 from service.legacy.emails import EMAIL_TAKEN, Settling
-from service.legacy.planning import ADOPTED, KnownTask, Outcome, Plan, id_of, judge_task, judge_user, plan
-from service.legacy.records import RawTask, Task, Unreadable, User
-from service.legacy.rows import TaskRow, task_row
+from service.legacy.planning import (
+    ADOPTED,
+    KnownTask,
+    Outcome,
+    Plan,
+    id_of,
+    judge_task,
+    judge_user,
+    plan,
+)
+from service.legacy.reading import many_rows, many_tasks
+from service.legacy.records import Task, Unreadable, User
+from service.legacy.rows import TaskRow
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone, read_task
+from service.legacy.tasks import Zone
 from service.legacy.telling import Finding, Told
 from service.legacy.users import read_user
 from service.transactions import transactional
@@ -74,7 +84,7 @@ class Importer:
     async def import_users(self) -> None:
         """Every account, with its balance as the ledger's opening entry."""
         self._told.phase("users", None)
-        async for users in ahead(growing(self._users(), most=FIRST)):
+        async for users in growing(ahead(self._users()), most=FIRST):
             await self._put_users(users)
         if self._deferred:
             await self._put_users(self._deferred, last=True)
@@ -82,25 +92,17 @@ class Importer:
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
         self._told.phase("tasks", max(self._source.size() - 2 * self.users.seen, 0))
-        async for tasks in ahead(growing(self._task_rows(), weigh=_weight)):
+        async for tasks in one_ahead(growing(many_rows(self._source, self._zone, self._now), weigh=_weight)):
             await self._put_tasks(tasks)
 
     async def readable_tasks(self) -> AsyncGenerator[list[Task]]:
         """What the old Redis has, for a dry run that looks further; read once more."""
-        async for raws in ahead(self._source.tasks()):
-            yield [task for raw in raws if isinstance(task := read_task(raw, self._zone), Task)]
+        async for records in many_tasks(self._source, self._zone):
+            yield [task for task in records if isinstance(task, Task)]
 
     def _users(self) -> Iterator[list[User | Unreadable]]:
         for raws in self._source.users():
             yield [read_user(raw, self._zone) for raw in raws]
-
-    def _task_rows(self) -> Iterator[list[TaskRow | Unreadable]]:
-        for raws in self._source.tasks(with_expiry=True):
-            yield [self._task_row(raw) for raw in raws]
-
-    def _task_row(self, raw: RawTask) -> TaskRow | Unreadable:
-        task = read_task(raw, self._zone)
-        return task if isinstance(task, Unreadable) else task_row(task, raw.fields, _expiry(raw), now=self._now)
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
         decided, deferred = await transactional(self._put_user_batch)(self._connection, records, last=last)
@@ -173,7 +175,7 @@ class Importer:
             decided = await self._put_batch(records)
         self._count(self.tasks, "task", records, decided)
         for record in records:
-            if isinstance(record, TaskRow):
+            if type(record) is not Unreadable:
                 self.tasks.by_status[record.status] += 1
                 self.tasks.credits += record.credits_consumed
         self._told.advance(len(records))
@@ -209,7 +211,7 @@ class Importer:
         ]:
             decided.lost = dict(await store.losing_rows(connection, adopted))
         if not self._dry_run:
-            await store.add_tasks(connection, [task.row for task in decided.put if task.task_id not in known])
+            await store.add_tasks(connection, [task for task in decided.put if task.task_id not in known])
             await store.update_tasks(connection, [task.row for task in decided.put if task.task_id in known])
             await self._keep_verdicts("task", decided)
         return decided, known, accounts, placed
@@ -255,7 +257,7 @@ class Importer:
         remarks = decided.remarks()
         tally.remarked += sum(not remark.conflict for remark in remarks)
         for record in records:
-            if isinstance(record, Unreadable) and decided.outcomes[record.record_id] is Outcome.QUARANTINED:
+            if type(record) is Unreadable and decided.outcomes[record.record_id] is Outcome.QUARANTINED:
                 self._told.find(Finding(kind, record.record_id, Outcome.QUARANTINED, (record.reason,)))
         for remark in remarks:
             what = Outcome.CONFLICT if remark.conflict else "remark"
@@ -269,12 +271,8 @@ def without_email(user: User) -> User:
 
 
 def _weight(record: TaskRow | Unreadable) -> int:
-    return sum(map(len, (record.original if isinstance(record, TaskRow) else record.fields).values()))
-
-
-def _expiry(raw: RawTask) -> datetime | None:
-    return None if raw.time_to_live is None else datetime.now(UTC) + raw.time_to_live
+    return sum(map(len, (record.fields if type(record) is Unreadable else record.original).values()))
 
 
 def _ids(records: Sequence[User | TaskRow | Unreadable]) -> list[str]:
-    return [record.record_id for record in records if isinstance(record, Unreadable)]
+    return [record.record_id for record in records if type(record) is Unreadable]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, final
 
 import msgspec
 from msgspec import Struct
@@ -42,7 +42,7 @@ class RawUser(Struct, frozen=True):
     nameless: bool = False
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class Task(Struct, frozen=True, kw_only=True, tag=True):
     """What a task's hash becomes. `remarks` tell what was read otherwise than it stands there, field by field."""
 
     task_id: str
@@ -67,6 +67,7 @@ class Task(Struct, frozen=True, kw_only=True):
     """The record as it stands there, where there are remarks."""
 
 
+@final
 class User(Struct, frozen=True, kw_only=True):
     """What a user's copies become."""
 
@@ -90,7 +91,8 @@ class User(Struct, frozen=True, kw_only=True):
     """The copies as they stand there."""
 
 
-class Unreadable(Struct, frozen=True):
+@final
+class Unreadable(Struct, frozen=True, tag=True):
     """A record that can't become a row, and why."""
 
     record_id: str

@@ -1,5 +1,6 @@
 """A task from the old system as a row of `tasks`, each column as the text that PostgreSQL reads."""
 
+import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ Row = tuple[str | None, ...]
 """In the order of COLUMNS."""
 
 
-class TaskRow(Struct, frozen=True, gc=False):
+class TaskRow(Struct, frozen=True, gc=False, tag=True):
     """A task as an import has it at hand, with thousands of others: its row, and what is decided by."""
 
     task_id: str
@@ -52,11 +53,19 @@ class TaskRow(Struct, frozen=True, gc=False):
     remarks: tuple[str, ...]
     original: Fields
     """The record as it stands there."""
-    row: Row
+    line: str
+    """The row, as COPY takes it."""
+
+    @property
+    def row(self) -> Row:
+        """What the line says."""
+        return _row_in(self.line)
 
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
+_MEANT: Final = {escape: character for character, escape in _ESCAPES}
+_ESCAPED: Final = re.compile(r"\\[\\nrt]")
 
 
 def task_row(task: Task, original: Fields, expires_at: datetime | None, *, now: datetime) -> TaskRow:
@@ -70,7 +79,7 @@ def task_row(task: Task, original: Fields, expires_at: datetime | None, *, now: 
         task.ended_at if task.status.ended else task.updated_at,
         task.remarks,
         original,
-        row_of(task, expires_at, now=now),
+        line_of(row_of(task, expires_at, now=now)),
     )
 
 
@@ -121,6 +130,13 @@ def line_of(row: Row) -> str:
     if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(values):
         line = "\t".join([_escaped(value or "") for value in values])
     return f"{line}\t\\{fingerprint}\n"
+
+
+def _row_in(line: str) -> Row:
+    values = line[:-1].split("\t")
+    if "\\" in line:
+        values = [_ESCAPED.sub(lambda escape: _MEANT[escape[0]], value) for value in values]
+    return tuple(value or None for value in values)
 
 
 def _escaped(value: str) -> str:

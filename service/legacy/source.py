@@ -62,13 +62,12 @@ class LegacyRedis:
     """Reads the old layout. Synchronous: redis-py reads batches twice as fast this way; call it in a thread."""
 
     def __init__(self, url: str, prefix: str, *, batch: int = BATCH) -> None:
+        self.url, self.prefix, self.batch = url, prefix, batch
         pool = redis.ConnectionPool.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=SILENCE, protocol=2)
         self._redis = redis.Redis(connection_pool=pool)
-        self._prefix = prefix
         self._data_key = f"{prefix}task:data:".encode()
         self._queue_key = f"{prefix}task:queue"
         self._processing_key = f"{prefix}task:processing"
-        self._batch = batch
         self._tells_sizes = True
         self.known_by_email: set[str] = set()
         """Users that were read last and have no copy under their id: few, whose keys may spell the email otherwise."""
@@ -83,10 +82,10 @@ class LegacyRedis:
         Raises:
             WrongPrefix: There are some under another prefix.
         """
-        for keys in self._matching(b"*task:data:*", self._batch):
+        for keys in self._matching(b"*task:data:*", self.batch):
             other = _shown(keys[0].partition(b"task:data:")[0])
             raise WrongPrefix(
-                f"No task's key begins with {self._prefix!r}, but there are some that begin with {other!r}."
+                f"No task's key begins with {self.prefix!r}, but there are some that begin with {other!r}."
             )
 
     def marks(self) -> list[str]:
@@ -212,12 +211,12 @@ class LegacyRedis:
                 RawUser(user.user_id, user.copies | {name: copies[name] for name in names if name in copies})
                 for user, names in users
             ]
-        for user_ids in _batches(sorted(without_id), self._batch):
+        for user_ids in _batches(sorted(without_id), self.batch):
             found = [(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
             users = [RawUser(user_id, copies) for user_id, copies in found if copies]
             self.known_by_email.update(user.user_id for user in users)
             yield users
-        for keys in self._in_bounds(_batches(sorted(orphans), self._batch)):
+        for keys in self._in_bounds(_batches(sorted(orphans), self.batch)):
             yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
 
     def _in_bounds(self, batches: Iterable[list[bytes]]) -> Generator[list[bytes]]:
@@ -269,7 +268,7 @@ class LegacyRedis:
         self._expect(self._queue_key, "list")
         end = self._redis.llen(self._queue_key)
         while end > 0:
-            start = max(end - self._batch, 0)
+            start = max(end - self.batch, 0)
             ids = cast("list[bytes]", self._redis.lrange(self._queue_key, start, end - 1))
             yield [(start + place, _shown(one)) for place, one in enumerate(ids)][::-1]
             end = start
@@ -281,8 +280,8 @@ class LegacyRedis:
             WrongType: It is no set.
         """
         self._expect(self._processing_key, "set")
-        members = cast("Iterable[bytes]", self._redis.sscan_iter(self._processing_key, count=self._batch))
-        for batch in _batches(members, self._batch):
+        members = cast("Iterable[bytes]", self._redis.sscan_iter(self._processing_key, count=self.batch))
+        for batch in _batches(members, self.batch):
             yield [_shown(member) for member in batch]
 
     def _expect(self, key: str, kind: str) -> None:
@@ -306,13 +305,13 @@ class LegacyRedis:
 
     def _keys(self, start: bytes, *, rare: bool = False) -> Generator[list[bytes]]:
         """Keys that begin so, in batches."""
-        return self._matching(_GLOB.sub(rb"\\\1", start) + b"*", self._batch * (RARE if rare else 1))
+        return self._matching(_GLOB.sub(rb"\\\1", start) + b"*", self.batch * (RARE if rare else 1))
 
     def _matching(self, pattern: bytes, look_at: int) -> Generator[list[bytes]]:
         cursor = 0
         while True:
             cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=look_at))
-            yield from _batches(keys, self._batch)
+            yield from _batches(keys, self.batch)
             if cursor == 0:
                 return
 

@@ -113,7 +113,7 @@ class LegacyTarget(LegacyRedis):
         self._expect(self._queue_key, "list")
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.watch(self._queue_key)
-            yield NewQueue(self._redis, pipeline, self._queue_key, self._batch)
+            yield NewQueue(self._redis, pipeline, self._queue_key, self.batch)
 
 
 class NewQueue:

@@ -14,9 +14,10 @@ from service.legacy.batches import FIRST, ahead, growing
 from service.legacy.comparing import Differences, UserHere, compare_ledger, compare_task, compare_user
 from service.legacy.emails import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
+from service.legacy.reading import many_tasks
 from service.legacy.records import Task, Unreadable, User
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone, read_task
+from service.legacy.tasks import Zone
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
 from service.legacy.users import read_user
@@ -79,11 +80,11 @@ class Verifier:
         """Everything; a summary, with the first differences. It is `equal` when there is none."""
         self._told.phase("users", None)
         accounts = ([read_user(raw, self._zone) for raw in raws] for raws in self._source.users())
-        async for users in ahead(growing(accounts, most=FIRST)):
+        async for users in growing(ahead(accounts), most=FIRST):
             async with unhurried(self._connection):
                 await self._users(users)
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
-        async for records in ahead([read_task(raw, self._zone) for raw in raws] for raws in self._source.tasks()):
+        async for records in many_tasks(self._source, self._zone):
             async with unhurried(self._connection):
                 await self._tasks(records)
         await self._the_other_way()

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from service.database import Connection
 from service.legacy.planning import KnownTask
-from service.legacy.rows import COLUMNS, Row, TaskRow, line_of
+from service.legacy.rows import COLUMNS, Row, TaskRow
 from service.statements import load_queries
 
 QUERIES = load_queries("legacy_tasks")
@@ -33,7 +33,7 @@ async def losing_rows(connection: Connection, tasks: Sequence[TaskRow]) -> list[
     )
 
 
-async def add_tasks(connection: Connection, rows: Sequence[Row]) -> None:
+async def add_tasks(connection: Connection, tasks: Sequence[TaskRow]) -> None:
     """Write new tasks with COPY.
 
     Raises:
@@ -41,10 +41,10 @@ async def add_tasks(connection: Connection, rows: Sequence[Row]) -> None:
     """
 
     async def lines() -> AsyncGenerator[bytes]:
-        for start in range(0, len(rows), LINES):
-            yield "".join(map(line_of, rows[start : start + LINES])).encode()
+        for start in range(0, len(tasks), LINES):
+            yield "".join([task.line for task in tasks[start : start + LINES]]).encode()
 
-    if rows:
+    if tasks:
         # As text: binary wants to know the columns' types first, for which asyncpg prepares a named statement.
         await connection.copy_to_table("tasks", source=lines(), columns=COLUMNS, format="text", null="")
 

@@ -1,27 +1,36 @@
 """Batches that an import reads ahead."""
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from itertools import count, islice
+from typing import Any
 
 import pytest
 
 from service.legacy.batches import FIRST, MOST, ahead, growing
 
 
-def test_they_begin_small_and_double_up_to_a_bound() -> None:
+async def grown(batches: list[list[int]], **bounds: Any) -> list[list[int]]:
+    async def told() -> AsyncGenerator[list[int]]:
+        for batch in batches:
+            yield batch
+
+    return [batch async for batch in growing(told(), **bounds)]
+
+
+async def test_they_begin_small_and_double_up_to_a_bound() -> None:
     numbers = count()
     hundreds = [list(islice(numbers, 100)) for _ in range(400)]
-    batches = list(growing(iter(hundreds)))
+    batches = await grown(hundreds)
     assert [len(batch) for batch in batches] == [FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, MOST, MOST, 5 * FIRST]
     assert [number for batch in batches for number in batch] == list(range(40_000))
 
 
-def test_a_bound_of_their_own_holds() -> None:
-    assert [len(batch) for batch in growing(iter([[0] * 700] * 5), most=FIRST)] == [1400, 1400, 700]
+async def test_a_bound_of_their_own_holds() -> None:
+    assert [len(batch) for batch in await grown([[0] * 700] * 5, most=FIRST)] == [1400, 1400, 700]
 
 
-def test_nothing_is_no_batch() -> None:
-    assert list(growing(iter([]))) == []
+async def test_nothing_is_no_batch() -> None:
+    assert await grown([]) == []
 
 
 async def test_what_fails_while_it_is_read_ahead_fails_in_its_turn() -> None:
@@ -34,3 +43,7 @@ async def test_what_fails_while_it_is_read_ahead_fails_in_its_turn() -> None:
     assert [await anext(batches), await anext(batches)] == [1, 2]
     with pytest.raises(ValueError, match="torn"):
         await anext(batches)
+
+
+async def test_many_are_gathered_until_they_are_heavy() -> None:
+    assert [len(batch) for batch in await grown([[4 << 20]] * 7, weigh=int)] == [3, 3, 1]

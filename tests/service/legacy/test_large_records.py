@@ -7,7 +7,6 @@ import pytest
 
 from service.database import Connection
 from service.legacy import source as reading
-from service.legacy.batches import growing
 from service.legacy.source import LegacyRedis
 from tests.service.legacy.moves import PREFIX, Old, as_json, differences, move, row
 
@@ -51,11 +50,6 @@ def test_where_sizes_are_not_told_few_are_read_at_a_time(old: Old) -> None:
         old.redis.acl_deluser("narrow")
     assert sum(map(len, batches)) == 100
     assert max(map(len, batches)) == reading.CAUTIOUS
-
-
-def test_many_are_gathered_until_they_are_heavy() -> None:
-    gathered = list(growing(iter([[4 << 20]] * 7), weigh=int))
-    assert [len(batch) for batch in gathered] == [3, 3, 1]
 
 
 async def test_a_field_beyond_all_measure_costs_only_itself(

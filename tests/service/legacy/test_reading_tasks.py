@@ -15,7 +15,7 @@ from service.database import Connection
 from service.legacy import store
 from service.legacy.comparing import compare_task
 from service.legacy.records import RawTask, Task, Unreadable, whole
-from service.legacy.rows import row_of
+from service.legacy.rows import task_row
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
 from service.tasks.submission import stored_config
@@ -531,10 +531,10 @@ async def written(connection: Connection, task: Task) -> list[str]:
     try:
         if task.user_id is not None:
             await store.place_users(connection, [task.user_id])
-        row = row_of(task, NOW + timedelta(days=1), now=NOW)
+        row = task_row(task, {}, NOW + timedelta(days=1), now=NOW)
         await store.add_tasks(connection, [row])
         here = await store.imported_tasks(connection, [task.task_id])
-        await store.update_tasks(connection, [row])
+        await store.update_tasks(connection, [row.row])
         assert await store.imported_tasks(connection, [task.task_id]) == here
         return list(compare_task(task, here[0]))
     finally:
