@@ -79,3 +79,10 @@ SELECT name
    AND NOT (has_table_privilege(to_regclass(name), 'SELECT') AND has_table_privilege(to_regclass(name), 'INSERT')
             AND has_table_privilege(to_regclass(name), 'UPDATE') AND has_table_privilege(to_regclass(name), 'DELETE'))
  ORDER BY name
+
+-- name: webhooks_told
+SELECT count(*) FILTER (WHERE status = 'waiting') AS waiting,
+       count(*) FILTER (WHERE status = 'waiting' AND next_attempt_at < now() - interval '5 minutes') AS overdue,
+       count(*) FILTER (WHERE status = 'failed' AND ended_at > now() - interval '1 day') AS given_up,
+       (SELECT count(*) FROM webhook_hosts WHERE paused_until > now()) AS in_peace
+  FROM webhook_deliveries

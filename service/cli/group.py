@@ -21,6 +21,7 @@ COMMANDS = {
     "edit": ("service.cli.edit", "Make one edit on local files, without servers."),
     "models": ("service.cli.models", "Models of your own: whether a file can be one."),
     "workflow": ("service.cli.workflow", "Workflows of ComfyUI and RunningHub: check one, try one, settings."),
+    "webhook": ("service.cli.webhook", "A receiver to try webhooks with."),
     "doctor": ("service.cli.doctor", "Check everything, and say what to do about what is wrong."),
 }
 

@@ -18,6 +18,7 @@ from service.health.redis import old_redis, redis
 from service.health.rights import connections, outsiders, rights
 from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
+from service.health.webhooks import webhooks
 from service.health.workers import chores, workers
 from service.installation import redis_keys
 from service.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
@@ -33,6 +34,7 @@ LOOKS = (
     waiting,
     stuck,
     undispatched,
+    webhooks,
     ledger,
     charges,
     refunds,

@@ -113,10 +113,14 @@ class Stack:
                 self._listener,
             ),
             *(
-                Worker(f"Worker {number}", commands.worker(), self._environment)
+                Worker(f"Worker {number}", commands.worker(), self._environment_of_workers())
                 for number in range(1, self._plan.workers + 1)
             ),
         ]
+
+    def _environment_of_workers(self) -> dict[str, str]:
+        """Webhooks hold whole addresses, also where the API's answers needn't: ours, unless another is set."""
+        return {"PUBLIC_URL": self.base_url, **{name: value for name, value in self._environment.items() if value}}
 
     def each(self) -> list[Server | ServiceProcess]:
         """Everything that is to be kept running."""

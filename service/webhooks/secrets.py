@@ -64,15 +64,20 @@ async def signing_secrets(pool: Pool, seal: Seal, user_id: str) -> list[str]:
         Refused: UNAUTHORIZED when the account has just been erased.
     """
     async with pool.acquire() as connection:
+        return await secrets_of(connection, seal, user_id)
+
+
+async def secrets_of(connection: Connection, seal: Seal, user_id: str) -> list[str]:
+    """As `signing_secrets`, on a connection."""
+    kept = await store.webhook_secret(connection, user_id)
+    if kept is None:
+        await _add(connection, seal, user_id)
         kept = await store.webhook_secret(connection, user_id)
-        if kept is None:
-            await _add(connection, seal, user_id)
-            kept = await store.webhook_secret(connection, user_id)
-        opened = None if kept is None else seal.open(kept.sealed)
-        if kept is None or opened is None:
-            # SECRET_KEY was replaced, and the key that sealed it is gone.
-            log.warning("webhook secret unreadable with SECRET_KEY; a new one was made", user_id=user_id)
-            return [await _rotate(connection, seal, user_id)]
+    opened = None if kept is None else seal.open(kept.sealed)
+    if kept is None or opened is None:
+        # SECRET_KEY was replaced, and the key that sealed it is gone.
+        log.warning("webhook secret unreadable with SECRET_KEY; a new one was made", user_id=user_id)
+        return [await _rotate(connection, seal, user_id)]
     previous = kept.previous and seal.open(kept.previous)
     return [opened, previous] if previous else [opened]
 
