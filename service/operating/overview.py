@@ -24,8 +24,8 @@ from service.tasks.events import timeline
 QUERIES = load_queries("operating")
 
 DAY = timedelta(days=1)
-AGAIN = timedelta(minutes=30)
-"""A half hour that is over is counted once more, for ends that were written late; then it changes no more."""
+LATE = timedelta(minutes=1)
+"""So long after a half hour is over ends of it may still be written; then it changes no more."""
 
 MOST_RUNNING = 200
 MOST_WORKERS = 200
@@ -38,13 +38,12 @@ class Overviewer:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._ended: list[EndedTasks] = []
-        self._counted_until: datetime | None = None
+        self._counted_at: datetime | None = None
 
     async def look(self) -> Overview:
         """Everything as it is now."""
         now = datetime.now(UTC)
-        since = now - DAY if self._counted_until is None else max(now - DAY, self._counted_until - AGAIN)
-        since = _half_hour(since)
+        since = _half_hour(now - DAY if self._counted_at is None else max(now - DAY, self._counted_at - LATE))
         async with self._pool.acquire() as connection:
             waiting = await QUERIES["waiting_by_mode"].rows(connection, WaitingMode)
             running = await QUERIES["running_now"].rows(connection, RunningTask, limit=MOST_RUNNING)
@@ -53,7 +52,7 @@ class Overviewer:
             last_ended = await QUERIES["last_ended"].rows(connection, EndedTask, limit=LAST_ENDED)
         first = _half_hour(now - DAY)
         self._ended = [one for one in self._ended if first <= one.slot < since] + recent
-        self._counted_until = _half_hour(now)
+        self._counted_at = now
         return Overview(now, waiting, running, workers, self._ended, last_ended)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from schema.models.edits import BACKGROUND_PRESETS, CONFIG_TYPES, FIGURE_PRESETS, POSE_PRESETS, Mode
+from schema.models.edits import BACKGROUND_PRESETS, CONFIG_TYPES, FIGURE_PRESETS, Mode
 
 JSON = dict[str, Any]
 
@@ -18,7 +18,7 @@ EXAMPLES: dict[str, JSON] = {
     "Another background": {"mode": Mode.BACKGROUND_CHANGE, "config": {"background_preset": BACKGROUND_PRESETS[5]}},
     "No background": {"mode": Mode.BACKGROUND_CHANGE, "config": {"background_type": "remove", "size": "small"}},
     "A head on a figure": {"mode": Mode.HEAD_SWAP, "config": {"figure_preset": FIGURE_PRESETS[0]}},
-    "Another pose": {"mode": Mode.POSE_CHANGE, "config": {"target_pose": POSE_PRESETS[1]}, "priority": "high"},
+    "Another pose": {"mode": Mode.POSE_CHANGE, "config": {"target_pose": "hands_on_hips"}, "priority": "high"},
 }
 """Bodies of POST /tasks, but for the photo."""
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from litestar import Response, get
+from litestar import MediaType, Response, get
 
 from schema.models.edits import BASE_PRICE, CONFIG_TYPES, LONG_EDGE, QUALITY_FACTOR, SIZE_FACTOR, Mode
 from schema.models.problems import STATUS, FailureCode
@@ -76,9 +76,7 @@ def llms_txt() -> Response[str]:
         "- [Documentation to try](/docs)\n"
     )
     headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}"}
-    return Response(
-        f"# Darkroom\n\n> {SUMMARY}\n\n{guide()}\n{more}", media_type="text/plain; charset=utf-8", headers=headers
-    )
+    return Response(f"# Darkroom\n\n> {SUMMARY}\n\n{guide()}\n{more}", media_type=MediaType.TEXT, headers=headers)
 
 
 def _examples() -> str:
