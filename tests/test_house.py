@@ -31,6 +31,22 @@ def test_architecture_names_files_that_are_there() -> None:
     assert {name for name in unknown if "*" not in name} == {"tasks_table.sql"}  # a name of the migration guide
 
 
+def test_documents_link_to_files_that_are_there() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    linked = [
+        (document, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)|src=\"([^\":]+)\"", document.read_text())
+    ]
+    assert len(linked) > 50
+    gone = {
+        f"{document.name}: {one or other}"
+        for document, (one, other) in linked
+        if not (document.parent / (one or other)).exists()
+    }
+    assert gone == set()
+
+
 def test_groups_are_of_files_that_are_there_and_xdist_asks_for_them() -> None:
     assert all((ROOT / "tests" / file).exists() for files in GROUPS.values() for file in files)
     assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "clock"

@@ -1,4 +1,4 @@
-"""/operator and signing in, in a browser. DARKROOM_SHOTS=directory keeps what it looks like."""
+"""/operator and signing in, in a browser. SCREENSHOTS=directory keeps what they look like."""
 
 import os
 from collections.abc import Generator
@@ -27,7 +27,7 @@ pytestmark = needs_chromium
 expect.set_options(timeout=30_000)
 """A browser beside all other tests takes its time."""
 
-SHOTS = os.environ.get("DARKROOM_SHOTS")
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
 WORKERS = ("worker:studio-1:4711", "worker:studio-2:815")
 
 
@@ -84,8 +84,8 @@ async def add_a_day(connection: Connection, user_id: str) -> str:
 
 
 async def shoot(page: Page, name: str) -> None:
-    if SHOTS is not None:
-        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    if SCREENSHOTS is not None:
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
 async def test_a_link_signs_in_once_and_leaves_no_trace(browser: Browser, api: Api, connection: Connection) -> None:
