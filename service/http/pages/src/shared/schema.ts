@@ -85,6 +85,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/webhook-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetWebhookSecret
+         * @description What one's webhooks are signed with.
+         */
+        get: operations["get_webhook_secret"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/webhook-secret/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RotateWebhookSecret
+         * @description A new secret. For 24 hours webhooks are signed with the one before as well.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/webhooks/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListDeliveries
+         * @description What was told, or is to be told, newest first.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/webhooks/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver
+         * @description Tell it once more, with the same webhook-id, whether or not it was told.
+         */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/webhooks/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping
+         * @description Send a webhook of the type `ping`, to try a receiver; the deliveries tell what came back.
+         */
+        post: operations["ping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/modes": {
         parameters: {
             query?: never;
@@ -368,7 +468,7 @@ export interface paths {
         put?: never;
         /**
          * Upload
-         * @description Upload a photo: a form with the part `file`, and perhaps `purpose`.
+         * @description Upload a photo: a form with the part `file`, and perhaps `purpose`; or JSON with its `url`.
          */
         post: operations["upload_alias"];
         delete?: never;
@@ -388,7 +488,7 @@ export interface paths {
         put?: never;
         /**
          * Upload
-         * @description Upload a photo: a form with the part `file`, and perhaps `purpose`.
+         * @description Upload a photo: a form with the part `file`, and perhaps `purpose`; or JSON with its `url`.
          */
         post: operations["upload"];
         delete?: never;
@@ -500,6 +600,38 @@ export interface components {
          * @enum {unknown}
          */
         BackgroundType: "custom" | "preset" | "remove";
+        /** Delivery */
+        Delivery: {
+            attempts: number;
+            /** Format: date-time */
+            created_at: string;
+            delivery_id: string;
+            /** @description The webhook-id; the same in streams and timelines. */
+            event_id: string;
+            /** @description Why the last attempt failed, and where a redirect led. */
+            last_error: string | null;
+            /** @description How the last answer began: up to 1 kB. */
+            last_response: string | null;
+            /** @description The HTTP status of the last answer. */
+            last_status: number | null;
+            next_attempt_at: string | null;
+            status: components["schemas"]["DeliveryStatus"];
+            task_id: string | null;
+            type: components["schemas"]["WebhookType"];
+            /** Format: uri-reference */
+            url: string;
+        };
+        /** DeliveryList */
+        DeliveryList: {
+            deliveries: components["schemas"]["Delivery"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
+         * DeliveryStatus
+         * @description Whether the receiver was told. Gone: it answered 410, and isn't asked again.
+         * @enum {string}
+         */
+        DeliveryStatus: "waiting" | "delivered" | "failed" | "gone";
         /** EndedTask */
         EndedTask: {
             code: string | null;
@@ -746,6 +878,11 @@ export interface components {
              */
             webhook_url?: string | null;
         };
+        /** NewPing */
+        NewPing: {
+            /** Format: uri-reference */
+            url: string;
+        };
         /** NewPoseChange */
         NewPoseChange: {
             config?: components["schemas"]["PoseChangeConfig"];
@@ -900,7 +1037,7 @@ export interface components {
          * @description Why a request was refused.
          * @enum {string}
          */
-        ProblemCode: "INVALID_REQUEST" | "INVALID_IMAGE" | "UNAUTHORIZED" | "INSUFFICIENT_CREDITS" | "FORBIDDEN" | "NOT_FOUND" | "TASK_NOT_FOUND" | "FILE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "TASK_NOT_CANCELLABLE" | "TASK_NOT_FINISHED" | "TASK_NOT_RETRYABLE" | "FILE_IN_USE" | "FILE_TOO_LARGE" | "STORAGE_QUOTA_EXCEEDED" | "INVALID_FILE_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "RATE_LIMITED" | "TOO_MANY_PENDING_TASKS" | "INTERNAL_ERROR" | "MODE_NOT_AVAILABLE" | "SERVICE_UNAVAILABLE";
+        ProblemCode: "INVALID_REQUEST" | "INVALID_IMAGE" | "URL_NOT_ALLOWED" | "URL_UNREACHABLE" | "UNAUTHORIZED" | "INSUFFICIENT_CREDITS" | "FORBIDDEN" | "NOT_FOUND" | "TASK_NOT_FOUND" | "FILE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "TASK_NOT_CANCELLABLE" | "TASK_NOT_FINISHED" | "TASK_NOT_RETRYABLE" | "FILE_IN_USE" | "FILE_TOO_LARGE" | "STORAGE_QUOTA_EXCEEDED" | "INVALID_FILE_TYPE" | "IDEMPOTENCY_KEY_REUSED" | "RATE_LIMITED" | "TOO_MANY_PENDING_TASKS" | "INTERNAL_ERROR" | "MODE_NOT_AVAILABLE" | "SERVICE_UNAVAILABLE";
         /**
          * Quality
          * @description How much work an edit may take. `low` and `medium` are older clients' words for `standard`.
@@ -1129,6 +1266,17 @@ export interface components {
             oldest_seconds: number;
             tasks: number;
         };
+        /** WebhookSecret */
+        WebhookSecret: {
+            /** @description As Standard Webhooks libraries take it: whsec_... */
+            secret: string;
+        };
+        /**
+         * WebhookType
+         * @description What a webhook tells.
+         * @enum {string}
+         */
+        WebhookType: "task.done" | "task.failed" | "task.cancelled" | "batch.done" | "ping";
     };
     responses: never;
     parameters: never;
@@ -1139,6 +1287,9 @@ export interface components {
 export type Alive = components['schemas']['Alive'];
 export type BackgroundChangeConfig = components['schemas']['BackgroundChangeConfig'];
 export type BackgroundType = components['schemas']['BackgroundType'];
+export type Delivery = components['schemas']['Delivery'];
+export type DeliveryList = components['schemas']['DeliveryList'];
+export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type EndedTask = components['schemas']['EndedTask'];
 export type EndedTasks = components['schemas']['EndedTasks'];
 export type EntryKind = components['schemas']['EntryKind'];
@@ -1157,6 +1308,7 @@ export type ModeList = components['schemas']['ModeList'];
 export type ModePrice = components['schemas']['ModePrice'];
 export type NewBackgroundChange = components['schemas']['NewBackgroundChange'];
 export type NewHeadSwap = components['schemas']['NewHeadSwap'];
+export type NewPing = components['schemas']['NewPing'];
 export type NewPoseChange = components['schemas']['NewPoseChange'];
 export type NewTask = components['schemas']['NewTask'];
 export type OperatorsTask = components['schemas']['OperatorsTask'];
@@ -1190,6 +1342,8 @@ export type Timeline = components['schemas']['Timeline'];
 export type TimelineEvent = components['schemas']['TimelineEvent'];
 export type UploadedFile = components['schemas']['UploadedFile'];
 export type WaitingMode = components['schemas']['WaitingMode'];
+export type WebhookSecret = components['schemas']['WebhookSecret'];
+export type WebhookType = components['schemas']['WebhookType'];
 export type $defs = Record<string, never>;
 export interface operations {
     list_files: {
@@ -1320,6 +1474,117 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerPage"];
+                };
+            };
+        };
+    };
+    get_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters. */
+                cursor?: string;
+                page_size?: number;
+                status?: "waiting" | "delivered" | "failed" | "gone";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+        };
+    };
+    ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPing"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
         };
@@ -1749,6 +2014,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/json": {
+                    purpose?: string;
+                    /**
+                     * Format: uri-reference
+                     * @description Fetched within 30 s, over at most 3 redirects, from public addresses.
+                     */
+                    url: string;
+                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
@@ -1780,6 +2053,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/json": {
+                    purpose?: string;
+                    /**
+                     * Format: uri-reference
+                     * @description Fetched within 30 s, over at most 3 redirects, from public addresses.
+                     */
+                    url: string;
+                };
                 "multipart/form-data": {
                     /**
                      * Format: binary
