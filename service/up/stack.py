@@ -16,6 +16,7 @@ from service.masking import without_secrets
 from service.up.commands import Commands, run_to_end
 from service.up.demo_user import DemoUser, kept_demo_user, link_of_demo_user, make_demo_user
 from service.up.environment import prepare_environment
+from service.up.greeting import greeting
 from service.up.listener import base_url, listen, local_address
 from service.up.probe import get
 from service.up.service_process import Api, ServiceProcess, Worker
@@ -171,26 +172,11 @@ class Stack:
         write_private(self._ready_file, json.dumps(content, indent=2) + "\n")
 
     async def greeting(self) -> list[str]:
-        """What a person wants to know once it runs: where to click, and what for."""
-        url, directory = self.base_url, self._plan.directory
-        lines = ["", f"Darkroom is ready: {url}", ""]
-        if self._demo_user is None:
-            lines += [
-                f"  Account    darkroom user create you@example.com --data-dir {directory}",
-                f"  Open       darkroom user link you@example.com --data-dir {directory}",
-            ]
-        else:
-            again = f"darkroom user link {self._demo_user.email} --data-dir {directory}"
+        """What a person wants to know once it runs."""
+        directory, link = self._plan.directory, None
+        if self._demo_user is not None:
             link = await link_of_demo_user(self._plan.commands, self._environment, directory)
-            lines += [
-                f"  Open       {link or url}",
-                "             signs you in as the demo user, with 10,000 credits: once, within 15 minutes"
-                if link
-                else "             with the demo user's key",
-                f"  Again      {again}",
-                f"  API        {url}/docs, its key is in {self._demo_file}",
-            ]
-        return [*lines, "  Stop       Ctrl-C", ""]
+        return greeting(self.base_url, directory, self._demo_user, link)
 
     def bound_logs(self) -> None:
         """Keep the servers' logs from growing for ever."""
