@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from schema.messages import Keys
-from service.away import trouble_with_postgres
+from service.away import UNAVAILABLE, trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
 from service.farewell import in_passing
 from service.files.mark import open_storage
@@ -125,6 +125,9 @@ async def _settled_storage(settings: Settings, pool: Pool, presence: Presence) -
         await presence.begin(storage)
     except StorageError as error:
         raise NotConnected(f"The storage (STORAGE_URL) can't be used: {error}") from error
+    except UNAVAILABLE as error:
+        # It was there a moment ago.
+        raise NotConnected(str(trouble_with_postgres(error))) from error
     return storage
 
 

@@ -5,7 +5,7 @@ everything once a second. Nothing is lost with a message, and no stream holds a 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -82,16 +82,15 @@ class Streams:
         """A user's stream: everything from behind a place, or else each unfinished task as it is; then what happens."""
         async with self._opened(user_id, None) as stream:
             yield None
-            told_alone: set[str] = set()
+            begun_with: dict[str, int] = {}
             if after is None:
                 async with self._pool.acquire() as connection:
                     newest = await store.newest_place(connection, user_id)
                     unfinished = await store.unfinished(connection, user_id)
                 for one in unfinished:
                     told = self._told(one.task, one.seq, one.place or 0)
-                    if one.place is None:
-                        # It gets its place, and comes along once more.
-                        told_alone.add(told.event_id)
+                    # What has no place yet gets one, and comes along: it, and what was before it.
+                    begun_with[told.task_id] = told.seq
                     yield told
                 after = max([newest, *(one.place or 0 for one in unfinished)])
             else:
@@ -100,7 +99,7 @@ class Streams:
                     if told is not None:
                         yield told
             async for told in _live(stream):
-                if told is None or told.is_progress or (told.place > after and told.event_id not in told_alone):
+                if told is None or told.is_progress or not _told_before(told, after, begun_with):
                     yield told
 
     async def of_task(self, task: TaskRecord, after: int | None) -> AsyncGenerator[Told | None]:
@@ -247,3 +246,8 @@ async def _live(stream: Stream) -> AsyncGenerator[Told | None]:
         told = await stream.next(QUIET_SECONDS)
         if not stream.closed:
             yield told
+
+
+def _told_before(told: Told, place: int, begun_with: Mapping[str, int]) -> bool:
+    """Whether a stream told a status when it began: up to a place, and each task as it was."""
+    return told.place <= place or told.seq <= begun_with.get(told.task_id, 0)

@@ -22,8 +22,8 @@ from service.webhooks.calling import Answer, call, signed_headers
 from service.webhooks.contents import Contents
 from service.webhooks.secrets import Seal, signing_secrets
 
-LEASE: Final = timedelta(seconds=40)
-"""For how long an attempt is its worker's; far longer than one takes."""
+LEASE: Final = timedelta(seconds=25)
+"""For how long an attempt is its worker's; longer than one takes."""
 
 MOST_AT_ONCE: Final = 3
 """Attempts at one receiver at a time, of all workers."""

@@ -32,8 +32,10 @@ class Told(Struct):
 class Customer:
     """Somebody with credits, a photo like nobody else's, and some tasks on their mind."""
 
-    def __init__(self, number: int, user_id: str, api_key: str, base_url: str, seed: int) -> None:
+    def __init__(self, number: int, user_id: str, api_key: str, base_url: str, seed: int, webhook_url: str) -> None:
         self.user_id = user_id
+        self.api_key = api_key
+        self._webhook_url = webhook_url
         self.photo = picture("JPEG", WIDTH, HEIGHT + number)
         self.told: dict[str, Told] = {}
         self.complaints: list[str] = []
@@ -80,6 +82,7 @@ class Customer:
             "source_image": self._source,
             "priority": chance.choice(["low", "normal", "high"]),
             "config": {"edge_blur": fate, "quality": chance.choice(["standard", "high"])},
+            "webhook_url": self._webhook_url,
         }
         headers = {"Idempotency-Key": f"create-{number}"}
         task_id = await self._begin("/tasks", fate, headers, json=body)

@@ -31,6 +31,9 @@ from tests.chaos.customers import JSON, Customer
 from tests.chaos.invariants import broken
 from tests.chaos.judging import CREDITS, defects, judge, left_behind, unpaid
 from tests.chaos.killing import kill_again_and_again
+from tests.chaos.listening import Hooks, Listener, judge_told
+from tests.lives import until
+from tests.service.webhooks.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 60.0
@@ -84,6 +87,7 @@ def stack(directory: Path, weather: Weather) -> Generator[psutil.Process]:
         "RATE_LIMIT_PER_MINUTE": "0",
         "WORKER_SLOTS": str(weather.slots),
         "LOG_FORMAT": "json",
+        "WEBHOOK_ALLOW_PRIVATE": "true",
     }
     options = ["--port", "0", "--workers", str(weather.workers), "--data-dir", str(directory / "data")]
     with (directory / "up.log").open("wb") as log:
@@ -114,13 +118,13 @@ async def ready(directory: Path) -> JSON:
             await asyncio.sleep(0.05)
 
 
-async def arrivals(weather: Weather, told: JSON) -> list[Customer]:
+async def arrivals(weather: Weather, told: JSON, webhook_url: str) -> list[Customer]:
     """The customers, each with an account and a photo."""
     connection = await connect(settings_of(told))
     customers: list[Customer] = []
     for number in range(weather.users):
         user = await create_user(connection, f"customer{number}@example.com", credits_=CREDITS)
-        customers.append(Customer(number, user.user_id, user.api_key, told["base_url"], weather.seed))
+        customers.append(Customer(number, user.user_id, user.api_key, told["base_url"], weather.seed, webhook_url))
     await connection.close()
     for customer in customers:
         await customer.arrive()
@@ -151,12 +155,24 @@ class Watch:
             await asyncio.sleep(LOOK_EVERY)
 
 
-async def rage(weather: Weather, directory: Path, up: psutil.Process) -> Report:
+async def all_told(told: JSON) -> None:
+    """Wait until no webhook waits any more."""
+    connection = await connect(settings_of(told))
+
+    async def none_waits() -> bool:
+        return not await connection.fetchval("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'waiting')")
+
+    await until(none_waits, within=CALM_WITHIN)
+    await connection.close()
+
+
+async def rage(weather: Weather, directory: Path, up: psutil.Process, hooks: Hooks) -> Report:
     """The storm itself, from the first customer to the last look."""
     told = await ready(directory)
-    customers = await arrivals(weather, told)
+    customers = await arrivals(weather, told, hooks.url)
+    listeners = [Listener(told["base_url"], customer.api_key) for customer in customers]
     watch = Watch(told)
-    watching = asyncio.create_task(watch.run())
+    watching = [asyncio.create_task(one.run()) for one in (watch, *listeners)]
     lives = asyncio.gather(
         *(
             # The first come at once, the last when nine tenths of the storm are over.
@@ -169,17 +185,21 @@ async def rage(weather: Weather, directory: Path, up: psutil.Process) -> Report:
     try:
         async with asyncio.timeout(CALM_WITHIN):
             await lives
+            await all_told(await ready(directory))
     except TimeoutError:
-        watch.seen.add(f"some tasks have not ended {CALM_WITHIN:g} s after the last blow")
+        watch.seen.add(f"some tasks have not ended or been told {CALM_WITHIN:g} s after the last blow")
     calm_seconds = time.monotonic() - over
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
     tasks = {customer: await customer.everything() for customer in customers}
     every = [task for of_one in tasks.values() for task in of_one.values()]
-    wrong = sorted(watch.seen)
-    for customer in customers:
+    wrong: list[str] = []
+    for customer, listener in zip(customers, listeners, strict=True):
         wrong += customer.complaints + await judge(customer, tasks[customer])
+        wrong += await judge_told(customer, tasks[customer], listener, hooks)
         await customer.close()
+    for one in watching:
+        one.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    wrong += sorted(watch.seen)
     connection = await connect(settings_of(await ready(directory)))
     wrong += await broken(connection, directory / "data" / "files")
     wrong += await unpaid(connection, customers)
@@ -201,8 +221,9 @@ async def storm(weather: Weather, log: Path | None = None) -> Report:
     directory = Path(tempfile.mkdtemp(prefix="darkroom-storm-"))
     await asyncio.to_thread(directory.chmod, 0o711)
     try:
-        with stack(directory, weather) as up:
-            return await rage(weather, directory, up)
+        async with receiving() as receiver:
+            with stack(directory, weather) as up:
+                return await rage(weather, directory, up, Hooks(receiver))
     finally:
         if log is not None:
             shutil.copyfile(directory / "up.log", log)

@@ -27,12 +27,12 @@ class WebhookController(Controller):
     tags = ("Webhooks",)
 
     @get("/webhook-secret", responses=problem_specs())
-    async def get_webhook_secret(self, request: UserRequest, services: NamedDependency[Services]) -> WebhookSecret:
+    async def webhook_secret(self, request: UserRequest, services: NamedDependency[Services]) -> WebhookSecret:
         """What one's webhooks are signed with."""
         return WebhookSecret(await services.webhooks.secret(request.user))
 
     @post("/webhook-secret/rotate", status_code=HTTPStatus.OK, responses=problem_specs())
-    async def rotate_webhook_secret(self, request: UserRequest, services: NamedDependency[Services]) -> WebhookSecret:
+    async def rotate_secret(self, request: UserRequest, services: NamedDependency[Services]) -> WebhookSecret:
         """A new secret. For 24 hours webhooks are signed with the one before as well."""
         return WebhookSecret(await services.webhooks.rotate_secret(request.user))
 

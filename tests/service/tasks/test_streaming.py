@@ -1,6 +1,7 @@
 """What waits for a reader is bounded; histories last as long as they are needed."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +9,16 @@ from schema.messages import Change, decode_change, encode_change
 from schema.models.tasks import TaskStatus
 from service.accounts.users import erase_user
 from service.database import Connection, Pool
+from service.event_urls import EventUrls
+from service.files.storage import Storage
+from service.files.urls import FileUrls
+from service.presenting import Presenter
+from service.queue import Queue
 from service.tasks import store
 from service.tasks.retention import sweep_histories
 from service.tasks.stream import MOST_BYTES, MOST_WAITING, Stream, Told
+from service.tasks.streaming import Streams
+from service.tasks.watching import News
 from tests import lives
 
 AT_ONCE = 0.01
@@ -99,6 +107,37 @@ async def test_an_erased_users_histories_go_with_them(connection: Connection) ->
         await lives.create(connection, somebody)
     await erase_user(connection, user_id)
     assert await connection.fetch("SELECT DISTINCT user_id FROM task_events") == [(other,)]
+
+
+async def test_a_stream_that_begins_anew_tells_no_status_after_a_later_one(
+    pool: Pool, connection: Connection, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happens between the placing of events and the look at tasks has no place yet, and gets one."""
+    user_id = await lives.add_user(connection)
+    present = Presenter(FileUrls(["key"], None, Storage.open(tmp_path.as_uri())), EventUrls(["key"], None))
+    streams = Streams(pool, News(queue), present)
+    unfinished = store.unfinished
+
+    async def after_a_claim(connection: Connection, user_id: str) -> list[store.Unfinished]:
+        await lives.create(connection, user_id)
+        await lives.claim(pool)
+        return await unfinished(connection, user_id)
+
+    monkeypatch.setattr("service.tasks.streaming.store.unfinished", after_a_claim)
+    await streams.start()
+    stream = streams.of_user(user_id, None)
+    assert await anext(stream) is None
+    first = await anext(stream)
+    assert first is not None
+    await lives.cancel(pool, user_id, first.task_id)
+    last = await anext(stream)
+    assert last is not None
+    assert [(first.seq, first.status), (last.seq, last.status)] == [
+        (2, TaskStatus.PROCESSING),
+        (3, TaskStatus.CANCELLED),
+    ]
+    await streams.close()
+    await stream.aclose()
 
 
 async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, connection: Connection) -> None:

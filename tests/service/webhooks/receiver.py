@@ -10,7 +10,6 @@ from msgspec import Struct
 from standardwebhooks.webhooks import Webhook
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class Came(Struct, frozen=True):
@@ -25,8 +24,11 @@ class Came(Struct, frozen=True):
         return msgspec.json.decode(self.body)
 
 
+Behaviour = Callable[[Came, asyncio.StreamWriter], Awaitable[None]]
+
+
 def answers(answer: bytes = OK) -> Behaviour:
-    async def answer_it(writer: asyncio.StreamWriter) -> None:
+    async def answer_it(_: Came, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
 
@@ -38,7 +40,7 @@ def status(code: int, *headers: str) -> Behaviour:
     return answers("\r\n".join(lines).encode())
 
 
-async def hang(_: asyncio.StreamWriter) -> None:
+async def hang(_came: Came, _writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
@@ -59,10 +61,11 @@ class Receiver:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:]) if name}
-            self.came.append(Came(headers, await reader.readexactly(int(headers.get("content-length", "0")))))
+            came = Came(headers, await reader.readexactly(int(headers.get("content-length", "0"))))
+            self.came.append(came)
             self._now = len(self._connected)
             self.at_once = max(self.at_once, self._now)
-            await self._behave_until_it_leaves(reader, writer)
+            await self._behave_until_it_leaves(came, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -77,8 +80,10 @@ class Receiver:
                 writer.close()
             await asyncio.sleep(0)
 
-    async def _behave_until_it_leaves(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behaving, leaving = asyncio.ensure_future(self.behave(writer)), asyncio.ensure_future(reader.read(1))
+    async def _behave_until_it_leaves(
+        self, came: Came, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        behaving, leaving = asyncio.ensure_future(self.behave(came, writer)), asyncio.ensure_future(reader.read(1))
         done, _ = await asyncio.wait({behaving, leaving}, return_when=asyncio.FIRST_COMPLETED)
         for one in {behaving, leaving} - done:
             one.cancel()

@@ -14,12 +14,12 @@ from service.webhooks.delivering import Deliverer
 from service.webhooks.secrets import Seal
 from tests.running import nobodys_port
 from tests.service.webhooks.conftest import PUBLIC, deliveries, told
-from tests.service.webhooks.receiver import Behaviour, Receiver, answers, hang, receiving, status
+from tests.service.webhooks.receiver import Behaviour, Came, Receiver, answers, hang, receiving, status
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-async def flood(writer: asyncio.StreamWriter) -> None:
+async def flood(_came: Came, writer: asyncio.StreamWriter) -> None:
     """A gigabyte, if it is let."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
     for _ in range(1000):
@@ -27,9 +27,9 @@ async def flood(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
-async def hang_in_the_body(writer: asyncio.StreamWriter) -> None:
+async def hang_in_the_body(came: Came, writer: asyncio.StreamWriter) -> None:
     writer.write(CHUNKED)
-    await hang(writer)
+    await hang(came, writer)
 
 
 async def attempted(connection: Connection, deliverer: Deliverer) -> DeliveryRecord:
