@@ -4,20 +4,34 @@ An engine yields small events and knows nothing of tasks, credits or leases; the
 """
 
 from collections.abc import AsyncGenerator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from schema.models.edits import AnyConfig, Mode
+from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
+
+
+class LeftJob(Struct, frozen=True):
+    """A job that an earlier attempt began elsewhere for the same edit, so many seconds ago, and nobody saw the end of.
+
+    `started`: the server has said that it has it.
+    """
+
+    job: RemoteJob
+    started: bool
+    age: float
 
 
 class EditRequest(Struct, frozen=True):
     """One edit, on local files.
 
     `workspace` is an empty directory of the caller's: the engine writes its artifacts there and nowhere else, and the
-    caller removes it. `max_pixels` bounds what may be decoded (width times height).
+    caller removes it. `max_pixels` bounds what may be decoded (width times height). `left` is to be followed, rather
+    than another job be started and paid for.
     """
 
     mode: Mode
@@ -26,6 +40,7 @@ class EditRequest(Struct, frozen=True):
     config: AnyConfig
     workspace: Path
     max_pixels: int
+    left: LeftJob | None = None
 
 
 class Progress(Struct, frozen=True, tag="progress"):
@@ -54,7 +69,33 @@ class Finished(Struct, frozen=True, tag="finished"):
     metadata: dict[str, Any]
 
 
-EngineEvent = Progress | Artifact | Finished
+class JobBegun(Struct, frozen=True, tag="job begun"):
+    """A job is about to be started elsewhere; with `started` it was. The engine goes on once that is noted."""
+
+    job: RemoteJob
+    started: bool
+
+
+class JobOver(Struct, frozen=True, tag="job over"):
+    """Nothing of the job runs any more, or can be fetched; with `lost`, nobody knows whether it ever ran."""
+
+    job: RemoteJob
+    lost: bool = False
+
+
+EngineEvent = Progress | Artifact | Finished | JobBegun | JobOver
+
+
+class Standing(StrEnum):
+    """What an error tells of the engine itself."""
+
+    WELL = "well"
+    FULL = "full"
+    """It has no place: the task waits for a moment, and no attempt counts."""
+    AWAY = "away"
+    """It can't be reached, or is ill."""
+    REFUSING = "refusing"
+    """It takes nothing of ours until somebody mends a setting."""
 
 
 class EngineError(Exception):
@@ -62,7 +103,8 @@ class EngineError(Exception):
 
     `message` is for the person who sent the photo and says what they can do; `details` holds JSON values.
     `transient` failures may be tried again; others are final. `crashed` means that the process which made the edit
-    died, so the attempt counts and the next one starts at once.
+    died, so the attempt counts and the next one starts at once. `standing` is what it tells of the engine: one that is
+    full, away or refusing may leave the edit to the next.
     """
 
     def __init__(
@@ -73,6 +115,7 @@ class EngineError(Exception):
         details: dict[str, Any] | None = None,
         transient: bool = False,
         crashed: bool = False,
+        standing: Standing = Standing.WELL,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -80,6 +123,7 @@ class EngineError(Exception):
         self.details = details or {}
         self.transient = transient
         self.crashed = crashed
+        self.standing = standing
 
 
 class Engine(Protocol):

@@ -1,4 +1,4 @@
-"""The child process: `python -m actors.engines.local.child THREADS PARENT`.
+"""The child process: `python -m actors.engines.local.child THREADS PARENT [photos]`.
 
 It reads orders from its standard input and writes reports to what was its standard output; everything native libraries
 print goes to standard error. It ends with its parent, however that ends.
@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Protocol
 
 from actors.engines.local import wire
 
@@ -30,7 +30,7 @@ def main() -> int:
     faulthandler.enable()
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
-    return _serve(threads, reports)
+    return _serve(_photo_desk() if "photos" in sys.argv[3:] else _studio(threads), reports)
 
 
 def _die_with(parent: int) -> None:
@@ -52,12 +52,12 @@ class _Orders:
     """The parent's orders, read in a thread of their own so that a stop is heard during an edit."""
 
     def __init__(self) -> None:
-        self._edits: queue.SimpleQueue[wire.StartEdit] = queue.SimpleQueue()
+        self._edits: queue.SimpleQueue[wire.Work] = queue.SimpleQueue()
         self._stop = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def next(self) -> wire.StartEdit:
-        """Wait for the next edit."""
+    def next(self) -> wire.Work:
+        """Wait for the next thing to do."""
         return self._edits.get()
 
     def stopped(self) -> bool:
@@ -76,13 +76,31 @@ class _Orders:
         os._exit(0)
 
 
-def _serve(threads: int, reports: BinaryIO) -> NoReturn:
-    # Native libraries start threads when they are loaded: only after the pipes are settled.
+class Maker(Protocol):
+    """What does what is ordered, and makes of whatever goes wrong a report."""
+
+    def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report: ...
+
+
+# Native libraries start threads when they are loaded: only after the pipes are settled.
+
+
+def _studio(threads: int) -> Maker:
     from actors.engines.local.edits import Studio  # noqa: PLC0415
 
-    orders = _Orders()
     studio = Studio(threads)
     studio.warm_up()
+    return studio
+
+
+def _photo_desk() -> Maker:
+    from actors.engines.local.photos import PhotoDesk  # noqa: PLC0415
+
+    return PhotoDesk()
+
+
+def _serve(maker: Maker, reports: BinaryIO) -> NoReturn:
+    orders = _Orders()
     give_back = _trimmer()
 
     def say(report: wire.Report) -> None:
@@ -90,9 +108,9 @@ def _serve(threads: int, reports: BinaryIO) -> NoReturn:
 
     say(wire.Ready())
     while True:
-        edit = orders.next()
+        work = orders.next()
         try:
-            outcome = studio.make(edit, say, orders.stopped)
+            outcome = maker.make(work, say, orders.stopped)
         except MemoryError:
             # Whatever else holds memory is of no more use; a fresh process is.
             traceback.print_exc()

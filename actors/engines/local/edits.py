@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -63,16 +63,14 @@ class Studio:
         with suppress(ModelMissingError):
             self._runtimes.load(*_MODELS)
 
-    def make(
-        self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
-    ) -> wire.Report:
-        """Make `edit`, saying each step and picture; returns the last report.
+    def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+        """Make the edit `work`, saying each step and picture; returns the last report.
 
         Raises:
             MemoryError: there isn't enough.
         """
         try:
-            return self._made(edit, say, stopped)
+            return self._made(cast("wire.StartEdit", work), say, stopped)
         except StoppedError:
             return wire.Stopped()
         except EngineError as error:

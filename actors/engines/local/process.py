@@ -49,8 +49,10 @@ class ChildProcess:
         self._listening = asyncio.create_task(self._listen(process.stderr))
 
     @classmethod
-    async def start(cls, threads: int) -> "ChildProcess":
+    async def start(cls, threads: int, *, photos: bool = False) -> "ChildProcess":
         """Start a child with so many threads; it is of use once `ready` has returned.
+
+        One for `photos` has no models: it prepares what other engines are sent, and finishes what they send back.
 
         Raises:
             OSError: it can't be started.
@@ -62,6 +64,7 @@ class ChildProcess:
             "actors.engines.local.child",
             str(threads),
             str(os.getpid()),
+            *(["photos"] if photos else []),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

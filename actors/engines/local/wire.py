@@ -21,6 +21,35 @@ class StartEdit(Struct, frozen=True, tag="start"):
     max_pixels: int
 
 
+class PreparePhotos(Struct, frozen=True, tag="prepare"):
+    """To a child for photos: make of an edit's photos what is sent elsewhere. `referred`: a reference is needed."""
+
+    mode: str
+    source: str
+    reference: str | None
+    config: dict[str, Any]
+    referred: bool
+    workspace: str
+    max_pixels: int
+
+
+class FinishPicture(Struct, frozen=True, tag="finish"):
+    """To a child for photos: make of a picture that came from elsewhere the pictures of an edit.
+
+    `photo` is the source and `canvas` the photo on which it was made, both as they were prepared. `transparent`: it was
+    to be cut out. `provenance` ends the address of its IPTC DigitalSourceType.
+    """
+
+    picture: str
+    photo: str
+    canvas: str
+    long_edge: int
+    transparent: bool
+    provenance: str
+    workspace: str
+    max_pixels: int
+
+
 class StopEdit(Struct, frozen=True, tag="stop"):
     """To the child: end the edit at its next step."""
 
@@ -65,7 +94,8 @@ class Stopped(Struct, frozen=True, tag="stopped"):
     """From the child: the edit ended because it was told to."""
 
 
-Order = StartEdit | StopEdit
+Work = StartEdit | PreparePhotos | FinishPicture
+Order = Work | StopEdit
 Report = Ready | Stepped | Written | Done | Failed | Stopped
 
 _encoder = msgspec.msgpack.Encoder()

@@ -124,6 +124,8 @@ class Driver(Protocol):
     name: str
     look_every: float
     """Seconds between two looks at a job."""
+    settles_within: float
+    """Seconds after which a start that was sent has arrived or never will: longer than its answer is waited for."""
 
     async def graph(self, mode: Mode) -> Graph:
         """The workflow for `mode`: read from a file, or asked from the server and kept for a while."""

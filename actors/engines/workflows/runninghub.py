@@ -45,6 +45,7 @@ class RunningHub:
 
     name = RUNNINGHUB
     look_every = 3.0
+    settles_within = 120.0
 
     def __init__(self, settings: WorkflowSettings) -> None:
         self._workflows = settings.runninghub_workflows

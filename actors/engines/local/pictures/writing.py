@@ -19,14 +19,19 @@ COMPARISON_EDGE = 1600
 _PNG_LEVEL = 4
 """zlib's: 6 and 9 cost two and five times the time for 2 to 4 % of the size."""
 
-_COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/composite"
-XMP = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    f'Iptc4xmpExt:DigitalSourceType="{_COMPOSITE}"/>'
-    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-).encode()
+COMPOSITE = "composite"
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+def xmp(provenance: str) -> bytes:
+    """What a picture says of how it was made: the end of an IPTC DigitalSourceType's address."""
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        f'Iptc4xmpExt:DigitalSourceType="{_SOURCE_TYPES}{provenance}"/>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    ).encode()
 
 
 Kind = Literal["output", "thumbnail", "comparison"]
@@ -54,34 +59,35 @@ class Made(Struct, frozen=True):
     warnings: list[str]
 
 
-def write_pictures(made: Made, workspace: Path) -> list[Artifact]:
+def write_pictures(made: Made, workspace: Path, *, provenance: str = COMPOSITE) -> list[Artifact]:
     """Write output, thumbnail and comparison (the source on the left) into `workspace`; the output comes first."""
     outcome = made.outcome
     seen = outcome.seen()
+    note = xmp(provenance)
     if outcome.alpha is None:
-        output = _write_jpeg(workspace / "output.jpg", Image.fromarray(outcome.colours), "output")
+        output = _write_jpeg(workspace / "output.jpg", Image.fromarray(outcome.colours), "output", note)
     else:
-        output = _write_png(workspace / "output.png", outcome.colours, outcome.alpha)
+        output = _write_png(workspace / "output.png", outcome.colours, outcome.alpha, note)
     thumbnail = Image.fromarray(seen)
     thumbnail.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
     return [
         output,
-        _write_jpeg(workspace / "thumbnail.jpg", thumbnail, "thumbnail"),
-        _write_jpeg(workspace / "comparison.jpg", _side_by_side(made.before.image, seen), "comparison"),
+        _write_jpeg(workspace / "thumbnail.jpg", thumbnail, "thumbnail", note),
+        _write_jpeg(workspace / "comparison.jpg", _side_by_side(made.before.image, seen), "comparison", note),
     ]
 
 
-def _write_jpeg(path: Path, image: Image.Image, kind: Kind) -> Artifact:
+def _write_jpeg(path: Path, image: Image.Image, kind: Kind, note: bytes) -> Artifact:
     # 4:4:4, because halved colour shows at a cut edge; progressive or optimised tables would double the time.
-    image.save(path, "JPEG", quality=QUALITY, subsampling=0, xmp=XMP, icc_profile=EMBEDDED)
+    image.save(path, "JPEG", quality=QUALITY, subsampling=0, xmp=note, icc_profile=EMBEDDED)
     return Artifact(kind, path, "image/jpeg", image.width, image.height)
 
 
-def _write_png(path: Path, colours: Rgb8, alpha: Plane) -> Artifact:
+def _write_png(path: Path, colours: Rgb8, alpha: Plane, note: bytes) -> Artifact:
     coverage = (alpha * 255 + 0.5).astype(np.uint8)
     image = Image.fromarray(np.dstack([colours, coverage]))
     info = PngInfo()
-    info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    info.add_itxt("XML:com.adobe.xmp", note.decode())
     image.save(path, "PNG", compress_level=_PNG_LEVEL, pnginfo=info, icc_profile=EMBEDDED)
     return Artifact("output", path, "image/png", image.width, image.height)
 

@@ -1,0 +1,1 @@
+"""ComfyUI: one's own servers."""

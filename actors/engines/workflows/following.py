@@ -1,0 +1,183 @@
+"""A job from its start to its end, whatever the connection does meanwhile."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from actors.engines.seam import EngineEvent, JobBegun, JobOver, LeftJob, Progress
+from actors.engines.workflows.driver import (
+    Driver,
+    DriverError,
+    Failed,
+    Fate,
+    Finished,
+    Gone,
+    Graph,
+    Look,
+    Running,
+    Stopped,
+    Value,
+)
+from schema.models.edits import Mode
+from schema.models.engines import RemoteJob
+from schema.models.problems import FailureCode
+
+SILENT_FOR = 30.0
+"""Seconds that a server may be silent while it has a job; then the attempt ends, and the next one looks for the job."""
+
+APPEARS_WITHIN = 5.0
+"""Seconds that a job which was just started may be unknown."""
+
+STOP_TRIES = 10
+
+QUEUED, BEGINS, ENDS = 6, 10, 90
+"""Percent of an edit."""
+
+_log = logging.getLogger(__name__)
+
+
+class Followed:
+    """How a job was left: `job` is the one, `finished` what it has left behind."""
+
+    def __init__(self) -> None:
+        self.job: RemoteJob | None = None
+        self.finished: Finished | None = None
+
+
+class Follower:
+    """Starts jobs and follows them."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def find(self, left: LeftJob, followed: Followed) -> AsyncGenerator[EngineEvent]:
+        """Look for a job that an earlier attempt began. `followed.job` is None where another must be started.
+
+        Raises:
+            DriverError: nobody can say; or its id was never known, and it may run.
+        """
+        loop = asyncio.get_running_loop()
+        settled = loop.time() + (0.0 if left.started else max(0.0, self._driver.settles_within - left.age))
+        while left.job.job_id is not None:
+            if not isinstance(await self._driver.look(left.job), Gone):
+                _log.info("%s: found the job of an earlier attempt again", self._driver.name)
+                followed.job = left.job
+                yield JobBegun(left.job, started=True)
+                return
+            if loop.time() >= settled:
+                yield JobOver(left.job)
+                return
+            await self._driver.hint(left.job, self._driver.look_every)
+        await asyncio.sleep(max(0.0, settled - loop.time()))
+        yield JobOver(left.job, lost=True)
+        raise lost()
+
+    async def start(
+        self, draft: RemoteJob, mode: Mode, graph: Graph, values: list[Value], followed: Followed
+    ) -> AsyncGenerator[EngineEvent]:
+        """Start a job, once it is noted that it will be.
+
+        Raises:
+            DriverError: it wasn't started, or nobody knows.
+        """
+        yield JobBegun(draft, started=False)
+        starting = asyncio.create_task(self._driver.start(draft, mode, graph, values))
+        try:
+            job = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._abandon(starting)
+            raise
+        except DriverError as error:
+            if error.lost and draft.job_id is None:
+                yield JobOver(draft, lost=True)
+                raise lost(error.detail) from error
+            if error.fate is not Fate.AWAY or draft.job_id is None:
+                yield JobOver(draft)
+            # Else it may run, under an id that is known: the next attempt looks.
+            raise
+        followed.job = job
+        yield JobBegun(job, started=True)
+
+    async def follow(self, followed: Followed) -> AsyncGenerator[EngineEvent]:
+        """Until the job's end, which is in `followed.finished`.
+
+        Raises:
+            DriverError: it failed, or is gone; or the server is away for long, and the job may go on.
+        """
+        job = followed.job
+        assert job is not None  # noqa: S101 - found or started
+        loop = asyncio.get_running_loop()
+        begun = heard = loop.time()
+        told: Progress | None = None
+        while followed.finished is None:
+            try:
+                look = await self._driver.look(job)
+                heard = loop.time()
+            except DriverError as error:
+                if error.fate is not Fate.AWAY or loop.time() - heard > SILENT_FOR:
+                    raise
+                await self._driver.hint(job, self._driver.look_every)
+                continue
+            if isinstance(look, Finished):
+                followed.finished = look
+                return
+            if isinstance(look, Failed):
+                yield JobOver(job)
+                raise look.error
+            if isinstance(look, Gone) and (told is not None or loop.time() - begun > APPEARS_WITHIN):
+                yield JobOver(job)
+                raise _gone()
+            progress = _progress(look)
+            if progress != told:
+                told = progress
+                yield progress
+            await self._driver.hint(job, self._driver.look_every)
+
+    async def close(self) -> None:
+        """Leave what nobody waits for any more."""
+        for task in self._abandoned:
+            task.cancel()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
+
+    def _abandon(self, starting: "asyncio.Task[RemoteJob]") -> None:
+        """Nobody waits for the job that is just being started: stop it as soon as its id is known."""
+        task = asyncio.create_task(self._stop_once_started(starting))
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+
+    async def _stop_once_started(self, starting: "asyncio.Task[RemoteJob]") -> None:
+        try:
+            job = await starting
+        except DriverError as error:
+            _log.info("%s: an abandoned start failed: %s", self._driver.name, error.detail)
+            return
+        for _ in range(STOP_TRIES):
+            with suppress(DriverError):
+                if await self._driver.cancel(job) is Stopped.STOPPED:
+                    return
+            await asyncio.sleep(self._driver.look_every)
+        _log.warning("%s: an abandoned job could not be stopped", self._driver.name)
+
+
+def _progress(look: Look) -> Progress:
+    if isinstance(look, Running):
+        return Progress(BEGINS + (ENDS - BEGINS) * (look.percent or 0) // 100, "Making the picture")
+    return Progress(QUEUED, "Waiting for the engine")
+
+
+def lost(detail: str = "") -> DriverError:
+    """A create was sent, and its answer never came."""
+    return DriverError(
+        Fate.TRANSIENT,
+        FailureCode.ENGINE_RESPONSE_ERROR,
+        "The engine's answer was lost: it may be making the edit all the same. It is asked again in a while.",
+        detail=detail or "the answer to a create was lost",
+        lost=True,
+    )
+
+
+def _gone() -> DriverError:
+    message = "The engine lost the edit, as after a restart. It is tried again."
+    return DriverError(Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, message, detail="the job is gone")
