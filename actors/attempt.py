@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from actors.bench import Bench
-from actors.engines.seam import Engine, EngineError
+from actors.engines.seam import Engine, EngineError, Standing
 from actors.making import Saved, make
 from actors.patience import GaveUp, Patience
 from schema.models.problems import FailureCode
@@ -17,6 +17,7 @@ from service.files.storage import StorageError
 from service.files.store import NewFile
 from service.tasks import lifecycle
 from service.tasks.lifecycle import RENEWAL, Claim
+from service.tasks.remote_jobs import JobNotes, stop_jobs_for_nobody
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the claim is still ours: a cancelled task's slot is free within 1 s."""
@@ -32,11 +33,13 @@ class Attempt:
         self._claim = claim
         self._engine = engine
         self._patience = Patience(bench.stopping)
+        self._jobs = JobNotes(bench.pool, claim)
 
     async def run(self) -> None:
         """From the claim to its outcome. An outcome that can't be written for long is left to the lease."""
         task = self._claim.task
         log.info("task started", task_id=task.task_id, mode=task.mode, attempt=task.attempts)
+        self._bench.routes.begun(self._engine.name)
         try:
             await self._race()
         except GaveUp as gave_up:
@@ -45,9 +48,19 @@ class Attempt:
                 task_id=task.task_id,
                 error=type(gave_up.__cause__).__name__,
             )
+        finally:
+            self._bench.routes.ended(self._engine.name)
+
+    async def stop_elsewhere(self) -> None:
+        """What still runs elsewhere for the task, unless somebody goes on with it. A chore does it if we can't."""
+        if self._jobs.open:
+            try:
+                await stop_jobs_for_nobody(self._bench.pool, self._bench.stops, limit=1, task_id=self._claim.task_id)
+            except UNAVAILABLE as error:
+                log.warning("remote job left to a chore", task_id=self._claim.task_id, error=type(error).__name__)
 
     async def _race(self) -> None:
-        making = asyncio.create_task(make(self._bench, self._claim, self._engine, self._patience))
+        making = asyncio.create_task(make(self._bench, self._claim, self._engine, self._patience, self._jobs))
         lost = asyncio.create_task(self._watch())
         stop = asyncio.create_task(self._stop_after_grace())
         try:
@@ -116,13 +129,36 @@ class Attempt:
 
     async def _settle_error(self, error: EngineError) -> None:
         failure = TaskFailure(error.code, error.message, error.details or None)
+        if await self._left_to_another(error, failure):
+            return
         if error.transient or error.crashed:
             log.info("attempt failed", task_id=self._claim.task_id, code=error.code, crashed=error.crashed)
             await self._try_again_or_fail(failure, at_once=error.crashed)
         else:
             await self._fail(failure)
 
+    async def _left_to_another(self, error: EngineError, failure: TaskFailure) -> bool:
+        """Whether the engine has no place, or leaves the edit to another: then it waits, and no attempt counts."""
+        routes, mode, name = self._bench.routes, self._claim.task.mode, self._engine.name
+        pause = routes.tell(name, error.standing)
+        if routes.next_after(mode, name):
+            pause = 0.0
+        elif (
+            error.standing is Standing.REFUSING
+            or (error.standing is Standing.AWAY and not routes.may_follow(mode, name))
+            or error.standing is Standing.WELL
+        ):
+            return False
+        log.info("the engine takes nothing now", task_id=self._claim.task_id, engine=name, standing=error.standing)
+        wait = lifecycle.wait_for_place
+        task = await self._write(
+            lambda: wait(self._bench.pool, self._claim, failure, seconds=pause), TaskStatus.PENDING
+        )
+        await self._tell(task)
+        return True
+
     async def _complete(self, saved: Saved) -> None:
+        self._bench.routes.well(self._engine.name)
         complete = lifecycle.complete_task
         task = await self._write(
             lambda: complete(self._bench.pool, self._claim, saved.result, saved.made), TaskStatus.DONE
@@ -130,6 +166,8 @@ class Attempt:
         if task is None:
             log.info("claim lost; its result is thrown away", task_id=self._claim.task_id)
             await self._patience.hold(lambda: self._throw_away(saved.made))
+        else:
+            await self._patience.hold(self._jobs.over)
         await self._tell(task)
 
     async def _throw_away(self, made: list[NewFile]) -> None:

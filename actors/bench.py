@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from actors.engines.seam import Engine
+from actors.routing import Routes
 from schema.models.edits import Mode
 from service.database import Pool
 from service.files.storage import Storage
+from service.tasks.remote_jobs import Stop
 from service.tasks.watching import Changes
 
 SHUTDOWN_GRACE = 20.0
@@ -29,7 +32,10 @@ class Limits(Struct, frozen=True):
 
 
 class Bench(Struct, frozen=True):
-    """`stopping` is set once the worker was asked to stop; edits have their files in `workspaces`."""
+    """`stopping` is set once the worker was asked to stop; edits have their files in `workspaces`.
+
+    `stops` are the engines whose jobs run elsewhere, by name: each stops one.
+    """
 
     pool: Pool
     storage: Storage
@@ -37,3 +43,5 @@ class Bench(Struct, frozen=True):
     limits: Limits
     workspaces: Path
     stopping: asyncio.Event
+    routes: Routes = msgspec.field(default_factory=Routes)
+    stops: Mapping[str, Stop] = {}

@@ -9,10 +9,13 @@ import structlog
 from actors.attempt import Attempt
 from actors.bench import Bench, Slot
 from actors.patience import GaveUp, Patience
-from schema.models.edits import Mode
+from actors.slots import Held, Slots
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import Claim
+
+HOLD_ON = 2.0
+"""Seconds that a message waits here for a slot of the kind that is busy: it may be for that."""
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +27,8 @@ class Editor:
         self._bench = bench
         self._dispatcher = dispatcher
         self._worker_id = worker_id
-        self._idle: asyncio.Queue[tuple[int, Slot]] = asyncio.Queue()
-        for numbered in enumerate(slots, 1):
-            self._idle.put_nowait(numbered)
+        self._slots = Slots(slots)
+        self._stopping_elsewhere: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """No more claims; running edits get a while to finish, and are given back otherwise."""
@@ -39,32 +41,44 @@ class Editor:
         nothing, and leaves the message to another worker.
         """
         log.info("task received", task_id=named_task_id)
-        numbered = await self._free_slot()
+        held = await self._free_slots()
         try:
-            number, slot = numbered or (0, None)
-            claim = await self._claim(named_task_id, number, None if slot is None else frozenset(slot))
-            if claim is not None and slot is not None:
-                await Attempt(self._bench, claim, slot[claim.task.mode]).run()
+            claim = await self._claim(named_task_id, held)
+            if claim is None and held is not None and held.kinds() != self._slots.kinds:
+                # Nothing for the slots that are free. It may be for one of the others.
+                busy = self._slots.kinds - held.kinds()
+                held.release()
+                held = None
+                if await self._slots.wait(busy, self._bench.stopping, HOLD_ON) and (held := self._slots.take()):
+                    claim = await self._claim(named_task_id, held)
+            if claim is not None and held is not None:
+                await self._attempt(claim, held)
         finally:
-            if numbered is not None:
-                self._idle.put_nowait(numbered)
+            if held is not None:
+                held.release()
 
-    async def _free_slot(self) -> tuple[int, Slot] | None:
-        stopping = self._bench.stopping
-        if stopping.is_set():
-            return None
-        if not self._idle.empty():
-            return self._idle.get_nowait()
-        free, stop = asyncio.create_task(self._idle.get()), asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait({free, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
-            if not free.done():
-                free.cancel()
-        return free.result() if free.done() else None
+    async def close(self) -> None:
+        """Wait until what runs elsewhere for nobody was asked to stop; a chore asks again."""
+        await asyncio.gather(*self._stopping_elsewhere, return_exceptions=True)
 
-    async def _claim(self, named_task_id: str, slot: int, modes: frozenset[Mode] | None) -> Claim | None:
+    async def _free_slots(self) -> Held | None:
+        """One of each kind that has one; None for a worker that is to stop."""
+        while not self._bench.stopping.is_set():
+            if held := self._slots.take():
+                return held
+            await self._slots.wait(self._slots.kinds, self._bench.stopping)
+        return None
+
+    async def _attempt(self, claim: Claim, held: Held) -> None:
+        attempt = Attempt(self._bench, claim, held.use(claim.task.mode))
+        await attempt.run()
+        # The slot isn't kept for that.
+        stopping = asyncio.create_task(attempt.stop_elsewhere())
+        self._stopping_elsewhere.add(stopping)
+        stopping.add_done_callback(self._stopping_elsewhere.discard)
+
+    async def _claim(self, named_task_id: str, held: Held | None) -> Claim | None:
+        number, modes = (0, None) if held is None else (held.number, held.modes())
         patience = Patience(self._bench.stopping)
         tries = count()
         try:
@@ -72,7 +86,7 @@ class Editor:
                 lambda: lifecycle.claim(
                     self._bench.pool,
                     named_task_id,
-                    worker_id=f"{self._worker_id}/{slot}",
+                    worker_id=f"{self._worker_id}/{number}",
                     modes=modes,
                     again=next(tries) > 0,
                 )

@@ -11,7 +11,18 @@ import structlog
 from msgspec import Struct
 
 from actors.bench import Bench
-from actors.engines.seam import Artifact, EditRequest, Engine, EngineError, Finished, Progress
+from actors.engines.seam import (
+    Artifact,
+    EditRequest,
+    Engine,
+    EngineError,
+    EngineEvent,
+    Finished,
+    JobBegun,
+    JobOver,
+    LeftJob,
+    Progress,
+)
 from actors.patience import Patience
 from actors.results import new_files, store_artifacts, stored_result
 from schema.models.edits import AnyConfig
@@ -24,6 +35,7 @@ from service.files.store import NewFile
 from service.refusals import Refused
 from service.tasks import lifecycle
 from service.tasks.lifecycle import Claim
+from service.tasks.remote_jobs import JobNotes
 from service.tasks.submission import stored_config
 
 log = structlog.get_logger(__name__)
@@ -36,7 +48,7 @@ class Saved(Struct, frozen=True):
     result: StoredResult
 
 
-async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience) -> Saved:
+async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, jobs: JobNotes) -> Saved:
     """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown.
 
     Raises:
@@ -46,15 +58,22 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience) -
     """
     workspace = Path(tempfile.mkdtemp(dir=bench.workspaces))
     try:
-        request = await _request(bench, claim, workspace)
-        artifacts, finished = await _run(bench, claim, engine, request)
+        left = await patience.hold(lambda: _left(jobs, engine)) if bench.stops else None
+        request = await _request(bench, claim, workspace, left)
+        artifacts, finished = await _run(Making(bench, claim, patience, jobs), engine, request)
         return await _save(bench, claim.task, patience, artifacts, finished)
     finally:
         # Nobody waits for it: the slot may have its next task by then. At its end the process removes what is left.
         asyncio.get_running_loop().run_in_executor(None, partial(shutil.rmtree, workspace, ignore_errors=True))
 
 
-async def _request(bench: Bench, claim: Claim, workspace: Path) -> EditRequest:
+async def _left(jobs: JobNotes, engine: Engine) -> LeftJob | None:
+    """What an earlier attempt left running with this engine."""
+    left = await jobs.left(engine.name)
+    return None if left is None else LeftJob(left.job, started=left.started, age=left.age)
+
+
+async def _request(bench: Bench, claim: Claim, workspace: Path, left: LeftJob | None) -> EditRequest:
     task = claim.task
     photos = {"source": task.source_image, "reference": task.reference_image}
     paths = {name: workspace / name for name, file_id in photos.items() if file_id is not None}
@@ -74,6 +93,7 @@ async def _request(bench: Bench, claim: Claim, workspace: Path) -> EditRequest:
         config=_config(task),
         workspace=made,
         max_pixels=bench.limits.max_pixels,
+        left=left,
     )
 
 
@@ -93,20 +113,51 @@ async def _download(bench: Bench, task: TaskRecord, wanted: list[tuple[str, Path
         raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True) from None
 
 
-async def _run(bench: Bench, claim: Claim, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:
+class Making(Struct, frozen=True):
+    """What the events of one attempt's engine are turned into state with."""
+
+    bench: Bench
+    claim: Claim
+    patience: Patience
+    jobs: JobNotes
+
+    async def note(self, event: EngineEvent) -> None:
+        """Keep what is to be known outside before the engine goes on."""
+        match event:
+            case Progress():
+                await _tell_progress(self.bench, self.claim, event)
+            case JobBegun(job, started):
+                if not await self.patience.hold(lambda: self.jobs.begun(job, started=started)):
+                    raise EngineError(
+                        FailureCode.PROCESSING_FAILED, "The edit was given to somebody else.", transient=True
+                    )
+            case JobOver(_, lost):
+                await self.patience.hold(lambda: self.jobs.over(lost=lost))
+            case _:
+                pass
+
+
+async def _run(making: Making, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:
     artifacts: list[Artifact] = []
     async with aclosing(engine.run(request)) as events:
         async for event in events:
-            match event:
-                case Progress():
-                    await _tell_progress(bench, claim, event)
-                case Artifact():
-                    artifacts.append(event)
-                case Finished():
-                    if any(artifact.kind == "output" for artifact in artifacts):
-                        return artifacts, event
-                    break
+            await making.note(event)
+            if isinstance(event, Artifact):
+                artifacts.append(event)
+            elif isinstance(event, Finished):
+                if any(artifact.kind == "output" for artifact in artifacts):
+                    return artifacts, _told_of_instead(making, engine, event)
+                break
     raise EngineError(FailureCode.ENGINE_RESPONSE_ERROR, "The edit ended without a result.", transient=True)
+
+
+def _told_of_instead(making: Making, engine: Engine, finished: Finished) -> Finished:
+    """That another engine made the edit than the one set for it."""
+    first = making.bench.routes.instead_of(making.claim.task.mode, engine.name)
+    if first is None:
+        return finished
+    warning = f"Made by the engine {engine.name}, since {first} was not available."
+    return Finished({**finished.metadata, "warnings": [*finished.metadata.get("warnings", []), warning]})
 
 
 async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:

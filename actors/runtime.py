@@ -19,15 +19,16 @@ from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
 from actors.deliver import Deliveries
 from actors.editor import Editor
-from actors.engines.registry import engines_for
 from actors.engines.seam import Engine, EngineError
 from actors.maintenance.chores import keep_at
 from actors.maintenance.ground import ChoreRules, Ground
 from actors.maintenance.leadership import Leadership
 from actors.presence import WorkerPresence, keep_signing
+from actors.staff import Staff, staff_of
 from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
+from service.engine_settings import what_engines_lack
 from service.farewell import in_passing
 from service.files.storage import StorageError
 from service.logs import sign_lines
@@ -57,7 +58,7 @@ class Runtime(Middleware):
         self._directory = ExitStack()
         self._held = AsyncExitStack()
         self._pool: Pool | None = None
-        self._engines: list[Engine] = []
+        self._staff: Staff | None = None
         self._warming: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
         self._leadership: Leadership | None = None
@@ -128,11 +129,11 @@ class Runtime(Middleware):
     async def _set_up(self, connections: Connections, broker: WakingBroker) -> None:
         settings = self._settings
         self._pool, queue, storage = connections.pool, connections.queue, connections.storage
-        routes = {mode: names[0] for mode, names in settings.engines.items()}
-        slots = [engines_for(routes, threads=settings.engine_threads) for _ in range(settings.worker_slots)]
-        self._engines = list(dict.fromkeys(engine for slot in slots for engine in slot.values()))
+        if (lacking := what_engines_lack(settings)) is not None:
+            raise MiddlewareError(lacking)
+        staff = self._staff = staff_of(settings)
         # In the background: messages can be taken meanwhile, and an edit waits for its engine.
-        self._warming = [asyncio.create_task(_warm_up(engine)) for engine in self._engines]
+        self._warming = [asyncio.create_task(_warm_up(engine)) for engine in staff.engines]
         self._dispatcher = Dispatcher(self._pool, queue)
         await self._dispatcher.start()
         bench = Bench(
@@ -146,8 +147,10 @@ class Runtime(Middleware):
             ),
             workspaces=self._open_directory(),
             stopping=asyncio.Event(),
+            routes=staff.routes,
+            stops={name: engine.stop for name, engine in staff.elsewhere.items()},
         )
-        self._editor = Editor(bench, self._dispatcher, slots, worker_id=self._worker_id)
+        self._editor = Editor(bench, self._dispatcher, staff.slots, worker_id=self._worker_id)
         rules = ChoreRules(
             max_attempts=settings.task_max_attempts,
             task_retention=_days(settings.task_retention_days),
@@ -156,9 +159,18 @@ class Runtime(Middleware):
         for name, retention in (("tasks", rules.task_retention), ("uploads", rules.upload_retention)):
             log.info("retention", what=name, days=retention.days if retention else "kept forever")
         leadership = self._leadership = Leadership(self._pool, self._worker_id)
-        ground = Ground(self._pool, queue, storage, self._dispatcher, rules, self._deliveries.seal, leadership.shaken)
+        ground = Ground(
+            pool=self._pool,
+            queue=queue,
+            storage=storage,
+            dispatcher=self._dispatcher,
+            rules=rules,
+            seal=self._deliveries.seal,
+            shaken=leadership.shaken,
+            stops=bench.stops,
+        )
         presence = WorkerPresence(
-            self._worker_id, len(slots), available_modes(settings.engines), lambda: broker.hindrance
+            self._worker_id, len(staff.slots), available_modes(settings.engines), lambda: broker.hindrance
         )
         self._loops = [
             asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
@@ -177,8 +189,10 @@ class Runtime(Middleware):
             running.cancel()
         # A chore that can't even roll back, since the database says nothing, ends with its connection.
         await in_passing(_ended(*self._loops, *self._warming), LOOPS_END_WITHIN)
-        for engine in self._engines:
-            await engine.close()
+        if self._editor is not None:
+            await in_passing(self._editor.close())
+        if self._staff is not None:
+            await self._staff.close()
         if self._dispatcher is not None:
             await self._dispatcher.close()
         if self._pool is not None:

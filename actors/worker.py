@@ -15,6 +15,7 @@ from dramatiq.middleware import AsyncIO, MiddlewareError
 from actors.boots import Boots
 from actors.broker import WakingBroker
 from actors.runtime import Runtime
+from actors.staff import slots_of
 from schema.messages import EDIT_ACTOR, EDITS
 from service.connections import NotConnected
 from service.ready_pipe import tell_ready
@@ -79,17 +80,18 @@ def _run_until(settings: Settings, asked_to_stop: socket.socket) -> None:
     broker = make_broker(settings)
     boots = Boots()
     broker.add_middleware(boots)
-    worker = Worker(broker, queues={EDITS}, worker_threads=settings.worker_slots)
+    slots = slots_of(settings)
+    worker = Worker(broker, queues={EDITS}, worker_threads=slots)
     # A message that waits in this process behind a long edit would be invisible to workers that are free.
-    worker.queue_prefetch = settings.worker_slots
+    worker.queue_prefetch = slots
     try:
         worker.start()
     except MiddlewareError as error:
         # The event loop's thread would keep this process alive.
         broker.emit_after("worker_shutdown", worker)
         raise NotConnected(str(error)) from error
-    boots.wait_for(settings.worker_slots + len(worker.consumers))
-    log.info("worker ready", slots=settings.worker_slots)
+    boots.wait_for(slots + len(worker.consumers))
+    log.info("worker ready", slots=slots)
     tell_ready()
     asked_to_stop.recv(1)
     worker.stop(timeout=STOP_WITHIN_MS)

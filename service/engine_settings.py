@@ -1,8 +1,10 @@
 """Which engine makes which edit, and what is set for those that run workflows."""
 
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
-from schema.models.edits import CONFIG_TYPES, DEFAULT_ENGINE, ENGINE_MODES, Mode
+from schema.models.edits import COMFYUI, CONFIG_TYPES, DEFAULT_ENGINE, ENGINE_MODES, RUNNINGHUB, Mode
 from schema.models.engines import (
     OUTPUT,
     REFERENCE,
@@ -40,6 +42,33 @@ def read_workflow_settings(sources: Sources) -> WorkflowSettings:
         nodes={mode: nodes for mode in Mode if (nodes := _nodes(sources, mode))},
         provenance=_provenances(sources),
     )
+
+
+def what_engines_lack(settings: "_HasEngines") -> str | None:
+    """What a worker with these settings lacks to make edits with the engines that they name: a sentence, or None."""
+    given = settings.workflows
+    for mode, names in settings.engines.items():
+        has = {
+            COMFYUI: {"COMFYUI_URL": given.comfyui_urls, f"COMFYUI_WORKFLOW_{mode}": mode in given.comfyui_workflows},
+            RUNNINGHUB: {
+                "RUNNINGHUB_API_KEY": given.runninghub_api_key,
+                f"RUNNINGHUB_WORKFLOW_{mode}": mode in given.runninghub_workflows,
+            },
+        }
+        for name in names:
+            if absent := [variable for variable, there in has.get(name, {}).items() if not there]:
+                return f"{mode} is made by {name} (ENGINE, ENGINE_{mode}), and {' and '.join(absent)} is not set."
+    return None
+
+
+class _HasEngines(Protocol):
+    """What of the settings is asked here."""
+
+    @property
+    def engines(self) -> Mapping[Mode, tuple[str, ...]]: ...
+
+    @property
+    def workflows(self) -> WorkflowSettings: ...
 
 
 def _names(sources: Sources, variable: str) -> tuple[str, ...]:

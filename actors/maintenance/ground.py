@@ -1,6 +1,6 @@
 """What the chores work with, and the rules they go by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from service.database import Pool
 from service.files.storage import Storage
 from service.queue import Queue
 from service.tasks.dispatch import Dispatcher
+from service.tasks.remote_jobs import Stop
 from service.webhooks.secrets import Seal
 
 
@@ -23,7 +24,8 @@ class ChoreRules(Struct, frozen=True):
 class Ground(Struct, frozen=True):
     """Everything a chore may need.
 
-    `shaken` tells whether the database was away within so many seconds; `batch` is how many rows a page has.
+    `shaken` tells whether the database was away within so many seconds; `stops` stop a job of an engine's that runs
+    elsewhere; `batch` is how many rows a page has.
     """
 
     pool: Pool
@@ -33,4 +35,5 @@ class Ground(Struct, frozen=True):
     rules: ChoreRules
     seal: Seal
     shaken: Callable[[float], bool] = lambda _: False
+    stops: Mapping[str, Stop] = {}
     batch: int = 200

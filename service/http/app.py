@@ -116,7 +116,7 @@ def _api(settings: Settings) -> Router:
             FileController,
             EventController,
             mode_picture,
-            modes_route(available_modes(settings.engines)),
+            modes_route(available_modes(settings.engines), settings.engines),
         ],
     )
 

@@ -223,6 +223,23 @@ async def give_back(pool: Pool, claim: Claim, *, now: datetime | None = None) ->
         )
 
 
+async def wait_for_place(
+    pool: Pool, claim: Claim, failure: TaskFailure, *, seconds: float, now: datetime | None = None
+) -> TaskRecord | None:
+    """The engine has no place, or another takes over: back to the line for so many seconds. That costs no attempt."""
+    async with pool.acquire() as connection:
+        return await store.requeue_task(
+            connection,
+            claim.task_id,
+            claim.lease_token,
+            delay=timedelta(seconds=seconds),
+            to_the_head=seconds == 0,
+            attempts_returned=1,
+            reason=RequeueReason(failure.message, failure.code),
+            now=now,
+        )
+
+
 EXHAUSTED = TaskFailure(
     code=FailureCode.ATTEMPTS_EXHAUSTED,
     message="The edit was interrupted several times and was given up. Try another photo, or try again later.",

@@ -1,5 +1,6 @@
 """/modes: what can be asked, and what it costs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -49,6 +50,7 @@ class ModeDescription(Struct, frozen=True):
 
     mode: Mode
     available: bool
+    engines: Annotated[list[str], Meta(description="What makes it, the first before the others.")]
     base_price: int
     prices: list[ModePrice]
     presets: list[str]
@@ -77,13 +79,14 @@ class ModeList(Struct, frozen=True):
 QUALITIES = (Quality.STANDARD, Quality.HIGH, Quality.ULTRA)
 
 
-def describe_modes(available: frozenset[Mode]) -> ModeList:
+def describe_modes(available: frozenset[Mode], engines: Mapping[Mode, Sequence[str]]) -> ModeList:
     """The answer of `GET /modes`, the same for everybody."""
     return ModeList(
         modes=[
             ModeDescription(
                 mode=mode,
                 available=mode in available,
+                engines=list(engines.get(mode, ())) if mode in available else [],
                 base_price=BASE_PRICE[mode],
                 prices=[ModePrice(quality, size, price(mode, quality, size)) for quality in QUALITIES for size in Size],
                 presets=list(PRESETS[mode]),
@@ -121,9 +124,9 @@ def mode_picture(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
     return pictures()[name].answer(request, {"Cache-Control": f"public, max-age={PICTURES_KEPT}"})
 
 
-def modes_route(available: frozenset[Mode]) -> Any:
+def modes_route(available: frozenset[Mode], engines: Mapping[Mode, Sequence[str]]) -> Any:
     """`GET /modes`, which needs no token."""
-    answer = describe_modes(available)
+    answer = describe_modes(available, engines)
 
     @get("/modes", tags=["Modes"], sync_to_thread=False, security=[{}])
     def list_modes() -> ModeList:

@@ -38,6 +38,7 @@ async def test_every_mode_is_described(modes: JSON) -> None:
     }
     presets = {mode["mode"]: mode["presets"] for mode in modes["modes"]}
     assert presets["BACKGROUND_CHANGE"] == list(BACKGROUND_PRESETS)
+    assert [mode["engines"] for mode in modes["modes"]] == [["local"]] * 3
     assert [mode["preset_field"] for mode in modes["modes"]] == ["figure_preset", "background_preset", "target_pose"]
 
 

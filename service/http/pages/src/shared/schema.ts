@@ -803,6 +803,8 @@ export interface components {
             config_schema: {
                 [key: string]: unknown;
             };
+            /** @description What makes it, the first before the others. */
+            engines: string[];
             example: components["schemas"]["ModeExample"] | null;
             mode: components["schemas"]["Mode"];
             /** @description The field of config that takes one of them. */

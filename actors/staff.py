@@ -1,0 +1,64 @@
+"""The engines of a worker, the slots they work in, and the routes between modes and engines: made from the settings."""
+
+from collections.abc import Mapping
+
+import structlog
+from msgspec import Struct
+
+from actors.bench import Slot
+from actors.engines.registry import ENGINES, workflow_engines
+from actors.engines.seam import Engine
+from actors.engines.workflows.desk import Desk
+from actors.engines.workflows.engine import WorkflowEngine
+from actors.routing import RoutedSlot, Routes
+from schema.models.edits import ENGINE_MODES, LOCAL, RUNNINGHUB
+from service.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Staff(Struct, frozen=True):
+    """Who works here. `elsewhere` are the engines whose jobs run elsewhere, by name; `desk` handles their pictures."""
+
+    routes: Routes
+    slots: list[Slot]
+    engines: list[Engine]
+    elsewhere: Mapping[str, WorkflowEngine]
+    desk: Desk
+
+    async def close(self) -> None:
+        """Free everything; edits made here are stopped, jobs elsewhere go on."""
+        for engine in self.engines:
+            await engine.close()
+        await self.desk.close()
+
+
+def slots_of(settings: Settings) -> int:
+    """How many edits a worker may have in hand at a time, here and elsewhere."""
+    here, elsewhere = _kinds(settings)
+    return here * settings.worker_slots + elsewhere * settings.worker_remote_slots
+
+
+def staff_of(settings: Settings) -> Staff:
+    """New engines, not started."""
+    routed = {mode: [name for name in names if mode in ENGINE_MODES[name]] for mode, names in settings.engines.items()}
+    routes = Routes(
+        routed,
+        away_seconds=settings.engine_away_seconds,
+        at_once={RUNNINGHUB: settings.workflows.runninghub_concurrency},
+    )
+    desk = Desk(threads=settings.engine_threads)
+    names = dict.fromkeys(name for set_for in routed.values() for name in set_for)
+    elsewhere = workflow_engines(names, settings.workflows, desk)
+    here, _ = _kinds(settings)
+    local: list[Engine] = [ENGINES[LOCAL](threads=settings.engine_threads) for _ in range(here * settings.worker_slots)]
+    slots: list[Slot] = [RoutedSlot(routes, {LOCAL: engine}) for engine in local]
+    if elsewhere:
+        slots += [RoutedSlot(routes, elsewhere) for _ in range(settings.worker_remote_slots)]
+    return Staff(routes, slots, [*local, *elsewhere.values()], elsewhere, desk)
+
+
+def _kinds(settings: Settings) -> tuple[bool, bool]:
+    """Whether edits are made here, and whether elsewhere."""
+    names = {name for set_for in settings.engines.values() for name in set_for}
+    return LOCAL in names, bool(names - {LOCAL})

@@ -1,0 +1,114 @@
+"""Jobs that engines run elsewhere for tasks: noted before they start, found again, stopped once nobody wants them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from schema.models.engines import RemoteJob
+from service.database import Pool
+from service.tasks.store import Claim
+from service.tasks.store import remote_jobs as store
+from service.tasks.store.remote_jobs import JobForNobody, OpenJob
+
+Stop = Callable[[RemoteJob], Awaitable[bool]]
+"""Stops a job; whether nothing of it runs any more."""
+
+SETTLED_AFTER = 150.0
+"""Seconds after which a job that nobody saw start has arrived or never will."""
+
+TRIES = 40
+"""How often a job is to be stopped, later and later, before it is given up: a quarter of an hour."""
+
+TOLD_AFTER = 3
+"""After so many tries in vain the task's timeline says that something may still run."""
+
+log = structlog.get_logger(__name__)
+
+
+class JobNotes:
+    """What one attempt's engine runs elsewhere, as the table has it."""
+
+    def __init__(self, pool: Pool, claim: Claim) -> None:
+        self._pool = pool
+        self._claim = claim
+        self._job_no: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether something may run."""
+        return self._job_no is not None
+
+    async def left(self, engine: str) -> OpenJob | None:
+        """What an earlier attempt left running with this engine; another engine's is let go of, and will be stopped."""
+        async with self._pool.acquire() as connection:
+            left = await store.open_job(connection, self._claim.task_id)
+            if left is not None and left.engine != engine:
+                await store.drop_job(connection, left.job_no)
+                return None
+        if left is not None:
+            self._job_no = left.job_no
+        return left
+
+    async def begun(self, job: RemoteJob, *, started: bool) -> bool:
+        """Note a job that is about to be started, or was; False when the claim isn't held any more."""
+        async with self._pool.acquire() as connection:
+            if self._job_no is None:
+                self._job_no = await store.begin_job(connection, self._claim.task_id, self._claim.lease_token, job)
+            if self._job_no is not None and started:
+                await store.job_started(connection, self._job_no, job.job_id)
+        return self._job_no is not None
+
+    async def over(self, *, lost: bool = False) -> None:
+        """Nothing of it runs any more, or nobody will ever know."""
+        job_no, self._job_no = self._job_no, None
+        if job_no is not None:
+            async with self._pool.acquire() as connection:
+                await store.job_over(connection, job_no, "lost" if lost else "ended")
+
+
+async def stop_jobs_for_nobody(
+    pool: Pool, stops: Mapping[str, Stop], *, limit: int, task_id: str | None = None
+) -> None:
+    """Stop what runs elsewhere for tasks that have ended; what can't be stopped is told in their timelines.
+
+    `stops` are the engines that this process can speak with, by name.
+    """
+    async with pool.acquire() as connection:
+        jobs = await store.jobs_for_nobody(connection, limit=limit, task_id=task_id)
+        for job in jobs:
+            # Before it is asked: who dies meanwhile doesn't make the others wait.
+            await store.job_asked(connection, job.job_no)
+    for job in jobs:
+        await _stop(pool, stops.get(job.engine), job)
+
+
+async def _stop(pool: Pool, stop: Stop | None, job: JobForNobody) -> None:
+    stopped = stop is not None and job.job_id is not None and await stop(job.job)
+    if stopped and not job.started and job.age < SETTLED_AFTER:
+        return  # It may be on its way: unknown there isn't gone.
+    how, note = None, None
+    if stopped:
+        how, note = "stopped", STOPPED if job.asked >= TOLD_AFTER else None
+    elif job.job_id is None and job.age > SETTLED_AFTER:
+        how, note = "lost", LOST
+    elif job.asked >= TRIES:
+        how, note = "unknown", MAY_RUN
+    elif job.asked >= TOLD_AFTER:
+        note = MAY_RUN
+    async with pool.acquire() as connection:
+        if how is not None:
+            await store.job_over(connection, job.job_no, how)
+            log.info("remote job over", task_id=job.task_id, engine=job.engine, how=how)
+        if note is not None:
+            await store.note_on_task(connection, job.task_id, note.format(engine=job.engine))
+
+
+async def forget_old_jobs(pool: Pool, *, limit: int) -> None:
+    """Forget jobs that were over a week ago."""
+    async with pool.acquire() as connection:
+        await store.forget_jobs(connection, limit=limit)
+
+
+MAY_RUN = "The engine ({engine}) could not be told to stop: the edit may still run there."
+STOPPED = "The engine ({engine}) has stopped it since."
+LOST = "The engine ({engine}) never said whether it took the edit: it may have run there."
