@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from schema.models.edits import COMFYUI, CONFIG_TYPES, DEFAULT_ENGINE, ENGINE_MODES, RUNNINGHUB, Mode
@@ -15,7 +16,7 @@ from schema.models.engines import (
     Provenance,
     WorkflowSettings,
 )
-from service.setting_sources import Sources
+from service.setting_sources import Sources, read_dotenv
 from service.urls.splitting import NotAUrl, split_url
 
 MOST_AT_ONCE = 1000
@@ -28,6 +29,14 @@ def read_engines(sources: Sources) -> dict[Mode, tuple[str, ...]]:
     """For each mode the engines that make it, the first before the others. Raises SettingsError."""
     every = _names(sources, "ENGINE") or (DEFAULT_ENGINE,)
     return {mode: _names(sources, f"ENGINE_{mode}") or every for mode in Mode}
+
+
+def load_workflow_settings(environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> WorkflowSettings:
+    """As `load_settings`, for whoever needs nothing else of them. Raises SettingsError."""
+    sources = [("", environ)]
+    if dotenv is not None:
+        sources.append((f" (in {dotenv})", read_dotenv(dotenv)))
+    return read_workflow_settings(Sources(sources))
 
 
 def read_workflow_settings(sources: Sources) -> WorkflowSettings:

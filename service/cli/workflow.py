@@ -2,13 +2,64 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from schema.models.edits import CONFIG_TYPES, Mode
+from service.cli.editing import Order, config_option, make, mode_type, output_option
+from service.cores import usable_cores
+
+if TYPE_CHECKING:
+    from actors.engines.seam import Engine, EngineError
+    from actors.engines.workflows.driver import Graph
+    from schema.models.engines import WorkflowSettings
+
+mode_option = click.option("--mode", type=mode_type, help="What it is for. Absent: as its titles tell.")
 
 
 @click.group()
 def workflow() -> None:
     """Workflows of ComfyUI and RunningHub: see docs/workflows.md."""
+
+
+@workflow.command()
+@click.argument("workflow", metavar="FILE|ID")
+@mode_option
+def check(workflow: str, mode: str | None) -> None:
+    """Whether FILE, or the workflow ID of RunningHub, can be a mode's workflow. Exit 1 and what to mend if not.
+
+    A FILE is compared with the first server of COMFYUI_URL that answers; RunningHub has the nodes of its workflows.
+    """
+    import asyncio
+
+    from service.cli.workflow_check import checked
+
+    graph, settings = _graph(workflow)
+    chosen = _mode(mode, graph)
+    checking = checked(graph, chosen, settings, compared=Path(workflow).is_file())
+    told, problems = asyncio.run(checking)
+    click.echo(f"{workflow} for {chosen}:")
+    for line in told:
+        click.echo(f"  {line}")
+    for problem in problems:
+        click.echo(f"  wrong: {problem}")
+    if problems:
+        raise click.ClickException(f"{workflow} can't be used as it is")
+
+
+@workflow.command()
+@click.argument("workflow", metavar="FILE|ID")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("reference", type=click.Path(path_type=Path), required=False)
+@output_option
+@mode_option
+@config_option
+def run(workflow: str, source: Path, reference: Path | None, output: Path, mode: str | None, config: str) -> None:
+    """Try FILE on COMFYUI_URL, or the workflow ID on RunningHub: one edit of the photo SOURCE, as a worker makes it."""
+    graph, settings = _graph(workflow)
+    order = Order(_mode(mode, graph), source, reference, config, output)
+    make(order, lambda: _engine(workflow, order.mode, settings), _explained)
 
 
 @workflow.command()
@@ -23,6 +74,86 @@ def settings(file: Path) -> None:
         raise click.ClickException(f"{file} isn't the existing system's configuration: {error}") from None
     for line in lines(translation):
         click.echo(line)
+
+
+def _graph(workflow: str) -> "tuple[Graph, WorkflowSettings]":
+    """The workflow in a file, or with an id; and what is set.
+
+    Raises:
+        click.ClickException: there is none, or it isn't in API format.
+        SettingsError: what is set is wrong.
+    """
+    from actors.engines.workflows.graph import WorkflowError, parse_graph
+    from service.engine_settings import load_workflow_settings
+
+    settings = load_workflow_settings(os.environ)
+    file = Path(workflow)
+    if not file.exists() and workflow.isdecimal():
+        return _of_runninghub(workflow, settings), settings
+    try:
+        return parse_graph(_text(file)), settings
+    except WorkflowError as error:
+        raise click.ClickException(f"{file}: {error}") from None
+
+
+def _of_runninghub(workflow_id: str, settings: "WorkflowSettings") -> "Graph":
+    import asyncio
+
+    from actors.engines.workflows.driver import DriverError
+    from actors.engines.workflows.runninghub import RunningHub
+
+    async def asked() -> "Graph":
+        driver = RunningHub(settings)
+        try:
+            return await driver.workflow(workflow_id)
+        finally:
+            await driver.close()
+
+    try:
+        return asyncio.run(asked())
+    except DriverError as error:
+        raise click.ClickException(f"workflow {workflow_id}: {error.detail or error.message}") from None
+
+
+def _mode(named: str | None, graph: "Graph") -> Mode:
+    """The mode that was named, or that the titles of a workflow's photos tell.
+
+    Raises:
+        click.UsageError: neither does.
+    """
+    from actors.engines.workflows.checking import mode_of
+
+    mode = Mode(named.upper()) if named is not None else mode_of(graph)
+    if mode is None:
+        raise click.UsageError(
+            f"its titles don't tell which mode it is for: give --mode, one of {', '.join(CONFIG_TYPES)}"
+        )
+    return mode
+
+
+def _engine(workflow: str, mode: Mode, settings: "WorkflowSettings") -> "Engine":
+    from msgspec import structs
+
+    from actors.engines.workflows.comfyui.driver import ComfyUI
+    from actors.engines.workflows.desk import Desk
+    from actors.engines.workflows.engine import WorkflowEngine
+    from actors.engines.workflows.runninghub import RunningHub
+
+    desk = Desk(threads=usable_cores())
+    if Path(workflow).is_file():
+        with_file = structs.replace(settings, comfyui_workflows={mode: workflow})
+        return WorkflowEngine(ComfyUI(with_file), with_file, desk)
+    with_id = structs.replace(settings, runninghub_workflows={mode: workflow})
+    return WorkflowEngine(RunningHub(with_id), with_id, desk)
+
+
+def _explained(error: "EngineError") -> str:
+    """For an operator: also what only the log would tell."""
+    from actors.engines.workflows.driver import DriverError
+
+    cause = error.__cause__
+    detail = cause.detail if isinstance(cause, DriverError) else ""
+    return f"{error.message} ({detail})" if detail else error.message
 
 
 def _text(file: Path) -> str:

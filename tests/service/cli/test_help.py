@@ -17,7 +17,7 @@ COMMANDS = [
     "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "legacy export", "user",
     "user create", "user list", "user grant", "user key", "user token", "user show", "user suspend", "user resume",
     "user delete", "edit", "models", "models check", "doctor", "workflow",
-    "workflow settings", "webhook", "webhook listen",
+    "workflow check", "workflow run", "workflow settings", "webhook", "webhook listen",
 ]  # fmt: skip
 
 LOOK = """

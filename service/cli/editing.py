@@ -1,0 +1,144 @@
+"""One edit on local files, without servers of ours: what `darkroom edit` and `darkroom workflow run` share."""
+
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from shutil import copyfileobj
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from schema.models.edits import CONFIG_TYPES, AnyConfig, Mode
+from schema.models.engines import RemoteJob
+from service.cli.group import Interrupted
+from service.destinations import Destination
+
+if TYPE_CHECKING:
+    from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent
+
+_MAX_PIXELS = 40_000_000
+
+mode_type = click.Choice([mode.value for mode in Mode], case_sensitive=False)
+config_option = click.option(
+    "--config", default="{}", metavar="JSON", help="The edit's configuration, as in POST /api/v1/tasks."
+)
+output_option = click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the result goes."
+)
+
+
+class Order:
+    """What is to be edited, judged before anything is started.
+
+    Raises:
+        click.UsageError: the configuration isn't one.
+        click.ClickException: a photo isn't there.
+        CannotWriteError: the result can't go there.
+    """
+
+    def __init__(self, mode: Mode, source: Path, reference: Path | None, config: str, output: Path) -> None:
+        self.mode = mode
+        self.source = source
+        self.reference = reference
+        self.config = _config(mode, config)
+        for path in (source, reference):
+            if path is not None and not path.is_file():
+                raise click.ClickException(f"There is no file {path}")
+        self.output = output
+        self.destination = Destination(output)
+
+
+def make(order: Order, engine: "Callable[[], Engine]", explain: "Callable[[EngineError], str]") -> None:
+    """Make the edit with a new engine, and tell of it on stderr.
+
+    Raises:
+        click.ClickException: it can't be made; with the line that `explain` gives.
+        Interrupted: Ctrl-C.
+    """
+    # What the engine logs is for services; here the one line of the error tells it.
+    logging.getLogger("actors.engines").addHandler(logging.NullHandler())
+    import asyncio
+
+    from actors.engines.seam import EngineError
+
+    began = time.monotonic()
+    try:
+        made, size = asyncio.run(_made(order, engine()))
+    except EngineError as error:
+        raise click.ClickException(explain(error)) from None
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; nothing was written") from None
+    took = time.monotonic() - began
+    click.echo(f"{order.output}: {made.width} x {made.height} pixels, {size:,} bytes, in {took:.1f} s", err=True)
+
+
+def _config(mode: Mode, text: str) -> AnyConfig:
+    """The configuration that `text` spells.
+
+    Raises:
+        click.UsageError: it is no JSON, or not what the mode understands.
+    """
+    try:
+        return msgspec.json.decode(text, type=CONFIG_TYPES[mode])
+    except msgspec.MsgspecError as error:
+        raise click.UsageError(f"--config: {error}") from None
+
+
+async def _made(order: Order, engine: "Engine") -> "tuple[Artifact, int]":
+    """The output, and its size in bytes."""
+    from actors.engines.seam import EditRequest
+
+    left: list[RemoteJob] = []
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as workspace:
+        request = EditRequest(order.mode, order.source, order.reference, order.config, Path(workspace), _MAX_PIXELS)
+        try:
+            async with aclosing(engine.run(request)) as events:
+                made = await _followed(events, left)
+            with made.path.open("rb") as picture, order.destination.writing() as written:
+                copyfileobj(picture, written)
+            return made, made.path.stat().st_size
+        finally:
+            await _stop(engine, left)
+            await engine.close()
+
+
+async def _stop(engine: "Engine", left: list[RemoteJob]) -> None:
+    """Stop what still runs elsewhere: nobody waits for it."""
+    from actors.engines.workflows.engine import WorkflowEngine
+
+    if isinstance(engine, WorkflowEngine):
+        for job in left:
+            await engine.stop(job)
+
+
+async def _followed(events: "AsyncGenerator[EngineEvent]", left: list[RemoteJob]) -> "Artifact":
+    """Tell each event on stderr if somebody watches; returns the output. `left` has what still runs elsewhere."""
+    from actors.engines.seam import Artifact, Finished, JobBegun, JobOver, Progress
+
+    watched = sys.stderr.isatty()
+    made: Artifact | None = None
+    async for event in events:
+        match event:
+            case Progress() if watched:
+                click.echo(f"\r\033[K{event.percent:3d} %  {event.step}", nl=False, err=True)
+            case Artifact(kind="output"):
+                made = event
+            case JobBegun(started=True):
+                left[:] = [event.job]
+            case JobOver():
+                left.clear()
+            case Finished():
+                left.clear()
+                if watched:
+                    click.echo("\r\033[K", nl=False, err=True)
+                for warning in event.metadata["warnings"]:
+                    click.echo(f"Note: {warning}", err=True)
+            case _:
+                pass
+    assert made is not None  # noqa: S101 - an engine that finishes has made its output
+    return made

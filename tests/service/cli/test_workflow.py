@@ -1,0 +1,115 @@
+"""`darkroom workflow`, as processes of their own, against servers that speak RunningHub's and ComfyUI's protocols."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from actors.engines.workflows.checking import broken_links, lacking, mode_of
+from schema.models.edits import Mode
+from service.settings import Settings
+from tests.actors.engines.scenes import ASTRONAUT, CHINA, loaded
+from tests.actors.engines.workflows.workflows import SAMPLES, sample
+from tests.fakes.runninghub import KEY, FakeRunningHub, running_hub
+from tests.running import run_command
+
+WORKFLOW_ID = "1996478152513830914"
+
+
+@pytest.fixture(scope="module")
+def hub() -> Generator[FakeRunningHub]:
+    with running_hub({WORKFLOW_ID: sample("background_change")}) as running:
+        running.looks_running = 0
+        yield running
+
+
+def darkroom(*arguments: str | Path, hub: FakeRunningHub | None = None) -> "CompletedProcess[str]":
+    nothing = Settings(database_url="", redis_url="", storage_url="")
+    extra = {} if hub is None else {"RUNNINGHUB_URL": hub.base_url, "RUNNINGHUB_API_KEY": KEY}
+    return run_command("workflow", *map(str, arguments), settings=nothing, extra=extra)
+
+
+def test_a_workflow_is_tried_and_its_picture_is_one_of_ours(hub: FakeRunningHub, tmp_path: Path) -> None:
+    output = tmp_path / "made.jpg"
+    done = darkroom("run", WORKFLOW_ID, ASTRONAUT, CHINA, "-o", output, "--config", '{"edge_blur": 3}', hub=hub)
+    assert done.returncode == 0, done.stderr
+    assert "edge_blur has no effect" in done.stderr
+    assert loaded(output).size == (512, 512)
+    assert b"trainedAlgorithmicMedia" in output.read_bytes()
+    (task,) = hub.tasks.values()
+    assert set(task.inputs) == {"1", "2"}
+    assert KEY not in done.stderr + done.stdout
+
+
+def test_a_workflow_that_fails_tells_an_operator_why(hub: FakeRunningHub, tmp_path: Path) -> None:
+    hub.failing = {"node_name": "KSampler", "exception_message": "too dark", "traceback": "in sampling"}
+    try:
+        done = darkroom("run", WORKFLOW_ID, ASTRONAUT, CHINA, "-o", tmp_path / "made.jpg", hub=hub)
+    finally:
+        hub.failing = None
+    assert done.returncode == 1
+    assert "KSampler: too dark" in done.stderr
+    assert "in sampling" in done.stderr
+    assert not (tmp_path / "made.jpg").exists()
+
+
+def test_a_workflow_of_runninghub_is_checked_by_its_titles(hub: FakeRunningHub) -> None:
+    done = darkroom("check", WORKFLOW_ID, hub=hub)
+    assert (done.returncode, done.stderr) == (0, "")
+    for part in (
+        "BACKGROUND_CHANGE",
+        "source      node 1 (input:model_image:1), image",
+        "result      node 6",
+        "edge_blur",
+    ):
+        assert part in done.stdout
+    unknown = darkroom("check", "42", hub=hub)
+    assert unknown.returncode == 1
+    assert "380 WORKFLOW_NOT_EXISTS" in unknown.stderr
+
+
+def test_a_file_in_the_editor_s_format_is_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps({"nodes": [{"id": 1, "type": "LoadImage", "title": "input:raw_image:1"}], "links": []}))
+    done = darkroom("check", file)
+    assert done.returncode == 1
+    assert "Export (API)" in done.stderr
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_samples_are_whole_and_tell_their_mode(mode: Mode) -> None:
+    graph = sample(mode.lower())
+    assert mode_of(graph) is mode
+    assert list(broken_links(graph)) == []
+    assert (SAMPLES / f"{mode.lower()}.json").is_file()
+
+
+def test_what_a_server_lacks_is_named() -> None:
+    graph: dict[str, dict[str, Any]] = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "gone.png"}},
+        "2": {"class_type": "Checkpoint", "inputs": {"name": "mine.safetensors"}, "_meta": {"title": "The model"}},
+        "3": {"class_type": "Sampler", "inputs": {"model": ["2", 3], "how": "odd", "photo": ["9", 0]}},
+        "4": {"class_type": "Rare", "inputs": {}},
+    }
+    known: dict[str, Any] = {
+        "LoadImage": {"input": {"required": {"image": [["a.png"], {}]}}, "output": ["IMAGE"]},
+        "Checkpoint": {"input": {"required": {"name": [["a.safetensors"]]}}, "output": ["MODEL"]},
+        "Sampler": {
+            "input": {
+                "required": {"model": ["MODEL"], "seed": ["INT", {}]},
+                "optional": {"how": ["COMBO", {"options": ["even"]}]},
+            },
+            "output": ["IMAGE"],
+        },
+    }
+    assert list(broken_links(graph)) == ["Node 3 (Sampler): photo comes from node 9, which isn't there"]
+    assert list(lacking(graph, known)) == [
+        "Node 2 (The model): the server has no name 'mine.safetensors'; it has a.safetensors",
+        "Node 3 (Sampler): seed is missing",
+        "Node 3 (Sampler): the server has no how 'odd'; it has even",
+        "Node 3 (Sampler): model comes from an output that node 2 doesn't have",
+        "Node 4 (Rare): the server has no Rare; install the nodes it belongs to",
+    ]
