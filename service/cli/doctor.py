@@ -19,20 +19,22 @@ MARKS = {Health.OK: ("ok     ", "green"), Health.WRONG: ("wrong  ", "red"), Heal
 @click.option("--json", "as_json", is_flag=True, help="For programs: {healthy, findings: [...]}.")
 @data_dir_option
 def doctor(as_json: bool, data_dir: Path | None) -> None:
-    """Check database, API, workers, tasks, ledger, models, storage and Redis. Exit 1 if anything is wrong."""
+    """Check database, API, workers, tasks, ledger, models, storage, Redis and engines. Exit 1 if anything is wrong."""
     import asyncio
 
     from actors.engines.local.models import missing_model
+    from service.cli.doctor_engines import engines
     from service.health.diagnosis import examine
 
     settings = settings_for(data_dir)
 
     async def visit() -> list[Finding]:
         findings: list[Finding] = []
-        async for finding in examine(settings, missing_model() or _unusable(settings)):
-            findings.append(finding)
-            if not as_json:
-                _show(finding)
+        for part in (examine(settings, missing_model() or _unusable(settings)), engines(settings)):
+            async for finding in part:
+                findings.append(finding)
+                if not as_json:
+                    _show(finding)
         return findings
 
     findings = asyncio.run(visit())

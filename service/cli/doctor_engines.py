@@ -1,0 +1,47 @@
+"""What the doctor tells of engines elsewhere: each server, its version, its queue, and what is left of its money."""
+
+from collections.abc import AsyncGenerator
+
+from actors.engines.workflows.comfyui.driver import ComfyUI
+from actors.engines.workflows.driver import Driver, ServerState
+from actors.engines.workflows.runninghub import RunningHub
+from schema.models.edits import COMFYUI, RUNNINGHUB
+from service.engine_settings import what_engines_lack
+from service.health.findings import Finding, ok, wrong
+from service.settings import Settings
+
+REMEDIES = {
+    COMFYUI: "Is it running, and does COMFYUI_URL name it? Edits go on once it answers.",
+    RUNNINGHUB: "Look at the account and its key there, and at RUNNINGHUB_URL and RUNNINGHUB_API_KEY here.",
+}
+
+
+async def engines(settings: Settings) -> AsyncGenerator[Finding]:
+    """Every server of the engines that are set for some mode."""
+    used = {name for names in settings.engines.values() for name in names}
+    drivers: list[Driver] = []
+    if COMFYUI in used:
+        drivers.append(ComfyUI(settings.workflows))
+    if RUNNINGHUB in used:
+        drivers.append(RunningHub(settings.workflows))
+    if lacking := what_engines_lack(settings):
+        yield wrong("engines", lacking, "Set it, or another engine: docs/workflows.md tells how to bring a workflow.")
+    for driver in drivers:
+        try:
+            for state in await driver.states():
+                yield _finding(driver.name, state)
+        finally:
+            await driver.close()
+
+
+def _finding(engine: str, state: ServerState) -> Finding:
+    counts = ((state.running, "running"), (state.waiting, "waiting"))
+    parts = [
+        *([f"version {state.version}"] if state.version else []),
+        *(f"{count} {word}" for count, word in counts if count is not None),
+        *([f"{state.money} left"] if state.money else []),
+    ]
+    about = ", ".join(parts)
+    if state.trouble is None:
+        return ok(f"{engine} {state.name}", about or "answers")
+    return wrong(f"{engine} {state.name}", state.trouble + (f" ({about})" if about else ""), REMEDIES[engine])
