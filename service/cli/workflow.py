@@ -1,6 +1,7 @@
 """`darkroom workflow`: workflows of ComfyUI and RunningHub; docs/workflows.md tells how to bring one."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from actors.engines.seam import Engine, EngineError
     from actors.engines.workflows.driver import Graph
     from schema.models.engines import WorkflowSettings
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""As RUNNINGHUB_WORKFLOW_... takes it."""
 
 mode_option = click.option("--mode", type=mode_type, help="What it is for. Absent: as its titles tell.")
 
@@ -88,7 +92,7 @@ def _graph(workflow: str) -> "tuple[Graph, WorkflowSettings]":
 
     settings = load_workflow_settings(os.environ)
     file = Path(workflow)
-    if not file.exists() and workflow.isdecimal():
+    if not file.exists() and ID.fullmatch(workflow):
         return _of_runninghub(workflow, settings), settings
     try:
         return parse_graph(_text(file)), settings

@@ -24,7 +24,7 @@ from actors.engines.workflows.driver import (
     Waiting,
 )
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError, HubOutput, NodeField, RunningHubApi
-from actors.engines.workflows.runninghub_errors import away, failure_of, refused, wrong_nodes
+from actors.engines.workflows.runninghub_errors import PLACES, away, failure_of, refused, wrong_nodes
 from actors.engines.workflows.runninghub_results import Results
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
@@ -33,7 +33,11 @@ from schema.models.problems import FailureCode
 RUNNINGHUB: Final = "runninghub"
 
 KEPT_SECONDS = 300.0
-"""A workflow that was asked for is believed that long: whoever changes it there sees the change soon enough."""
+"""A workflow that was asked for is believed that long: whoever changes it there sees the change soon enough. A photo
+is believed to be there as long: a task that waits for a place doesn't send it each time it asks for one."""
+
+MOST_SENT = 256
+"""Photos of which the names there are kept."""
 
 _RUNNING, _QUEUED, _FAILED = 804, 813, 805
 _UNKNOWN_TASK = (423, 807)
@@ -45,7 +49,7 @@ class RunningHub:
 
     name = RUNNINGHUB
     look_every = 3.0
-    settles_within = 120.0
+    settles_within = 60.0
 
     def __init__(self, settings: WorkflowSettings) -> None:
         self._workflows = settings.runninghub_workflows
@@ -54,6 +58,8 @@ class RunningHub:
         self._opened: RunningHubApi | None = None
         self._results = Results(self._url)
         self._graphs: dict[str, tuple[float, Graph]] = {}
+        self._sent: dict[bytes, tuple[float, str]] = {}
+        """By a photo's SHA-256: when it was sent, and its name there."""
 
     async def graph(self, mode: Mode) -> Graph:
         """The mode's workflow as RunningHub has it, with the titles of its nodes."""
@@ -80,12 +86,21 @@ class RunningHub:
 
     async def upload(self, job: RemoteJob, photo: Path, name: str) -> str:  # noqa: ARG002 - there is one place for all
         """Put a photo there; the name that RunningHub gave it."""
+        content = await asyncio.to_thread(photo.read_bytes)
+        digest = sha256(content).digest()
+        sent = self._sent.get(digest)
+        if sent is not None and time.monotonic() - sent[0] < KEPT_SECONDS:
+            return sent[1]
         try:
-            return await self._api.upload(photo, _TYPES[Path(name).suffix])
+            named = await self._api.upload(content, _TYPES[Path(name).suffix])
         except HubError as error:
             raise refused(error) from error
         except HubAwayError as error:
             raise away(error) from error
+        self._sent[digest] = time.monotonic(), named
+        if len(self._sent) > MOST_SENT:
+            del self._sent[next(iter(self._sent))]
+        return named
 
     async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
         """Create a task there, which costs from then on."""
@@ -94,13 +109,14 @@ class RunningHub:
         try:
             created = await self._api.create(workflow_id, fields)
         except HubError as error:
-            self._graphs.pop(workflow_id, None)
+            self._forget(workflow_id, error)
             raise refused(error) from error
         except HubAwayError as error:
             raise away(error, lost=error.sent) from error
         made = RemoteJob(job.engine, job.place, created.task_id)
         if (wrong := wrong_nodes(created.prompt_tips, graph)) is not None:
             self._graphs.pop(workflow_id, None)
+            self._sent.clear()
             await self.cancel(made)
             raise wrong
         return made
@@ -157,6 +173,12 @@ class RunningHub:
         await self._results.close()
         if self._opened is not None:
             await self._opened.close()
+
+    def _forget(self, workflow_id: str, error: HubError) -> None:
+        """After a refusal that isn't about places, what is kept may be wrong."""
+        if error.code not in PLACES:
+            self._graphs.pop(workflow_id, None)
+            self._sent.clear()
 
     @property
     def _api(self) -> RunningHubApi:

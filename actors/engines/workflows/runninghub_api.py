@@ -5,7 +5,6 @@ It answers HTTP 200 whatever happened; `code` 0 is success. The key travels in e
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -133,9 +132,8 @@ class RunningHubApi:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def upload(self, photo: Path, content_type: str) -> str:
+    async def upload(self, content: bytes, content_type: str) -> str:
         """Send a photo; the name under which a LoadImage node finds it."""
-        content = await asyncio.to_thread(photo.read_bytes)
         name = f"photo.{content_type.partition('/')[2]}"
         request = self._http.build_request(
             "POST",

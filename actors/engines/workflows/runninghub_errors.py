@@ -46,6 +46,10 @@ CODES: Final[Mapping[int, tuple[Fate, FailureCode, str]]] = {
 """By RunningHub's code: what follows, our code, and what the person is told. 416 and 812 are money that is gone."""
 
 
+PLACES: Final = frozenset(code for code, (fate, *_) in CODES.items() if fate is Fate.WAIT)
+"""Codes that say that there is no place now."""
+
+
 def refused(error: HubError) -> DriverError:
     """What a refusal means; a code that nobody wrote down may pass."""
     fate, code, message = CODES.get(error.code, (Fate.TRANSIENT, _RESPONSE, LATER))

@@ -121,6 +121,17 @@ async def test_each_code_of_a_create_means_something(
     assert str(rh_code) in refused.value.detail
 
 
+async def test_a_photo_is_sent_once_while_its_task_waits_for_a_place(hub: FakeRunningHub, driver: RunningHub) -> None:
+    for code, sent in ((421, 1), (421, 1), (803, 1), (0, 2)):
+        hub.plant(CREATE, Fault(code))
+        if code:
+            with pytest.raises(DriverError):
+                await started(driver)
+        else:
+            await started(driver)
+        assert len(hub.called(UPLOAD)) == sent
+
+
 @pytest.mark.parametrize(
     ("rh_code", "fate"), [(808, Fate.TRANSIENT), (809, Fate.FINAL), (802, Fate.REFUSED), (421, Fate.WAIT)]
 )
