@@ -1,16 +1,22 @@
 """The pages as they are served, and that what is committed is what their source makes."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
+from actors.engines.local.background.edit import PLAN as BACKGROUND
+from actors.engines.local.head.edit import PLAN as HEAD
+from actors.engines.local.posing.edit import PLAN as POSE
+from schema.models.accounts import EntryKind
+from schema.models.edits import CONFIG_TYPES, PRESETS, Mode
+from schema.models.problems import FailureCode, ProblemCode
+from schema.models.tasks import TaskStatus
 from service.http.pages.serving import BUILT, PAGES
+from tests.npm import SOURCE, npm
 
-SOURCE = BUILT.parent
 WEIGHT = 100_000
 """Bytes that everything may take, compressed."""
 
@@ -60,31 +66,35 @@ async def test_the_pages_are_light(anonymous: httpx.AsyncClient) -> None:
     assert weight <= WEIGHT
 
 
-@pytest.fixture(scope="module")
-def npm() -> str:
-    """npm, with what the pages are built with."""
-    found = shutil.which("npm")
-    if found is None:
-        pytest.skip("the Debian package npm is missing")
-    if not (SOURCE / "node_modules/.package-lock.json").exists():
-        subprocess.run([found, "ci", "--silent"], cwd=SOURCE, check=True)
-    return found
-
-
-def test_the_committed_build_is_what_its_source_makes(npm: str, tmp_path: Path) -> None:
+def test_the_committed_build_is_what_its_source_makes(tmp_path: Path) -> None:
     subprocess.run(
-        [npm, "run", "--silent", "build", "--", "--outDir", tmp_path, "--logLevel", "warn"], cwd=SOURCE, check=True
+        [npm(), "run", "--silent", "build", "--", "--outDir", tmp_path, "--logLevel", "warn"], cwd=SOURCE, check=True
     )
     assert contents(tmp_path) == contents(BUILT), "stale: `make pages`"
 
 
-async def test_the_committed_types_are_the_documents(npm: str, anonymous: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_the_committed_types_are_the_documents(anonymous: httpx.AsyncClient, tmp_path: Path) -> None:
     made = tmp_path / "schema.ts"
     document = (await anonymous.get("/openapi.json")).content
-    types = [npm, "run", "--silent", "types", "--", made]
+    types = [npm(), "run", "--silent", "types", "--", made]
     subprocess.run(types, cwd=SOURCE, input=document, check=True)  # noqa: ASYNC221 - nothing else runs here
     assert made.read_text() == (SOURCE / "src/shared/schema.ts").read_text(), "stale: `make pages`"
 
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_every_code_step_and_choice_has_its_chinese() -> None:
+    """The API speaks English, and nothing but this tells the page of a new word of its."""
+    chinese = (SOURCE / "src/user/words/zh.ts").read_text()
+    named = set(re.findall(r'^ *"?([\w ]+?)"?:', chinese, re.MULTILINE)) | set(re.findall(r"[{,] (\w+):", chinese))
+    steps = {step for plan in (BACKGROUND, HEAD, POSE) for step in plan}
+    choices = {name for presets in PRESETS.values() for name in presets} | {*Mode, *TaskStatus, *EntryKind}
+    options = {
+        name
+        for kind in CONFIG_TYPES.values()
+        for name in kind.__struct_fields__
+        if not re.search(r"image|reference|preset|target|type", name)
+    }
+    assert {*steps, *choices, *options, *ProblemCode, *FailureCode} - named == set()

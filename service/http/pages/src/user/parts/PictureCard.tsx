@@ -14,18 +14,17 @@ export function PictureCard({ task }: { task: Picture }) {
   const when = moment(task.created_at);
   return (
     <li class="card" data-status={task.status}>
-      <button
-        type="button"
-        aria-label={words().pictures.open(mode, status, when)}
-        onClick={() => (opened.value = task.task_id)}
-      >
+      <button type="button" onClick={() => (opened.value = task.task_id)}>
         <span class="frame">
           {url !== null && <Shown url={local(url)} taskId={task.task_id} alt="" lazy />}
           {!ended(task) && <Working task={task} />}
         </span>
         <span class="under small">
           <span>{mode}</span>
-          <span class="soft">{task.status === "done" ? when : status}</span>
+          <span class="soft">
+            {task.status === "done" ? when : status}
+            {task.status === "done" && <span class="unseen">{status}</span>}
+          </span>
         </span>
         {task.status === "failed" && task.error !== null && <span class="why small soft">{failure(task.error)}</span>}
       </button>

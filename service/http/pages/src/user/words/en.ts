@@ -116,7 +116,6 @@ export const en = {
     loading: "Loading…",
     filterStatus: "Filter by status",
     filterMode: "Filter by edit",
-    open: (mode: string, status: string, when: string) => `${mode}, ${status}, ${when}: open`,
   },
   statuses: {
     pending: "Waiting",

@@ -114,7 +114,6 @@ export const zh: Words = {
     loading: "正在加载…",
     filterStatus: "按状态筛选",
     filterMode: "按类型筛选",
-    open: (mode, status, when) => `${mode}，${status}，${when}：打开`,
   },
   statuses: { pending: "排队中", processing: "制作中", done: "完成", failed: "未通过", cancelled: "已取消" },
   place: (position) => (position <= 1 ? "下一个就是" : `前面还有 ${position - 1} 个`),

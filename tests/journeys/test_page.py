@@ -1,0 +1,306 @@
+"""The page for users, in Chromium: what a person does there from the sign-in to the picture, and what may go wrong."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, Route, expect
+
+from actors.engines.seam import EngineError, Progress
+from schema.models.edits import Mode
+from schema.models.problems import FailureCode
+from service.embedded.servers import EmbeddedServers
+from tests.journeys.browsing import needs_chromium
+from tests.journeys.darkroom_page import PHOTOS, RESULTS, Darkroom, Gate, add_photos, darkroom, made, make
+from tests.npm import MODULES, npm
+
+pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
+
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+"""Where pictures of the page go, for the documents: `SCREENSHOTS=docs/page make test T=tests/journeys/test_page.py`."""
+
+HAIR = Progress(70, "Cutting out the hair")
+NOBODY = EngineError(FailureCode.NO_PERSON_DETECTED, "Nobody was found in the photo. Send one that shows a person.")
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+PORTRAIT = PHOTOS[Mode.BACKGROUND_CHANGE]
+AXE = MODULES / "axe-core/axe.min.js"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(
+    servers: EmbeddedServers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Darkroom]:
+    async with darkroom(servers, template, tmp_path_factory.mktemp("page")) as running:
+        yield running
+
+
+async def shoot(page: Page, name: str) -> None:
+    """A picture for the documents, if they are asked for."""
+    if SCREENSHOTS is not None:
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+
+
+def card(page: Page, status: str) -> Any:
+    return page.locator(f".card[data-status={status}]").first
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_photo_becomes_a_picture(house: Darkroom, mode: Mode) -> None:
+    """Three clicks: the edit, the photo, the button; then before and after, and the picture itself."""
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await page.locator(f".mode:has(input[value={mode}])").click()
+        await add_photos(page, PHOTOS[mode])
+        price = int((await page.locator("#price strong").inner_text()).split()[0])
+        await make(page)
+        await expect(page.locator(".top .button").first).to_have_text(f"{10_000 - price:,} credits")
+        gate = Gate()
+        finish = await house.working(visitor, gate, HAIR, gate, *made())
+        await expect(page.locator(".working")).to_contain_text("Cutting out the hair")
+        assert await page.locator(".working progress").get_attribute("value") == "70"
+        await shoot(page, f"working-{mode.lower()}")
+        await finish()
+        await card(page, "done").locator("button").click()
+        await expect(page.locator(".stage img[data-there=true]")).to_have_count(2)
+        line = page.locator(".line")
+        before = await line.get_attribute("style")
+        await page.locator(".stage input").focus()
+        await page.keyboard.press("ArrowRight")
+        assert await line.get_attribute("style") != before
+        box = await page.locator(".stage").bounding_box()
+        assert box is not None
+        await page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 3)
+        assert await page.locator(".stage input").input_value() == "25"
+        await shoot(page, f"result-{mode.lower()}")
+        await page.get_by_label("Zoom in").click()
+        zoomed = await page.locator(".stage").bounding_box()
+        assert zoomed is not None
+        assert zoomed["width"] == pytest.approx(2 * box["width"], rel=0.01)
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Download").click()
+        assert (await (await download.value).path()).read_bytes() == RESULTS[mode]
+
+
+async def test_a_refused_photo_says_why_and_gives_the_credits_back(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, NOBODY)
+        await card(page, "failed").locator("button").click()
+        viewer = page.locator("dialog.viewer")
+        await expect(viewer.locator("img[data-there=true]")).to_be_visible()
+        await expect(viewer).to_contain_text(NOBODY.message)
+        await expect(viewer).to_contain_text("credits are back")
+        await expect(viewer).to_contain_text("Best: one person")
+        await expect(page.locator(".top .button").first).to_have_text("10,000 credits")
+        await viewer.get_by_role("button", name="Try again").click()
+        await expect(viewer).to_contain_text("Waiting")
+        await house.work(visitor, *made())
+        await expect(viewer.locator(".stage")).to_be_visible()
+
+
+async def test_what_waits_is_there_after_a_reload_and_can_be_cancelled(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await page.locator(".looks label", has_text="Sunset").click()
+        await add_photos(page, PORTRAIT)
+        await page.reload()
+        # The photo was sent: it is in the form still, and so is the look.
+        await expect(page.locator(".photo")).to_have_count(1)
+        await expect(page.locator(".looks label", has_text="Sunset").locator("input")).to_be_checked()
+        await make(page)
+        await page.reload()
+        await card(page, "pending").locator("button").click()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(card(page, "cancelled")).to_be_attached()
+        await expect(page.locator("dialog.viewer")).to_contain_text("credits are back")
+        await page.get_by_role("button", name="Delete").click()
+        await page.get_by_role("button", name="Delete for good?").click()
+        await expect(page.locator(".card")).to_have_count(0)
+
+
+async def test_who_is_signed_out_meanwhile_signs_in_again_and_goes_on(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await visitor.context.clear_cookies()
+        await page.locator(".press button").click()
+        dialog = page.locator("dialog.small-dialog")
+        await dialog.locator("input").fill("dk_wrong")
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_contain_text("isn't valid")
+        await dialog.locator("input").fill(visitor.api_key)
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_have_count(0)
+        await make(page)
+        await house.work(visitor, *made())
+        await expect(card(page, "done")).to_be_visible()
+
+
+async def test_a_slow_and_broken_network_is_waited_for_without_a_jump(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, *made())
+        await expect(card(page, "done")).to_be_visible()
+        failed: list[str] = []
+
+        async def hinder(route: Route) -> None:
+            if not failed and "/modes" in route.request.url:
+                failed.append(route.request.url)
+                await route.abort()
+                return
+            await asyncio.sleep(0.2)
+            await route.continue_()
+
+        await page.route("**/api/v1/**", hinder)
+        await page.add_init_script(SHIFTS)
+        await page.reload()
+        await expect(page.locator(".trouble")).to_contain_text("can't be reached")
+        await expect(page.locator(".frame img[data-there=true]")).to_be_visible()
+        await expect(page.locator(".trouble")).to_have_count(0)
+        assert await page.evaluate("shifts.filter((shift) => shift.from === 'IMG')") == []
+        await page.unroute_all(behavior="ignoreErrors")
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries())
+    for (const source of entry.sources) shifts.push({ from: source.node?.nodeName, value: entry.value });
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+async def test_several_photos_at_once(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await add_photos(page, *PHOTOS.values())
+        assert (await page.locator("#price strong").inner_text()) == "108 credits"
+        await page.get_by_role("button", name="Make 3 pictures").click()
+        await expect(page.locator(".card")).to_have_count(3)
+        await house.work(visitor, *made())
+        await expect(page.locator(".card[data-status=done]")).to_have_count(3)
+        await page.get_by_label("Filter by status").select_option("failed")
+        await expect(page.locator(".card")).to_have_count(0)
+        await page.get_by_label("Filter by status").select_option("done")
+        await expect(page.locator(".frame img[data-there=true]")).to_have_count(3)
+        await shoot(page, "gallery")
+        await card(page, "done").locator("button").click()
+        await page.get_by_role("button", name="Use again").click()
+        await expect(page.locator(".photo")).to_have_count(1)
+        await page.locator(".top .button").first.click()
+        await expect(page.locator(".ledger li")).to_have_count(4)
+
+
+async def test_on_a_phone_nothing_is_wider_than_the_screen(house: Darkroom) -> None:
+    async with house.visitor(**PHONE, color_scheme="dark") as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        assert await wider(page) == 0
+        await shoot(page, "phone")
+        await page.locator(".press button").tap()
+        await expect(page.locator(".card")).to_have_count(1)
+        await house.work(visitor, *made())
+        await card(page, "done").locator("button").tap()
+        await expect(page.locator(".stage")).to_be_visible()
+        assert await wider(page) == 0
+        await shoot(page, "phone-result")
+
+
+async def wider(page: Page) -> int:
+    """Pixels by which the page could be scrolled sideways."""
+    return await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+async def test_a_keyboard_is_enough(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await focus(page, ".mode input:checked")
+        await page.keyboard.press("ArrowLeft")
+        await expect(page.locator(".mode input[value=HEAD_SWAP]")).to_be_checked()
+        await focus(page, ".photos input[multiple]")
+        async with page.expect_file_chooser() as chooser:
+            await page.keyboard.press("Enter")
+        photo: Any = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": PHOTOS[Mode.HEAD_SWAP]}
+        await (await chooser.value).set_files([photo])
+        await focus(page, ".looks input:checked")
+        await page.keyboard.press("ArrowRight")
+        await expect(page.locator(".press button")).to_be_enabled()
+        await focus(page, ".press button")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".card")).to_have_count(1)
+        await house.work(visitor, *made())
+        await focus(page, ".card button")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("dialog .stage")).to_be_visible()
+        await focus(page, ".stage input")
+        await page.keyboard.press("End")
+        assert await page.locator(".stage input").input_value() == "100"
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog")).to_have_count(0)
+        await expect(page.locator(".card button")).to_be_focused()
+
+
+async def focus(page: Page, selector: str) -> None:
+    """By the tabulator alone."""
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("(selector) => document.activeElement?.matches(selector)", selector):
+            return
+    raise AssertionError(f"the tabulator doesn't lead to {selector}")
+
+
+async def test_chinese_is_spoken_too(house: Darkroom) -> None:
+    async with house.visitor(locale="zh-CN") as visitor:
+        page = visitor.page
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("想改变什么")
+        assert await page.evaluate("document.documentElement.lang") == "zh-CN"
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, NOBODY)
+        await expect(card(page, "failed")).to_contain_text("没有找到人物")
+        await page.get_by_role("button", name="English").click()
+        await expect(card(page, "failed")).to_contain_text(NOBODY.message)
+        await page.reload()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("What should change?")
+
+
+async def test_screen_readers_find_their_way(house: Darkroom) -> None:
+    """By axe: the sign-in, the form and the gallery, a result and a refusal, by day and by night."""
+    npm()
+    for scheme in ("light", "dark"):
+        async with house.visitor(signed_in=False, color_scheme=scheme) as visitor:
+            page = visitor.page
+            await expect(page.locator("#key")).to_be_visible()
+            assert await violations(page) == []
+            await page.locator("#key").fill(visitor.api_key)
+            await page.keyboard.press("Enter")
+            await add_photos(page, PORTRAIT)
+            await page.locator("summary").click()
+            await make(page)
+            await house.work(visitor, NOBODY if scheme == "dark" else HAIR, *made())
+            end = card(page, "failed" if scheme == "dark" else "done")
+            await expect(end).to_be_visible()
+            assert await violations(page) == []
+            await end.locator("button").click()
+            await expect(page.locator("dialog img[data-there=true]").first).to_be_visible()
+            assert await violations(page) == []
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds serious or critical, with the element."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text())
+    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
