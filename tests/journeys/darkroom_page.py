@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from PIL import Image
@@ -49,17 +49,19 @@ PHOTOS = {mode: example(mode, BEFORE) for mode in Mode}
 RESULTS = {mode: example(mode, AFTER) for mode in Mode}
 
 
-async def _drawn(request: EditRequest, kind: Any) -> Artifact:
-    path = request.workspace / f"{kind}.jpg"
-    path.write_bytes(RESULTS[request.mode])
-    return Artifact(kind, path, "image/jpeg", *SIZE)
+def _drawing(kind: Literal["output", "thumbnail"]) -> Step:
+    async def draw(request: EditRequest) -> Artifact:
+        path = request.workspace / f"{kind}.jpg"
+        path.write_bytes(RESULTS[request.mode])
+        return Artifact(kind, path, "image/jpeg", *SIZE)
+
+    return draw
 
 
 def made() -> tuple[Step, ...]:
     """The end of a script that works."""
-    pictures = [lambda request, kind=kind: _drawn(request, kind) for kind in ("output", "thumbnail")]
-    metadata = {"width": SIZE[0], "height": SIZE[1], "format": "JPEG", "engine": "fake", "warnings": []}
-    return (*pictures, Finished(metadata))
+    metadata: dict[str, Any] = {"width": SIZE[0], "height": SIZE[1], "format": "JPEG", "engine": "fake", "warnings": []}
+    return _drawing("output"), _drawing("thumbnail"), Finished(metadata)
 
 
 class Gate:

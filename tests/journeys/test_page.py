@@ -25,7 +25,12 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 HAIR = Progress(70, "Cutting out the hair")
 NOBODY = EngineError(FailureCode.NO_PERSON_DETECTED, "Nobody was found in the photo. Send one that shows a person.")
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
 PORTRAIT = PHOTOS[Mode.BACKGROUND_CHANGE]
 AXE = MODULES / "axe-core/axe.min.js"
 
