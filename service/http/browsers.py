@@ -19,6 +19,9 @@ from service.refusals import Refused
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 COOKIE = "darkroom"
+HOST_COOKIE = f"__Host-{COOKIE}"
+"""The name over https: no page of another subdomain, or that came without TLS, can have set it."""
+
 OWN_PAGE = "same-origin"
 
 
@@ -30,7 +33,10 @@ class Browsers:
 
     def session_of(self, connection: AnyConnection) -> str | None:
         """The token in the cookie, or None."""
-        return connection.cookies.get(self._name(connection)) or None
+        over_https = connection.cookies.get(HOST_COOKIE)
+        if over_https or self._is_secure(connection):
+            return over_https or None
+        return connection.cookies.get(_plain_name(connection)) or None
 
     def cookie(self, connection: AnyConnection, token: str, ends_at: datetime) -> Cookie:
         """What has the browser keep the session, to its end; the server knows when it is over before."""
@@ -38,7 +44,7 @@ class Browsers:
 
     def no_cookie(self, connection: AnyConnection) -> Cookie:
         """What has it forget the session."""
-        return self._cookie(connection, "", 0)
+        return self._cookie(connection, "", 0, was_secure=HOST_COOKIE in connection.cookies)
 
     def insist_on_own_page(self, connection: AnyConnection) -> None:
         """Refuse a write with a cookie that doesn't come from a page of ours. Raises Refused: FORBIDDEN."""
@@ -59,29 +65,29 @@ class Browsers:
         own = {connection.headers.get("host", ""), self._public.netloc if self._public else ""}
         return bool(separator and host) and host in own
 
-    def _cookie(self, connection: AnyConnection, value: str, max_age: int) -> Cookie:
+    def _cookie(self, connection: AnyConnection, value: str, max_age: int, *, was_secure: bool = False) -> Cookie:
+        secure = was_secure or self._is_secure(connection)
         return Cookie(
-            self._name(connection),
+            HOST_COOKIE if secure else _plain_name(connection),
             "/",
             value,
             max_age=max_age,
-            secure=self._is_secure(connection),
+            secure=secure,
             httponly=True,
             samesite="strict",
         )
 
-    def _name(self, connection: AnyConnection) -> str:
-        """Browsers keep cookies apart by host, not by port: several stacks on a machine have a name each.
-
-        `__Host-`: no other subdomain can have set it.
-        """
-        if self._is_secure(connection):
-            return f"__Host-{COOKIE}"
-        port = connection.headers.get("host", "").rpartition(":")[2]
-        return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE
-
     def _is_secure(self, connection: AnyConnection) -> bool:
-        return connection.scope["scheme"] == "https" or (self._public is not None and self._public.scheme == "https")
+        if connection.scope["scheme"] == "https" or (self._public is not None and self._public.scheme == "https"):
+            return True
+        # A proxy in between that nobody told us of: the browser knows how its page was loaded.
+        return connection.headers.get("origin", "").startswith("https://") and self._is_own_origin(connection)
+
+
+def _plain_name(connection: AnyConnection) -> str:
+    """Browsers keep cookies apart by host, not by port: several stacks on a machine have a name each."""
+    port = connection.headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}-{port}" if port.isdecimal() else COOKIE
 
 
 def _foreign() -> Refused:

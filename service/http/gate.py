@@ -55,13 +55,24 @@ class Gate:
                 "`darkroom user link USER --operator`.",
             )
 
+    async def admit_to_door(self, connection: AnyConnection) -> None:
+        """Let pass who signs in or out: not for another page, and not for ever.
+
+        Raises:
+            Refused: FORBIDDEN, RATE_LIMITED.
+        """
+        self._browsers.refuse_other_sites(connection)
+        verdict = await self._limiter.take("door", client_network(connection.scope))
+        if verdict is not None and not verdict.allowed:
+            raise _rate_limited(verdict)
+
     async def sign_in(self, connection: AnyConnection, begin: Callable[[], Awaitable[T | None]], refusal: str) -> T:
         """Begin a session, which is as limited as any other authentication.
 
         Raises:
             Refused: UNAUTHORIZED with `refusal` when nothing was begun; FORBIDDEN, RATE_LIMITED.
         """
-        self._browsers.refuse_other_sites(connection)
+        await self.admit_to_door(connection)
         address = client_network(connection.scope)
         begun = None if self._limiter.is_spent("unauthorized", address) else await begin()
         if begun is None:

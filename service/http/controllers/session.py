@@ -52,7 +52,7 @@ class SessionController(Controller):
     @delete(responses=problem_specs(Code.FORBIDDEN))
     async def sign_out(self, request: AnyRequest, services: NamedDependency[Services]) -> Response[None]:
         """End the session, here and for every page of this browser; without one nothing happens."""
-        services.browsers.refuse_other_sites(request)
+        await services.gate.admit_to_door(request)
         await _end_of_before(request, services)
         cookie = services.browsers.no_cookie(request)
         return Response(None, status_code=HTTPStatus.NO_CONTENT, cookies=[cookie])

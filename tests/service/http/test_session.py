@@ -203,6 +203,21 @@ async def test_behind_https_the_cookie_is_for_https_alone(strict_api: Api, new_u
             problem(answer, Code.FILE_NOT_FOUND, 404)
 
 
+async def test_a_proxy_that_nobody_told_of_is_known_by_the_pages_own_origin(user: User, api: Api) -> None:
+    https = api.base_url.replace("http:", "https:")
+    async with client_of(api) as client:
+        answer = await client.post(SESSION, json={"token": user.api_key}, headers={"Origin": https})
+        (cookie,) = SimpleCookie(answer.headers["set-cookie"]).values()
+        assert (cookie.key, cookie["secure"]) == ("__Host-darkroom", True)
+        signed_in = {"Cookie": f"{cookie.key}={cookie.value}"}
+        # A plain GET names no origin.
+        assert (await client.get(ME, headers=signed_in)).status_code == 200
+        out = await client.delete(SESSION, headers={**signed_in, **OWN_PAGE})
+        (gone,) = SimpleCookie(out.headers["set-cookie"]).values()
+        assert (gone.key, gone["secure"], gone["max-age"]) == ("__Host-darkroom", True, "0")
+        problem(await client.get(ME, headers=signed_in), Code.UNAUTHORIZED, 401)
+
+
 async def test_use_keeps_a_session_and_time_ends_it(pool: Pool) -> None:
     async with pool.acquire() as connection:
         user_id = await lives.add_user(connection)
