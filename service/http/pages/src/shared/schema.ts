@@ -93,10 +93,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * GetWebhookSecret
+         * WebhookSecret
          * @description What one's webhooks are signed with.
          */
-        get: operations["get_webhook_secret"];
+        get: operations["webhook_secret"];
         put?: never;
         post?: never;
         delete?: never;
@@ -115,10 +115,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * RotateWebhookSecret
+         * RotateSecret
          * @description A new secret. For 24 hours webhooks are signed with the one before as well.
          */
-        post: operations["rotate_webhook_secret"];
+        post: operations["rotate_secret"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1480,7 +1480,7 @@ export interface operations {
             };
         };
     };
-    get_webhook_secret: {
+    webhook_secret: {
         parameters: {
             query?: never;
             header?: never;
@@ -1500,7 +1500,7 @@ export interface operations {
             };
         };
     };
-    rotate_webhook_secret: {
+    rotate_secret: {
         parameters: {
             query?: never;
             header?: never;
