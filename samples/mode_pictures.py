@@ -45,13 +45,15 @@ LIMBS = (
     ("left_hip", "left_knee", "left_ankle"),
     ("right_hip", "right_knee", "right_ankle"),
 )
+SCALE = 32
+"""With it every pose there is fits."""
 SKIN = "#b08968"
 """Seen on white and on black."""
 
 
 def figure_svg(points: dict[str, list[float]]) -> str:
     """A pose as a figure of round strokes; key points are in units of the torso's height, y downwards."""
-    at = {name: (60 + 40 * x, 82 + 40 * y) for name, (x, y, _) in points.items()}
+    at = {name: (60 + SCALE * x, 82 + SCALE * y) for name, (x, y, _) in points.items()}
 
     def path(*names: str, close: bool = False) -> str:
         return "M" + "L".join(f"{at[name][0]:.1f} {at[name][1]:.1f}" for name in names) + ("Z" if close else "")
@@ -62,9 +64,9 @@ def figure_svg(points: dict[str, list[float]]) -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 150">'
         f'<g fill="{SKIN}" stroke="{SKIN}" stroke-linecap="round" stroke-linejoin="round">'
-        f'<path d="{path(*TORSO, close=True)}" stroke-width="10"/>'
-        f'<path d="{limbs}" fill="none" stroke-width="9"/>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9.5" stroke="none"/></g></svg>\n'
+        f'<path d="{path(*TORSO, close=True)}" stroke-width="8"/>'
+        f'<path d="{limbs}" fill="none" stroke-width="7.5"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" stroke="none"/></g></svg>\n'
     )
 
 

@@ -46,7 +46,7 @@ async def house(
 async def shoot(page: Page, name: str) -> None:
     """A picture for the documents, if they are asked for."""
     if SCREENSHOTS is not None:
-        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.jpg", type="jpeg", quality=82)
 
 
 def card(page: Page, status: str) -> Any:
@@ -60,6 +60,8 @@ async def test_a_photo_becomes_a_picture(house: Darkroom, mode: Mode) -> None:
         page = visitor.page
         await page.locator(f".mode:has(input[value={mode}])").click()
         await add_photos(page, PHOTOS[mode])
+        if mode is Mode.BACKGROUND_CHANGE:
+            await shoot(page, "page")
         price = int((await page.locator("#price strong").inner_text()).split()[0])
         await make(page)
         await expect(page.locator(".top .button").first).to_have_text(f"{10_000 - price:,} credits")
@@ -67,7 +69,6 @@ async def test_a_photo_becomes_a_picture(house: Darkroom, mode: Mode) -> None:
         finish = await house.working(visitor, gate, HAIR, gate, *made())
         await expect(page.locator(".working")).to_contain_text("Cutting out the hair")
         assert await page.locator(".working progress").get_attribute("value") == "70"
-        await shoot(page, f"working-{mode.lower()}")
         await finish()
         await card(page, "done").locator("button").click()
         await expect(page.locator(".stage img[data-there=true]")).to_have_count(2)
@@ -80,7 +81,6 @@ async def test_a_photo_becomes_a_picture(house: Darkroom, mode: Mode) -> None:
         assert box is not None
         await page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 3)
         assert await page.locator(".stage input").input_value() == "25"
-        await shoot(page, f"result-{mode.lower()}")
         await page.get_by_label("Zoom in").click()
         zoomed = await page.locator(".stage").bounding_box()
         assert zoomed is not None
@@ -196,7 +196,6 @@ async def test_several_photos_at_once(house: Darkroom) -> None:
         await expect(page.locator(".card")).to_have_count(0)
         await page.get_by_label("Filter by status").select_option("done")
         await expect(page.locator(".frame img[data-there=true]")).to_have_count(3)
-        await shoot(page, "gallery")
         await card(page, "done").locator("button").click()
         await page.get_by_role("button", name="Use again").click()
         await expect(page.locator(".photo")).to_have_count(1)
@@ -216,7 +215,6 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(house: Darkroom) -> N
         await card(page, "done").locator("button").tap()
         await expect(page.locator(".stage")).to_be_visible()
         assert await wider(page) == 0
-        await shoot(page, "phone-result")
 
 
 async def wider(page: Page) -> int:
