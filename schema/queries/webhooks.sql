@@ -102,6 +102,7 @@ UPDATE webhook_deliveries
        due_at = coalesce(coalesce(:now, now()) + :wait::interval, due_at),
        next_attempt_at = coalesce(:now, now()) + :wait::interval,
        ended_at = CASE WHEN :status <> 'waiting' THEN coalesce(:now, now()) END,
+       forget_at = CASE WHEN batch_id IS NULL THEN forget_at ELSE coalesce(:now, now()) + interval '30 days' END,
        announced_at = NULL,
        claim = NULL,
        claimed_until = NULL,
