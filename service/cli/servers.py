@@ -77,6 +77,7 @@ def worker(data_dir: Path | None) -> None:
     from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
+    settings.require_secret()
     set_up_logs(settings.log_format)
     _tell_where_files_are(settings)
     use_models(settings)

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from service.cli.options import data_dir_option, settings_for, with_connection
-from service.up.demo_user import EMAIL as DEMO_EMAIL
 
 
 @click.group()
@@ -22,7 +21,7 @@ def listen(port: int, who: str | None, secret: str | None, data_dir: Path | None
     """Print what comes, and whether its signature is right, until Ctrl-C."""
     from service.webhooks.listening import receiver
 
-    secrets = [secret] if secret else _secrets_of(who or DEMO_EMAIL, data_dir)
+    secrets = [secret] if secret else _secrets_of(who, data_dir)
     try:
         server = receiver(port, secrets, click.echo)
     except OSError as error:
@@ -33,14 +32,15 @@ def listen(port: int, who: str | None, secret: str | None, data_dir: Path | None
         server.serve_forever()
 
 
-def _secrets_of(who: str, data_dir: Path | None) -> list[str]:
+def _secrets_of(who: str | None, data_dir: Path | None) -> list[str]:
     from service.accounts.users import find_user
     from service.database import Connection
+    from service.up.demo_user import EMAIL
     from service.webhooks.secrets import Seal, secrets_of
 
     seal = Seal(settings_for(data_dir).require_secret())
 
     async def read(connection: Connection) -> list[str]:
-        return await secrets_of(connection, seal, (await find_user(connection, who)).user_id)
+        return await secrets_of(connection, seal, (await find_user(connection, who or EMAIL)).user_id)
 
     return with_connection(data_dir, read)

@@ -56,12 +56,12 @@ async def examine(settings: Settings, lacking_model: str | None = None) -> Async
 
 
 def secret_key(settings: Settings) -> Finding:
-    """Without one there are no signed URLs and no tokens, and no API starts."""
+    """Without one there are no signed URLs and no tokens, and neither API nor worker starts."""
     if settings.secret_keys:
         return ok("secret key", "set")
     return wrong(
         "secret key",
-        "SECRET_KEY is not set: the API doesn't start without",
+        "SECRET_KEY is not set: neither the API nor a worker starts without",
         "Set it to the same value for every process; `openssl rand -hex 32` makes one.",
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -45,8 +46,7 @@ async def resolve(host: str) -> list[str]:
             failed = socket.gaierror(socket.EAI_NONAME, "no name")
         finally:
             _free.release()
-        # Whoever asked may be gone, with its loop.
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # whoever asked is gone, with its loop
             loop.call_soon_threadsafe(tell, addresses, failed)
 
     if not _free.acquire(blocking=False):
