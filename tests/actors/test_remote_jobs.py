@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 import pytest_asyncio
 
 from actors.bench import Bench, Limits
 from actors.editor import Editor
-from actors.engines.local import wire
 from actors.engines.seam import Engine
+from actors.engines.workflows import following
 from actors.engines.workflows.comfyui.driver import ComfyUI
-from actors.engines.workflows.desk import Desk, Done
 from actors.engines.workflows.engine import WorkflowEngine
 from actors.routing import RoutedSlot, Routes
 from schema.models.edits import Mode
@@ -34,6 +32,7 @@ from tests.actors.engines.workflows.workflows import SAMPLES
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.factories import add_file
 from tests.fakes.comfyui import FakeComfyUI, Faults, comfy_ui
+from tests.fakes.desk import CopyingDesk
 
 COMFY = RemoteJob("comfyui", "here", "job-1")
 
@@ -142,25 +141,13 @@ def server() -> Generator[FakeComfyUI]:
 @pytest.fixture
 def comfy(server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch) -> FakeComfyUI:
     monkeypatch.setattr(ComfyUI, "look_every", 0.05)
+    monkeypatch.setattr(following, "AWAY_FOR", 0.1)
     server.faults = Faults()
     server.restart()
     server.go_on()
     for seen in (server.prompts, server.started, server.stopped):
         seen.clear()
     return server
-
-
-class CopyingDesk(Desk):
-    """Hands photos on as they are; the real one is tested with the engine."""
-
-    async def do(self, order: wire.Work) -> Done:
-        if isinstance(order, wire.PreparePhotos):
-            sent = {"source": order.source, "reference": order.reference or order.source}
-            return Done(tuple(wire.Written(kind, path, "image/jpeg", 8, 6) for kind, path in sent.items()), {})
-        assert isinstance(order, wire.FinishPicture)
-        path = Path(order.workspace) / "output.jpg"
-        await asyncio.to_thread(copyfile, order.picture, path)
-        return Done((wire.Written("output", str(path), "image/jpeg", 8, 6),), {"warnings": []})
 
 
 class Workshop:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
@@ -80,6 +81,7 @@ class FakeComfyUI:
         self.stopped: list[str] = []
         self.credentials: str | None = None
         self.base_url = ""
+        self.asked = threading.Event()
         self.loop = asyncio.new_event_loop()
         self._going = asyncio.Event()
         self._going.set()
@@ -139,6 +141,7 @@ class FakeComfyUI:
 
     @web.middleware
     async def _faulty(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.asked.set()
         if self.faults.away:
             _break(request)
         if self.faults.status is not None:
@@ -161,7 +164,7 @@ class FakeComfyUI:
 
     async def _prompt(self, request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()
-        prompt_id = str(body["prompt_id"])
+        prompt_id = str(body.get("prompt_id") or uuid4())
         refused = self._invalid(body["prompt"])
         if refused is not None:
             return web.json_response(refused, status=400)
@@ -298,7 +301,9 @@ class FakeComfyUI:
 
     async def _made(self, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
         messages: list[Any] = [["execution_start", {"prompt_id": job.prompt_id}]]
-        await self._say(job, *messages[0])
+        messages.append(["execution_cached", {"prompt_id": job.prompt_id, "nodes": []}])
+        for message in messages:
+            await self._say(job, *message)
         done: dict[str, Any] = {}
         for node in job.prompt:
             done[node] = {"value": 0, "max": 1, "state": "running", "node_id": node}
@@ -310,7 +315,12 @@ class FakeComfyUI:
                 await asyncio.wait({going, new}, return_when=asyncio.FIRST_COMPLETED)
                 going.cancel()
                 new.cancel()
-            told = {"node_id": node, "node_type": job.prompt[node]["class_type"], "executed": list(done)}
+            told = {
+                "prompt_id": job.prompt_id,
+                "node_id": node,
+                "node_type": job.prompt[node]["class_type"],
+                "executed": list(done),
+            }
             if self.kept.interrupted:
                 self.stopped.append(job.prompt_id)
                 messages.append(["execution_interrupted", told])

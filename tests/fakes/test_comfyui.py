@@ -1,8 +1,9 @@
-"""That the fake is faithful: a proxy that ComfyUI's own makers wrote for the real one gets along with it."""
+"""That the fake is faithful: ComfyUI's own proxy gets along with it, and it answers as the real one (0.3.64) did."""
 
+import json
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from comfy_api_proxy.app import make_app
 
 from tests.actors.engines.workflows.workflows import sample
 from tests.fakes.comfyui import FakeComfyUI, comfy_ui
+from tests.fakes.observing import Observer
 from tests.lives import until
 
 PHOTO = b"\xff\xd8 a photo"
@@ -79,3 +81,39 @@ async def test_what_it_refuses(comfy: FakeComfyUI, proxy: httpx.AsyncClient) -> 
     comfy.faults.missing = frozenset({"ImageScale"})
     answer = await proxy.post("/jobs", json={"workflow": sample("background_change")})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_workflow")
+
+
+async def test_it_answers_as_the_real_one_did(comfy: FakeComfyUI) -> None:
+    real = json.loads(Path(__file__).with_name("comfyui.json").read_text())
+    comfy.faults.jobs_api = False
+
+    def fail() -> None:
+        comfy.faults.error = {"exception_type": "PIL.UnidentifiedImageError", "exception_message": "no image"}
+
+    seen = await Observer(comfy.base_url, comfy.hold, comfy.go_on, fail).seen()
+    assert seen.keys() == real.keys()
+    assert list(unlike(seen, real)) == []
+    for name in ("missing node", "missing photo", "upload", "upload of other bytes", "interrupted", "failure", "queue"):
+        assert seen[name] == real[name]
+
+
+def unlike(seen: Any, real: Any, where: str = "") -> Generator[str]:
+    """Where an answer has what the real one hasn't: other keys, types, lengths or numbers of a call."""
+    if isinstance(seen, dict) and isinstance(real, dict):
+        known = cast("dict[str, Any]", real)
+        if where.endswith("nodes"):  # by ids; what was cached isn't there
+            known = dict.fromkeys(cast("dict[str, Any]", seen), next(iter(known.values()), None))
+        for key, value in cast("dict[str, Any]", seen).items():
+            yield from unlike(value, known[key], f"{where}.{key}") if key in known else [f"{where}.{key}"]
+    elif isinstance(seen, list) and isinstance(real, list):
+        ours, theirs = cast("list[Any]", seen), cast("list[Any]", real)
+        for number, pair in enumerate(zip(ours, theirs, strict=not where.endswith("nodes"))):
+            yield from unlike(*pair, f"{where}[{number}]")
+    elif seen != real and not alike(seen, real, told=where.startswith(".told")):
+        yield f"{where}: {seen} is not {real}"
+
+
+def alike(seen: Any, real: Any, *, told: bool) -> bool:
+    """Texts are another every time; numbers only in what a socket tells."""
+    kinds = (str, int, float) if told else (str,)
+    return isinstance(seen, kinds) and isinstance(real, kinds)

@@ -28,7 +28,7 @@ from actors.engines.seam import (
 from actors.engines.workflows.desk import Desk
 from actors.engines.workflows.driver import Driver, DriverError, Fate, Graph, Output, Stopped, Value
 from actors.engines.workflows.filling import Filling, fill, fillable
-from actors.engines.workflows.following import ENDS, Followed, Follower
+from actors.engines.workflows.following import ENDS, Followed, Follower, patiently
 from actors.engines.workflows.graph import Places, WorkflowError, find_places
 from schema.models.edits import (
     CONFIG_TYPES,
@@ -123,7 +123,7 @@ class WorkflowEngine:
                 yield event
         if followed.job is None:
             yield Progress(3, "Sending the photos")
-            draft = await self.driver.draft(request.mode)
+            draft = await patiently(self.driver, lambda: self.driver.draft(request.mode))
             values = await self._values(draft, plan, photos)
             async for event in self._follower.start(draft, request.mode, plan.graph, values, followed):
                 yield event

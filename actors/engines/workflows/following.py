@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from actors.engines.seam import EngineEvent, JobBegun, JobOver, LeftJob, Progress
 from actors.engines.workflows.driver import (
@@ -23,13 +24,20 @@ from schema.models.edits import Mode
 from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 
+T = TypeVar("T")
+
 SILENT_FOR = 30.0
 """Seconds that a server may be silent while it has a job; then the attempt ends, and the next one looks for the job."""
 
 APPEARS_WITHIN = 5.0
 """Seconds that a job which was just started may be unknown."""
 
+AWAY_FOR = 20.0
+"""Seconds that a server may be away before a job is begun, or looked for; then the attempt ends."""
+
 STOP_TRIES = 10
+LAST_MOMENT = 3.0
+"""Seconds that a worker which stops waits for jobs that were just being started when their edits were broken off."""
 
 QUEUED, BEGINS, ENDS = 6, 10, 90
 """Percent of an edit."""
@@ -61,7 +69,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         settled = loop.time() + (0.0 if left.started else max(0.0, self._driver.settles_within - left.age))
         while left.job.job_id is not None:
-            if not isinstance(await self._driver.look(left.job), Gone):
+            if not isinstance(await patiently(self._driver, lambda: self._driver.look(left.job)), Gone):
                 _log.info("%s: found the job of an earlier attempt again", self._driver.name)
                 followed.job = left.job
                 yield JobBegun(left.job, started=True)
@@ -136,7 +144,9 @@ class Follower:
             await self._driver.hint(job, self._driver.look_every)
 
     async def close(self) -> None:
-        """Leave what nobody waits for any more."""
+        """Leave what nobody waits for any more, after a moment for what is about to be stopped."""
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=LAST_MOMENT)
         for task in self._abandoned:
             task.cancel()
         await asyncio.gather(*self._abandoned, return_exceptions=True)
@@ -159,6 +169,23 @@ class Follower:
                     return
             await asyncio.sleep(self._driver.look_every)
         _log.warning("%s: an abandoned job could not be stopped", self._driver.name)
+
+
+async def patiently(driver: Driver, ask: Callable[[], Awaitable[T]]) -> T:
+    """What a server says, which may be away for a moment: it restarts in less time than attempts are used up.
+
+    Raises:
+        DriverError: it is away for longer, or says no.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + AWAY_FOR
+    while True:
+        try:
+            return await ask()
+        except DriverError as error:
+            if error.fate is not Fate.AWAY or loop.time() > until:
+                raise
+        await asyncio.sleep(driver.look_every)
 
 
 def _progress(look: Look) -> Progress:

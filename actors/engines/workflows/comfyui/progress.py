@@ -28,6 +28,7 @@ class Listener:
         self._moved = asyncio.Event()
         self._prompt_id = prompt_id
         self._nodes = max(1, nodes)
+        self._cached = 0
         self._ready = asyncio.Event()
         self._listening = asyncio.create_task(self._listen(server, client_id))
 
@@ -79,9 +80,11 @@ class Listener:
             return
         kind, data = told.get("type"), cast("dict[str, Any]", data)
         if kind == "progress_state" and isinstance(nodes := data.get("nodes"), dict):
-            done = sum(_share(node) for node in cast("dict[str, Any]", nodes).values())
+            done = self._cached + sum(_share(node) for node in cast("dict[str, Any]", nodes).values())
             self.percent = max(self.percent or 0, min(100, int(100 * done / self._nodes)))
             self._moved.set()
+        elif kind == "execution_cached" and isinstance(cached := data.get("nodes"), list):
+            self._cached = len(cast("list[Any]", cached))
         elif kind in MOVES or (kind == "executing" and data.get("node") is None):
             self._moved.set()
 

@@ -63,10 +63,12 @@ def comfy(server: FakeComfyUI, monkeypatch: pytest.MonkeyPatch) -> FakeComfyUI:
     monkeypatch.setattr(ComfyUI, "look_every", 0.02)
     monkeypatch.setattr(ComfyUI, "settles_within", 0.2)
     monkeypatch.setattr(following, "APPEARS_WITHIN", 0.2)
+    monkeypatch.setattr(following, "AWAY_FOR", 0.1)
     server.faults = Faults()
     server.restart()
     server.go_on()
     server.credentials = None
+    server.asked.clear()
     for seen in (server.prompts, server.graphs, server.started, server.stopped):
         seen.clear()
     return server
@@ -290,6 +292,17 @@ async def test_a_restart_in_the_middle_is_a_failure_that_passes(
     error, seen = await refusal(engine, request_for(), lambda event: at_work(event) and comfy.restart())
     assert (error.code, error.transient) == (FailureCode.ENGINE_RESPONSE_ERROR, True)
     assert isinstance(seen[-1], JobOver)
+
+
+async def test_a_server_that_is_away_for_a_moment_is_waited_for(
+    engine: WorkflowEngine, comfy: FakeComfyUI, request_for: NewRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "AWAY_FOR", 20)
+    comfy.faults.away = True
+    making = asyncio.create_task(made(engine, request_for()))
+    await asyncio.to_thread(comfy.asked.wait, 20)
+    comfy.faults.away = False
+    assert isinstance((await making)[-1], Finished)
 
 
 @pytest.mark.parametrize("lets_go", [begun, at_work])
