@@ -85,7 +85,7 @@ async def add_a_day(connection: Connection, user_id: str) -> str:
 
 async def shoot(page: Page, name: str) -> None:
     if SCREENSHOTS is not None:
-        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}.jpg", full_page=True, type="jpeg", quality=82)
 
 
 async def test_a_link_signs_in_once_and_leaves_no_trace(browser: Browser, api: Api, connection: Connection) -> None:
