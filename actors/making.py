@@ -22,10 +22,12 @@ from actors.engines.seam import (
     JobOver,
     LeftJob,
     Progress,
+    Standing,
 )
 from actors.patience import Patience
 from actors.results import new_files, store_artifacts, stored_result
 from schema.models.edits import AnyConfig
+from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskRecord
 from service.away import UNAVAILABLE
@@ -35,7 +37,7 @@ from service.files.store import NewFile
 from service.refusals import Refused
 from service.tasks import lifecycle
 from service.tasks.lifecycle import Claim
-from service.tasks.remote_jobs import JobNotes
+from service.tasks.remote_jobs import JobNotes, NoPlace
 from service.tasks.submission import stored_config
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,8 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, j
     workspace = Path(tempfile.mkdtemp(dir=bench.workspaces))
     try:
         left = await patience.hold(lambda: _left(jobs, engine)) if bench.stops else None
+        if left is None:
+            await _demand_place(bench, engine, patience, jobs)
         request = await _request(bench, claim, workspace, left)
         artifacts, finished = await _run(Making(bench, claim, patience, jobs), engine, request)
         return await _save(bench, claim.task, patience, artifacts, finished)
@@ -71,6 +75,21 @@ async def _left(jobs: JobNotes, engine: Engine) -> LeftJob | None:
     """What an earlier attempt left running with this engine."""
     left = await jobs.left(engine.name)
     return None if left is None else LeftJob(left.job, started=left.started, age=left.age)
+
+
+async def _demand_place(bench: Bench, engine: Engine, patience: Patience, jobs: JobNotes) -> None:
+    """Nothing is made ready for an edit that would only wait."""
+    at_most = bench.routes.most_of(engine.name)
+    if at_most is not None:
+        try:
+            await patience.hold(lambda: jobs.demand_place(engine.name, at_most))
+        except NoPlace:
+            raise _no_place() from None
+
+
+def _no_place() -> EngineError:
+    message = "The engine has no place at the moment; the edit waits for one."
+    return EngineError(FailureCode.ENGINE_NOT_AVAILABLE, message, transient=True, standing=Standing.FULL)
 
 
 async def _request(bench: Bench, claim: Claim, workspace: Path, left: LeftJob | None) -> EditRequest:
@@ -127,14 +146,21 @@ class Making(Struct, frozen=True):
             case Progress():
                 await _tell_progress(self.bench, self.claim, event)
             case JobBegun(job, started):
-                if not await self.patience.hold(lambda: self.jobs.begun(job, started=started)):
-                    raise EngineError(
-                        FailureCode.PROCESSING_FAILED, "The edit was given to somebody else.", transient=True
-                    )
+                await self._note_job(job, started=started)
             case JobOver(_, lost):
                 await self.patience.hold(lambda: self.jobs.over(lost=lost))
             case _:
                 pass
+
+    async def _note_job(self, job: RemoteJob, *, started: bool) -> None:
+        at_most = self.bench.routes.most_of(job.engine)
+        try:
+            held = await self.patience.hold(lambda: self.jobs.begun(job, started=started, at_most=at_most))
+        except NoPlace:
+            raise _no_place() from None
+        if not held:
+            message = "The edit was given to somebody else."
+            raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True)
 
 
 async def _run(making: Making, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:

@@ -69,6 +69,10 @@ class Routes:
         names = self._engines.get(mode, ())
         return names[0] if name in names[1:] else None
 
+    def most_of(self, name: str) -> int | None:
+        """How many of an engine's jobs may run for the whole installation; None where nobody says."""
+        return self._at_once.get(name)
+
     def begun(self, name: str) -> None:
         self._running[name] += 1
 

@@ -63,3 +63,10 @@ DELETE FROM remote_jobs
 -- name: jobs_running
 -- How many of an engine's jobs run for tasks of this installation.
 SELECT count(*) FROM remote_jobs WHERE over_at IS NULL AND engine = :engine
+
+-- name: one_at_a_time
+-- Whoever notes a job of an engine that has so many places counts and notes before the next one counts.
+SELECT pg_advisory_xact_lock(hashtextextended('darkroom jobs of ' || :engine, 0))
+
+-- name: other_jobs_running
+SELECT count(*) FROM remote_jobs WHERE over_at IS NULL AND engine = :engine AND task_id <> :task_id

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from schema.models.engines import RemoteJob
-from service.database import Pool
+from service.database import Connection, Pool
 from service.tasks.store import Claim
 from service.tasks.store import remote_jobs as store
 from service.tasks.store.remote_jobs import JobForNobody, OpenJob
+from service.transactions import transactional
 
 Stop = Callable[[RemoteJob], Awaitable[bool]]
 """Stops a job; whether nothing of it runs any more."""
@@ -23,6 +24,10 @@ TOLD_AFTER = 3
 """After so many tries in vain the task's timeline says that something may still run."""
 
 log = structlog.get_logger(__name__)
+
+
+class NoPlace(Exception):  # noqa: N818 - it waits
+    """As many jobs of the engine run for this installation as may."""
 
 
 class JobNotes:
@@ -49,12 +54,22 @@ class JobNotes:
             self._job_no = left.job_no
         return left
 
-    async def begun(self, job: RemoteJob, *, started: bool) -> bool:
-        """Note a job that is about to be started, or was; False when the claim isn't held any more."""
+    async def demand_place(self, engine: str, at_most: int) -> None:
+        """Look before anything is made ready for a job; `begun` looks again. Raises NoPlace."""
         async with self._pool.acquire() as connection:
-            if self._job_no is None:
-                self._job_no = await store.begin_job(connection, self._claim.task_id, self._claim.lease_token, job)
-            if self._job_no is not None and started:
+            if await store.other_jobs_running(connection, engine, self._claim.task_id) >= at_most:
+                raise NoPlace
+
+    async def begun(self, job: RemoteJob, *, started: bool, at_most: int | None = None) -> bool:
+        """Note a job that is about to be started, or was; False when the claim isn't held any more.
+
+        Raises:
+            NoPlace: `at_most` of the engine's jobs run already, whichever workers follow them.
+        """
+        if self._job_no is None:
+            self._job_no = await _begin(self._pool, self._claim, job, at_most)
+        if self._job_no is not None and started:
+            async with self._pool.acquire() as connection:
                 await store.job_started(connection, self._job_no, job.job_id)
         return self._job_no is not None
 
@@ -64,6 +79,15 @@ class JobNotes:
         if job_no is not None:
             async with self._pool.acquire() as connection:
                 await store.job_over(connection, job_no, "lost" if lost else "ended")
+
+
+@transactional
+async def _begin(connection: Connection, claim: Claim, job: RemoteJob, at_most: int | None) -> int | None:
+    if at_most is not None:
+        await store.one_at_a_time(connection, job.engine)
+        if await store.other_jobs_running(connection, job.engine, claim.task_id) >= at_most:
+            raise NoPlace
+    return await store.begin_job(connection, claim.task_id, claim.lease_token, job)
 
 
 async def stop_jobs_for_nobody(

@@ -82,3 +82,12 @@ async def forget_jobs(connection: Connection, *, limit: int) -> None:
 
 async def jobs_running(connection: Connection, engine: str) -> int:
     return await QUERIES["jobs_running"].value(connection, engine=engine)
+
+
+async def one_at_a_time(connection: Connection, engine: str) -> None:
+    await QUERIES["one_at_a_time"].value(connection, engine=engine)
+
+
+async def other_jobs_running(connection: Connection, engine: str, task_id: str) -> int:
+    """Not counting this task's own."""
+    return await QUERIES["other_jobs_running"].value(connection, engine=engine, task_id=task_id)
