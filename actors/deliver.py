@@ -22,6 +22,7 @@ from service.files.urls import FileUrls
 from service.outbound.guard import outbound_client
 from service.presenting import Presenter
 from service.settings import Settings
+from service.tasks import store as tasks
 from service.webhooks.calling import ANSWER_WITHIN
 from service.webhooks.contents import HOURS, Contents
 from service.webhooks.delivering import Deliverer
@@ -67,7 +68,7 @@ class Deliveries:
         """From now on messages can be taken."""
         keys_, public = self._settings.require_secret(), self._settings.public_url
         present = Presenter(FileUrls(keys_, public, storage), EventUrls(keys_, public, hours=HOURS), hours=HOURS)
-        self._deliverer = Deliverer(pool, Contents(present), self.seal, self._client)
+        self._deliverer = Deliverer(pool, Contents(present, tasks.get_batch), self.seal, self._client)
         self.broker.open(keys)
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schema.models.files import FileRecord, ListedFile, UploadedFile
-from schema.models.tasks import HistoricTask, LegacyPictures, StoredResult, Task, TaskRecord, TaskResult
+from schema.models.tasks import HistoricTask, LegacyPictures, PlaceInLine, StoredResult, Task, TaskRecord, TaskResult
 from service.event_urls import EventUrls
 from service.files.service import blob_key_of
 from service.files.urls import FileUrls
@@ -22,9 +22,9 @@ class Presenter:
         self._urls = urls
         self._event_urls = event_urls
 
-    def task(self, record: TaskRecord) -> Task:
+    def task(self, record: TaskRecord, queue: PlaceInLine | None = None) -> Task:
         """A task as its owner sees it."""
-        return Task(**self._fields(record))
+        return Task(**self._fields(record), queue=queue)
 
     def historic_task(self, record: TaskRecord, files: Mapping[str, FileRecord]) -> HistoricTask:
         """A task with its inputs' URLs; `files` holds those inputs that are still there."""

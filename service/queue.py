@@ -102,11 +102,18 @@ class Queue:
 
     async def tell_changed(self, task_id: str, status: TaskStatus, user_id: str | None = None) -> None:
         """Tell whoever watches the task, or all tasks of its user, what its status is now."""
-        await self.redis.publish(self.keys.changed, encode_change(Change(task_id, status, user_id)))
+        await self.tell_changes([Change(task_id, status, user_id)])
+
+    async def tell_changes(self, changes: Sequence[Change]) -> None:
+        """Tell them of several tasks, in one round trip."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for change in changes:
+                pipeline.publish(self.keys.changed, encode_change(change))
+            await pipeline.execute()
 
     async def tell_progress(self, task_id: str, user_id: str | None) -> None:
         """Tell them that it has come a step further."""
-        await self.redis.publish(self.keys.changed, encode_change(Change(task_id, None, user_id)))
+        await self.tell_changes([Change(task_id, None, user_id)])
 
     def subscribe(self) -> PubSub:
         """A subscription; the caller closes it."""

@@ -26,6 +26,11 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an error of the p
         self.retry_after = retry_after
         self.extra = extra or {}
 
+    def within(self, place: str) -> "Refused":
+        """The same of an input that is part of another, which is at this place."""
+        field = f"{place}.{self.field}" if self.field else None
+        return Refused(self.code, self.message, field=field, retry_after=self.retry_after, extra=self.extra)
+
 
 def invalid(field: str, message: str) -> Refused:
     """One input is wrong: `message` says what it takes."""

@@ -11,6 +11,8 @@ AT_PATH = re.compile(r"^(.*?) - at `\$\.?([^`]*)`$", re.DOTALL)
 ANYWHERE = "[...]"
 """How msgspec writes a place in an object whose names it doesn't know."""
 
+IN_A_LIST = re.compile(r"\[\d+\]")
+
 KINDS = {
     "str": "text",
     "int": "a whole number",
@@ -34,6 +36,10 @@ RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^Expected `(?:float|int)` <= ([\d.-]+)"), lambda m: f"takes a number up to {float(m[1]):g}"),
     (re.compile(r"^Expected `(?:float|int)` >= ([\d.-]+)"), lambda m: f"takes a number from {float(m[1]):g}"),
     (re.compile(r"^Expected `str` of length <= (\d+)"), lambda m: f"takes at most {m[1]} characters"),
+    (re.compile(r"^Expected `array` of length <= (\d+)"), lambda m: f"takes at most {m[1]}"),
+    (re.compile(r"^Expected `array` of length >= (\d+)"), lambda m: f"takes at least {m[1]}"),
+    (re.compile(r"^Expected `str` of length >= (\d+)"), lambda m: f"takes at least {m[1]} characters"),
+    (re.compile(r"^Expected `datetime` with a timezone"), lambda _: "takes a time with its offset, such as Z"),
     (re.compile(r"^Expected `str` matching regex"), lambda _: "takes an id or a name: letters, digits, - and _"),
     (re.compile(r"^Expected `([^`]+)`, got `([^`]+)`"), lambda m: f"takes {_kind(m[1])}, not {_kind(m[2])}"),
     (re.compile(r"^Invalid enum value ('.*')$", re.DOTALL), lambda m: f"doesn't know {m[1][:60]}"),
@@ -63,6 +69,8 @@ def _inner(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
     """What a type is, without what is written around it."""
     if isinstance(info, msgspec.inspect.Metadata):
         yield from _inner(info.type)
+    elif isinstance(info, msgspec.inspect.ListType):
+        yield from _inner(info.item_type)
     elif isinstance(info, msgspec.inspect.UnionType):
         for one in info.types:
             yield from _inner(one)
@@ -73,7 +81,7 @@ def _inner(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
 def _choices(kind: Any, path: str) -> list[str]:
     """The values of the enum at a path inside a struct type; none where there is none."""
     there = list(_inner(msgspec.inspect.type_info(kind)))
-    for name in path.split("."):
+    for name in IN_A_LIST.sub("", path).split("."):
         fields = [field for one in there if isinstance(one, msgspec.inspect.StructType) for field in one.fields]
         there = [one for field in fields if field.encode_name == name for one in _inner(field.type)]
     return [str(value.value) for one in there if isinstance(one, msgspec.inspect.EnumType) for value in one.cls]

@@ -21,7 +21,7 @@ from service.queue import Queue
 from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
-from service.tasks.store import Submission
+from service.tasks.store import IdempotencyKey, Order, Submission
 from tests.factories import add_file
 from tests.keys import EDIT_KEYS
 
@@ -38,13 +38,14 @@ async def add_user(connection: Connection, credits_: int = CREDITS) -> str:
     return (await users.create_user(connection, f"{token_hex(6)}@example.com", credits_=credits_)).user_id
 
 
-async def a_submission(connection: Connection, user_id: str, **changes: Any) -> Submission:
+async def an_order(
+    connection: Connection, user_id: str, *, idempotency: IdempotencyKey | None = None, **changes: Any
+) -> Order:
     """A create that nothing stands in the way of; its source image is there unless `changes` name another."""
     if "source_image" not in changes:
         changes["source_image"] = (await add_file(connection, user_id)).file_id
     values: dict[str, Any] = {
         "task_id": new_id("task"),
-        "user_id": user_id,
         "mode": Mode.BACKGROUND_CHANGE,
         "priority": Priority.NORMAL,
         "reference_image": None,
@@ -54,15 +55,14 @@ async def a_submission(connection: Connection, user_id: str, **changes: Any) -> 
         "price": PRICE,
         "available": True,
     }
-    return Submission(**(values | changes))
+    return Order(user_id=user_id, tasks=[Submission(**(values | changes))], idempotency=idempotency)
 
 
 async def create(connection: Connection, user_id: str, *, now: datetime | None = None, **changes: Any) -> TaskRecord:
     """A charged, waiting task."""
-    submission = await a_submission(connection, user_id, **changes)
-    answer = await store.submit_task(connection, submission, max_pending=10_000, now=now)
-    assert answer.task is not None
-    return answer.task
+    order = await an_order(connection, user_id, **changes)
+    answer = await store.submit_tasks(connection, order, max_pending=10_000, now=now)
+    return answer.tasks[0]
 
 
 async def claim(

@@ -122,7 +122,7 @@ async def test_a_task_of_nobody_known_is_refused(connection: Connection) -> None
 
 async def test_create_task(connection: Connection, pool: Pool, user_id: str) -> None:
     reference = (await add_file(connection, user_id)).file_id
-    wanted = await lives.a_submission(
+    wanted = await lives.an_order(
         connection,
         user_id,
         mode=Mode.POSE_CHANGE,
@@ -130,17 +130,17 @@ async def test_create_task(connection: Connection, pool: Pool, user_id: str) -> 
         reference_image=reference,
         config={"quality": "high", "smoothness": 0.25, "words": "Größe, 大きさ"},
     )
-    answer = await store.submit_task(connection, wanted, max_pending=10)
-    assert answer.task is not None
+    answer = await store.submit_tasks(connection, wanted, max_pending=10)
+    assert answer.tasks
     assert answer.credits_left == lives.CREDITS - lives.PRICE
     row = await connection.fetchrow("SELECT * FROM tasks")
     assert row is not None
     assert {name: row[name] for name in TASK_COLUMNS if name not in {"created_at", "updated_at"}} == {
-        "task_id": wanted.task_id,
+        "task_id": wanted.tasks[0].task_id,
         "user_id": user_id,
         "status": "pending",
         "mode": "POSE_CHANGE",
-        "source_image": wanted.source_image,
+        "source_image": wanted.tasks[0].source_image,
         "reference_image": reference,
         "config": {"quality": "high", "smoothness": 0.25, "words": "Größe, 大きさ"},
         "result": None,
@@ -157,9 +157,9 @@ async def test_create_task_rolls_back_as_a_whole(connection: Connection, pool: P
     """A failure anywhere in the statement (here: the id is taken) leaves no charge, no entry, no key."""
     first = await lives.create(connection, user_id)
     before = await lives.everything(pool)
-    again = await lives.a_submission(connection, user_id, task_id=first.task_id, source_image=first.source_image)
+    again = await lives.an_order(connection, user_id, task_id=first.task_id, source_image=first.source_image)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await store.submit_task(connection, again, max_pending=10)
+        await store.submit_tasks(connection, again, max_pending=10)
     assert await lives.everything(pool) == before
 
 

@@ -12,6 +12,7 @@ from actors.maintenance import (
     expired_keys,
     lost_leases,
     lost_messages,
+    overdue,
     remote_jobs,
     retention,
     silent_workers,
@@ -36,6 +37,7 @@ class Chore(Struct, frozen=True):
 
 CHORES = (
     Chore("lost leases", 3.0, lost_leases.recover),
+    Chore("deadlines", 2.0, overdue.fail),
     Chore("undispatched tasks", 3.0, undispatched.send),
     Chore("remote jobs", 3.0, remote_jobs.stop),
     Chore("lost messages", 10.0, lost_messages.send_again),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
@@ -25,6 +25,9 @@ class TaskStatus(StrEnum):
         return self is not TaskStatus.PENDING and self is not TaskStatus.PROCESSING
 
 
+UNFINISHED: Final = tuple(status for status in TaskStatus if not status.ended)
+
+
 class Priority(StrEnum):
     """The order among one user's own tasks; between users priority means nothing."""
 
@@ -45,6 +48,21 @@ class TaskEnd(StrEnum):
     CANCELLED = "task.cancelled"
 
 
+WebhookUrl = Annotated[str, Meta(max_length=2000)]
+
+SHORTEST_DEADLINE: Final = 10
+LONGEST_DEADLINE: Final = 604_800
+
+DeadlineSeconds = Annotated[
+    int,
+    Meta(
+        ge=SHORTEST_DEADLINE,
+        le=LONGEST_DEADLINE,
+        description="Not ended by then, the task fails with DEADLINE_EXCEEDED and its credits are given back.",
+    ),
+]
+
+
 class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends to have a photo edited."""
 
@@ -52,12 +70,19 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True):
     source_image: FileId
     reference_image: FileId | None = None
     config: Annotated[dict[str, Any], Meta(description="By mode; GET /api/v1/modes has each one's JSON Schema.")] = {}
-    webhook_url: Annotated[str, Meta(max_length=2000, description="Told when the task has ended.")] | None = None
+    webhook_url: Annotated[WebhookUrl, Meta(description="Told when the task has ended.")] | None = None
     webhook_events: (
         Annotated[list[TaskEnd], Meta(min_length=1, max_length=10, description="The ends to be told; absent: all.")]
         | None
     ) = None
     priority: Priority = Priority.NORMAL
+    deadline_seconds: DeadlineSeconds | None = None
+
+
+class NewRetry(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client may send to have an edit made once more."""
+
+    deadline_seconds: DeadlineSeconds | None = None
 
 
 class TaskFailure(Struct, frozen=True):
@@ -137,6 +162,8 @@ class TaskRecord(Struct, frozen=True):
     taken_over_at: datetime | None
     queued_at: datetime
     requeued_for: RequeueReason | None
+    batch_id: str | None
+    deadline_at: datetime | None
 
 
 class TaskResult(Struct, frozen=True):
@@ -147,6 +174,13 @@ class TaskResult(Struct, frozen=True):
     comparison_image: str | None
     output_file_id: Annotated[str | None, Meta(description="Null while the system before this one has the file.")]
     metadata: dict[str, Any]
+
+
+class PlaceInLine(Struct, frozen=True):
+    """Where a waiting task stands, and when it may begin: an estimate."""
+
+    position: Annotated[int, Meta(ge=1, description="1: it is the next to be begun.")]
+    seconds: Annotated[int, Meta(ge=0, description="Until it begins, about.")]
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -175,6 +209,11 @@ class Task(Struct, frozen=True, kw_only=True):
     failed_at: datetime | None
     cancelled_at: datetime | None
     processing_time: Annotated[float | None, Meta(description="Seconds from the latest claim to the end.")]
+    batch_id: Annotated[str | None, Meta(description="The batch it was created with.")]
+    deadline_at: Annotated[datetime | None, Meta(description="Not ended by then, it fails.")]
+    queue: Annotated[
+        PlaceInLine | None, Meta(description="While it waits; null in lists, and where it isn't known.")
+    ] = None
     events_url: Annotated[
         str, Meta(description="Its stream of events, signed: for an EventSource, for an hour or two.")
     ]

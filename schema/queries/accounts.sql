@@ -44,9 +44,12 @@ INSERT INTO credit_ledger (user_id, kind, amount, balance_after, reason)
 SELECT user_id, 'grant', :amount, current_credits, :reason FROM account
 RETURNING balance_after
 
--- name: refund_task
--- idx_credit_ledger_once lets a task be refunded once, whatever its callers believe.
-WITH account AS (
+-- name: refund_tasks
+-- Of one user, an entry each. idx_credit_ledger_once lets a task be refunded once, whatever its callers believe.
+WITH ended AS (
+    SELECT task_id, amount, sum(amount) OVER (ORDER BY task_id ROWS UNBOUNDED PRECEDING)::bigint AS refunded_so_far
+      FROM unnest(:task_ids::text[], :amounts::text[]::bigint[]) AS one (task_id, amount)
+), account AS (
     UPDATE users
        SET current_credits = current_credits + :amount,
            total_credits_used = greatest(total_credits_used - :amount, 0),
@@ -55,7 +58,9 @@ WITH account AS (
     RETURNING user_id, current_credits
 )
 INSERT INTO credit_ledger (user_id, kind, amount, balance_after, task_id, reason, created_at)
-SELECT user_id, 'refund', :amount, current_credits, :task_id, :reason, coalesce(:now, now()) FROM account
+SELECT user_id, 'refund', amount, current_credits - :amount + refunded_so_far, task_id, :reason, coalesce(:now, now())
+  FROM account CROSS JOIN ended
+ ORDER BY task_id
 RETURNING balance_after
 
 -- name: ledger_page

@@ -22,6 +22,7 @@ WITH owner AS MATERIALIZED (
            updated_at = coalesce(:now, clock_timestamp())
       FROM held
      WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+       AND (deadline_at IS NULL OR deadline_at > coalesce(:now, clock_timestamp()))
     RETURNING {TaskRecord}
 ), made AS (
     INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
@@ -63,12 +64,20 @@ SELECT {TaskRecord}
   FROM tasks
  WHERE task_id = :task_id AND lease_token = :lease_token AND status <> 'processing'
 
--- name: cancel_task
--- What the old system's workers have, they would finish all the same.
+-- name: cancel_tasks
+-- Some of a user's, as long as they have one of these statuses. What the old system's workers have, they would finish all
+-- the same.
 WITH owner AS MATERIALIZED (
     SELECT user_id FROM users WHERE user_id = :user_id FOR NO KEY UPDATE
 ), held AS MATERIALIZED (
     SELECT count(*) FROM owner
+), chosen (chosen_id) AS (
+    SELECT task_id
+      FROM held CROSS JOIN tasks
+     WHERE task_id = ANY (:task_ids::text[]) AND user_id = :user_id AND status = ANY (:statuses::text[]) AND NOT elsewhere
+       AND (deadline_at IS NULL OR deadline_at > coalesce(:now, clock_timestamp()))
+     ORDER BY task_id
+       FOR NO KEY UPDATE OF tasks
 )
 UPDATE tasks
    SET status = 'cancelled',
@@ -77,8 +86,50 @@ UPDATE tasks
        lease_expires_at = NULL,
        cancelled_at = coalesce(:now, clock_timestamp()),
        updated_at = coalesce(:now, clock_timestamp())
-  FROM held
- WHERE task_id = :task_id AND user_id = :user_id AND status IN ('pending', 'processing') AND NOT elsewhere
+  FROM chosen
+ WHERE task_id = chosen_id
+RETURNING {TaskRecord}
+
+-- name: overdue_tasks
+-- Whose deadline is past: everybody's in pages, or one user's.
+SELECT task_id, user_id, deadline_at
+  FROM tasks
+ WHERE deadline_at <= coalesce(:now, clock_timestamp()) AND status IN ('pending', 'processing')
+   AND user_id = :user_id -- if user_id
+   AND (deadline_at, task_id) > (:after_deadline_at, :after_task_id) -- if after_task_id
+ ORDER BY deadline_at, task_id
+ LIMIT :limit
+
+-- name: next_deadline
+-- In how many seconds the next of a user's deadlines is past; negative once it is.
+SELECT extract(epoch FROM min(deadline_at) - clock_timestamp())::double precision
+  FROM tasks
+ WHERE user_id = :user_id AND deadline_at IS NOT NULL AND status IN ('pending', 'processing')
+
+-- name: fail_overdue
+-- Several of a user's whose deadline is past, whatever they are in.
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = :user_id FOR NO KEY UPDATE
+), held AS MATERIALIZED (
+    SELECT count(*) FROM owner
+), chosen (chosen_id) AS (
+    SELECT task_id
+      FROM held CROSS JOIN tasks
+     WHERE task_id = ANY (:task_ids::text[]) AND user_id = :user_id AND status IN ('pending', 'processing')
+       AND deadline_at <= coalesce(:now, clock_timestamp())
+     ORDER BY task_id
+       FOR NO KEY UPDATE OF tasks
+)
+UPDATE tasks
+   SET status = 'failed',
+       current_step = NULL,
+       error = :error,
+       credits_refunded = credits_consumed,
+       lease_expires_at = NULL,
+       failed_at = coalesce(:now, clock_timestamp()),
+       updated_at = coalesce(:now, clock_timestamp())
+  FROM chosen
+ WHERE task_id = chosen_id
 RETURNING {TaskRecord}
 
 -- name: delete_task

@@ -36,6 +36,29 @@ SELECT {TaskRecord}
  CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = chosen OFFSET 0) AS rows
  ORDER BY created_at DESC, task_id DESC
 
+-- name: get_named_tasks
+-- Those of some ids, or of a batch: few, and all of them.
+SELECT {TaskRecord}
+  FROM tasks
+ WHERE user_id = :user_id
+   AND task_id = ANY (:task_ids::text[]) -- if task_ids
+   AND batch_id = :batch_id -- if batch_id
+   AND status = ANY (:statuses::text[]) -- if statuses
+   AND mode = :mode -- if mode
+ ORDER BY created_at DESC, task_id DESC
+
+-- name: made_by
+-- What an idempotency key made: a task, or a batch.
+SELECT {TaskRecord} FROM tasks WHERE user_id = :user_id AND (task_id = :made_id OR batch_id = :made_id) ORDER BY task_id
+
+-- name: unfinished_ids
+SELECT task_id
+  FROM tasks
+ WHERE user_id = :user_id AND status = :status
+   AND mode = ANY (:modes::text[])
+   AND created_at < :created_before -- if created_before
+ ORDER BY task_id
+
 -- name: count_tasks_by_user
 -- Counted up to :up_to, so that a long history costs no more than a page of 10,000.
 SELECT count(*)
@@ -54,8 +77,8 @@ SELECT status, count(*) AS tasks
  GROUP BY status
 
 -- name: ended_tasks
--- Those of :task_ids that have ended or are gone, for whoever waits for them.
+-- Those of :task_ids that have ended, or have to, or are gone, for whoever waits for them.
 SELECT asked.task_id
   FROM unnest(:task_ids::text[]) AS asked (task_id)
   LEFT JOIN tasks USING (task_id)
- WHERE tasks.status IS NULL OR tasks.status IN ('done', 'failed', 'cancelled')
+ WHERE tasks.status IS NULL OR tasks.status IN ('done', 'failed', 'cancelled') OR tasks.deadline_at <= now()

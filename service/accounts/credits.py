@@ -1,5 +1,6 @@
-"""Credits: a balance is the sum of its ledger, and never below zero. Charges are written by `submit_task`."""
+"""Credits: a balance is the sum of its ledger, and never below zero. Charges are written by `submit_tasks`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -16,12 +17,16 @@ LARGEST_ENTRY_ID = 2**63 - 1
 log = structlog.get_logger(__name__)
 
 
-async def refund(connection: Connection, task: TaskRecord, reason: str, *, now: datetime | None = None) -> None:
-    """Give an ended task's credits back, in the transaction that ended it."""
-    if task.user_id is None or task.credits_refunded == 0:
+async def refund(
+    connection: Connection, tasks: Sequence[TaskRecord], reason: str, *, now: datetime | None = None
+) -> None:
+    """Give ended tasks' credits back, in the transaction that ended them; all are the same user's."""
+    amounts = {task.task_id: task.credits_refunded for task in tasks if task.credits_refunded}
+    if not amounts or (user_id := tasks[0].user_id) is None:
         return
-    left = await store.refund_task(connection, task.user_id, task.task_id, task.credits_refunded, reason, now=now)
-    log.info("credits refunded", task_id=task.task_id, credits=task.credits_refunded, credits_left=left)
+    left = await store.refund_tasks(connection, user_id, amounts, reason, now=now)
+    for task_id, amount in amounts.items():
+        log.info("credits refunded", task_id=task_id, credits=amount, credits_left=left)
 
 
 async def get_ledger(pool: Pool, user_id: str, *, cursor: str | None, page_size: int) -> LedgerPage:

@@ -1,5 +1,6 @@
 """A typed function per statement of `schema/queries/accounts.sql`. They take a connection and open no transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -43,13 +44,20 @@ async def grant_credits(connection: Connection, user_id: str, amount: int, reaso
     )
 
 
-async def refund_task(
-    connection: Connection, user_id: str, task_id: str, amount: int, reason: str, *, now: datetime | None = None
-) -> int | None:
-    """The new balance. A second refund of the same task raises asyncpg.UniqueViolationError."""
-    return await QUERIES["refund_task"].value(
-        connection, user_id=user_id, task_id=task_id, amount=amount, reason=reason, now=now
+async def refund_tasks(
+    connection: Connection, user_id: str, amounts: Mapping[str, int], reason: str, *, now: datetime | None = None
+) -> int:
+    """By task what it gives back; the new balance. A second refund of a task raises asyncpg.UniqueViolationError."""
+    balances = await QUERIES["refund_tasks"].column(
+        connection,
+        user_id=user_id,
+        task_ids=list(amounts),
+        amounts=[str(amount) for amount in amounts.values()],
+        amount=sum(amounts.values()),
+        reason=reason,
+        now=now,
     )
+    return max(balances)
 
 
 async def ledger_page(connection: Connection, user_id: str, after: int | None, limit: int) -> list[LedgerEntry]:

@@ -13,12 +13,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.models.edits import available_modes
 from service.http.controllers.accounts import AccountController
+from service.http.controllers.batches import BatchController
 from service.http.controllers.events import EventController, TimelineController
 from service.http.controllers.files import FileController, UploadController
 from service.http.controllers.health import livez, readyz
 from service.http.controllers.modes import mode_picture, modes_route
 from service.http.controllers.old_addresses import old_address
 from service.http.controllers.operator import OperatorController
+from service.http.controllers.parameters import refuse_repeated
 from service.http.controllers.session import SessionController
 from service.http.controllers.tasks import TaskController
 from service.http.controllers.webhooks import WebhookController
@@ -104,11 +106,19 @@ def _api(settings: Settings) -> Router:
     """/api/v1: what belongs to a user, and what needs no token."""
     private = Router(
         path="/",
-        route_handlers=[UploadController, TaskController, TimelineController, AccountController, WebhookController],
+        route_handlers=[
+            UploadController,
+            TaskController,
+            BatchController,
+            TimelineController,
+            AccountController,
+            WebhookController,
+        ],
         guards=[authenticated],
     )
     return Router(
         path="/api/v1",
+        before_request=refuse_repeated,
         route_handlers=[
             private,
             SessionController,

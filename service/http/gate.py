@@ -141,11 +141,15 @@ def _rate_limited(verdict: Verdict) -> Refused:
 async def authenticated(connection: AnyConnection, _: BaseRouteHandler) -> None:
     """The guard of every route that belongs to a user; handlers find the user in `request.user`.
 
+    Whatever is asked, their tasks that are overdue have ended before.
     What may be asked of a path (OPTIONS) is told to everybody.
     """
     if connection.scope.get("method") == "OPTIONS":
         return
-    connection.scope["user"] = await connection.app.state.services.gate.admit(connection)
+    services = connection.app.state.services
+    user_id = await services.gate.admit(connection)
+    connection.scope["user"] = user_id
+    await services.deadlines.settle(user_id)
 
 
 async def for_operators(connection: AnyConnection, _: BaseRouteHandler) -> None:

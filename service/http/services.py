@@ -22,7 +22,10 @@ from service.legacy.readthrough import LegacyReader
 from service.operating.watch import Watch, looks_of
 from service.presenting import Presenter
 from service.settings import Settings
+from service.tasks.batches import Batches
+from service.tasks.deadlines import Deadlines
 from service.tasks.dispatch import Dispatcher
+from service.tasks.line import Line
 from service.tasks.service import TaskService
 from service.tasks.streaming import Streams
 from service.tasks.submission import Rules
@@ -45,6 +48,9 @@ class Services(Struct, frozen=True):
     present: Presenter
     tasks: TaskService
     webhooks: WebhookService
+    batches: Batches
+    deadlines: Deadlines
+    line: Line
     waiters: Waiters
     streams: Streams
     event_urls: EventUrls
@@ -77,9 +83,16 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
     present = Presenter(urls, event_urls)
     news = News(queue)
     waiters = Waiters(pool, news)
-    streams = Streams(pool, news, present)
+    deadlines = Deadlines(pool, dispatcher)
+    line = Line(pool)
+    streams = Streams(pool, news, present, deadlines, line)
     authenticator = Authenticator(pool, settings.require_secret())
     browsers = Browsers(settings.public_url)
+    rules = Rules(
+        available=available_modes(settings.engines),
+        max_pending=settings.max_pending_per_user,
+        allow_private_webhooks=settings.webhook_allow_private,
+    )
     older = None
     if settings.legacy_redis_url is not None:
         older = LegacyReader(pool, settings.legacy_redis_url, settings.legacy_prefix)
@@ -101,17 +114,10 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
             allow_private=settings.webhook_allow_private,
         ),
         present=present,
-        tasks=TaskService(
-            pool,
-            dispatcher,
-            waiters,
-            Rules(
-                available=available_modes(settings.engines),
-                max_pending=settings.max_pending_per_user,
-                allow_private_webhooks=settings.webhook_allow_private,
-            ),
-            older,
-        ),
+        tasks=TaskService(pool, dispatcher, waiters, rules, older, deadlines),
+        batches=Batches(pool, dispatcher, rules, deadlines),
+        deadlines=deadlines,
+        line=line,
         webhooks=WebhookService(
             pool, queue, Seal(settings.require_secret()), allow_private=settings.webhook_allow_private
         ),

@@ -130,4 +130,6 @@ def record_of(task: Task) -> TaskRecord:
         taken_over_at=None,
         queued_at=created_at,
         requeued_for=None,
+        batch_id=None,
+        deadline_at=None,
     )

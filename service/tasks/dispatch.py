@@ -87,13 +87,15 @@ class Dispatcher:
 
         return [one for ended in await sparing.together(announcements, _task_id, mark) for one in ended]
 
-    async def withdraw(self, task: TaskRecord) -> None:
-        """After a cancel: take the task's message out of the queue."""
+    async def withdraw(self, tasks: Sequence[TaskRecord]) -> None:
+        """After tasks ended without a worker: take their messages out of the queue."""
+        if not tasks:
+            return
         try:
-            await self._queue.withdraw([(task.task_id, task.message_no)])
+            await self._queue.withdraw([(task.task_id, task.message_no) for task in tasks])
         except REDIS_AWAY as error:
             # A message without a waiting task wakes a worker for nothing; that is all.
-            log.warning("message not withdrawn", task_id=task.task_id, error=type(error).__name__)
+            log.warning("messages not withdrawn", tasks=len(tasks), error=type(error).__name__)
 
     async def count_unknown(self, task_id: str) -> None:
         """Note, for the doctor, a message that named no task."""

@@ -1,7 +1,11 @@
 """A user's tasks in pages, newest first: by number up to 10,000 rows deep, by cursor at any depth."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from msgspec import Struct
 
+from schema.identifiers import is_id
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
 from service.cursors import cursor_pagination, decode_place, encode_place
@@ -19,6 +23,8 @@ class PageRequest(Struct, frozen=True, kw_only=True):
 
     status: TaskStatus | None = None
     mode: Mode | None = None
+    ids: Sequence[str] | None = None
+    batch_id: str | None = None
     page: int = 1
     page_size: int = 20
     cursor: str | None = None
@@ -38,6 +44,8 @@ async def get_task_list(
     after = None if asked.cursor is None else decode_place(asked.cursor)
     if after is None and asked.cursor is not None:
         raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest task")
+    if asked.ids is not None or asked.batch_id is not None:
+        return await _named(pool, user_id, asked, after)
     async with pool.acquire() as connection:
         # One row more than asked tells whether there is a next page.
         tasks = await store.get_tasks_by_user(
@@ -53,15 +61,42 @@ async def get_task_list(
     more = len(tasks) > page_size
     tasks = tasks[:page_size]
     next_cursor = encode_place(tasks[-1].created_at, tasks[-1].task_id) if more else None
+    return tasks, _pagination(asked, counted, next_cursor)
+
+
+async def _named(
+    pool: Pool, user_id: str, asked: PageRequest, after: tuple[datetime, str] | None
+) -> tuple[list[TaskRecord], Pagination]:
+    """One page of those that were asked for by their ids or by their batch: they are few, and read at once."""
+    async with pool.acquire() as connection:
+        tasks = await store.get_named_tasks(
+            connection,
+            user_id,
+            task_ids=None if asked.ids is None else [task_id for task_id in asked.ids if is_id(task_id)],
+            batch_id=asked.batch_id,
+            statuses=None if asked.status is None else [asked.status],
+            mode=asked.mode,
+        )
+    if after is not None:
+        counted, start = None, 0
+        tasks = [task for task in tasks if (task.created_at, task.task_id) < after]
+    else:
+        counted, start = len(tasks), (asked.page - 1) * asked.page_size
+    page = tasks[start : start + asked.page_size]
+    more = len(tasks) > start + asked.page_size
+    return page, _pagination(asked, counted, encode_place(page[-1].created_at, page[-1].task_id) if more else None)
+
+
+def _pagination(asked: PageRequest, counted: int | None, next_cursor: str | None) -> Pagination:
     if counted is None:
-        return tasks, cursor_pagination(page_size, next_cursor)
+        return cursor_pagination(asked.page_size, next_cursor)
     total = min(counted, DEEPEST_ROW)
-    return tasks, Pagination(
-        page=page,
-        page_size=page_size,
+    return Pagination(
+        page=asked.page,
+        page_size=asked.page_size,
         total=total,
         total_capped=counted > DEEPEST_ROW,
-        total_pages=-(-total // page_size),
+        total_pages=-(-total // asked.page_size),
         next_cursor=next_cursor,
     )
 

@@ -7,6 +7,7 @@ then.
 
 import asyncio
 import random
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
-from schema.models.tasks import RequeueReason, StoredResult, TaskFailure, TaskRecord
+from schema.models.tasks import UNFINISHED, RequeueReason, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.accounts import credits as ledger
 from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
@@ -134,20 +135,38 @@ async def complete_task(
 ) -> TaskRecord | None:
     """Record what a claim achieved, and its files, whose blobs are stored already.
 
-    Returns the finished task, or None when the claim is no longer ours (cancelled, or its lease passed on): then
-    nothing was written, and the caller throws away what it made.
+    Returns the finished task, or None when the claim is no longer ours (cancelled, or its lease passed on), or when the
+    deadline is past, and whoever sees that next fails the task. Then nothing was written, and the caller throws away
+    what it made.
     """
     async with pool.acquire() as connection:
         return await store.complete_task(connection, claim.task_id, claim.lease_token, result, made, now=now)
 
 
 @transactional
-async def cancel_task(connection: Connection, user_id: str, task_id: str) -> TaskRecord | None:
-    """End a task at its owner's wish, and give the credits back; None when none of theirs waits or runs by this id."""
-    task = await store.cancel_task(connection, user_id, task_id)
-    if task is not None:
-        await ledger.refund(connection, task, "the task was cancelled")
-    return task
+async def cancel_tasks(
+    connection: Connection, user_id: str, task_ids: Sequence[str], statuses: Iterable[TaskStatus] = UNFINISHED
+) -> list[TaskRecord]:
+    """End those of a user's tasks that have one of these statuses, at their wish, and give the credits back."""
+    cancelled = await store.cancel_tasks(connection, user_id, task_ids, statuses=statuses)
+    await ledger.refund(connection, cancelled, "the task was cancelled")
+    return cancelled
+
+
+async def cancel_task(pool: Pool, user_id: str, task_id: str) -> TaskRecord | None:
+    """The same of one; None when none of theirs waits or runs by this id."""
+    cancelled = await cancel_tasks(pool, user_id, [task_id])
+    return cancelled[0] if cancelled else None
+
+
+@transactional
+async def fail_overdue(
+    connection: Connection, user_id: str, task_ids: Sequence[str], *, now: datetime | None = None
+) -> list[TaskRecord]:
+    """End those of a user's tasks whose deadline is past, and give the credits back."""
+    failed = await store.fail_overdue(connection, user_id, task_ids, OVERDUE, now=now)
+    await ledger.refund(connection, failed, "the deadline was missed", now=now)
+    return failed
 
 
 async def fail_task(
@@ -175,7 +194,7 @@ async def _fail(
 ) -> TaskRecord | None:
     task = await store.fail_task(connection, task_id, lease_token, failure, unrenewed_since=unrenewed_since, now=now)
     if task is not None:
-        await ledger.refund(connection, task, "the task failed", now=now)
+        await ledger.refund(connection, [task], "the task failed", now=now)
     return task
 
 
@@ -240,6 +259,10 @@ async def wait_for_place(
         )
 
 
+OVERDUE = TaskFailure(
+    code=FailureCode.DEADLINE_EXCEEDED,
+    message="The edit wasn't done by the time it had to be. Its credits were given back; allow more time, or none.",
+)
 EXHAUSTED = TaskFailure(
     code=FailureCode.ATTEMPTS_EXHAUSTED,
     message="The edit was interrupted several times and was given up. Try another photo, or try again later.",

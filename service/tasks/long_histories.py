@@ -18,8 +18,6 @@ LONG: Final = 20_000
 KEPT_SECONDS: Final = 10.0
 KEPT_USERS: Final = 10_000
 
-UNFINISHED: Final = tuple(status for status in TaskStatus if not status.ended)
-
 Filters = tuple[str, TaskStatus | None, Mode | None]
 """Of which user, and which of their tasks."""
 

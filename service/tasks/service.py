@@ -5,18 +5,21 @@ import asyncio
 from schema.identifiers import is_id
 from schema.models.events import Timeline
 from schema.models.problems import ProblemCode
-from schema.models.tasks import NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
+from schema.models.tasks import UNFINISHED, NewRetry, NewTask, Pagination, TaskRecord, TaskStats, TaskStatus
 from service.database import Pool
 from service.refusals import Refused
 from service.tasks import history, lifecycle, retention, store, submission
+from service.tasks.deadlines import Deadlines
 from service.tasks.dispatch import Dispatcher
 from service.tasks.events import timeline
 from service.tasks.history import PageRequest
-from service.tasks.long_histories import UNFINISHED, LongHistories
+from service.tasks.long_histories import LongHistories
 from service.tasks.older import OlderAway, OlderTasks
-from service.tasks.store import IdempotencyKey
+from service.tasks.store import IdempotencyKey, Order, Submission
 from service.tasks.submission import Rules, Submitted
 from service.tasks.watching import Changes, Waiters
+
+AS_BEFORE = NewRetry()
 
 LOOK_ELSEWHERE_EVERY = 1.0
 """Seconds between two looks at a task that somebody waits for and that the older system works on."""
@@ -26,13 +29,20 @@ class TaskService:
     """Database first, queue second: Redis is told only what is committed, and need not be there."""
 
     def __init__(
-        self, pool: Pool, dispatcher: Dispatcher, waiters: Waiters, rules: Rules, older: OlderTasks | None = None
+        self,
+        pool: Pool,
+        dispatcher: Dispatcher,
+        waiters: Waiters,
+        rules: Rules,
+        older: OlderTasks | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._pool = pool
         self._dispatcher = dispatcher
         self._changes = Changes(dispatcher)
         self._waiters = waiters
         self._rules = rules
+        self._deadlines = deadlines or Deadlines(pool, dispatcher)
         self._older = older
         self._long = LongHistories()
 
@@ -42,9 +52,11 @@ class TaskService:
         Raises:
             Refused: As `submission.new_submission` and `submission.submit` tell.
         """
-        return await self._submit(submission.new_submission(user_id, new, rules=self._rules, idempotency=idempotency))
+        return await self._submit(user_id, submission.new_submission(new, rules=self._rules), idempotency)
 
-    async def retry_task(self, user_id: str, task_id: str, idempotency: IdempotencyKey | None) -> Submitted:
+    async def retry_task(
+        self, user_id: str, task_id: str, idempotency: IdempotencyKey | None, again: NewRetry = AS_BEFORE
+    ) -> Submitted:
         """Make a failed or cancelled task's edit once more, as a new task.
 
         Raises:
@@ -55,12 +67,14 @@ class TaskService:
             if earlier is not None:
                 return earlier
         task = await self.get_task(user_id, task_id)
-        return await self._submit(submission.retry_submission(task, rules=self._rules, idempotency=idempotency))
+        return await self._submit(user_id, submission.retry_submission(task, again, rules=self._rules), idempotency)
 
-    async def _submit(self, new: submission.Submission) -> Submitted:
-        submitted = await submission.submit(self._pool, new, max_pending=self._rules.max_pending)
+    async def _submit(self, user_id: str, new: Submission, idempotency: IdempotencyKey | None) -> Submitted:
+        order = Order(user_id=user_id, tasks=[new], idempotency=idempotency)
+        submitted = await submission.submit(self._pool, order, max_pending=self._rules.max_pending)
         if not submitted.replayed:
             self._dispatcher.announce(submitted.task.task_id, submitted.task.message_no)
+            self._deadlines.expect(submitted.tasks)
         return submitted
 
     async def get_task(self, user_id: str, task_id: str) -> TaskRecord:
@@ -110,6 +124,7 @@ class TaskService:
             # Nobody tells when a task ends elsewhere: it is looked at now and then.
             left = deadline - loop.time()
             await self._waiters.wait(task.task_id, min(left, LOOK_ELSEWHERE_EVERY) if task.elsewhere else left)
+            await self._deadlines.settle(user_id)
             task = await self.get_task(user_id, task.task_id)
             if not task.elsewhere or self._waiters.stopping or loop.time() >= deadline:
                 return task
@@ -168,7 +183,7 @@ class TaskService:
             raise not_found(task_id)
         task = await lifecycle.cancel_task(self._pool, user_id, task_id)
         if task is not None:
-            await self._dispatcher.withdraw(task)
+            await self._dispatcher.withdraw([task])
             await self._changes.tell(task)
             return task
         async with self._pool.acquire() as connection:

@@ -15,10 +15,12 @@ import structlog
 from schema.messages import Change
 from schema.models.events import EventRecord, parse_event_id
 from schema.models.tasks import TaskRecord, TaskStatus
-from service.database import UNAVAILABLE, Connection, Pool
+from service.database import UNAVAILABLE, Pool
 from service.presenting import Presenter
 from service.tasks import store
+from service.tasks.deadlines import Deadlines
 from service.tasks.events import as_of
+from service.tasks.line import Line
 from service.tasks.stream import Stream, Told
 from service.tasks.watching import News
 
@@ -37,9 +39,11 @@ class Streams:
     Each begins with one, once it is open: a database that is away is told before an answer is begun.
     """
 
-    def __init__(self, pool: Pool, news: News, present: Presenter) -> None:
+    def __init__(self, pool: Pool, news: News, present: Presenter, deadlines: Deadlines, line: Line) -> None:
         self._pool = pool
         self._present = present
+        self._deadlines = deadlines
+        self._line = line
         self._streams: dict[str, set[Stream]] = {}
         self._places: dict[str, int] = {}
         """Of each user with streams: up to where those have been told everything."""
@@ -88,7 +92,7 @@ class Streams:
                     newest = await store.newest_place(connection, user_id)
                     unfinished = await store.unfinished(connection, user_id)
                 for one in unfinished:
-                    told = self._told(one.task, one.seq, one.place or 0)
+                    told = await self._told(one.task, one.seq, one.place or 0)
                     # What has no place yet gets one, and comes along: it, and what was before it.
                     begun_with[told.task_id] = told.seq
                     yield told
@@ -112,10 +116,10 @@ class Streams:
                 current = (await store.tasks_as_they_are(connection, [task.task_id])).get(task.task_id, task)
             told = None
             for event in events if after is not None else events[-1:]:
-                told = self._told(as_of(current, event), event.seq, 0)
+                told = await self._told(as_of(current, event), event.seq, 0, now=current)
                 yield told
             if not events and after is None:
-                told = self._told(current, 0, 0)
+                told = await self._told(current, 0, 0)
                 yield told
             last = told.seq if told else last
             if told is not None and told.status.ended:
@@ -133,11 +137,11 @@ class Streams:
         """The stream of a task that the system before this one works on: nobody tells of it, so it is looked at."""
         async with self._opened(task.user_id or "", task.task_id) as stream:
             yield None
-            told = self._told(task, 0, 0)
+            told = await self._told(task, 0, 0)
             yield told
             while not told.status.ended and not stream.closed:
                 await stream.next(LOOK_EVERY)
-                before, told = told, self._told(await look(), 0, 0)
+                before, told = told, await self._told(await look(), 0, 0)
                 if told.data != before.data:
                     yield told
 
@@ -149,6 +153,7 @@ class Streams:
             stream.close()
         self._streams.setdefault(user_id, set()).add(stream)
         try:
+            await self._deadlines.settle(user_id)
             async with self._pool.acquire() as connection:
                 await store.place_events(connection, [user_id])
                 newest = await store.newest_place(connection, user_id)
@@ -163,8 +168,7 @@ class Streams:
     async def _caught_up(self, stream: Stream, after: int) -> AsyncGenerator[tuple[int, Told | None]]:
         """What a reader missed, in pages, with its places: it may be much."""
         while not stream.closed:
-            async with self._pool.acquire() as connection:
-                page = await self._page(connection, {stream.user_id: after})
+            page = await self._page({stream.user_id: after})
             for place, _, told in page:
                 after = place
                 yield place, told
@@ -203,31 +207,35 @@ class Streams:
         watched = [user_id for user_id in users if user_id in self._places]
         if not watched:
             return
+        for user_id in watched:
+            await self._deadlines.settle(user_id)
         async with self._pool.acquire() as connection:
             # Read before the events: what they say of a status comes first.
             further = await store.tasks_as_they_are(connection, sorted(tasks)) if tasks else {}
             await store.place_events(connection, watched)
-            statuses: dict[str, TaskStatus] = {}
-            while places := {user_id: self._places[user_id] for user_id in watched if user_id in self._places}:
-                page = await self._page(connection, places)
-                for place, event, told in page:
-                    self._places[event.user_id or ""] = place
-                    statuses[event.task_id] = event.status
-                    self._tell(event.user_id, told)
-                if len(page) < PAGE:
-                    break
+        statuses: dict[str, TaskStatus] = {}
+        while places := {user_id: self._places[user_id] for user_id in watched if user_id in self._places}:
+            page = await self._page(places)
+            for place, event, told in page:
+                self._places[event.user_id or ""] = place
+                statuses[event.task_id] = event.status
+                self._tell(event.user_id, told)
+            if len(page) < PAGE:
+                break
         for task in further.values():
             if task.status is statuses.get(task.task_id, task.status) is TaskStatus.PROCESSING:
-                self._tell(task.user_id, self._told(task, 0, 0, is_progress=True))
+                self._tell(task.user_id, await self._told(task, 0, 0, is_progress=True))
 
-    async def _page(self, connection: Connection, places: dict[str, int]) -> list[tuple[int, EventRecord, Told | None]]:
+    async def _page(self, places: dict[str, int]) -> list[tuple[int, EventRecord, Told | None]]:
         """The next events of each user from behind a place, with theirs; nothing is told of tasks that are gone."""
-        events = await store.events_since(connection, list(places.items()), limit=PAGE)
-        tasks = await store.tasks_as_they_are(connection, sorted({event.task_id for event in events})) if events else {}
+        async with self._pool.acquire() as connection:
+            events = await store.events_since(connection, list(places.items()), limit=PAGE)
+            ids = sorted({event.task_id for event in events})
+            tasks = await store.tasks_as_they_are(connection, ids) if ids else {}
         page: list[tuple[int, EventRecord, Told | None]] = []
         for event in events:
             place, task = event.place or 0, tasks.get(event.task_id)
-            page.append((place, event, task and self._told(as_of(task, event), event.seq, place)))
+            page.append((place, event, task and await self._told(as_of(task, event), event.seq, place, now=task)))
         return page
 
     def _tell(self, user_id: str | None, told: Told | None) -> None:
@@ -235,8 +243,12 @@ class Streams:
             for stream in self._streams.get(user_id or "", ()):
                 stream.put(told)
 
-    def _told(self, task: TaskRecord, seq: int, place: int, *, is_progress: bool = False) -> Told:
-        data = msgspec.json.encode(self._present.task(task))
+    async def _told(
+        self, task: TaskRecord, seq: int, place: int, *, is_progress: bool = False, now: TaskRecord | None = None
+    ) -> Told:
+        """A task as it was; `now` is how it is, where that may be another."""
+        queue = await self._line.place_of(now or task) if task.status is TaskStatus.PENDING else None
+        data = msgspec.json.encode(self._present.task(task, queue))
         return Told(task.task_id, seq, place, task.status, is_progress, data)
 
 

@@ -1,6 +1,7 @@
-"""From what a client asks to a task in the table: judge the request, then charge and write in one statement."""
+"""From what a client asks to tasks in the table: judge the request, then charge and write in one statement."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -12,11 +13,11 @@ from schema.fitting import fitting
 from schema.identifiers import new_id
 from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, AnyConfig, Mode, price
 from schema.models.problems import ProblemCode
-from schema.models.tasks import NewTask, TaskRecord
+from schema.models.tasks import NewRetry, NewTask, TaskRecord
 from service.database import Connection, Pool
 from service.refusals import Refused, invalid
 from service.tasks import store
-from service.tasks.store import EarlierUse, IdempotencyKey, Submission, SubmitAnswer
+from service.tasks.store import EarlierUse, IdempotencyKey, Order, Submission, SubmitAnswer
 from service.webhooks.urls import judge_webhook_url
 from service.wording import explain_validation
 
@@ -36,10 +37,15 @@ class Rules(Struct, frozen=True):
 
 
 class Submitted(Struct, frozen=True):
-    """The task, and whether an earlier request with the same key had written it already."""
+    """The tasks, and whether an earlier request with the same key had written them already."""
 
-    task: TaskRecord
+    tasks: Sequence[TaskRecord]
     replayed: bool
+
+    @property
+    def task(self) -> TaskRecord:
+        """The only one of a request for one."""
+        return self.tasks[0]
 
 
 def fingerprint(body: object) -> bytes:
@@ -87,7 +93,7 @@ def the_reference(new: NewTask, config: AnyConfig) -> str | None:
     return reference
 
 
-def new_submission(user_id: str, new: NewTask, *, rules: Rules, idempotency: IdempotencyKey | None) -> Submission:
+def new_submission(new: NewTask, *, rules: Rules, task_id: str | None = None) -> Submission:
     """Judge what a client asks, without looking anything up.
 
     Raises:
@@ -100,8 +106,7 @@ def new_submission(user_id: str, new: NewTask, *, rules: Rules, idempotency: Ide
     if new.webhook_url is not None:
         judge_webhook_url(new.webhook_url, allow_private=rules.allow_private_webhooks)
     return Submission(
-        task_id=new_id("task"),
-        user_id=user_id,
+        task_id=task_id or new_id("task"),
         mode=new.mode,
         priority=new.priority,
         source_image=new.source_image,
@@ -111,11 +116,11 @@ def new_submission(user_id: str, new: NewTask, *, rules: Rules, idempotency: Ide
         webhook_events=new.webhook_events,
         price=price(new.mode, config.quality, config.size),
         available=new.mode in rules.available,
-        idempotency=idempotency,
+        deadline_seconds=new.deadline_seconds,
     )
 
 
-def retry_submission(task: TaskRecord, *, rules: Rules, idempotency: IdempotencyKey | None) -> Submission:
+def retry_submission(task: TaskRecord, again: NewRetry, *, rules: Rules) -> Submission:
     """The same edit once more, at today's price.
 
     Raises:
@@ -128,7 +133,6 @@ def retry_submission(task: TaskRecord, *, rules: Rules, idempotency: Idempotency
     config = stored_config(task.mode, task.config)
     return Submission(
         task_id=new_id("task"),
-        user_id=task.user_id or "",
         mode=task.mode,
         priority=task.priority,
         source_image=task.source_image,
@@ -139,7 +143,7 @@ def retry_submission(task: TaskRecord, *, rules: Rules, idempotency: Idempotency
         price=price(task.mode, config.quality, config.size),
         available=task.mode in rules.available,
         retry_of=task.task_id,
-        idempotency=idempotency,
+        deadline_seconds=again.deadline_seconds,
     )
 
 
@@ -165,8 +169,8 @@ def demand_reference(mode: Mode, config: AnyConfig, reference: str | None) -> No
         raise invalid("reference_image", "a custom background needs one; upload it, or ask for a preset")
 
 
-async def submit(pool: Pool, submission: Submission, *, max_pending: int) -> Submitted:
-    """Charge and write a task, with its key and the mark that it is to be dispatched: all of it or nothing.
+async def submit(pool: Pool, order: Order, *, max_pending: int) -> Submitted:
+    """Charge and write tasks, with their key and the marks that they are to be dispatched: all of it or nothing.
 
     Raises:
         Refused: IDEMPOTENCY_KEY_REUSED, FILE_NOT_FOUND, TASK_NOT_FOUND, TOO_MANY_PENDING_TASKS,
@@ -175,33 +179,40 @@ async def submit(pool: Pool, submission: Submission, *, max_pending: int) -> Sub
     async with pool.acquire() as connection:
         for _ in range(TRIES):
             try:
-                answer = await store.submit_task(connection, submission, max_pending=max_pending)
+                answer = await store.submit_tasks(connection, order, max_pending=max_pending)
             except asyncpg.UniqueViolationError:
-                if submission.idempotency is None:
+                if order.idempotency is None:
                     raise
                 # The key is there: a twin's, which the next try sees, or one from more than a day ago, which goes.
-                await store.forget_expired_key(connection, submission.user_id, submission.idempotency)
+                await store.forget_expired_key(connection, order.user_id, order.idempotency)
                 continue
-            if answer.task is not None:
-                _log_created(submission, answer)
-                return Submitted(answer.task, replayed=False)
+            if answer.tasks:
+                _log_created(order, answer)
+                return Submitted(answer.tasks, replayed=False)
             # A twin that was faster may have taken the credits or the place that this request lacked: look again.
             kept = answer.kept
-            if kept is None and submission.idempotency is not None:
-                kept = await store.kept_key(connection, submission.user_id, submission.idempotency)
-            if kept is not None and submission.idempotency is not None:
-                return await replay(connection, submission.user_id, submission.idempotency, kept)
-            refusal = await _refusal(connection, submission, answer, max_pending)
+            if kept is None and order.idempotency is not None:
+                kept = await store.kept_key(connection, order.user_id, order.idempotency)
+            if kept is not None and order.idempotency is not None:
+                return await replay(connection, order.user_id, order.idempotency, kept)
+            refusal = await _refusal(connection, order, answer, max_pending)
             if refusal is not None:
                 raise refusal
             # What stood in the way is gone already (a refund, a claim): try again.
     raise Refused(ProblemCode.SERVICE_UNAVAILABLE, "The account is very busy. Try again in a moment.", retry_after=1)
 
 
-def _log_created(submission: Submission, answer: SubmitAnswer) -> None:
-    about = {"user_id": submission.user_id, "task_id": submission.task_id}
-    log.info("credits deducted", **about, credits=submission.price, credits_left=answer.credits_left)
-    log.info("task created", **about, mode=submission.mode, credits=submission.price)
+def _log_created(order: Order, answer: SubmitAnswer) -> None:
+    about = {"user_id": order.user_id} | ({"batch_id": order.batch_id} if order.batch_id else {})
+    log.info(
+        "credits deducted",
+        **about,
+        task_id=order.tasks[0].task_id,
+        credits=order.price,
+        credits_left=answer.credits_left,
+    )
+    for task in order.tasks:
+        log.info("task created", **about, task_id=task.task_id, mode=task.mode, credits=task.price)
 
 
 async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:
@@ -216,45 +227,54 @@ async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> 
 
 
 async def replay(connection: Connection, user_id: str, idempotency: IdempotencyKey, kept: EarlierUse) -> Submitted:
-    """The task that a key's first request made."""
+    """The task that a key's first request made, or those of its batch that are still there."""
     if kept.kept_fingerprint != idempotency.fingerprint:
         raise Refused(
             ProblemCode.IDEMPOTENCY_KEY_REUSED,
             "This Idempotency-Key was used with another body within the last 24 hours. Use a new key.",
         )
-    task = await store.get_task_by_id(connection, user_id, kept.kept_task_id)
-    if task is None:
-        raise Refused(ProblemCode.TASK_NOT_FOUND, "The task that this Idempotency-Key made has been deleted.")
-    return Submitted(task, replayed=True)
+    tasks = await store.made_by(connection, user_id, kept.kept_id)
+    if not tasks:
+        raise Refused(ProblemCode.TASK_NOT_FOUND, "What this Idempotency-Key made has been deleted.")
+    return Submitted(tasks, replayed=True)
 
 
-async def _refusal(
-    connection: Connection, submission: Submission, answer: SubmitAnswer, max_pending: int
-) -> Refused | None:
-    seen = await store.refusal_of_submit(connection, submission.user_id, max_pending)
+async def _refusal(connection: Connection, order: Order, answer: SubmitAnswer, max_pending: int) -> Refused | None:
+    seen = await store.refusal_of_submit(connection, order, max_pending)
     if seen is None:
         return Refused(ProblemCode.UNAUTHORIZED, "This account has been deleted.")
-    inputs = {"source_image": submission.source_image, "reference_image": submission.reference_image}
-    for field, file_id in inputs.items():
-        if file_id is not None and file_id not in answer.found_files:
-            return Refused(ProblemCode.FILE_NOT_FOUND, f"there is no file {file_id}. Upload it first.", field=field)
+    if (missing := _missing_file(order, answer)) is not None:
+        return missing
     if seen.too_many_pending:
         return Refused(
             ProblemCode.TOO_MANY_PENDING_TASKS,
-            f"You have {max_pending} tasks waiting already. Wait until some are done, or cancel some.",
+            f"At most {max_pending} of your tasks may wait. Wait until some are done, or cancel some.",
             retry_after=PENDING_RETRY_AFTER,
         )
-    if seen.current_credits < submission.price:
-        deficit = submission.price - seen.current_credits
+    if seen.current_credits < order.price:
+        deficit = order.price - seen.current_credits
+        what = "This edit costs" if order.batch_id is None else "These edits cost"
         return Refused(
             ProblemCode.INSUFFICIENT_CREDITS,
-            f"This edit costs {submission.price} credits and you have {seen.current_credits}.",
-            extra={"required": submission.price, "current": seen.current_credits, "deficit": deficit},
+            f"{what} {order.price} credits and you have {seen.current_credits}.",
+            extra={"required": order.price, "current": seen.current_credits, "deficit": deficit},
         )
-    if not submission.available:
-        return Refused(
-            ProblemCode.MODE_NOT_AVAILABLE,
-            f"{submission.mode} isn't available on this server at the moment. GET /api/v1/modes tells what is.",
-            retry_after=MODE_RETRY_AFTER,
-        )
+    for task in order.tasks:
+        if not task.available:
+            return Refused(
+                ProblemCode.MODE_NOT_AVAILABLE,
+                f"{task.mode} isn't available on this server at the moment. GET /api/v1/modes tells what is.",
+                retry_after=MODE_RETRY_AFTER,
+            )
+    return None
+
+
+def _missing_file(order: Order, answer: SubmitAnswer) -> Refused | None:
+    for place, task in enumerate(order.tasks):
+        inputs = {"source_image": task.source_image, "reference_image": task.reference_image}
+        for field, file_id in inputs.items():
+            if file_id is not None and file_id not in answer.found_files:
+                message = f"there is no file {file_id}. Upload it first."
+                refused = Refused(ProblemCode.FILE_NOT_FOUND, message, field=field)
+                return refused if order.batch_id is None else refused.within(f"tasks[{place}]")
     return None

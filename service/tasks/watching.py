@@ -5,7 +5,7 @@ They are told by Redis, and look for themselves once a second in case it is away
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
@@ -36,15 +36,20 @@ class Changes:
         Nothing depends on it: watchers look for themselves, and the chores find what has no message. One that waits for
         its time gets its message then, from the chores.
         """
-        if task.status is TaskStatus.PENDING and task.not_before is None:
-            self._dispatcher.announce(task.task_id, task.message_no)
+        await self.tell_all([task])
+
+    async def tell_all(self, tasks: Sequence[TaskRecord]) -> None:
+        """The same of several, at once."""
+        for task in tasks:
+            if task.status is TaskStatus.PENDING and task.not_before is None:
+                self._dispatcher.announce(task.task_id, task.message_no)
         try:
-            await self._dispatcher.queue.tell_changed(task.task_id, task.status, task.user_id)
-            if task.status.ended and task.webhook_url is not None:
-                # Whether it is to be told of this end its row says, if there is one.
-                await self._dispatcher.queue.send_deliveries([(delivery_of(task.task_id), 0)])
+            await self._dispatcher.queue.tell_changes([Change(one.task_id, one.status, one.user_id) for one in tasks])
+            # Whether they are to be told of these ends their rows say, if there are some.
+            if told := [one for one in tasks if one.status.ended and one.webhook_url is not None]:
+                await self._dispatcher.queue.send_deliveries([(delivery_of(one.task_id), 0) for one in told])
         except REDIS_AWAY as error:
-            log.debug("change not told", task_id=task.task_id, error=type(error).__name__)
+            log.debug("changes not told", tasks=len(tasks), error=type(error).__name__)
 
     async def tell_progress(self, task: TaskRecord) -> None:
         """Tell whoever watches that it has come a step further."""

@@ -355,11 +355,11 @@ async def test_a_result_that_is_becoming_another_tasks_input_stays(
 ) -> None:
     """A create that uses it is about to commit while its task is deleted."""
     task_id, file_id = await a_done_task(connection, user_id)
-    wanted = await lives.a_submission(connection, user_id, source_image=file_id)
+    wanted = await lives.an_order(connection, user_id, source_image=file_id)
     async with pool.acquire() as creating:
         transaction = creating.transaction()
         await transaction.start()
-        assert (await store.submit_task(creating, wanted, max_pending=10)).task
+        assert (await store.submit_tasks(creating, wanted, max_pending=10)).tasks
         deletion = asyncio.create_task(service_of(pool, queue).delete_task(user_id, task_id))
         await lives.until_blocked(connection)
         await transaction.commit()

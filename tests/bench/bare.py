@@ -15,7 +15,7 @@ from schema.models.tasks import NewTask, Priority, TaskRecord
 from service.database import Pool, open_pool
 from service.settings import load_settings
 from service.tasks import store
-from service.tasks.store import Submission
+from service.tasks.store import Order, Submission
 
 UserId = Annotated[str, HeaderParameter(name="X-User")]
 
@@ -26,7 +26,6 @@ async def create(state: State, data: JSONBody[NewTask], user_id: UserId) -> Any:
     pool: Pool = state.pool
     submission = Submission(
         task_id=new_id("task"),
-        user_id=user_id,
         mode=Mode.BACKGROUND_CHANGE,
         priority=Priority.NORMAL,
         source_image=data.source_image,
@@ -38,8 +37,9 @@ async def create(state: State, data: JSONBody[NewTask], user_id: UserId) -> Any:
         available=True,
     )
     async with pool.acquire() as connection:
-        answer = await store.submit_task(connection, submission, max_pending=1000)
-    return msgspec.to_builtins(answer.task)
+        order = Order(user_id=user_id, tasks=[submission])
+        answer = await store.submit_tasks(connection, order, max_pending=1000)
+    return msgspec.to_builtins(answer.tasks[0])
 
 
 @get("/api/v1/tasks/{task_id:str}")

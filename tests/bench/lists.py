@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 
 from schema.models.edits import Mode
-from schema.models.tasks import TaskStatus
+from schema.models.tasks import UNFINISHED, TaskStatus
 from service.database import Connection, connect
 from service.embedded.servers import EmbeddedServers
 from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
-from service.tasks.long_histories import LONG, UNFINISHED
+from service.tasks.long_histories import LONG
 
 TIMES = 200
 OTHERS = 1_000

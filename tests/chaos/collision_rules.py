@@ -78,7 +78,7 @@ class CollisionRules(CustomerRules):
             await transaction.start()
             task = await store.fail_task(holder, claim.task_id, claim.lease_token, FINAL, now=self.now)
             assert task is not None
-            await ledger.refund(holder, task, "the task failed", now=self.now)
+            await ledger.refund(holder, [task], "the task failed", now=self.now)
             waiting = asyncio.create_task(answer_of(cancel))
             async with asyncio.timeout(10):
                 while not await holder.fetchval(BLOCKED):  # noqa: ASYNC110 - nobody but the database knows

@@ -36,6 +36,7 @@ NEVER = {
     "task_id": "task_never0000000000000000000",
     "file_id": "file_never0000000000000000000",
     "delivery_id": "dlv_never00000000000000000000",
+    "batch_id": "batch_never00000000000000000",
 }
 
 
@@ -55,14 +56,20 @@ async def a_delivery(user: User) -> str:
     return answer.json()["delivery_id"]
 
 
+async def a_batch(user: User) -> str:
+    edit = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    return (await user.http.post(f"{API}/tasks/batch", json={"tasks": [edit]})).json()["batch_id"]
+
+
 async def test_another_users_ids_are_not_found_on_any_route(user: User, new_user: NewUser, db: Connection) -> None:
     other = await new_user()
     theirs = {
         "task_id": [(await add_task(db, other.user_id, status)).task_id for status in TaskStatus],
         "file_id": [(await other.upload(PHOTO)).json()["file_id"]],
         "delivery_id": [await a_delivery(other)],
+        "batch_id": [await a_batch(other)],
     }
-    nobodys: dict[str, list[str]] = {"task_id": [(await add_task(db, None)).task_id], "file_id": [], "delivery_id": []}
+    nobodys = {"task_id": [(await add_task(db, None)).task_id]}
     operations = await operations_with_an_id(user.http)
     assert len(operations) >= 6
 
@@ -80,7 +87,7 @@ async def test_another_users_ids_are_not_found_on_any_route(user: User, new_user
         for headers in ({}, {"Idempotency-Key": "mine"}):
             never = await user.http.request(method, path.replace(f"{{{name}}}", NEVER[name]), headers=headers)
             assert never.status_code == 404, (method, path, never.text)
-            for one in theirs[name] + nobodys[name]:
+            for one in theirs[name] + nobodys.get(name, []):
                 answer = await user.http.request(method, path.replace(f"{{{name}}}", one), headers=headers)
                 assert answer.status_code == 404, (method, path, answer.text)
                 # Not a word differs from what an id that never was gets.
@@ -105,6 +112,8 @@ async def test_the_same_routes_are_the_owners(user: User, db: Connection) -> Non
             mine = (await add_task(db, user.user_id, status, source_image=await user.photo())).task_id
         elif name == "delivery_id":
             mine = await a_delivery(user)
+        elif name == "batch_id":
+            mine = await a_batch(user)
         else:
             mine = (await user.upload(PHOTO)).json()["file_id"]
         answer = await user.http.request(method, path.replace(f"{{{name}}}", mine))
@@ -143,6 +152,8 @@ def test_who_may_is_asked_in_sql() -> None:
         "task_messages",
         "task_reading",
         "task_events",
+        "batches",
+        "line",
         "files",
         "accounts",
         "webhooks",

@@ -60,7 +60,7 @@ async def a_scene(connection: Connection) -> Scene:
 async def create(pool: Pool, scene: Scene) -> object:
     """Its inputs are named against their order."""
     async with pool.acquire() as connection:
-        wanted = await lives.a_submission(
+        wanted = await lives.an_order(
             connection, scene.user_id, source_image=scene.uploads[1], reference_image=scene.uploads[0]
         )
     return await submission.submit(pool, wanted, max_pending=10)

@@ -8,11 +8,10 @@ from functools import partial
 import pytest
 
 from schema.models.edits import Mode
-from schema.models.tasks import TaskStatus
+from schema.models.tasks import UNFINISHED, TaskStatus
 from service.database import Connection
 from service.statements import Text
 from service.tasks import store
-from service.tasks.long_histories import UNFINISHED
 from tests.service.test_queries import ALL
 
 LONG = 60_000

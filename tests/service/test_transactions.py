@@ -134,7 +134,7 @@ async def test_a_strict_database_refuses_nobody(strict_pool: Pool, connection: C
     async with strict_pool.acquire() as one:
         assert await one.fetchval("SHOW default_transaction_isolation") != "read committed"
     user_id = await lives.add_user(connection, 100 * lives.PRICE)
-    wanted = [await lives.a_submission(connection, user_id) for _ in range(50)]
+    wanted = [await lives.an_order(connection, user_id) for _ in range(50)]
     made = await asyncio.gather(*(submission.submit(strict_pool, one, max_pending=1000) for one in wanted))
     task_ids = [one.task.task_id for one in made]
 
@@ -155,7 +155,7 @@ async def test_a_strict_database_refuses_nobody(strict_pool: Pool, connection: C
 async def test_how_many_may_wait_is_exact_in_a_strict_database(strict_pool: Pool, connection: Connection) -> None:
     user_id = await lives.add_user(connection, 100 * lives.PRICE)
 
-    wanted = [await lives.a_submission(connection, user_id) for _ in range(20)]
+    wanted = [await lives.an_order(connection, user_id) for _ in range(20)]
     answers = await asyncio.gather(
         *(submission.submit(strict_pool, one, max_pending=7) for one in wanted), return_exceptions=True
     )
@@ -168,13 +168,13 @@ async def test_erasing_a_user_who_creates_and_cancels(connection: Connection, po
     """Four clients at once, all the time: the erasure succeeds, and later ones learn that there is no account."""
     for _ in range(8):
         user_id = await lives.add_user(connection, 10**6)
-        photo = (await lives.a_submission(connection, user_id)).source_image
+        photo = (await lives.an_order(connection, user_id)).tasks[0].source_image
 
         async def client(user_id: str = user_id, photo: str = photo) -> ProblemCode:
             try:
                 while True:
                     async with pool.acquire() as one:
-                        wanted = await lives.a_submission(one, user_id, source_image=photo)
+                        wanted = await lives.an_order(one, user_id, source_image=photo)
                     made = await submission.submit(pool, wanted, max_pending=10**6)
                     await lifecycle.cancel_task(pool, user_id, made.task.task_id)
             except Refused as refused:

@@ -1,10 +1,13 @@
-"""Query parameters that several routes take."""
+"""Query parameters that several routes take, and what holds for all of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
 from service.cursors import CURSOR
+from service.refusals import invalid
 
 PageSize = Annotated[int, QueryParameter(ge=1, le=100)]
 Cursor = Annotated[
@@ -14,3 +17,17 @@ Cursor = Annotated[
         schema_extra={"pattern": f"^{CURSOR.pattern}(?!\\n)$"},
     ),
 ]
+
+
+async def refuse_repeated(request: Request[Any, Any, Any]) -> None:
+    """Refuse what is given twice: one of them would be passed over in silence.
+
+    Raises:
+        Refused: INVALID_REQUEST naming the parameter.
+    """
+    handler = request.scope["route_handler"]
+    if not request.scope["query_string"] or not isinstance(handler, HTTPRouteHandler):
+        return
+    for name in handler.parsed_fn_signature.parameters:
+        if len(request.query_params.getall(name, [])) > 1:
+            raise invalid(name, "is given more than once; send it once")

@@ -9,20 +9,19 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
+from schema.models.batches import MOST_AT_ONCE
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
-from schema.models.tasks import History, NewTask, Task, TaskList, TaskStats, TaskStatus
+from schema.models.tasks import History, NewRetry, NewTask, Task, TaskList, TaskStats, TaskStatus
+from service.http.controllers.idempotency import Key, idempotency_key, replay_headers
 from service.http.controllers.parameters import Cursor, PageSize
 from service.http.layers.context import add_header
 from service.http.openapi.answers import problem_specs
 from service.http.problems import JSON_BODY_HANDLERS
 from service.http.services import Services
-from service.presenting import Presenter
 from service.refusals import invalid
 from service.tasks.history import PageRequest
-from service.tasks.service import TaskService
-from service.tasks.store import IdempotencyKey
-from service.tasks.submission import Submitted, fingerprint
+from service.tasks.submission import Submitted
 
 UserRequest = Request[str, Any, Any]
 T = TypeVar("T", TaskStatus, Mode)
@@ -32,7 +31,6 @@ RETRY_ROUTE = "POST /api/v1/tasks/retry"
 LONGEST_WAIT = 60
 
 PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?=$|[,;\s])", re.IGNORECASE)
-VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 
 REPLAY = {
     int(HTTPStatus.OK): ResponseSpec(
@@ -46,15 +44,14 @@ Status = Annotated[
 ModeFilter = Annotated[
     str | None, QueryParameter(description="`all` means no filter.", schema_extra={"enum": [*Mode, "all"]})
 ]
-Page = Annotated[int, QueryParameter(ge=1, description="page x page_size goes up to 10,000; beyond, use the cursor.")]
-Key = Annotated[
+Ids = Annotated[
     str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="1 to 255 visible ASCII characters. For 24 hours the same key and body give the same task.",
-        schema_extra={"pattern": f"^{VISIBLE_ASCII.pattern}$"},
+    QueryParameter(
+        description=f"Up to {MOST_AT_ONCE} ids, with commas between them; those that aren't there are left out."
     ),
 ]
+BatchFilter = Annotated[str | None, QueryParameter(description="Those that were created with this batch.")]
+Page = Annotated[int, QueryParameter(ge=1, description="page x page_size goes up to 10,000; beyond, use the cursor.")]
 Prefer = Annotated[
     str | None,
     HeaderParameter(name="Prefer", description="`wait=N`: answer when the task has ended, or after N seconds (1-60)."),
@@ -90,9 +87,9 @@ class TaskController(Controller):
         """Have a photo edited: charges the price and answers the waiting task."""
         idempotency = None
         if key is not None:
-            idempotency = _idempotency_key(CREATE_ROUTE, key, await request.json())
+            idempotency = idempotency_key(CREATE_ROUTE, key, await request.json())
         submitted = await services.tasks.create_task(request.user, data, idempotency)
-        return await _submitted(request, submitted, prefer, services.tasks, services.present)
+        return await _submitted(request, submitted, prefer, services)
 
     @get(
         responses=problem_specs(
@@ -105,12 +102,14 @@ class TaskController(Controller):
         services: NamedDependency[Services],
         status: Status = None,
         mode: ModeFilter = None,
+        ids: Ids = None,
+        batch_id: BatchFilter = None,
         page: Page = 1,
         page_size: PageSize = 20,
         cursor: Cursor = None,
     ) -> TaskList:
         """One's own tasks, newest first."""
-        asked = _asked(status, mode, page, page_size, cursor)
+        asked = _asked(status, mode, page, page_size, cursor, ids=ids, batch_id=batch_id)
         records, pagination = await services.tasks.get_task_list(request.user, asked)
         return TaskList([services.present.task(record) for record in records], pagination)
 
@@ -126,12 +125,14 @@ class TaskController(Controller):
         services: NamedDependency[Services],
         status: Status = None,
         mode: ModeFilter = None,
+        ids: Ids = None,
+        batch_id: BatchFilter = None,
         page: Page = 1,
         page_size: PageSize = 20,
         cursor: Cursor = None,
     ) -> History:
         """The same list, each task with its inputs' URLs, so that a form can be filled again."""
-        asked = _asked(status, mode, page, page_size, cursor)
+        asked = _asked(status, mode, page, page_size, cursor, ids=ids, batch_id=batch_id)
         records, pagination = await services.tasks.get_task_list(request.user, asked)
         inputs = {name for record in records for name in (record.source_image, record.reference_image) if name}
         files = await services.files.records(request.user, sorted(inputs)) if inputs else {}
@@ -160,7 +161,8 @@ class TaskController(Controller):
     ) -> Task:
         """One task, as it is now, or once it has ended."""
         task = await services.tasks.get_task(request.user, task_id)
-        return services.present.task(await services.tasks.wait_for_end(task, wait))
+        task = await services.tasks.wait_for_end(task, wait)
+        return services.present.task(task, await services.line.place_of(task))
 
     @post(
         "/{task_id:str}/cancel",
@@ -199,13 +201,17 @@ class TaskController(Controller):
         request: UserRequest,
         task_id: FromPath[str],
         services: NamedDependency[Services],
+        data: JSONBody[NewRetry | None] = None,
         key: Key = None,
         prefer: Prefer = None,
     ) -> Response[Task]:
-        """Make a failed or cancelled edit once more: a new task, at today's price."""
-        idempotency = None if key is None else _idempotency_key(RETRY_ROUTE, key, {"task_id": task_id})
-        submitted = await services.tasks.retry_task(request.user, task_id, idempotency)
-        return await _submitted(request, submitted, prefer, services.tasks, services.present)
+        """Make a failed or cancelled edit once more: a new task, at today's price, with a deadline of its own."""
+        again = data or NewRetry()
+        idempotency = None
+        if key is not None:
+            idempotency = idempotency_key(RETRY_ROUTE, key, {"task_id": task_id} | _said(again))
+        submitted = await services.tasks.retry_task(request.user, task_id, idempotency, again)
+        return await _submitted(request, submitted, prefer, services)
 
     @delete(
         "/{task_id:str}",
@@ -223,32 +229,44 @@ class TaskController(Controller):
 
 
 async def _submitted(
-    request: UserRequest, submitted: Submitted, prefer: str | None, tasks: TaskService, present: Presenter
+    request: UserRequest, submitted: Submitted, prefer: str | None, services: Services
 ) -> Response[Task]:
-    task = submitted.task
+    task, queue = submitted.task, None
     wait = PREFER_WAIT.search(prefer) if prefer else None
     if wait is not None and 1 <= int(wait[1]) <= LONGEST_WAIT:
         add_header(request.scope, "Preference-Applied", f"wait={int(wait[1])}")
-        task = await tasks.wait_for_end(task, int(wait[1]))
-    headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
-    if submitted.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        task = await services.tasks.wait_for_end(task, int(wait[1]))
+        queue = await services.line.place_of(task)
+    headers = {"Location": f"/api/v1/tasks/{task.task_id}", **replay_headers(submitted)}
     status = HTTPStatus.OK if submitted.replayed else HTTPStatus.CREATED
-    return Response(present.task(task), status_code=status, headers=headers)
+    return Response(services.present.task(task, queue), status_code=status, headers=headers)
 
 
-def _idempotency_key(route: str, key: str, body: object) -> IdempotencyKey:
-    if not VISIBLE_ASCII.fullmatch(key):
-        raise invalid("Idempotency-Key", "takes 1 to 255 visible ASCII characters")
-    return IdempotencyKey(route, key, fingerprint(body))
+def _said(again: NewRetry) -> dict[str, Any]:
+    return {} if again.deadline_seconds is None else {"deadline_seconds": again.deadline_seconds}
 
 
-def _asked(status: str | None, mode: str | None, page: int, page_size: int, cursor: str | None) -> PageRequest:
+def _asked(
+    status: str | None,
+    mode: str | None,
+    page: int,
+    page_size: int,
+    cursor: str | None,
+    *,
+    ids: str | None,
+    batch_id: str | None,
+) -> PageRequest:
+    chosen = None if ids is None else sorted(set(ids.split(",")))
+    if chosen is not None and len(chosen) > MOST_AT_ONCE:
+        raise invalid("ids", f"takes at most {MOST_AT_ONCE} ids, with commas between them")
     return PageRequest(
         status=_filter("status", status, TaskStatus),
         mode=_filter("mode", mode, Mode),
+        ids=chosen,
+        batch_id=batch_id,
         page=page,
-        page_size=page_size,
+        # Whoever names tasks gets all of them.
+        page_size=max(page_size, len(chosen or ())),
         cursor=cursor,
     )
 

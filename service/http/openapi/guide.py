@@ -53,6 +53,7 @@ FAILURES: dict[FailureCode, str] = {
     FailureCode.PROCESSING_FAILED: "The edit failed.",
     FailureCode.ATTEMPTS_EXHAUSTED: "The edit was interrupted too often.",
     FailureCode.RESULT_SAVE_FAILED: "The picture couldn't be kept.",
+    FailureCode.DEADLINE_EXCEEDED: "The edit wasn't done by its deadline.",
 }
 """What each means, in a few words; a task's own `error.message` says what its user can do."""
 

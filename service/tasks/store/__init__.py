@@ -1,5 +1,6 @@
 """The statements about tasks, each a typed function. They take a connection and open no transaction."""
 
+from service.tasks.store.batches import get_batch
 from service.tasks.store.claims import (
     Claim,
     LostLease,
@@ -13,12 +14,17 @@ from service.tasks.store.claims import (
 )
 from service.tasks.store.endings import (
     EndedTask,
+    OverdueTask,
     cancel_task,
+    cancel_tasks,
     complete_task,
     delete_task,
     expired_tasks,
+    fail_overdue,
     fail_task,
+    next_deadline,
     outcome_of,
+    overdue_tasks,
 )
 from service.tasks.store.events import (
     Unfinished,
@@ -49,12 +55,16 @@ from service.tasks.store.reading import (
     count_tasks_by_status,
     count_tasks_by_user,
     ended_tasks,
+    get_named_tasks,
     get_task_by_id,
     get_tasks_by_user,
+    made_by,
+    unfinished_ids,
 )
 from service.tasks.store.submission import (
     EarlierUse,
     IdempotencyKey,
+    Order,
     Submission,
     SubmitAnswer,
     SubmitRefusal,
@@ -64,7 +74,7 @@ from service.tasks.store.submission import (
     forget_keys,
     kept_key,
     refusal_of_submit,
-    submit_task,
+    submit_tasks,
 )
 
 __all__ = [
@@ -75,6 +85,8 @@ __all__ = [
     "IdempotencyKey",
     "LostLease",
     "Marked",
+    "Order",
+    "OverdueTask",
     "Submission",
     "SubmitAnswer",
     "SubmitRefusal",
@@ -82,6 +94,7 @@ __all__ = [
     "Unfinished",
     "UsedKey",
     "cancel_task",
+    "cancel_tasks",
     "claim_task",
     "complete_task",
     "count_tasks_by_status",
@@ -93,10 +106,13 @@ __all__ = [
     "events_since",
     "expired_keys",
     "expired_tasks",
+    "fail_overdue",
     "fail_task",
     "forget_expired_key",
     "forget_histories",
     "forget_keys",
+    "get_batch",
+    "get_named_tasks",
     "get_task_by_id",
     "get_tasks_by_user",
     "histories_to_forget",
@@ -105,21 +121,25 @@ __all__ = [
     "kept_key",
     "line_up",
     "lost_leases",
+    "made_by",
     "mark_dispatched",
     "mark_lost_messages",
     "mark_undispatched",
     "newest_place",
+    "next_deadline",
     "outcome_of",
+    "overdue_tasks",
     "place_events",
     "place_of",
     "refusal_of_submit",
     "renew_lease",
     "requeue_task",
-    "submit_task",
+    "submit_tasks",
     "task_and_owner",
     "tasks_as_they_are",
     "unanswered_claim",
     "undispatched_tasks",
     "unfinished",
+    "unfinished_ids",
     "update_progress",
 ]

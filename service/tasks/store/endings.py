@@ -1,11 +1,11 @@
 """A typed function per statement of `schema/queries/task_endings.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, to_builtins
 
-from schema.models.tasks import StoredResult, TaskFailure, TaskRecord
+from schema.models.tasks import UNFINISHED, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection
 from service.files.store import NewFile
 from service.statements import load_queries
@@ -58,10 +58,71 @@ async def outcome_of(connection: Connection, task_id: str, lease_token: int) -> 
     return await QUERIES["outcome_of"].row(connection, TaskRecord, task_id=task_id, lease_token=lease_token)
 
 
+async def cancel_tasks(
+    connection: Connection,
+    user_id: str,
+    task_ids: Sequence[str],
+    *,
+    statuses: Iterable[TaskStatus] = UNFINISHED,
+    now: datetime | None = None,
+) -> list[TaskRecord]:
+    """Cancel those of a user's tasks that wait or run, and have one of these statuses."""
+    return await QUERIES["cancel_tasks"].rows(
+        connection, TaskRecord, user_id=user_id, task_ids=task_ids, statuses=list(statuses), now=now
+    )
+
+
 async def cancel_task(
     connection: Connection, user_id: str, task_id: str, *, now: datetime | None = None
 ) -> TaskRecord | None:
-    return await QUERIES["cancel_task"].row(connection, TaskRecord, user_id=user_id, task_id=task_id, now=now)
+    """The one, if it is this user's and hasn't ended."""
+    cancelled = await cancel_tasks(connection, user_id, [task_id], now=now)
+    return cancelled[0] if cancelled else None
+
+
+class OverdueTask(Struct, frozen=True):
+    """A task whose deadline is past, and where the next page begins."""
+
+    task_id: str
+    user_id: str
+    deadline_at: datetime
+
+
+async def overdue_tasks(
+    connection: Connection,
+    *,
+    limit: int,
+    user_id: str | None = None,
+    after: OverdueTask | None = None,
+    now: datetime | None = None,
+) -> list[OverdueTask]:
+    return await QUERIES["overdue_tasks"].rows(
+        connection,
+        OverdueTask,
+        user_id=user_id,
+        limit=limit,
+        after_deadline_at=after and after.deadline_at,
+        after_task_id=after and after.task_id,
+        now=now,
+    )
+
+
+async def next_deadline(connection: Connection, user_id: str) -> float | None:
+    """In how many seconds the next of a user's deadlines is past, negative once it is; None where there is none."""
+    return await QUERIES["next_deadline"].value(connection, user_id=user_id)
+
+
+async def fail_overdue(
+    connection: Connection,
+    user_id: str,
+    task_ids: Sequence[str],
+    failure: TaskFailure,
+    *,
+    now: datetime | None = None,
+) -> list[TaskRecord]:
+    return await QUERIES["fail_overdue"].rows(
+        connection, TaskRecord, user_id=user_id, task_ids=task_ids, error=to_builtins(failure), now=now
+    )
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:

@@ -45,6 +45,48 @@ async def get_tasks_by_user(
     )
 
 
+async def get_named_tasks(
+    connection: Connection,
+    user_id: str,
+    *,
+    task_ids: Sequence[str] | None = None,
+    batch_id: str | None = None,
+    statuses: Sequence[TaskStatus] | None = None,
+    mode: Mode | None = None,
+) -> list[TaskRecord]:
+    """Those of this user's tasks with these ids, or of this batch, newest first. One of the two must be given."""
+    if task_ids is None and batch_id is None:
+        raise ValueError("names no tasks")
+    return await QUERIES["get_named_tasks"].rows(
+        connection,
+        TaskRecord,
+        user_id=user_id,
+        task_ids=task_ids,
+        batch_id=batch_id,
+        statuses=statuses,
+        mode=mode,
+    )
+
+
+async def made_by(connection: Connection, user_id: str, made_id: str) -> list[TaskRecord]:
+    """The task of this id, or the tasks of the batch of this id, in the order in which they were asked for."""
+    return await QUERIES["made_by"].rows(connection, TaskRecord, user_id=user_id, made_id=made_id)
+
+
+async def unfinished_ids(
+    connection: Connection,
+    user_id: str,
+    *,
+    status: TaskStatus,
+    mode: Mode | None,
+    created_before: datetime | None,
+) -> list[str]:
+    """Ids of a user's tasks that wait, or of those that run, in their order."""
+    return await QUERIES["unfinished_ids"].column(
+        connection, user_id=user_id, status=status, modes=_all_or_one(Mode, mode), created_before=created_before
+    )
+
+
 async def count_tasks_by_user(
     connection: Connection, user_id: str, *, status: TaskStatus | None = None, mode: Mode | None = None, up_to: int
 ) -> int:

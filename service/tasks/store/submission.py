@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from schema.models.edits import Mode
 from schema.models.tasks import LINE, Priority, TaskEnd, TaskRecord
@@ -23,9 +23,9 @@ class IdempotencyKey(Struct, frozen=True):
 
 
 class EarlierUse(Struct, frozen=True):
-    """What an idempotency key was used for."""
+    """What an idempotency key was used for: a task, or a batch."""
 
-    kept_task_id: str
+    kept_id: str
     kept_fingerprint: bytes
 
 
@@ -33,7 +33,6 @@ class Submission(Struct, frozen=True, kw_only=True):
     """A task about to be written; `price` is what it costs, `available` whether any engine does its mode."""
 
     task_id: str
-    user_id: str
     mode: Mode
     priority: Priority
     source_image: str
@@ -44,54 +43,71 @@ class Submission(Struct, frozen=True, kw_only=True):
     price: int
     available: bool
     retry_of: str | None = None
+    deadline_seconds: int | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """What one request wants written: a task, or a batch of them, in the order of their ids."""
+
+    user_id: str
+    tasks: Sequence[Submission]
     idempotency: IdempotencyKey | None = None
+    batch_id: str | None = None
+    batch_webhook_url: str | None = None
+
+    @property
+    def price(self) -> int:
+        return sum(task.price for task in self.tasks)
+
+    @property
+    def inputs(self) -> set[str]:
+        """Ids of files."""
+        images = (image for task in self.tasks for image in (task.source_image, task.reference_image))
+        return {image for image in images if image is not None}
 
 
 class SubmitAnswer(Struct, frozen=True):
-    """What the one statement tells: the task if it was written, and otherwise what it saw."""
+    """What the one statement tells: the tasks if they were written, and otherwise what it saw."""
 
-    task: TaskRecord | None
+    tasks: Sequence[TaskRecord]
     credits_left: int | None
     kept: EarlierUse | None
     found_files: frozenset[str]
 
 
-async def submit_task(
-    connection: Connection, submission: Submission, *, max_pending: int, now: datetime | None = None
+async def submit_tasks(
+    connection: Connection, order: Order, *, max_pending: int, now: datetime | None = None
 ) -> SubmitAnswer:
-    """Charge and write the task, if everything allows it.
+    """Charge and write the tasks, if everything allows it.
 
     Raises:
         asyncpg.UniqueViolationError: A request with the same idempotency key was faster, or its key has expired.
     """
-    idempotency = submission.idempotency
-    record = await QUERIES["submit_task"].record(
+    idempotency = order.idempotency
+    records = await QUERIES["submit_tasks"].records(
         connection,
-        task_id=submission.task_id,
-        user_id=submission.user_id,
-        mode=submission.mode,
-        priority=submission.priority,
-        line=LINE[submission.priority],
-        source_image=submission.source_image,
-        reference_image=submission.reference_image,
-        config=submission.config,
-        webhook_url=submission.webhook_url,
-        webhook_events=submission.webhook_events,
-        price=submission.price,
-        retry_of=submission.retry_of,
+        user_id=order.user_id,
+        tasks=[to_builtins(task) | {"line": LINE[task.priority]} for task in order.tasks],
+        number=len(order.tasks),
+        inputs=sorted(order.inputs),
+        price=order.price,
+        available=all(task.available for task in order.tasks),
+        batch_id=order.batch_id,
+        batch_webhook_url=order.batch_webhook_url,
         route=idempotency and idempotency.route,
         idempotency_key=idempotency and idempotency.key,
         fingerprint=idempotency and idempotency.fingerprint,
+        made_id=order.batch_id or order.tasks[0].task_id,
         max_pending=max_pending,
-        available=submission.available,
         now=now,
     )
-    assert record is not None  # noqa: S101 - the statement always answers one row
+    first = records[0]
+    written = first["task_id"] is not None
     return SubmitAnswer(
-        task=None if record["task_id"] is None else convert(record, TaskRecord),
-        credits_left=record["credits_left"],
-        kept=None if record["kept_task_id"] is None else convert(record, EarlierUse),
-        found_files=frozenset(record["found_files"]),
+        tasks=[convert(record, TaskRecord) for record in records] if written else [],
+        credits_left=first["credits_left"],
+        kept=None if first["kept_id"] is None else convert(first, EarlierUse),
+        found_files=frozenset(first["found_files"] or ()),
     )
 
 
@@ -102,8 +118,10 @@ class SubmitRefusal(Struct, frozen=True):
     too_many_pending: bool
 
 
-async def refusal_of_submit(connection: Connection, user_id: str, max_pending: int) -> SubmitRefusal | None:
-    return await QUERIES["refusal_of_submit"].row(connection, SubmitRefusal, user_id=user_id, max_pending=max_pending)
+async def refusal_of_submit(connection: Connection, order: Order, max_pending: int) -> SubmitRefusal | None:
+    return await QUERIES["refusal_of_submit"].row(
+        connection, SubmitRefusal, user_id=order.user_id, number=len(order.tasks), max_pending=max_pending
+    )
 
 
 async def kept_key(

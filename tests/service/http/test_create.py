@@ -79,6 +79,7 @@ async def test_a_task_has_the_contracts_fields(user: User) -> None:
         "task_id", "user_id", "status", "mode", "progress", "current_step", "source_image", "reference_image", "config",
         "result", "error", "credits_consumed", "credits_refunded", "attempts", "priority", "retry_of", "created_at",
         "updated_at", "started_at", "completed_at", "failed_at", "cancelled_at", "processing_time", "events_url",
+        "batch_id", "deadline_at", "queue",
     }  # fmt: skip
 
 

@@ -30,8 +30,10 @@ async def same_as_get(client: httpx.AsyncClient, path: str, headers: Mapping[str
 @pytest.fixture
 async def filled(user: User) -> dict[str, str]:
     """What stands for the ids in a path."""
-    task = await user.task()
-    return {"{task_id}": task["task_id"], "{file_id}": task["source_image"]}
+    edit = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    batch = (await user.http.post(f"{API}/tasks/batch", json={"tasks": [edit]})).json()
+    task = batch["tasks"][0]
+    return {"{task_id}": task["task_id"], "{file_id}": task["source_image"], "{batch_id}": batch["batch_id"]}
 
 
 async def test_wherever_get_is(user: User, filled: dict[str, str]) -> None:

@@ -219,10 +219,10 @@ async def test_until_then_they_are_left_alone(
     assert await lives.messages(queue) == []
     assert await connection.fetch("SELECT * FROM tasks ORDER BY task_id") == before
     assert await unwell(settings, connection) == []
-    submission = await lives.a_submission(connection, "usr_1", price=0)
-    answer = await tasks_store.submit_task(connection, submission, max_pending=1)
-    assert answer.task is not None, "those that wait elsewhere are not counted"
-    assert await claimed(pool) == [answer.task.task_id]
+    submission = await lives.an_order(connection, "usr_1", price=0)
+    answer = await tasks_store.submit_tasks(connection, submission, max_pending=1)
+    assert answer.tasks, "those that wait elsewhere are not counted"
+    assert await claimed(pool) == [answer.tasks[0].task_id]
 
 
 async def test_to_an_import_after_it_they_are_what_they_are_here(connection: Connection, pool: Pool, old: Old) -> None:

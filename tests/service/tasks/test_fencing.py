@@ -153,7 +153,7 @@ async def test_a_second_refund_is_refused_by_the_table(pool: Pool, held: Claim) 
     assert failed is not None
     async with pool.acquire() as connection:
         with pytest.raises(Exception, match="idx_credit_ledger_once"):
-            await ledger.refund(connection, failed, "once more")
+            await ledger.refund(connection, [failed], "once more")
     assert await lives.balance(pool, failed.user_id or "") == lives.CREDITS
     await lives.assert_balanced(pool)
 

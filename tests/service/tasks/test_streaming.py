@@ -15,6 +15,9 @@ from service.files.urls import FileUrls
 from service.presenting import Presenter
 from service.queue import Queue
 from service.tasks import store
+from service.tasks.deadlines import Deadlines
+from service.tasks.dispatch import Dispatcher
+from service.tasks.line import Line
 from service.tasks.retention import sweep_histories
 from service.tasks.stream import MOST_BYTES, MOST_WAITING, Stream, Told
 from service.tasks.streaming import Streams
@@ -115,7 +118,7 @@ async def test_a_stream_that_begins_anew_tells_no_status_after_a_later_one(
     """What happens between the placing of events and the look at tasks has no place yet, and gets one."""
     user_id = await lives.add_user(connection)
     present = Presenter(FileUrls(["key"], None, Storage.open(tmp_path.as_uri())), EventUrls(["key"], None))
-    streams = Streams(pool, News(queue), present)
+    streams = Streams(pool, News(queue), present, Deadlines(pool, Dispatcher(pool, queue)), Line(pool))
     unfinished = store.unfinished
 
     async def after_a_claim(connection: Connection, user_id: str) -> list[store.Unfinished]:

@@ -17,7 +17,7 @@ from service.files.storage import Storage
 from service.refusals import Refused
 from service.settings import Settings
 from service.tasks import store
-from service.tasks.store import IdempotencyKey, Submission
+from service.tasks.store import IdempotencyKey, Order
 from service.tasks.submission import Submitted, find_replay, submit
 from tests import lives
 from tests.factories import add_file, add_task
@@ -28,13 +28,13 @@ def a_key(key: str = "order 17", body: str = "the body", route: str = "tasks") -
     return IdempotencyKey(route, key, body.encode())
 
 
-async def code_of(pool: Pool, submission: Submission, *, max_pending: int = 1000) -> ProblemCode:
+async def code_of(pool: Pool, submission: Order, *, max_pending: int = 1000) -> ProblemCode:
     with pytest.raises(Refused) as caught:
         await submit(pool, submission, max_pending=max_pending)
     return caught.value.code
 
 
-async def every(pool: Pool, submissions: list[Submission], *, max_pending: int = 1000) -> list[Submitted | Refused]:
+async def every(pool: Pool, submissions: list[Order], *, max_pending: int = 1000) -> list[Submitted | Refused]:
     """Submit them all at once."""
     answers = await asyncio.gather(
         *(submit(pool, each, max_pending=max_pending) for each in submissions), return_exceptions=True
@@ -51,7 +51,7 @@ async def user_id(connection: Connection) -> str:
 
 async def test_a_created_task_is_charged_and_marked(pool: Pool, connection: Connection, user_id: str) -> None:
     reference = (await add_file(connection, user_id)).file_id
-    wanted = await lives.a_submission(
+    wanted = await lives.an_order(
         connection,
         user_id,
         mode=Mode.HEAD_SWAP,
@@ -65,19 +65,10 @@ async def test_a_created_task_is_charged_and_marked(pool: Pool, connection: Conn
     submitted = await submit(pool, wanted, max_pending=1000)
     task = submitted.task
     assert not submitted.replayed
-    assert task == await lives.get(pool, wanted.task_id)
-    for name in (
-        "task_id",
-        "user_id",
-        "mode",
-        "priority",
-        "source_image",
-        "reference_image",
-        "config",
-        "webhook_url",
-        "webhook_events",
-    ):
-        assert getattr(task, name) == getattr(wanted, name)
+    assert task == await lives.get(pool, wanted.tasks[0].task_id)
+    same = ("task_id", "mode", "priority", "source_image", "reference_image", "config", "webhook_url", "webhook_events")
+    for name in same:
+        assert getattr(task, name) == getattr(wanted.tasks[0], name)
     assert (task.status, task.progress, task.attempts, task.lease_token) == (TaskStatus.PENDING, 0, 0, 0)
     assert (task.credits_consumed, task.credits_refunded) == (PRICE, 0)
     assert task.created_at == task.updated_at
@@ -99,7 +90,7 @@ async def test_a_create_is_one_round_trip(settings: Settings) -> None:
 
     async with narrow.acquire() as connection:
         user_id = await lives.add_user(connection)
-        wanted = await lives.a_submission(connection, user_id, idempotency=a_key())
+        wanted = await lives.an_order(connection, user_id, idempotency=a_key())
         # The logger stays with the pool's only connection.
         connection.add_query_logger(note)
     await submit(narrow, wanted, max_pending=1000)
@@ -115,8 +106,10 @@ async def test_a_file_that_is_not_the_users_is_refused(
     stranger = await lives.add_user(connection)
     not_ours = new_id("file") if whose == "nobody's" else (await add_file(connection, stranger)).file_id
     before = await lives.everything(pool)
-    images = {name: (await add_file(connection, user_id)).file_id for name in ("source_image", "reference_image")}
-    wanted = await lives.a_submission(connection, user_id, **(images | {missing: not_ours}))
+    images: dict[str, Any] = {"source_image": None, "reference_image": None, missing: not_ours}
+    for name, image in images.items():
+        images[name] = image or (await add_file(connection, user_id)).file_id
+    wanted = await lives.an_order(connection, user_id, **images)
     with pytest.raises(Refused) as caught:
         await submit(pool, wanted, max_pending=1000)
     assert (caught.value.code, caught.value.field) == (ProblemCode.FILE_NOT_FOUND, missing)
@@ -151,7 +144,7 @@ async def obstruct(connection: Connection, user_id: str, obstacle: str) -> dict[
 async def test_a_refusal_names_its_reason_and_writes_nothing(
     pool: Pool, connection: Connection, user_id: str, obstacle: str, code: ProblemCode
 ) -> None:
-    wanted = await lives.a_submission(
+    wanted = await lives.an_order(
         connection, user_id, idempotency=a_key(), **await obstruct(connection, user_id, obstacle)
     )
     before = await lives.everything(pool)
@@ -160,30 +153,30 @@ async def test_a_refusal_names_its_reason_and_writes_nothing(
 
 
 async def test_an_erased_users_create_is_refused(pool: Pool, connection: Connection, user_id: str) -> None:
-    wanted = await lives.a_submission(connection, user_id)
+    wanted = await lives.an_order(connection, user_id)
     await connection.execute("DELETE FROM users WHERE user_id = $1", user_id)
     assert await code_of(pool, wanted) is ProblemCode.UNAUTHORIZED
 
 
 async def test_too_few_credits_tell_how_many(pool: Pool, connection: Connection, user_id: str) -> None:
-    wanted = await lives.a_submission(connection, user_id, price=lives.CREDITS + 30)
+    wanted = await lives.an_order(connection, user_id, price=lives.CREDITS + 30)
     with pytest.raises(Refused) as caught:
         await submit(pool, wanted, max_pending=1000)
     assert caught.value.extra == {"required": lives.CREDITS + 30, "current": lives.CREDITS, "deficit": 30}
 
 
 async def test_the_last_credits_can_be_spent(pool: Pool, connection: Connection, user_id: str) -> None:
-    await submit(pool, await lives.a_submission(connection, user_id, price=lives.CREDITS), max_pending=1000)
+    await submit(pool, await lives.an_order(connection, user_id, price=lives.CREDITS), max_pending=1000)
     assert await lives.balance(pool, user_id) == 0
     await lives.assert_balanced(pool)
 
 
 async def test_of_several_reasons_the_first_in_order_is_told(pool: Pool, connection: Connection, user_id: str) -> None:
     """Idempotency, 404, waiting tasks, credits, mode: each is taken away in turn."""
-    submitted = await submit(pool, await lives.a_submission(connection, user_id, idempotency=a_key()), max_pending=1000)
+    submitted = await submit(pool, await lives.an_order(connection, user_id, idempotency=a_key()), max_pending=1000)
     for _ in range(2):
         await add_task(connection, user_id)
-    worst = await lives.a_submission(
+    worst = await lives.an_order(
         connection,
         user_id,
         source_image="file_gone",
@@ -194,13 +187,14 @@ async def test_of_several_reasons_the_first_in_order_is_told(pool: Pool, connect
     codes = [await code_of(pool, worst, max_pending=3)]
     steps: list[dict[str, Any]] = [
         {"idempotency": None},
-        {"source_image": submitted.task.source_image},
+        {"tasks": [structs.replace(worst.tasks[0], source_image=submitted.task.source_image)]},
     ]
     for step in steps:
         worst = structs.replace(worst, **step)
         codes.append(await code_of(pool, worst, max_pending=3))
     codes.append(await code_of(pool, worst, max_pending=1000))
-    codes.append(await code_of(pool, structs.replace(worst, price=PRICE)))
+    affordable = structs.replace(worst.tasks[0], price=PRICE)
+    codes.append(await code_of(pool, structs.replace(worst, tasks=[affordable])))
     assert codes == [
         ProblemCode.IDEMPOTENCY_KEY_REUSED,
         ProblemCode.FILE_NOT_FOUND,
@@ -208,12 +202,13 @@ async def test_of_several_reasons_the_first_in_order_is_told(pool: Pool, connect
         ProblemCode.INSUFFICIENT_CREDITS,
         ProblemCode.MODE_NOT_AVAILABLE,
     ]
-    assert (await submit(pool, structs.replace(worst, price=PRICE, available=True), max_pending=1000)).task
+    possible = structs.replace(affordable, available=True)
+    assert (await submit(pool, structs.replace(worst, tasks=[possible]), max_pending=1000)).tasks
 
 
 async def test_50_creates_at_once_with_credits_for_20(pool: Pool, connection: Connection) -> None:
     user_id = await lives.add_user(connection, 20 * PRICE + PRICE - 1)
-    wanted = [await lives.a_submission(connection, user_id) for _ in range(50)]
+    wanted = [await lives.an_order(connection, user_id) for _ in range(50)]
     answers = await every(pool, wanted)
     refused = [answer.code for answer in answers if isinstance(answer, Refused)]
     assert refused == [ProblemCode.INSUFFICIENT_CREDITS] * 30
@@ -224,7 +219,7 @@ async def test_50_creates_at_once_with_credits_for_20(pool: Pool, connection: Co
 
 async def test_the_limit_of_waiting_tasks_holds_when_many_create_at_once(pool: Pool, connection: Connection) -> None:
     user_id = await lives.add_user(connection, 10_000)
-    wanted = [await lives.a_submission(connection, user_id) for _ in range(40)]
+    wanted = [await lives.an_order(connection, user_id) for _ in range(40)]
     answers = await every(pool, wanted, max_pending=7)
     refused = [answer.code for answer in answers if isinstance(answer, Refused)]
     assert refused == [ProblemCode.TOO_MANY_PENDING_TASKS] * 33
@@ -236,17 +231,17 @@ async def test_running_and_ended_tasks_do_not_wait(pool: Pool, connection: Conne
     for status in TaskStatus:
         if status is not TaskStatus.PENDING:
             await add_task(connection, user_id, status)
-    await submit(pool, await lives.a_submission(connection, user_id), max_pending=1)
-    assert await code_of(pool, await lives.a_submission(connection, user_id), max_pending=1) is (
+    await submit(pool, await lives.an_order(connection, user_id), max_pending=1)
+    assert await code_of(pool, await lives.an_order(connection, user_id), max_pending=1) is (
         ProblemCode.TOO_MANY_PENDING_TASKS
     )
 
 
-async def twins(connection: Connection, user_id: str, number: int, **changes: Any) -> list[Submission]:
+async def twins(connection: Connection, user_id: str, number: int, **changes: Any) -> list[Order]:
     """The same request, several times; each would make a task of its own."""
     source_image = (await add_file(connection, user_id)).file_id
     return [
-        await lives.a_submission(connection, user_id, source_image=source_image, idempotency=a_key(), **changes)
+        await lives.an_order(connection, user_id, source_image=source_image, idempotency=a_key(), **changes)
         for _ in range(number)
     ]
 
@@ -287,14 +282,14 @@ async def test_twins_of_an_expired_key_make_one_new_task(pool: Pool, connection:
     a_day_ago = datetime.now(UTC) - timedelta(hours=24, minutes=1)
     for _ in range(5):
         old, *new = await twins(connection, user_id, 9)
-        answer = await store.submit_task(connection, old, max_pending=1000, now=a_day_ago)
-        assert answer.task is not None
+        answer = await store.submit_tasks(connection, old, max_pending=1000, now=a_day_ago)
+        assert answer.tasks
         answers = await every(pool, new)
         made = {answer.task.task_id for answer in answers if isinstance(answer, Submitted)}
         assert len(answers) == 8
         assert all(isinstance(answer, Submitted) for answer in answers)
         assert len(made) == 1
-        assert old.task_id not in made
+        assert old.tasks[0].task_id not in made
         await connection.execute("DELETE FROM idempotency_keys")
     await lives.assert_balanced(pool)
 
@@ -304,7 +299,7 @@ async def test_a_key_lasts_24_hours(pool: Pool, connection: Connection, user_id:
         await connection.execute("DELETE FROM idempotency_keys")
         first, again = await twins(connection, user_id, 2)
         then = datetime.now(UTC) - timedelta(hours=hours)
-        await store.submit_task(connection, first, max_pending=1000, now=then)
+        await store.submit_tasks(connection, first, max_pending=1000, now=then)
         assert (await submit(pool, again, max_pending=1000)).replayed is replayed
 
 
@@ -313,13 +308,13 @@ async def test_a_key_is_a_users_and_a_routes(pool: Pool, connection: Connection,
     (first,) = await twins(connection, user_id, 1)
     await submit(pool, first, max_pending=1000)
     other = await lives.add_user(connection) if route == "tasks" else user_id
-    wanted = await lives.a_submission(connection, other, idempotency=a_key(route=route))
+    wanted = await lives.an_order(connection, other, idempotency=a_key(route=route))
     assert not (await submit(pool, wanted, max_pending=1000)).replayed
 
 
 async def test_a_refused_request_keeps_no_key(pool: Pool, connection: Connection, user_id: str) -> None:
     dear, again = await twins(connection, user_id, 2)
-    dear = structs.replace(dear, price=lives.CREDITS + 1)
+    dear = structs.replace(dear, tasks=[structs.replace(dear.tasks[0], price=lives.CREDITS + 1)])
     assert await code_of(pool, dear) is ProblemCode.INSUFFICIENT_CREDITS
     assert not (await submit(pool, again, max_pending=1000)).replayed
 
@@ -336,8 +331,8 @@ async def test_another_body_under_the_same_key_is_refused(pool: Pool, connection
 async def test_the_key_of_a_deleted_task_charges_nobody(pool: Pool, connection: Connection, user_id: str) -> None:
     first, again = await twins(connection, user_id, 2)
     await submit(pool, first, max_pending=1000)
-    await lives.cancel(pool, user_id, first.task_id)
-    assert await store.delete_task(connection, user_id, first.task_id)
+    await lives.cancel(pool, user_id, first.tasks[0].task_id)
+    assert await store.delete_task(connection, user_id, first.tasks[0].task_id)
     before = await lives.everything(pool)
     assert await code_of(pool, again) is ProblemCode.TASK_NOT_FOUND
     assert await lives.everything(pool) == before
@@ -351,26 +346,26 @@ def library(pool: Pool, settings: Settings) -> FileService:
 async def test_a_file_of_a_task_that_is_being_created_can_not_be_deleted(
     pool: Pool, connection: Connection, user_id: str, library: FileService
 ) -> None:
-    wanted = await lives.a_submission(connection, user_id)
+    wanted = await lives.an_order(connection, user_id)
     async with pool.acquire() as creating:
         transaction = creating.transaction()
         await transaction.start()
-        assert (await store.submit_task(creating, wanted, max_pending=1000)).task
-        deletion = asyncio.create_task(library.delete(user_id, wanted.source_image))
+        assert (await store.submit_tasks(creating, wanted, max_pending=1000)).tasks
+        deletion = asyncio.create_task(library.delete(user_id, wanted.tasks[0].source_image))
         await lives.until_blocked(connection)
         await transaction.commit()
     with pytest.raises(Refused) as caught:
         await deletion
     assert caught.value.code is ProblemCode.FILE_IN_USE
-    assert await library.find(wanted.source_image, user_id=user_id)
+    assert await library.find(wanted.tasks[0].source_image, user_id=user_id)
 
 
 async def test_a_file_that_is_being_deleted_can_not_be_used(pool: Pool, connection: Connection, user_id: str) -> None:
-    wanted = await lives.a_submission(connection, user_id)
+    wanted = await lives.an_order(connection, user_id)
     async with pool.acquire() as deleting:
         transaction = deleting.transaction()
         await transaction.start()
-        await deleting.execute("DELETE FROM files WHERE file_id = $1", wanted.source_image)
+        await deleting.execute("DELETE FROM files WHERE file_id = $1", wanted.tasks[0].source_image)
         creation = asyncio.create_task(submit(pool, wanted, max_pending=1000))
         await lives.until_blocked(connection)
         await transaction.commit()
@@ -384,8 +379,8 @@ async def test_a_file_that_is_being_deleted_can_not_be_used(pool: Pool, connecti
 async def test_deletes_and_creates_at_once_leave_no_task_without_its_file(
     pool: Pool, connection: Connection, user_id: str, library: FileService
 ) -> None:
-    wanted = [await lives.a_submission(connection, user_id, price=1) for _ in range(40)]
-    deletions = [library.delete(user_id, each.source_image) for each in wanted]
+    wanted = [await lives.an_order(connection, user_id, price=1) for _ in range(40)]
+    deletions = [library.delete(user_id, each.tasks[0].source_image) for each in wanted]
     creations = [submit(pool, each, max_pending=1000) for each in wanted]
     pairs = zip(deletions, creations, strict=True)
     answers = await asyncio.gather(*(each for pair in pairs for each in pair), return_exceptions=True)

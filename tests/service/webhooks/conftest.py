@@ -15,6 +15,7 @@ from service.outbound.guard import outbound_client
 from service.presenting import Presenter
 from service.statements import convert
 from service.tasks import lifecycle
+from service.tasks import store as tasks
 from service.webhooks.contents import HOURS, Contents
 from service.webhooks.delivering import Deliverer
 from service.webhooks.secrets import Seal
@@ -42,7 +43,7 @@ async def deliverer(pool: Pool, seal: Seal, tmp_path: Path) -> AsyncGenerator[De
     urls = FileUrls([SECRET_KEY], PUBLIC, Storage.open(tmp_path.as_uri()))
     present = Presenter(urls, EventUrls([SECRET_KEY], PUBLIC, hours=HOURS), hours=HOURS)
     async with outbound_client(allow_private=True, seconds=5) as client:
-        yield Deliverer(pool, Contents(present), seal, client)
+        yield Deliverer(pool, Contents(present, tasks.get_batch), seal, client)
 
 
 @pytest.fixture
