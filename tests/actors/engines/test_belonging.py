@@ -6,6 +6,7 @@ import pytest
 from actors.engines.local.arrays import Plane
 from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.pose import Pose
 
 _EDGE = 6
 """So near to an edge nothing is asked."""
@@ -22,6 +23,12 @@ def shapes(*boxes: tuple[int, int, int, int], alpha: float = 1) -> Plane:
 def within(plane: Plane, box: tuple[int, int, int, int]) -> Plane:
     left, top, right, bottom = box
     return plane[top + _EDGE : bottom - _EDGE, left + _EDGE : right - _EDGE]
+
+
+def posed(silhouette: Plane) -> Pose:
+    points = np.full((33, 2), 80, np.float32)
+    nobody = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
+    return Pose(points, np.zeros(33, np.float32), np.ones(33, np.float32), silhouette, 1.0, *nobody)
 
 
 def face_in(box: tuple[int, int, int, int], score: float) -> Detection:
@@ -61,6 +68,26 @@ def test_a_light_sleeve_is_not_half_transparent() -> None:
     sleeve = (40, 150, 110, 200)
     doubtful = np.minimum(shapes(MAN), 1 - 0.45 * shapes(sleeve))
     assert within(of_people(doubtful, shapes(MAN), None, []), sleeve).min() > 0.95
+
+
+@pytest.mark.parametrize("with_pose", [True, False])
+def test_an_arm_that_two_of_three_see_is_kept(*, with_pose: bool) -> None:
+    arm = (104, 100, 180, 130)
+    found = of_people(shapes(MAN), shapes(MAN, arm), posed(shapes(MAN, arm)) if with_pose else None, [])
+    assert (within(found, arm) > 0.9).mean() == (1 if with_pose else 0)
+
+
+def test_a_silhouette_alone_brings_nothing_in() -> None:
+    wall = (104, 20, 300, 300)
+    assert within(of_people(shapes(MAN), shapes(MAN), posed(shapes(MAN, wall)), []), wall).max() == 0
+
+
+def test_what_is_faint_and_away_from_anybody_goes() -> None:
+    hair, smudge = (110, 60, 118, 100), (110, 250, 180, 300)
+    salient = np.maximum(shapes(MAN), shapes(hair, smudge, alpha=0.4))
+    found = of_people(salient, np.maximum(shapes(MAN), shapes(smudge, alpha=0.6)), None, [])
+    assert found[62:98, 112:116].min() > 0.25
+    assert found[250:300, 130:].max() < 0.01
 
 
 def test_where_no_two_agree_nobody_is_found() -> None:

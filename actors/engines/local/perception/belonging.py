@@ -1,10 +1,9 @@
 """What of a picture belongs to its people: the agreement of those who know them.
 
 One network knows what stands out and where it ends, but takes a tower for the subject; another knows people, but not
-their edge nor what they hold; the silhouette that comes with a pose knows one person of several. What the first two
-both see stays, what both deny stays away. What only one of them sees is judged part by part: what stands out and
-touches somebody is held, worn or sat on by them, unless it is large; what only people are known by comes in where a
-face, hips or a limb was found in it.
+their edge nor what they hold; the silhouette that comes with a pose knows one person, roughly. What two of them see
+stays, opaque. What stands out alone and touches somebody is held, worn or sat on by them, unless it is large. What only
+people are known by comes in where a face or hips were found in it.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
@@ -12,9 +11,8 @@ face, hips or a limb was found in it.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points
+from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
 from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk
@@ -23,6 +21,8 @@ _SIDE = 320
 """Long edge in pixels at which parts are judged: the networks know no finer."""
 _NEAR = 4
 """So near to a person, in those pixels, the two networks differ by the place of an edge only."""
+_HAIR = 12
+"""So far from what is surely somebody's, in those pixels, hair may reach; what is faint further away is nothing."""
 _LARGE = 0.5
 """What together is as large as this share of the people isn't held, worn or sat on by them."""
 _DOUBTFUL = 0.6
@@ -52,16 +52,12 @@ def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequenc
     keep = _without_islands(alpha, body, figures)
     keep *= _without_things(alpha * keep, body, figures)
     keep *= _without_islands(alpha * keep, body, figures)
-    added = _missing(alpha * keep, seen, figures)
-    # Well inside a person a doubt is a light sleeve or a shadow, not a hole.
-    solid = gaussian((shrunk(seen > 0.9, 3) & (alpha * keep > 0.3)).astype(np.float32), 1.0)
-    added = np.maximum(added, solid)
-    return np.maximum(salient * resized_linear(keep, width, height), resized_linear(added, width, height))
-
-
-def opened(mask: Mask) -> Mask:
-    """`mask` without what is thin: two coarse outlines always differ by that much."""
-    return mask & grown(shrunk(mask, 2), 3)
+    # What stands out but half is a light sleeve or a shadow: it counts where another sees a person.
+    two_of_three = np.median([np.minimum(2 * alpha, 1), seen, silhouette], axis=0).astype(np.float32)
+    added = _missing(alpha * keep, two_of_three, seen, figures)
+    near = gaussian(grown(np.maximum(alpha * keep, added) > 0.9, _HAIR).astype(np.float32), 2.0)
+    keep, added = (resized_linear(weights * near, width, height) for weights in (keep, added))
+    return np.maximum(salient * keep, added)
 
 
 def _in_common(first: Plane, second: Plane) -> float:
@@ -69,26 +65,28 @@ def _in_common(first: Plane, second: Plane) -> float:
     return float(((first > 0.5) & (second > 0.5)).sum()) / max(1.0, float(((first > 0.5) | (second > 0.5)).sum()))
 
 
-def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Sequence[Points]:
+def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Mask:
     """Where somebody was found: the middle of each face, and of each body its hips."""
-    places = [(face, face.middle * scale) for face in faces]
-    found = [place for face, place in places if face.score > _SURE_FACE or any(v > 0.5 for v in _at(seen, [place]))]
-    if person is None:
-        return found
-    hips = (person.points[LEFT_HIP] + person.points[RIGHT_HIP]) / 2
-    return [*found, hips * scale, *(other * scale for other in person.others)]
+    height, width = seen.shape
+    hips = [] if person is None else [(person.points[LEFT_HIP] + person.points[RIGHT_HIP]) / 2, *person.others]
+    found = np.zeros(seen.shape, np.bool_)
+    for point, sure in [*((face.middle, face.score > _SURE_FACE) for face in faces), *((hip, True) for hip in hips)]:
+        x, y = (point * scale).astype(int)
+        if 0 <= y < height and 0 <= x < width:
+            found[y, x] |= sure or bool(seen[y, x] > 0.5)
+    return found
 
 
-def _without_islands(alpha: Plane, body: Mask, figures: Sequence[Points]) -> Plane:
+def _without_islands(alpha: Plane, body: Mask, figures: Mask) -> Plane:
     """Weights that keep the parts with somebody in them."""
     labels, stats = components(alpha > 0.3)
     keep = np.bincount(labels[body], minlength=len(stats)) > _THEIRS * stats[:, 4]
-    keep[_at(labels, figures)] = True
+    keep[labels[figures]] = True
     keep[0] = False
-    return gaussian(grown(keep[labels], 3).astype(np.float32), 1.0)
+    return _softly(keep[labels])
 
 
-def _without_things(alpha: Plane, body: Mask, figures: Sequence[Points]) -> Plane:
+def _without_things(alpha: Plane, body: Mask, figures: Mask) -> Plane:
     """Weights that drop what stands out beside people, but can't be theirs: too much of it, or doubtful."""
     labels, stats = components(shrunk((alpha > 0.3) & ~grown(body, _NEAR), 1))
     areas = np.maximum(stats[:, 4], 1).astype(np.float64)
@@ -96,22 +94,41 @@ def _without_things(alpha: Plane, body: Mask, figures: Sequence[Points]) -> Plan
     sure = np.bincount(labels.ravel(), weights=alpha.ravel()) / areas
     drop = (sure < _DOUBTFUL) & (areas > 0.01 * people)
     drop |= float(areas[1:].sum()) > _LARGE * people
-    drop[[0, *_at(labels, figures)]] = False
+    drop[0] = False
+    drop[labels[figures]] = False
     gone = grown(drop[labels], _NEAR + 1) & ~body
     return 1 - gaussian(gone.astype(np.float32), 1.0)
 
 
-def _missing(alpha: Plane, seen: Plane, figures: Sequence[Points]) -> Plane:
-    """The parts of people, each with somebody's face or hips in it, that `alpha` lacks; 0 elsewhere."""
-    labels, stats = components(opened((seen > 0.7) & (alpha < 0.5)))
+def _missing(alpha: Plane, two_of_three: Plane, seen: Plane, figures: Mask) -> Plane:
+    """The parts of people that `alpha` lacks; 0 elsewhere.
+
+    Those that hang together with it and two witnesses see (not an edge's breadth of it: two coarse outlines always
+    differ by that), and those with somebody's face or hips in them.
+    """
+    limbs = _touched(_thick((two_of_three > 0.6) & (alpha < 0.8)), alpha > 0.5)
+    others = _touched(_thick((seen > 0.7) & (alpha < 0.5)), figures)
+    return np.maximum(_softly(limbs) * _steeper(two_of_three), _softly(others) * _steeper(seen))
+
+
+def _thick(mask: Mask) -> Mask:
+    """`mask` without what is thin."""
+    return mask & grown(shrunk(mask, 2), 3)
+
+
+def _touched(parts: Mask, by: Mask) -> Mask:
+    """Those of the `parts` that `by` touches."""
+    labels, stats = components(parts)
     chosen = np.zeros(len(stats), np.bool_)
-    chosen[_at(labels, figures)] = True
+    chosen[labels[grown(by, 1)]] = True
     chosen[0] = False
-    return np.clip((seen - 0.4) / 0.4, 0, 1) * gaussian(grown(chosen[labels], 3).astype(np.float32), 1.0)
+    return chosen[labels]
 
 
-def _at(plane: "NDArray[np.int32] | Floats", points: Sequence[Points]) -> list[int]:
-    """The values at `points`, of those that lie inside."""
-    height, width = plane.shape
-    places = [(int(point[1]), int(point[0])) for point in points]
-    return [plane[y, x] for y, x in places if 0 <= y < height and 0 <= x < width]
+def _softly(mask: Mask) -> Plane:
+    """Weights that reach a little further than `mask`."""
+    return gaussian(grown(mask, 3).astype(np.float32), 1.0)
+
+
+def _steeper(likely: Plane) -> Plane:
+    return np.clip((likely - 0.4) / 0.4, 0, 1)
