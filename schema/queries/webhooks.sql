@@ -63,8 +63,8 @@ SELECT host FROM webhook_deliveries WHERE delivery_id = :delivery_id AND status 
 SELECT pg_advisory_xact_lock(hashtextextended('darkroom webhooks to ' || :host, 0))
 
 -- name: claim_delivery
--- The named delivery, or the receiver's next one: if it is due, and its receiver is neither in peace nor busy. One that
--- failed lately gets one of a user's at a time. With its claim it is due again when whoever has it must have died.
+-- The named delivery, or the receiver's next one: if it is due, its receiver is neither in peace nor busy, and its user
+-- hasn't many receivers busy. One that failed lately gets one of a user's at a time. With its claim it is due again when whoever has it must have died.
 UPDATE webhook_deliveries
    SET tries = tries + 1,
        attempts = attempts + 1,
@@ -84,6 +84,10 @@ UPDATE webhook_deliveries
                        AND busy.next_attempt_at > coalesce(:now, now())
                        AND busy.next_attempt_at <= coalesce(:now, now()) + :lease::interval
                        AND busy.claimed_until > coalesce(:now, now()))
+       AND :most_of_user > (SELECT count(*) FROM webhook_deliveries AS theirs
+                             WHERE theirs.user_id = due.user_id
+                               AND theirs.claim IS NOT NULL
+                               AND theirs.claimed_until > coalesce(:now, now()))
        AND (coalesce(receiver.failures, 0) < :sick
             OR NOT EXISTS (SELECT FROM webhook_deliveries AS busy
                             WHERE busy.status = 'waiting' AND busy.host = :host AND busy.user_id = due.user_id

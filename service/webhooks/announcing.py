@@ -12,8 +12,8 @@ from service.webhooks import store
 EACH: Final = 20
 """Of one receiver at a time; whoever delivers one goes on with the others."""
 
-AGAIN: Final = timedelta(seconds=30)
-"""After so long a message counts as lost."""
+AGAIN: Final = timedelta(seconds=10)
+"""After so long a message counts as lost, or as having come when its user or its receiver was busy."""
 
 
 async def announce_due(pool: Pool, queue: Queue, *, limit: int, now: datetime | None = None) -> int:

@@ -28,6 +28,9 @@ LEASE: Final = timedelta(seconds=25)
 MOST_AT_ONCE: Final = 3
 """Attempts at one receiver at a time, of all workers."""
 
+MOST_OF_A_USER: Final = 5
+"""Attempts for one user at a time: fewer than a worker has threads for, however many receivers they name."""
+
 SICK_FROM: Final = 3
 """Failures in a row from which a receiver is left in peace."""
 FIRST_PEACE: Final = timedelta(seconds=30)
@@ -50,7 +53,15 @@ async def claim(
     """Take the delivery, or the receiver's next one; None when it isn't due, or its receiver is busy or in peace."""
     await store.hold_receiver(connection, host)
     return await store.claim_delivery(
-        connection, host, delivery_id, claim=token_hex(8), lease=LEASE, most=MOST_AT_ONCE, sick=SICK_FROM, now=now
+        connection,
+        host,
+        delivery_id,
+        claim=token_hex(8),
+        lease=LEASE,
+        most=MOST_AT_ONCE,
+        most_of_user=MOST_OF_A_USER,
+        sick=SICK_FROM,
+        now=now,
     )
 
 

@@ -88,6 +88,7 @@ async def claim_delivery(
     claim: str,
     lease: timedelta,
     most: int,
+    most_of_user: int,
     sick: int,
     now: datetime | None,
 ) -> DeliveryRecord | None:
@@ -99,6 +100,7 @@ async def claim_delivery(
         claim=claim,
         lease=lease,
         most=most,
+        most_of_user=most_of_user,
         sick=sick,
         now=now,
     )

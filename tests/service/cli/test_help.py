@@ -16,7 +16,7 @@ HEAVY = {
 COMMANDS = [
     "", "up", "api", "worker", "migrate", "legacy", "legacy import", "legacy verify", "legacy export", "user",
     "user create", "user list", "user grant", "user key", "user token", "user show", "user suspend", "user resume",
-    "user delete", "edit", "models", "models check", "doctor", "workflow",
+    "user delete", "user link", "edit", "models", "models check", "doctor", "workflow",
     "workflow check", "workflow run", "workflow settings", "webhook", "webhook listen",
 ]  # fmt: skip
 

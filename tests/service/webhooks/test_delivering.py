@@ -16,11 +16,13 @@ from service.webhooks.delivering import (
     JITTER,
     LONGEST_PEACE,
     MOST_AT_ONCE,
+    MOST_OF_A_USER,
     SICK_FROM,
     Deliverer,
     claim,
     settle,
 )
+from tests import lives
 from tests.service.webhooks.conftest import deliveries, told
 from tests.service.webhooks.receiver import Receiver
 
@@ -127,6 +129,23 @@ async def test_a_receiver_gets_a_few_at_a_time_and_others_theirs(
     taken = [await claim(pool, HOST, None, now=now) for _ in range(MOST_AT_ONCE + 2)]
     assert [one is not None for one in taken] == [True] * MOST_AT_ONCE + [False] * 2
     assert await claim(pool, "other.example.com", delivery_of(other.task_id), now=now)
+
+
+async def test_a_user_of_many_receivers_leaves_threads_to_others(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    theirs = [await told(pool, user_id, f"https://r{n}.example.com/") for n in range(MOST_OF_A_USER + 2)]
+    other = await told(pool, await lives.add_user(connection), "https://r0.example.com/")
+    now = (await deliveries(connection))[-1].created_at
+    hosts = [f"r{n}.example.com" for n in range(len(theirs))]
+    taken = [
+        await claim(pool, host, delivery_of(task.task_id), now=now) for host, task in zip(hosts, theirs, strict=True)
+    ]
+    assert [one is not None for one in taken] == [True] * MOST_OF_A_USER + [False] * 2
+    assert await claim(pool, "r0.example.com", delivery_of(other.task_id), now=now)
+    assert taken[0] is not None
+    assert await settle(pool, taken[0], TAKEN, now=now)
+    assert await claim(pool, hosts[-1], delivery_of(theirs[-1].task_id), now=now)
 
 
 async def test_what_is_due_is_announced_and_again_when_nobody_came(
