@@ -1,6 +1,26 @@
 // Made by `make pages` from the OpenAPI document; not to be changed by hand.
 
 export interface paths {
+    "/api/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetBatch
+         * @description How many of a batch's tasks are in each status.
+         */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -368,7 +388,7 @@ export interface paths {
         put?: never;
         /**
          * RetryTask
-         * @description Make a failed or cancelled edit once more: a new task, at today's price.
+         * @description Make a failed or cancelled edit once more: a new task, at today's price, with a deadline of its own.
          */
         post: operations["retry_task"];
         delete?: never;
@@ -391,6 +411,46 @@ export interface paths {
         get: operations["get_timeline"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CreateBatch
+         * @description Have 1 to 100 edits made: all of them are charged and wait then, or none.
+         */
+        post: operations["create_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * CancelTasks
+         * @description Cancel many tasks and give their credits back: some by their ids, a batch, or all that wait or run.
+         */
+        post: operations["cancel_tasks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -600,6 +660,43 @@ export interface components {
          * @enum {unknown}
          */
         BackgroundType: "custom" | "preset" | "remove";
+        /** Batch */
+        Batch: {
+            batch_id: string;
+            cancelled: number;
+            /** Format: date-time */
+            created_at: string;
+            done: number;
+            /** @description When the last of its tasks ended. */
+            ended_at: string | null;
+            failed: number;
+            pending: number;
+            processing: number;
+            total: number;
+        };
+        /** Cancellation */
+        Cancellation: {
+            batch_id?: string | null;
+            created_before?: string | null;
+            ids?: string[] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            /** @description `pending` or `processing`. */
+            status?: components["schemas"]["TaskStatus"] | null;
+        };
+        /** Cancelled */
+        Cancelled: {
+            /** @description How many tasks were cancelled by this. */
+            cancelled: number;
+            /** @description Up to 100 of those that are done or failed, or that there are none of. */
+            not_cancellable: string[];
+            /** @description How many credits were given back. */
+            refunded: number;
+        };
+        /** CreatedBatch */
+        CreatedBatch: {
+            batch_id: string;
+            tasks: components["schemas"]["Task"][];
+        };
         /** Delivery */
         Delivery: {
             attempts: number;
@@ -712,6 +809,8 @@ export interface components {
         /** HistoricTask */
         HistoricTask: {
             attempts: number;
+            /** @description The batch it was created with. */
+            batch_id: string | null;
             cancelled_at: string | null;
             completed_at: string | null;
             /** @description As it was sent. */
@@ -721,6 +820,8 @@ export interface components {
             credits_consumed: number;
             credits_refunded: number;
             current_step: string | null;
+            /** @description Not ended by then, it fails. */
+            deadline_at: string | null;
             error: components["schemas"]["TaskFailure"] | null;
             /**
              * Format: uri-reference
@@ -735,6 +836,8 @@ export interface components {
             /** @description Seconds from the latest claim to the end. */
             processing_time: number | null;
             progress: number;
+            /** @description While it waits; null in lists, and where it isn't known. */
+            queue?: components["schemas"]["PlaceInLine"] | null;
             reference_image: string | null;
             result: components["schemas"]["TaskResult"] | null;
             retry_of: string | null;
@@ -841,6 +944,8 @@ export interface components {
         /** NewBackgroundChange */
         NewBackgroundChange: {
             config?: components["schemas"]["BackgroundChangeConfig"];
+            /** @description Not ended by then, the task fails with DEADLINE_EXCEEDED and its credits are given back. */
+            deadline_seconds?: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -859,9 +964,17 @@ export interface components {
              */
             webhook_url?: string | null;
         };
+        /** NewBatch */
+        NewBatch: {
+            tasks: components["schemas"]["NewTask"][];
+            /** @description Told when all of them have ended. */
+            webhook_url?: string | null;
+        };
         /** NewHeadSwap */
         NewHeadSwap: {
             config?: components["schemas"]["HeadSwapConfig"];
+            /** @description Not ended by then, the task fails with DEADLINE_EXCEEDED and its credits are given back. */
+            deadline_seconds?: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -888,6 +1001,8 @@ export interface components {
         /** NewPoseChange */
         NewPoseChange: {
             config?: components["schemas"]["PoseChangeConfig"];
+            /** @description Not ended by then, the task fails with DEADLINE_EXCEEDED and its credits are given back. */
+            deadline_seconds?: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -905,6 +1020,11 @@ export interface components {
              * @description Told when the task has ended.
              */
             webhook_url?: string | null;
+        };
+        /** NewRetry */
+        NewRetry: {
+            /** @description Not ended by then, the task fails with DEADLINE_EXCEEDED and its credits are given back. */
+            deadline_seconds?: number | null;
         };
         /** NewTask */
         NewTask: components["schemas"]["NewHeadSwap"] | components["schemas"]["NewBackgroundChange"] | components["schemas"]["NewPoseChange"];
@@ -965,6 +1085,13 @@ export interface components {
          * @enum {string}
          */
         Part: "ok" | "away" | "read-only" | "unusable" | "outdated" | "none seen" | "another storage";
+        /** PlaceInLine */
+        PlaceInLine: {
+            /** @description 1: it is the next to be begun. */
+            position: number;
+            /** @description Until it begins, about. */
+            seconds: number;
+        };
         /**
          * PoseChangeConfig
          * @description Which pose to take, and how.
@@ -1143,6 +1270,8 @@ export interface components {
         /** Task */
         Task: {
             attempts: number;
+            /** @description The batch it was created with. */
+            batch_id: string | null;
             cancelled_at: string | null;
             completed_at: string | null;
             /** @description As it was sent. */
@@ -1152,6 +1281,8 @@ export interface components {
             credits_consumed: number;
             credits_refunded: number;
             current_step: string | null;
+            /** @description Not ended by then, it fails. */
+            deadline_at: string | null;
             error: components["schemas"]["TaskFailure"] | null;
             /**
              * Format: uri-reference
@@ -1164,6 +1295,8 @@ export interface components {
             /** @description Seconds from the latest claim to the end. */
             processing_time: number | null;
             progress: number;
+            /** @description While it waits; null in lists, and where it isn't known. */
+            queue?: components["schemas"]["PlaceInLine"] | null;
             reference_image: string | null;
             result: components["schemas"]["TaskResult"] | null;
             retry_of: string | null;
@@ -1184,7 +1317,7 @@ export interface components {
         TaskEnd: "task.done" | "task.failed" | "task.cancelled";
         /** TaskFailure */
         TaskFailure: {
-            /** @description One of NO_FACE_DETECTED, MULTIPLE_FACES_DETECTED, NO_PERSON_DETECTED, POSE_EXTRACTION_FAILED, IMAGE_DECODE_FAILED, IMAGE_NOT_FOUND, INVALID_CONFIG, ENGINE_NOT_AVAILABLE, ENGINE_TIMEOUT, ENGINE_RESPONSE_ERROR, ENGINE_AUTH_FAILED, PROCESSING_TIMEOUT, PROCESSING_FAILED, ATTEMPTS_EXHAUSTED, RESULT_SAVE_FAILED. Tasks of the system before this one keep theirs. */
+            /** @description One of NO_FACE_DETECTED, MULTIPLE_FACES_DETECTED, NO_PERSON_DETECTED, POSE_EXTRACTION_FAILED, IMAGE_DECODE_FAILED, IMAGE_NOT_FOUND, INVALID_CONFIG, ENGINE_NOT_AVAILABLE, ENGINE_TIMEOUT, ENGINE_RESPONSE_ERROR, ENGINE_AUTH_FAILED, PROCESSING_TIMEOUT, PROCESSING_FAILED, ATTEMPTS_EXHAUSTED, RESULT_SAVE_FAILED, DEADLINE_EXCEEDED. Tasks of the system before this one keep theirs. */
             code: string;
             details?: {
                 [key: string]: unknown;
@@ -1289,6 +1422,10 @@ export interface components {
 export type Alive = components['schemas']['Alive'];
 export type BackgroundChangeConfig = components['schemas']['BackgroundChangeConfig'];
 export type BackgroundType = components['schemas']['BackgroundType'];
+export type Batch = components['schemas']['Batch'];
+export type Cancellation = components['schemas']['Cancellation'];
+export type Cancelled = components['schemas']['Cancelled'];
+export type CreatedBatch = components['schemas']['CreatedBatch'];
 export type Delivery = components['schemas']['Delivery'];
 export type DeliveryList = components['schemas']['DeliveryList'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
@@ -1309,15 +1446,18 @@ export type ModeExample = components['schemas']['ModeExample'];
 export type ModeList = components['schemas']['ModeList'];
 export type ModePrice = components['schemas']['ModePrice'];
 export type NewBackgroundChange = components['schemas']['NewBackgroundChange'];
+export type NewBatch = components['schemas']['NewBatch'];
 export type NewHeadSwap = components['schemas']['NewHeadSwap'];
 export type NewPing = components['schemas']['NewPing'];
 export type NewPoseChange = components['schemas']['NewPoseChange'];
+export type NewRetry = components['schemas']['NewRetry'];
 export type NewTask = components['schemas']['NewTask'];
 export type OperatorsTask = components['schemas']['OperatorsTask'];
 export type Overview = components['schemas']['Overview'];
 export type OwnAccount = components['schemas']['OwnAccount'];
 export type Pagination = components['schemas']['Pagination'];
 export type Part = components['schemas']['Part'];
+export type PlaceInLine = components['schemas']['PlaceInLine'];
 export type PoseChangeConfig = components['schemas']['PoseChangeConfig'];
 export type Priority = components['schemas']['Priority'];
 export type Problem = components['schemas']['Problem'];
@@ -1348,6 +1488,28 @@ export type WebhookSecret = components['schemas']['WebhookSecret'];
 export type WebhookType = components['schemas']['WebhookType'];
 export type $defs = Record<string, never>;
 export interface operations {
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+        };
+    };
     list_files: {
         parameters: {
             query?: {
@@ -1700,8 +1862,12 @@ export interface operations {
     list_tasks: {
         parameters: {
             query?: {
+                /** @description Those that were created with this batch. */
+                batch_id?: string;
                 /** @description next_cursor of the page before, with the same filters. */
                 cursor?: string;
+                /** @description Up to 100 ids, with commas between them; those that aren't there are left out. */
+                ids?: string;
                 /** @description `all` means no filter. */
                 mode?: "HEAD_SWAP" | "BACKGROUND_CHANGE" | "POSE_CHANGE" | "all";
                 /** @description page x page_size goes up to 10,000; beyond, use the cursor. */
@@ -1731,7 +1897,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters. For 24 hours the same key and body give the same task. */
+                /** @description 1 to 255 visible ASCII characters. For 24 hours the same key and body give the same answer. */
                 "Idempotency-Key"?: string;
                 /** @description `wait=N`: answer when the task has ended, or after N seconds (1-60). */
                 Prefer?: string;
@@ -1873,7 +2039,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description 1 to 255 visible ASCII characters. For 24 hours the same key and body give the same task. */
+                /** @description 1 to 255 visible ASCII characters. For 24 hours the same key and body give the same answer. */
                 "Idempotency-Key"?: string;
                 /** @description `wait=N`: answer when the task has ended, or after N seconds (1-60). */
                 Prefer?: string;
@@ -1883,7 +2049,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRetry"] | null;
+            };
+        };
         responses: {
             /** @description The task of an earlier request with the same Idempotency-Key. */
             200: {
@@ -1927,6 +2097,66 @@ export interface operations {
             };
         };
     };
+    create_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters. For 24 hours the same key and body give the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            /** @description The batch of an earlier request with the same key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedBatch"];
+                };
+            };
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedBatch"];
+                };
+            };
+        };
+    };
+    cancel_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Cancellation"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+        };
+    };
     stream_tasks: {
         parameters: {
             query?: {
@@ -1960,8 +2190,12 @@ export interface operations {
     list_history: {
         parameters: {
             query?: {
+                /** @description Those that were created with this batch. */
+                batch_id?: string;
                 /** @description next_cursor of the page before, with the same filters. */
                 cursor?: string;
+                /** @description Up to 100 ids, with commas between them; those that aren't there are left out. */
+                ids?: string;
                 /** @description `all` means no filter. */
                 mode?: "HEAD_SWAP" | "BACKGROUND_CHANGE" | "POSE_CHANGE" | "all";
                 /** @description page x page_size goes up to 10,000; beyond, use the cursor. */
