@@ -133,7 +133,7 @@ class Attempt:
             return
         if error.transient or error.crashed:
             log.info("attempt failed", task_id=self._claim.task_id, code=error.code, crashed=error.crashed)
-            await self._try_again_or_fail(failure, at_once=error.crashed)
+            await self._try_again_or_fail(failure, at_once=error.crashed, pause=error.pause)
         else:
             await self._fail(failure)
 
@@ -179,11 +179,11 @@ class Attempt:
         task = await self._write(lambda: write(self._bench.pool, self._claim, failure), TaskStatus.FAILED)
         await self._tell(task)
 
-    async def _try_again_or_fail(self, failure: TaskFailure, *, at_once: bool = False) -> None:
+    async def _try_again_or_fail(self, failure: TaskFailure, *, at_once: bool = False, pause: float = 0) -> None:
         attempts = self._bench.limits.max_attempts
         task = await self._write(
             lambda: lifecycle.try_again_or_fail(
-                self._bench.pool, self._claim, failure, max_attempts=attempts, at_once=at_once
+                self._bench.pool, self._claim, failure, max_attempts=attempts, at_once=at_once, pause=pause
             ),
             TaskStatus.PENDING,
             TaskStatus.FAILED,

@@ -104,7 +104,8 @@ class EngineError(Exception):
     `message` is for the person who sent the photo and says what they can do; `details` holds JSON values.
     `transient` failures may be tried again; others are final. `crashed` means that the process which made the edit
     died, so the attempt counts and the next one starts at once. `standing` is what it tells of the engine: one that is
-    full, away or refusing may leave the edit to the next.
+    full, away or refusing may leave the edit to the next. `pause` is how many seconds pass before another attempt at
+    least: what was asked for may be on its way.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class EngineError(Exception):
         transient: bool = False,
         crashed: bool = False,
         standing: Standing = Standing.WELL,
+        pause: float = 0,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -124,6 +126,7 @@ class EngineError(Exception):
         self.transient = transient
         self.crashed = crashed
         self.standing = standing
+        self.pause = pause
 
 
 class Engine(Protocol):

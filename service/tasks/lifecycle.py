@@ -205,12 +205,19 @@ def back_off(attempts: int) -> timedelta:
 
 
 async def try_again_or_fail(
-    pool: Pool, claim: Claim, failure: TaskFailure, *, max_attempts: int, at_once: bool, now: datetime | None = None
+    pool: Pool,
+    claim: Claim,
+    failure: TaskFailure,
+    *,
+    max_attempts: int,
+    at_once: bool,
+    pause: float = 0,
+    now: datetime | None = None,
 ) -> TaskRecord | None:
     """After a failure that may pass: back to the line while attempts are left, else failed and refunded.
 
     `at_once` is for an attempt that was cut off (its process died): a photo that does this every time ends as
-    ATTEMPTS_EXHAUSTED. Others wait for a moment. None when the claim is no longer ours.
+    ATTEMPTS_EXHAUSTED. Others wait for a moment, for `pause` seconds at least. None when the claim is no longer ours.
     """
     if claim.task.attempts >= max_attempts:
         return await fail_task(pool, claim, EXHAUSTED if at_once else failure, now=now)
@@ -219,7 +226,7 @@ async def try_again_or_fail(
             connection,
             claim.task_id,
             claim.lease_token,
-            delay=timedelta(0) if at_once else back_off(claim.task.attempts),
+            delay=timedelta(0) if at_once else max(back_off(claim.task.attempts), timedelta(seconds=pause)),
             to_the_head=at_once,
             attempts_returned=0,
             reason=RequeueReason(CUT_OFF, failure.code) if at_once else RequeueReason(failure.message, failure.code),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Generator
 from pathlib import Path
 from secrets import token_hex
@@ -20,7 +21,7 @@ from tests.actors.engines.workflows.workflows import sample
 from tests.conftest import SECRET_KEY
 from tests.databases import create
 from tests.fakes.runninghub import CREATE, KEY, FakeRunningHub, Fault, running_hub
-from tests.running import NO_TLS, run_command, running_api, running_worker
+from tests.running import NO_TLS, PATIENCE, run_command, running_api, running_worker
 
 CREDITS = 10_000
 PRICE = 36
@@ -122,10 +123,15 @@ def test_a_node_that_fails_is_told_without_what_is_nobody_s_business(stack: Stac
     assert stack.credits() == before
 
 
-def test_a_create_whose_answer_is_lost_counts_and_is_told(stack: Stack) -> None:
+def test_a_create_whose_answer_is_lost_counts_is_told_and_not_repeated_at_once(stack: Stack) -> None:
     stack.hub.plant(CREATE, Fault(lost=True))
-    done = stack.task(stack.create()["task_id"], wait=60)
-    assert (done["status"], done["attempts"]) == ("done", 2)
-    assert len(stack.hub.called(CREATE)) == 2
-    timeline = stack.client.get(f"/tasks/{done['task_id']}/timeline").json()["events"]
+    task_id = stack.create()["task_id"]
+    deadline = time.monotonic() + PATIENCE
+    while not (waiting := stack.task(task_id))["attempts"] or waiting["status"] != "pending":
+        assert time.monotonic() < deadline
+        stack.task(task_id, wait=1)
+    assert waiting["attempts"] == 1
+    timeline = stack.client.get(f"/tasks/{task_id}/timeline").json()["events"]
     assert any("lost" in (event["note"] or "") for event in timeline), timeline
+    stack.client.post(f"/tasks/{task_id}/cancel").raise_for_status()
+    assert len(stack.hub.called(CREATE)) == 1

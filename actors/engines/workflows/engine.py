@@ -45,6 +45,8 @@ from schema.models.problems import FailureCode
 MOST_BYTES = 100 * 2**20
 """Of a result."""
 FETCH_TRIES = 4
+LOST_PAUSE = 30.0
+"""Seconds before a job is started again whose first start may have been paid for, though its answer was lost."""
 
 _STANDING = {Fate.WAIT: Standing.FULL, Fate.AWAY: Standing.AWAY, Fate.REFUSED: Standing.REFUSING}
 _PASSING = {Fate.WAIT, Fate.AWAY, Fate.TRANSIENT}
@@ -95,6 +97,7 @@ class WorkflowEngine:
                 details={"engine": self.name},
                 transient=error.fate in _PASSING,
                 standing=_STANDING.get(error.fate, Standing.WELL),
+                pause=LOST_PAUSE if error.lost else 0,
             ) from error
 
     async def stop(self, job: RemoteJob) -> bool:
