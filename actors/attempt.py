@@ -141,12 +141,12 @@ class Attempt:
         """Whether the engine has no place, or leaves the edit to another: then it waits, and no attempt counts."""
         routes, mode, name = self._bench.routes, self._claim.task.mode, self._engine.name
         pause = routes.tell(name, error.standing)
+        if error.standing is Standing.WELL:
+            return False
         if routes.next_after(mode, name):
             pause = 0.0
-        elif (
-            error.standing is Standing.REFUSING
-            or (error.standing is Standing.AWAY and not routes.may_follow(mode, name))
-            or error.standing is Standing.WELL
+        elif error.standing is not Standing.FULL and not (
+            error.standing is Standing.AWAY and routes.may_follow(mode, name)
         ):
             return False
         log.info("the engine takes nothing now", task_id=self._claim.task_id, engine=name, standing=error.standing)

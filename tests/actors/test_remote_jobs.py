@@ -9,13 +9,14 @@ import pytest_asyncio
 
 from actors.bench import Bench, Limits
 from actors.editor import Editor
-from actors.engines.seam import Engine
+from actors.engines.seam import EditRequest, Engine, EngineError
 from actors.engines.workflows import following
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.engine import WorkflowEngine
 from actors.routing import RoutedSlot, Routes
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
+from schema.models.problems import FailureCode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import Connection, Pool
 from service.files.storage import Storage
@@ -330,3 +331,22 @@ async def test_the_next_engine_takes_over_from_one_that_is_away_or_refuses(
     assert done.result is not None
     assert done.result.metadata["warnings"] == ["Made by the engine local, since comfyui was not available."]
     assert done.credits_consumed == task.credits_consumed
+
+
+async def test_what_fails_with_the_next_engine_has_failed_though_the_first_is_back(
+    pool: Pool, workshop: NewWorkshop, comfy: FakeComfyUI, new_task: NewTask
+) -> None:
+    shop = workshop(then=("local",))
+    comfy.faults.status = 401
+
+    async def back(_: EditRequest) -> None:
+        shop.routes.well("comfyui")
+
+    shop.local.script = (back, EngineError(FailureCode.NO_PERSON_DETECTED, "Nobody is in the photo."))
+    task = await new_task()
+    await shop.editor.take(task.task_id)
+    await shop.editor.take(task.task_id)
+    failed = await lives.get(pool, task.task_id)
+    assert failed.error is not None
+    assert (failed.status, failed.error.code) == (TaskStatus.FAILED, "NO_PERSON_DETECTED")
+    assert failed.credits_refunded == task.credits_consumed
