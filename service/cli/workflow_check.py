@@ -11,6 +11,9 @@ from actors.engines.workflows.graph import Places, WorkflowError, find_places, t
 from schema.models.edits import CONFIG_TYPES, Mode
 from schema.models.engines import NodeInput, WorkflowSettings
 
+AS_PHOTOS = {"background_type", "background_preset", "figure_preset"}
+"""Fields of config that are carried out by the reference that is sent."""
+
 
 async def checked(
     graph: Graph, mode: Mode, settings: WorkflowSettings, *, compared: bool
@@ -41,7 +44,8 @@ def _told(graph: Graph, places: Places, fields: frozenset[str]) -> list[str]:
     lines.append(f"result      {_named(graph, NodeInput(places.output))}")
     lines += [f"seed        {_named(graph, seed)}" for seed in places.seeds]
     lines += [f"config      {name}: {_named(graph, place)}" for name, place in sorted(places.fields.items())]
-    if idle := sorted(fields - places.fields.keys() - {"size"}):
+    met = {"size"} | (AS_PHOTOS if places.reference else set())
+    if idle := sorted(fields - places.fields.keys() - met):
         lines.append(f"config      taken by no node, whoever asks for it is told: {', '.join(idle)}")
     return lines
 

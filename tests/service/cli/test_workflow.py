@@ -59,6 +59,7 @@ def test_a_workflow_that_fails_tells_an_operator_why(hub: FakeRunningHub, tmp_pa
 def test_a_workflow_of_runninghub_is_checked_by_its_titles(hub: FakeRunningHub) -> None:
     done = darkroom("check", WORKFLOW_ID, hub=hub)
     assert (done.returncode, done.stderr) == (0, "")
+    assert "background_preset" not in done.stdout
     for part in (
         "BACKGROUND_CHANGE",
         "source      node 1 (input:model_image:1), image",
