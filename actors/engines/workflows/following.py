@@ -26,14 +26,14 @@ from schema.models.problems import FailureCode
 
 T = TypeVar("T")
 
-SILENT_FOR = 30.0
-"""Seconds that a server may be silent while it has a job; then the attempt ends, and the next one looks for the job."""
+SILENT_FOR = 60.0
+"""Seconds that a server may be silent while it has a job, or may have it; then the attempt ends, and the next looks."""
 
 APPEARS_WITHIN = 5.0
 """Seconds that a job which was just started may be unknown."""
 
 AWAY_FOR = 20.0
-"""Seconds that a server may be away before a job is begun, or looked for; then the attempt ends."""
+"""Seconds that a server may be away before a job is begun; then the attempt ends."""
 
 STOP_TRIES = 10
 LAST_MOMENT = 3.0
@@ -69,7 +69,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         settled = loop.time() + (0.0 if left.started else max(0.0, self._driver.settles_within - left.age))
         while left.job.job_id is not None:
-            if not isinstance(await patiently(self._driver, lambda: self._driver.look(left.job)), Gone):
+            if not isinstance(await patiently(self._driver, lambda: self._driver.look(left.job), SILENT_FOR), Gone):
                 _log.info("%s: found the job of an earlier attempt again", self._driver.name)
                 followed.job = left.job
                 yield JobBegun(left.job, started=True)
@@ -171,14 +171,14 @@ class Follower:
         _log.warning("%s: an abandoned job could not be stopped", self._driver.name)
 
 
-async def patiently(driver: Driver, ask: Callable[[], Awaitable[T]]) -> T:
-    """What a server says, which may be away for a moment: it restarts in less time than attempts are used up.
+async def patiently(driver: Driver, ask: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
+    """What a server says that may be away for a while, as in a restart: attempts would be used up by then.
 
     Raises:
         DriverError: it is away for longer, or says no.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + AWAY_FOR
+    until = loop.time() + (AWAY_FOR if seconds is None else seconds)
     while True:
         try:
             return await ask()
