@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.npm import MODULES, npm
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -18,6 +20,10 @@ FLAGS = [
     "--disable-sync",
 ]
 
+SETTLED = """Promise.allSettled(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished))"""
+AXE = MODULES / "axe-core/axe.min.js"
+
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="the Debian package chromium is missing")
 
 
@@ -27,3 +33,18 @@ async def browser() -> AsyncGenerator[Browser]:
         opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         await opened.close()
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds serious or critical, with the element."""
+    npm()
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text())
+    # A colour on its way to another is neither.
+    await page.evaluate(SETTLED)
+    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]

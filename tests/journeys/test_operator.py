@@ -18,7 +18,7 @@ from service.database import Connection
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.factories import TaskFailureFactory, add_task
-from tests.journeys.browsing import browser, needs_chromium
+from tests.journeys.browsing import browser, needs_chromium, violations
 from tests.service.http.serving import Api, serving
 
 __all__ = ["browser"]
@@ -145,6 +145,9 @@ async def test_an_operator_sees_everything_and_others_nothing(
     await expect(states).to_have_text(["waiting", "at work", "waiting", "at work", "failed"])
     await expect(page.locator(".line")).to_contain_text("ENGINE_TIMEOUT")
     await expect(page.locator("section", has_text="What the doctor finds")).not_to_contain_text("Looking")
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        assert await violations(page) == []
     await shoot(page, "operator")
     await page.set_viewport_size({"width": 390, "height": 844})
     await expect(page.locator(".chart canvas")).to_be_visible()

@@ -14,9 +14,9 @@ from actors.engines.seam import EngineError, Progress
 from schema.models.edits import Mode
 from schema.models.problems import FailureCode
 from service.embedded.servers import EmbeddedServers
-from tests.journeys.browsing import needs_chromium
+from tests.journeys.browsing import needs_chromium, violations
 from tests.journeys.darkroom_page import PHOTOS, RESULTS, Darkroom, Gate, add_photos, darkroom, made, make
-from tests.npm import MODULES, npm
+from tests.npm import npm
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 
@@ -32,7 +32,6 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
 }
 PORTRAIT = PHOTOS[Mode.BACKGROUND_CHANGE]
-AXE = MODULES / "axe-core/axe.min.js"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -295,15 +294,3 @@ async def test_screen_readers_find_their_way(house: Darkroom) -> None:
             await end.locator("button").click()
             await expect(page.locator("dialog img[data-there=true]").first).to_be_visible()
             assert await violations(page) == []
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe finds serious or critical, with the element."""
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    return [
-        f"{one['id']}: {one['nodes'][0]['html'][:160]}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-    ]
