@@ -44,7 +44,7 @@ def _told(graph: Graph, places: Places, fields: frozenset[str]) -> list[str]:
     lines.append(f"result      {_named(graph, NodeInput(places.output))}")
     lines += [f"seed        {_named(graph, seed)}" for seed in places.seeds]
     lines += [f"config      {name}: {_named(graph, place)}" for name, place in sorted(places.fields.items())]
-    met = {"size"} | (AS_PHOTOS if places.reference else set())
+    met = {"size", *(AS_PHOTOS if places.reference else ())}
     if idle := sorted(fields - places.fields.keys() - met):
         lines.append(f"config      taken by no node, whoever asks for it is told: {', '.join(idle)}")
     return lines
