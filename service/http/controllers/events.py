@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import structlog
 from litestar import Controller, Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -14,12 +15,15 @@ from schema.models.events import Timeline, parse_event_id
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskRecord
 from service.accounts import store as accounts
+from service.away import UNAVAILABLE
 from service.http.layers.context import note_user
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 from service.refusals import Refused
 from service.signing import BadSignature
 from service.tasks.stream import Told
+
+log = structlog.get_logger(__name__)
 
 AnyRequest = Request[Any, Any, Any]
 UserRequest = Request[str, Any, Any]
@@ -120,18 +124,22 @@ class TimelineController(Controller):
 
 async def _stream(told: AsyncGenerator[Told | None], last_id: str | None) -> ServerSentEvent:
     await anext(told)
-    return ServerSentEvent(_messages(told, last_id), retry_duration=RECONNECT_AFTER_MS)
+    return ServerSentEvent(messages(told, last_id), retry_duration=RECONNECT_AFTER_MS)
 
 
-async def _messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> AsyncGenerator[ServerSentEventMessage]:
+async def messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> AsyncGenerator[ServerSentEventMessage]:
     """As they are sent. Progress has the id of the status told before it: whoever resumes, resumes from that."""
-    async for told in stream:
-        if told is None:
-            yield SIGN_OF_LIFE
-            continue
-        if not told.is_progress:
-            last_id = told.event_id
-        yield ServerSentEventMessage(data=told.data, event="progress" if told.is_progress else "status", id=last_id)
+    try:
+        async for told in stream:
+            if told is None:
+                yield SIGN_OF_LIFE
+                continue
+            if not told.is_progress:
+                last_id = told.event_id
+            yield ServerSentEventMessage(data=told.data, event="progress" if told.is_progress else "status", id=last_id)
+    except UNAVAILABLE as error:
+        # The answer has begun: it ends here, and its reader resumes.
+        log.info("stream broken off", error=type(error).__name__)
 
 
 async def _user_of_link(services: Services, user_id: str, expires: str | None, signature: str | None) -> str:

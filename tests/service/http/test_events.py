@@ -13,10 +13,12 @@ from msgspec import Struct
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool, open_pool
+from service.http.controllers.events import messages
 from service.installation import redis_keys
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
+from service.tasks.stream import Told
 from tests import lives
 from tests.factories import add_task
 from tests.service.http.conftest import Fragile, NewUser
@@ -278,3 +280,11 @@ async def test_head_of_a_stream_ends(user: User) -> None:
     await user.task()
     answer = await user.http.head(f"{API}/tasks/events")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_stream_whose_database_goes_ends_and_is_no_error() -> None:
+    async def told() -> AsyncGenerator[Told | None]:
+        yield None
+        raise ConnectionRefusedError
+
+    assert [message.comment async for message in messages(told(), None)] == ["still here"]
