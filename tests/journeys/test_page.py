@@ -17,6 +17,7 @@ from service.embedded.servers import EmbeddedServers
 from tests.journeys.browsing import needs_chromium, violations
 from tests.journeys.darkroom_page import PHOTOS, RESULTS, Darkroom, Gate, add_photos, darkroom, made, make
 from tests.npm import npm
+from tests.service.http.pictures import picture
 
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 
@@ -202,6 +203,19 @@ async def test_several_photos_at_once(house: Darkroom) -> None:
         await expect(page.locator(".ledger li")).to_have_count(4)
 
 
+async def test_a_photo_that_the_browser_cant_show_is_taken_all_the_same(house: Darkroom) -> None:
+    """HEIC: the form shows its name, the viewer the result alone."""
+    async with house.visitor() as visitor:
+        page = visitor.page
+        photo: Any = {"name": "from a phone.heic", "mimeType": "", "buffer": picture("HEIC")}
+        await page.locator(".photos input[multiple]").set_input_files([photo])
+        await expect(page.locator(".photo")).to_contain_text("from a phone.heic")
+        await make(page)
+        await house.work(visitor, *made())
+        await card(page, "done").locator("button").click()
+        await expect(page.locator(".alone img[data-there=true]")).to_be_visible()
+
+
 async def test_on_a_phone_nothing_is_wider_than_the_screen(house: Darkroom) -> None:
     async with house.visitor(**PHONE, color_scheme="dark") as visitor:
         page = visitor.page
@@ -224,6 +238,8 @@ async def wider(page: Page) -> int:
 async def test_a_keyboard_is_enough(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page
+        # So that the chooser is caught from now on: to say so as late as it opens may be too late.
+        page.on("filechooser", lambda _: None)
         await focus(page, ".mode input:checked")
         await page.keyboard.press("ArrowLeft")
         await expect(page.locator(".mode input[value=HEAD_SWAP]")).to_be_checked()

@@ -63,3 +63,8 @@ export function local(address: string): string {
   const at = url.pathname.indexOf("/api/v1/");
   return at === -1 ? url.href : url.pathname.slice(at) + url.search;
 }
+
+/** A new Idempotency-Key. `crypto.randomUUID` isn't there over plain http in a network. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

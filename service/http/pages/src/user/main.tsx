@@ -1,6 +1,8 @@
 import { render } from "preact";
 import "../shared/base.css";
 import "./styles/page.css";
+import "./styles/modes.css";
+import "./styles/photos.css";
 import "./styles/composer.css";
 import "./styles/pictures.css";
 import "./styles/viewer.css";

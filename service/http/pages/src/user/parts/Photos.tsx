@@ -78,10 +78,19 @@ function Chooser({ label, camera = false }: { label: string; camera?: boolean })
 }
 
 function PhotoTile({ photo }: { photo: Photo }) {
+  const unseen = useSignal("");
   const travelling = photo.fileId === null && photo.refused === null;
   return (
     <figure class="photo" data-refused={photo.refused !== null}>
-      <img src={photo.preview} alt={photo.name || words().view.source} />
+      {unseen.value === photo.preview ? (
+        <p class="small soft">{photo.name || words().view.source}</p>
+      ) : (
+        <img
+          src={photo.preview}
+          alt={photo.name || words().view.source}
+          onError={() => (unseen.value = photo.preview)}
+        />
+      )}
       <button type="button" class="close" aria-label={words().photos.remove} onClick={() => drop(photo)}>
         <svg viewBox="0 0 24 24" aria-hidden="true">
           <path d="M6 6l12 12M18 6L6 18" />

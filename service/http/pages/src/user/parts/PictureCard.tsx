@@ -10,13 +10,16 @@ import { opened } from "./Viewer";
 export function PictureCard({ task }: { task: Picture }) {
   const mode = modeName(task.mode);
   const status = named(words().statuses, task.status);
-  const url = task.result?.thumbnail ?? task.face_image_url;
+  const made = task.result?.thumbnail ?? null;
   const when = moment(task.created_at);
   return (
     <li class="card" data-status={task.status}>
       <button type="button" onClick={() => (opened.value = task.task_id)}>
         <span class="frame">
-          {url !== null && <Shown url={local(url)} taskId={task.task_id} alt="" lazy />}
+          {made !== null && <Shown url={local(made)} taskId={task.task_id} alt="" lazy />}
+          {made === null && task.face_image_url !== null && (
+            <Shown url={local(task.face_image_url)} fileId={task.source_image} alt="" lazy />
+          )}
           {!ended(task) && <Working task={task} />}
         </span>
         <span class="under small">

@@ -5,6 +5,9 @@ import { Shown } from "./Shown";
 
 interface Asked {
   before: string;
+  /** The file of `before`, where that is one of the user's. */
+  beforeId: string | null;
+  unseen: () => void;
   after: string;
   taskId: string;
   width: number;
@@ -13,8 +16,8 @@ interface Asked {
   zoom: number;
 }
 
-const REACH = 28;
 /** Pixels beside the line within which it is taken hold of. */
+const REACH = 28;
 
 /**
  * Before at the left of a line, after at its right.
@@ -22,7 +25,7 @@ const REACH = 28;
  * The line is a range input for keyboards and screen readers. What moves is two layers against each other, by
  * transforms alone, so that nothing is painted again at any size.
  */
-export function Slider({ before, after, taskId, width, height, transparent, zoom }: Asked) {
+export function Slider({ before, beforeId, unseen, after, taskId, width, height, transparent, zoom }: Asked) {
   const at = useSignal(0.5);
   const stage = useRef<HTMLDivElement>(null);
   const held = useRef<{ x: number; y: number; pans: boolean } | null>(null);
@@ -56,7 +59,7 @@ export function Slider({ before, after, taskId, width, height, transparent, zoom
         onPointerUp={() => (held.current = null)}
         onPointerCancel={() => (held.current = null)}
       >
-        <Shown url={before} taskId={taskId} alt={words().before} />
+        <Shown url={before} {...(beforeId === null ? {} : { fileId: beforeId })} unseen={unseen} alt={words().before} />
         <div class="over" style={{ transform: `translateX(${percent})` }}>
           <div class={transparent ? "checks" : ""} style={{ transform: `translateX(-${percent})` }}>
             <Shown url={after} taskId={taskId} alt={words().after} />

@@ -28,13 +28,13 @@ export function Viewer({ taskId }: { taskId: string }) {
   );
 }
 
-/** What the result is laid beside: the picture it was made on. */
-function canvas(task: Picture): string | null {
+/** What the result is laid beside: the picture it was made on, and its file's id if it is one of the user's. */
+function canvas(task: Picture): [string | null, string | null] {
   const known = described(task.mode);
-  if (known.canvas === "source") return task.face_image_url;
-  if (task.target_image_url !== null) return task.target_image_url;
+  if (known.canvas === "source") return [task.face_image_url, task.source_image];
+  if (task.target_image_url !== null) return [task.target_image_url, task.reference_image];
   const preset = (task.config as Record<string, unknown>)[known.preset_field] ?? known.presets[0];
-  return known.preset_pictures[preset as string] ?? null;
+  return [known.preset_pictures[preset as string] ?? null, null];
 }
 
 interface Metadata {
@@ -46,10 +46,11 @@ interface Metadata {
 
 function Result({ task }: { task: Picture }) {
   const zoom = useSignal(1);
+  const alone = useSignal(false);
   const result = task.result;
   if (result === null) return null;
   const { width = 4, height = 5, format = "JPEG", warnings = [] } = result.metadata as Metadata;
-  const before = canvas(task);
+  const [before, beforeId] = canvas(task);
   const after = local(result.output_image);
   const nearer = (direction: number): void => {
     const place = ZOOMS.indexOf(zoom.value) + direction;
@@ -58,13 +59,15 @@ function Result({ task }: { task: Picture }) {
   const name = `darkroom-${task.task_id}.${format === "PNG" ? "png" : "jpg"}`;
   return (
     <>
-      {before === null ? (
+      {before === null || alone.value ? (
         <div class="alone">
           <Shown url={after} taskId={task.task_id} alt={words().after} />
         </div>
       ) : (
         <Slider
           before={local(before)}
+          beforeId={beforeId}
+          unseen={() => (alone.value = true)}
           after={after}
           taskId={task.task_id}
           width={width}
@@ -107,6 +110,7 @@ function Result({ task }: { task: Picture }) {
 function Unmade({ task }: { task: Picture }) {
   const refusedReference = task.error?.details?.image === "reference";
   const url = refusedReference ? task.target_image_url : task.face_image_url;
+  const fileId = refusedReference ? (task.reference_image ?? task.source_image) : task.source_image;
   const wrong = useSignal<string | null>(null);
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     wrong.value = null;
@@ -120,7 +124,7 @@ function Unmade({ task }: { task: Picture }) {
   return (
     <>
       <div class="alone">
-        {url === null ? <p class="soft">{words().view.gone}</p> : <Shown url={local(url)} taskId={task.task_id} alt={words().view.source} />}
+        {url === null ? <p class="soft">{words().view.gone}</p> : <Shown url={local(url)} fileId={fileId} alt={words().view.source} />}
       </div>
       <div class="bar">
         {!ended(task) && <Working task={task} />}

@@ -1,7 +1,7 @@
 /** What is about to be asked: the edit, the photos, the look, the options. It outlives a reload, as far as it was sent. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { api, data, local } from "../../shared/api";
+import { api, data, local, newKey } from "../../shared/api";
 import type { HistoricTask, Mode, NewTask, Task } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import { catalogue, described, priceOf, removal } from "./modes";
@@ -102,14 +102,20 @@ export async function submit(): Promise<{ tasks: Task[]; shown: Map<string, Phot
   const bodies = sources.map((photo) => body(photo));
   const shown = new Map(sources.map((photo) => [photo.fileId ?? "", photo]));
   const tasks = await Promise.all(bodies.map((one) => create(one)));
+  keys.clear();
   photos.value = [];
   creditsMoved();
   return { tasks, shown };
 }
 
+/** What was asked once, when its answer was lost, or another's was a refusal, isn't asked a second time. */
+const keys = new Map<string, string>();
+
 async function create(one: NewTask): Promise<Task> {
-  const headers = { "Idempotency-Key": crypto.randomUUID() };
-  return data(api.POST("/api/v1/tasks", { body: one as never, params: { header: headers } }));
+  const asked = JSON.stringify(one);
+  const key = keys.get(asked) ?? newKey();
+  keys.set(asked, key);
+  return data(api.POST("/api/v1/tasks", { body: one as never, params: { header: { "Idempotency-Key": key } } }));
 }
 
 function body(photo: Photo): NewTask {

@@ -1,7 +1,7 @@
 /** The user's tasks: the history as far as it was scrolled, kept up to date by what the server tells. */
 
 import { computed, signal } from "@preact/signals";
-import { api, data } from "../../shared/api";
+import { api, data, newKey } from "../../shared/api";
 import type { HistoricTask, Mode, Task, TaskStatus } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import type { Photo } from "./draft";
@@ -122,7 +122,7 @@ export async function cancel(task: Picture): Promise<void> {
 }
 
 export async function retry(task: Picture): Promise<Picture> {
-  const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": crypto.randomUUID() } };
+  const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": newKey() } };
   const again = await data(api.POST("/api/v1/tasks/{task_id}/retry", { params }));
   const picture = { ...again, face_image_url: task.face_image_url, target_image_url: task.target_image_url };
   put(picture);
