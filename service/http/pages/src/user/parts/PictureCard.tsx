@@ -2,7 +2,7 @@ import { local } from "../../shared/api";
 import { moment } from "../../shared/language";
 import { ended, type Picture } from "../state/pictures";
 import { failure, modeName, named, step, words } from "../words";
-import { queueOf, remaining } from "../remaining";
+import { remaining } from "../remaining";
 import { Shown } from "./Shown";
 import { opened } from "./Viewer";
 
@@ -39,14 +39,14 @@ export function PictureCard({ task }: { task: Picture }) {
 export function Working({ task }: { task: Picture }) {
   const time = remaining(task);
   const waits = task.status === "pending";
-  const place = queueOf(task)?.position ?? null;
+  const place = task.queue?.position ?? null;
   const told = waits ? words().statuses.pending : step(task.current_step ?? "");
   return (
     <span class="working">
       <span class="small">
         {told || words().statuses.processing}
         {waits && place !== null && <> · {words().place(place)}</>}
-        {time !== null && <> · {words().left(time)}</>}
+        {time !== null && <> · {waits ? words().begins(time) : words().left(time)}</>}
       </span>
       {waits ? <progress aria-label={told} /> : <progress max="100" value={task.progress} aria-label={told} />}
     </span>

@@ -101,21 +101,25 @@ export async function submit(): Promise<{ tasks: Task[]; shown: Map<string, Phot
   const sources = photos.value;
   const bodies = sources.map((photo) => body(photo));
   const shown = new Map(sources.map((photo) => [photo.fileId ?? "", photo]));
-  const tasks = await Promise.all(bodies.map((one) => create(one)));
-  keys.clear();
+  const tasks = await create(bodies);
   photos.value = [];
   creditsMoved();
   return { tasks, shown };
 }
 
-/** What was asked once, when its answer was lost, or another's was a refusal, isn't asked a second time. */
-const keys = new Map<string, string>();
+/** The key of what is being asked: a request whose answer was lost isn't taken for a second one. */
+let asking = { what: "", key: "" };
 
-async function create(one: NewTask): Promise<Task> {
-  const asked = JSON.stringify(one);
-  const key = keys.get(asked) ?? newKey();
-  keys.set(asked, key);
-  return data(api.POST("/api/v1/tasks", { body: one as never, params: { header: { "Idempotency-Key": key } } }));
+async function create(bodies: NewTask[]): Promise<Task[]> {
+  const what = JSON.stringify(bodies);
+  if (asking.what !== what) asking = { what, key: newKey() };
+  const params = { header: { "Idempotency-Key": asking.key } };
+  const tasks =
+    bodies.length === 1
+      ? [await data(api.POST("/api/v1/tasks", { body: bodies[0] as never, params }))]
+      : (await data(api.POST("/api/v1/tasks/batch", { body: { tasks: bodies } as never, params }))).tasks;
+  asking = { what: "", key: "" };
+  return tasks;
 }
 
 function body(photo: Photo): NewTask {

@@ -123,7 +123,7 @@ export async function cancel(task: Picture): Promise<void> {
 
 export async function retry(task: Picture): Promise<Picture> {
   const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": newKey() } };
-  const again = await data(api.POST("/api/v1/tasks/{task_id}/retry", { params }));
+  const again = await data(api.POST("/api/v1/tasks/{task_id}/retry", { params, body: {} }));
   const picture = { ...again, face_image_url: task.face_image_url, target_image_url: task.target_image_url };
   put(picture);
   creditsMoved();

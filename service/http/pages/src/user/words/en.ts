@@ -126,6 +126,7 @@ export const en = {
   } as Record<string, string>,
   place: (position: number) => (position <= 1 ? "Next in line" : `${position - 1} before it`),
   left: (seconds: number) => (seconds < 60 ? `about ${Math.max(1, Math.round(seconds))} s left` : `about ${Math.ceil(seconds / 60)} min left`),
+  begins: (seconds: number) => (seconds < 60 ? `begins in about ${Math.max(1, Math.round(seconds))} s` : `begins in about ${Math.ceil(seconds / 60)} min`),
   steps: {} as Record<string, string>,
 
   view: {

@@ -118,6 +118,7 @@ export const zh: Words = {
   statuses: { pending: "排队中", processing: "制作中", done: "完成", failed: "未通过", cancelled: "已取消" },
   place: (position) => (position <= 1 ? "下一个就是" : `前面还有 ${position - 1} 个`),
   left: (seconds) => (seconds < 60 ? `约剩 ${Math.max(1, Math.round(seconds))} 秒` : `约剩 ${Math.ceil(seconds / 60)} 分钟`),
+  begins: (seconds) => (seconds < 60 ? `约 ${Math.max(1, Math.round(seconds))} 秒后开始` : `约 ${Math.ceil(seconds / 60)} 分钟后开始`),
   steps: {
     "Opening the photo": "打开照片",
     "Opening the photos": "打开照片",
