@@ -46,7 +46,7 @@ legacy-sample: install-dev ## Made-up data of the system before, N=100000 tasks;
 
 # Types cost nearly all of it. What counts with arrays and what doesn't share next to nothing: two halves, at once.
 ARRAYS := actors/engines tests/actors/engines tests/quality
-OTHERS = $(filter-out $(addsuffix /%,$(ARRAYS)),$(shell find schema service actors tests samples -name '*.py')) pip_to_uv.py
+OTHERS = $(filter-out $(addsuffix /%,$(ARRAYS)),$(shell find schema service actors client tests samples -name '*.py')) pip_to_uv.py
 
 lint: install-dev ## Formatting, style, types, import rules, Dockerfile, YAML
 	@$(MAKE) --no-print-directory --jobs=3 lint-arrays lint-others lint-rest
@@ -106,9 +106,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(UV) pip install --no-deps --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.lock client/pyproject.toml $(VENV)/.installed
 	@echo "Installing what the tests need as well: 700 MB on disk"
 	@$(UV) pip install --require-hashes -r requirements-dev.lock
+	@$(UV) pip install --no-deps --editable client
 	@touch $@
 
 $(VENV)/.models: actors/engines/local/models.json $(VENV)/.installed

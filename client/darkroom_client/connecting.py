@@ -1,0 +1,33 @@
+"""How requests are sent with httpx, for both faces of the client."""
+
+from typing import Any, Final
+
+import httpx
+
+from darkroom_client.calls import Call, Reply
+
+TIMEOUT: Final = httpx.Timeout(75.0, connect=10.0)
+"""Seconds: an answer may be held for half a minute, and a photo takes its time on a slow line."""
+
+
+def client_options(base_url: str) -> dict[str, Any]:
+    return {"base_url": base_url.rstrip("/"), "headers": {"User-Agent": "darkroom-client/0.1"}}
+
+
+def request_options(call: Call, key: str, timeout: httpx.Timeout = TIMEOUT) -> dict[str, Any]:
+    """The key goes to the API alone: pictures' addresses are signed, and may lead elsewhere."""
+    headers = dict(call.headers)
+    if call.needs_key:
+        headers["Authorization"] = f"Bearer {key}"
+    options: dict[str, Any] = {"headers": headers, "params": dict(call.params) or None, "timeout": timeout}
+    if call.json is not None:
+        options["json"] = call.json
+    if call.files is not None:
+        options |= {"files": dict(call.files), "data": dict(call.data or {})}
+    return options
+
+
+def replied(response: httpx.Response) -> Reply:
+    return Reply(
+        response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
+    )

@@ -1,0 +1,95 @@
+"""A task's stream of events, line by line: where it is resumed, and when it is given up for asking. Does no I/O."""
+
+from typing import Any, cast
+
+import msgspec
+
+from darkroom_client.calls import Call, pause_before
+from darkroom_client.errors import refusal
+from darkroom_client.models import Event, Task
+from darkroom_client.operations import API
+
+OVER = 204
+REFUSED = 400
+LATER = frozenset({429, 502, 503, 504})
+
+SILENCE = 45.0
+"""Seconds without a line, after which the connection counts as lost: there is a sign of life each 15."""
+
+IN_VAIN = 3
+"""Streams that ended without an event, after which the task is asked for: a proxy in between holds them back."""
+
+
+class Following:
+    """What is known of a task by its events."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        self.over = False
+        """It has ended, and was told so."""
+        self._last_id: str | None = None
+        self._in_vain = 0
+        self._fields: dict[str, str] = {}
+        self._told: Task | None = None
+
+    @property
+    def hopeless(self) -> bool:
+        """Streams don't come through."""
+        return self._in_vain >= IN_VAIN
+
+    def call(self) -> Call:
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {})
+        return Call("GET", f"{API}/tasks/{self.task_id}/events", headers=headers)
+
+    def opened(self, status: int, body: bytes = b"") -> bool:
+        """Whether lines will come.
+
+        Raises:
+            ApiError: Darkroom refuses it.
+        """
+        self._fields = {}
+        self._in_vain += 1
+        if status == OVER:
+            self.over = True
+        elif status >= REFUSED and status not in LATER:
+            try:
+                problem = msgspec.json.decode(body)
+            except msgspec.DecodeError:
+                problem = None
+            if isinstance(problem, dict):
+                raise refusal(status, cast("dict[str, Any]", problem))
+        return status == 200  # noqa: PLR2004 - OK
+
+    def feed(self, line: str) -> Event | None:
+        """The event that a line completes (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+        line = line.rstrip("\r\n")
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            before = self._fields.get(name)
+            self._fields[name] = f"{before}\n{value}" if name == "data" and before is not None else value
+            return None
+        fields, self._fields = self._fields, {}
+        if "data" not in fields:
+            return None
+        self._last_id = fields.get("id", self._last_id)
+        self._in_vain = 0
+        found = msgspec.json.decode(fields["data"].encode(), type=Task)
+        return self._event("progress" if fields.get("event") == "progress" else "status", found, fields.get("id"))
+
+    def asked(self, found: Task) -> Event | None:
+        """What is new in a task that was asked for."""
+        before = self._told
+        if before is not None and before.status == found.status:
+            same = (before.progress, before.current_step) == (found.progress, found.current_step)
+            return None if same else self._event("progress", found, None)
+        return self._event("status", found, None)
+
+    def _event(self, kind: Any, found: Task, event_id: str | None) -> Event:
+        self._told = found
+        self.over = found.ended
+        return Event(kind, found, event_id)
+
+    def pause(self) -> float:
+        """Seconds before the stream is asked for again."""
+        return pause_before(max(self._in_vain, 1))

@@ -1,0 +1,187 @@
+"""What can be asked of Darkroom, as exchanges of requests and answers: the same for threads and for asyncio."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from darkroom_client.calls import Call, Operation, Reply, exchange, once
+from darkroom_client.errors import unfinished
+from darkroom_client.models import (
+    Account,
+    BatchState,
+    Cancelled,
+    Order,
+    Photo,
+    Result,
+    Task,
+    TimelineEvent,
+    Upload,
+)
+
+T = TypeVar("T")
+
+API = "/api/v1"
+LONGEST_WAIT = 30
+"""Seconds that Darkroom holds an answer: proxies end connections that are silent for a minute."""
+PAGE = 100
+
+
+class Made(Struct, frozen=True):
+    """A batch that was made."""
+
+    batch_id: str
+    tasks: list[Task]
+
+
+class _Timeline(Struct, frozen=True):
+    events: list[TimelineEvent]
+
+
+class _Pagination(Struct, frozen=True):
+    next_cursor: str | None = None
+
+
+class Page(Struct, frozen=True):
+    """Some of one's tasks, the newest first."""
+
+    tasks: list[Task]
+    pagination: _Pagination
+
+
+def _ask(call: Call, kind: type[T]) -> Operation[T]:
+    reply = yield from exchange(call)
+    return msgspec.json.decode(reply.body, type=kind)
+
+
+def account() -> Operation[Account]:
+    return _ask(Call("GET", f"{API}/me"), Account)
+
+
+def modes() -> Operation[Any]:
+    return _ask(Call("GET", f"{API}/modes"), object)
+
+
+def upload(photo: Photo, purpose: str | None = None) -> Operation[Upload]:
+    """Upload a photo, or have it fetched from its address.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    where = f"{API}/uploads"
+    if isinstance(photo, str) and photo.startswith(("https://", "http://")):
+        asked = {"url": photo} | ({} if purpose is None else {"purpose": purpose})
+        return _ask(Call("POST", where, json=asked, repeatable=False), Upload)
+    data = None if purpose is None else {"purpose": purpose}
+    return _ask(Call("POST", where, files={"file": _read(photo)}, data=data, repeatable=False), Upload)
+
+
+def _read(photo: Photo) -> tuple[str, bytes]:
+    """A photo's name and bytes: whole, since it may have to be sent again."""
+    if isinstance(photo, bytes):
+        return "photo", photo
+    if isinstance(photo, str | os.PathLike):
+        path = Path(photo)
+        return path.name, path.read_bytes()
+    return Path(str(getattr(photo, "name", "photo"))).name, photo.read()
+
+
+def _file_id(photo: Photo | None) -> Operation[str | None]:
+    if photo is None or (isinstance(photo, str) and photo.startswith("file_") and not Path(photo).exists()):
+        return photo
+    return (yield from upload(photo)).file_id
+
+
+def submit(order: Order) -> Operation[Task]:
+    """Upload what an order needs, and give it. However often it has to be sent, there is one task, and one charge."""
+    body = yield from _body(order)
+    return (yield from _ask(Call("POST", f"{API}/tasks", json=body, headers=once()), Task))
+
+
+def submit_batch(orders: Sequence[Order], webhook_url: str | None) -> Operation[Made]:
+    bodies: list[dict[str, Any]] = []
+    for order in orders:
+        bodies.append((yield from _body(order)))  # noqa: PERF401 - nothing is yielded from within a comprehension
+    body = {"tasks": bodies} | ({} if webhook_url is None else {"webhook_url": webhook_url})
+    return (yield from _ask(Call("POST", f"{API}/tasks/batch", json=body, headers=once()), Made))
+
+
+def _body(order: Order) -> Operation[dict[str, Any]]:
+    """What of an order isn't as it is anyway."""
+    source = yield from _file_id(order.source)
+    reference = yield from _file_id(order.reference)
+    asked = {
+        "reference_image": reference,
+        "webhook_url": order.webhook_url,
+        "webhook_events": None if order.webhook_events is None else list(order.webhook_events),
+        "deadline_seconds": order.deadline_seconds,
+    }
+    body = {"mode": order.mode, "source_image": source, "config": dict(order.config), "priority": order.priority}
+    return body | {name: value for name, value in asked.items() if value is not None}
+
+
+def task(task_id: str, wait: int = 0) -> Operation[Task]:
+    return _ask(Call("GET", f"{API}/tasks/{task_id}", params={"wait": wait} if wait else {}), Task)
+
+
+def page(filters: Mapping[str, str], cursor: str | None) -> Operation[Page]:
+    params: dict[str, str | int] = {"page_size": PAGE, **filters}
+    return _ask(Call("GET", f"{API}/tasks", params=params if cursor is None else params | {"cursor": cursor}), Page)
+
+
+def result(task_id: str, until: float | None) -> Operation[Task]:
+    """Wait until a task is done; `until` as of `time.monotonic()`.
+
+    Raises:
+        EditFailed, EditCancelled: It has no result.
+        StillRunning: It hadn't ended by then.
+    """
+    while True:
+        left = LONGEST_WAIT if until is None else until - time.monotonic()
+        found = yield from task(task_id, max(min(int(left), LONGEST_WAIT), 0))
+        if found.status == "done":
+            return found
+        if found.ended or (until is not None and time.monotonic() >= until - 1):
+            raise unfinished(found)
+
+
+def cancel(task_id: str) -> Operation[Task]:
+    return _ask(Call("POST", f"{API}/tasks/{task_id}/cancel"), Task)
+
+
+def cancel_batch(batch_id: str) -> Operation[Cancelled]:
+    return _ask(Call("POST", f"{API}/tasks/cancel", json={"batch_id": batch_id}), Cancelled)
+
+
+def retry(task_id: str) -> Operation[Task]:
+    return _ask(Call("POST", f"{API}/tasks/{task_id}/retry", headers=once()), Task)
+
+
+def delete(task_id: str) -> Operation[None]:
+    yield from exchange(Call("DELETE", f"{API}/tasks/{task_id}"))
+
+
+def timeline(task_id: str) -> Operation[list[TimelineEvent]]:
+    return (yield from _ask(Call("GET", f"{API}/tasks/{task_id}/timeline"), _Timeline)).events
+
+
+def batch(batch_id: str) -> Operation[BatchState]:
+    return _ask(Call("GET", f"{API}/batches/{batch_id}"), BatchState)
+
+
+def tasks_of(batch_id: str) -> Operation[list[Task]]:
+    """A batch has a hundred tasks at most: a page."""
+    found = yield from page({"batch_id": batch_id}, None)
+    return found.tasks[::-1]
+
+
+def picture(found: Result) -> Operation[bytes]:
+    """The edited picture: a JPEG, or a PNG where it is transparent."""
+    if found.output_image is None:
+        raise FileNotFoundError("This result's picture isn't there any more.")
+    reply: Reply = yield from exchange(Call("GET", found.output_image))
+    return reply.body

@@ -1,0 +1,22 @@
+"""The client's two faces: whoever knows one knows the other."""
+
+import inspect
+
+import pytest
+
+from darkroom_client import aio, sync
+
+
+def methods(kind: type) -> dict[str, list[str]]:
+    """A class's methods, dunders aside, and what they take."""
+    found = inspect.getmembers(kind, inspect.isfunction)
+    return {name: list(inspect.signature(method).parameters) for name, method in found if not name.startswith("__")}
+
+
+@pytest.mark.parametrize("name", ["Darkroom", "Edit", "Batch"])
+def test_they_have_the_same_methods(name: str) -> None:
+    waiting, awaited = getattr(sync, name), getattr(aio, f"Async{name}")
+    assert methods(waiting) == methods(awaited) != {}
+    for method in methods(awaited):
+        function = getattr(awaited, method)
+        assert inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function), method

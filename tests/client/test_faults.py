@@ -1,0 +1,177 @@
+"""The client on a bad line: what it sends again, how often, and by which key; what it does where streams don't come."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from darkroom_client import ApiError, AsyncDarkroom, Darkroom, EditFailed, StillRunning, Unreachable, calls, errors
+
+TASK = {
+    "task_id": "task_a",
+    "status": "pending",
+    "mode": "HEAD_SWAP",
+    "source_image": "file_a",
+    "created_at": "2026-11-28T11:59:00Z",
+    "updated_at": "2026-11-28T12:00:00Z",
+}
+DONE = TASK | {"status": "done", "progress": 100}
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "FIRST_PAUSE", 0.0)
+
+
+def problem(status: int, code: str, **more: Any) -> httpx.Response:
+    body = {"status": status, "code": code, "detail": "No.", **more}
+    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json"})
+
+
+class Line:
+    """What answers: in turn, each answer or error once; the last one from then on."""
+
+    def __init__(self, *answers: httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]) -> None:
+        self._answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, httpx.Response) else answer(request)
+
+
+def darkroom(line: Line) -> Darkroom:
+    return Darkroom("http://darkroom.test", "dk_key", transport=httpx.MockTransport(line))
+
+
+def test_an_order_whose_answer_was_lost_is_given_again_by_the_same_key() -> None:
+    line = Line(httpx.ReadError("gone"), problem(503, "SERVICE_UNAVAILABLE"), httpx.Response(201, json=TASK))
+    with darkroom(line) as one:
+        assert one.submit("HEAD_SWAP", "file_a").task_id == "task_a"
+        first = {request.headers["idempotency-key"] for request in line.requests}
+        one.submit("HEAD_SWAP", "file_a")
+    assert len(line.requests) == 4
+    assert len(first) == 1
+    assert line.requests[-1].headers["idempotency-key"] not in first
+
+
+def test_an_upload_whose_answer_was_lost_is_not_made_twice() -> None:
+    with darkroom(line := Line(httpx.ReadError("gone"))) as one, pytest.raises(Unreachable):
+        one.upload(b"a photo")
+    assert len(line.requests) == 1
+    with darkroom(line := Line(httpx.ConnectError("refused"))) as one, pytest.raises(Unreachable):
+        one.upload(b"a photo")
+    assert len(line.requests) == calls.TRIES
+
+
+def test_what_more_tries_do_not_mend_is_asked_once() -> None:
+    for status, code in ((400, "INVALID_REQUEST"), (429, "TOO_MANY_PENDING_TASKS"), (503, "MODE_NOT_AVAILABLE")):
+        with darkroom(line := Line(problem(status, code))) as one, pytest.raises(errors.ApiError) as refused:
+            one.submit("HEAD_SWAP", "file_a")
+        assert type(refused.value) is ApiError.codes[code]
+        assert len(line.requests) == 1
+
+
+def test_a_refusal_has_its_numbers_and_an_unknown_one_its_code() -> None:
+    short = problem(402, "INSUFFICIENT_CREDITS", required=40, current=10, deficit=30)
+    with darkroom(Line(short)) as one, pytest.raises(errors.InsufficientCredits) as refused:
+        one.submit("HEAD_SWAP", "file_a")
+    assert (refused.value.required, refused.value.current, refused.value.deficit) == (40, 10, 30)
+    with darkroom(Line(problem(418, "NEW_ONE"))) as one, pytest.raises(ApiError) as refused:
+        one.account()
+    assert (refused.value.code, refused.value.status) == ("NEW_ONE", 418)
+
+
+def test_who_is_no_darkroom_is_told_so() -> None:
+    with darkroom(Line(httpx.Response(404, text="<h1>nginx</h1>"))) as one, pytest.raises(Unreachable, match="address"):
+        one.account()
+
+
+def test_the_key_goes_to_the_api_alone() -> None:
+    result = {"output_image": "https://cdn.test/a.jpg", "thumbnail": None, "comparison_image": None}
+    line = Line(
+        httpx.Response(200, json=DONE | {"result": result}),
+        httpx.Response(200, json=DONE | {"result": result}),
+        httpx.Response(200, content=b"a picture"),
+    )
+    with darkroom(line) as one:
+        assert one.edit("task_a").picture() == b"a picture"
+    assert "authorization" in line.requests[1].headers
+    assert "authorization" not in line.requests[2].headers
+
+
+def stream(*events: tuple[str, str, dict[str, Any]]) -> httpx.Response:
+    lines = [
+        f"id: {i}\r\nevent: {kind}\r\ndata: {msgspec.json.encode(task).decode()}\r\n\r\n" for i, kind, task in events
+    ]
+    return httpx.Response(200, text=": still here\r\n\r\n" + "".join(lines))
+
+
+def test_a_stream_that_breaks_off_is_resumed_where_it_was() -> None:
+    line = Line(
+        httpx.Response(200, json=TASK),
+        stream(("e1", "status", TASK), ("e2", "status", TASK | {"status": "processing"})),
+        stream(("e3", "status", DONE)),
+    )
+    with darkroom(line) as one:
+        events = list(one.edit("task_a").events())
+    assert [(event.id, event.task.status) for event in events] == [
+        ("e1", "pending"),
+        ("e2", "processing"),
+        ("e3", "done"),
+    ]
+    assert line.requests[2].headers["last-event-id"] == "e2"
+
+
+def polled() -> Iterator[dict[str, Any]]:
+    yield from (
+        TASK,
+        TASK,
+        TASK | {"status": "processing", "progress": 5},
+        TASK | {"status": "processing", "progress": 5},
+    )
+    yield from (TASK | {"status": "processing", "progress": 60}, DONE)
+
+
+async def test_where_streams_do_not_come_the_task_is_asked_for() -> None:
+    states = polled()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, text="")
+        return httpx.Response(200, json=next(states))
+
+    async with AsyncDarkroom("http://darkroom.test", "dk_key", transport=httpx.MockTransport(answer)) as one:
+        edit = await one.edit("task_a")
+        told = [(event.id, event.kind, event.task.progress) async for event in edit.events()]
+    assert told == [
+        (None, "status", 0),
+        (None, "status", 5),
+        (None, "progress", 60),
+        (None, "status", 100),
+    ]
+
+
+def test_a_stream_that_is_refused_is_an_error() -> None:
+    with darkroom(Line(httpx.Response(200, json=TASK), problem(404, "TASK_NOT_FOUND"))) as one:
+        edit = one.edit("task_a")
+        with pytest.raises(errors.TaskNotFound):
+            list(edit.events())
+
+
+def test_a_task_that_goes_on_is_told_with_it() -> None:
+    with darkroom(Line(httpx.Response(200, json=TASK))) as one, pytest.raises(StillRunning) as late:
+        one.edit("task_a").result(timeout=0)
+    assert late.value.task.task_id == "task_a"
+
+
+def test_a_failure_of_a_later_version_is_one_all_the_same() -> None:
+    failed = TASK | {"status": "failed", "error": {"code": "NEW_ONE", "message": "Try another photo."}}
+    with darkroom(Line(httpx.Response(200, json=failed))) as one, pytest.raises(EditFailed, match="another") as why:
+        one.edit("task_a").result()
+    assert why.value.code == "NEW_ONE"
