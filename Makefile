@@ -100,16 +100,15 @@ $(BIN)/uv:
 # uv, with pip's index, certificates and proxy.
 UV := VIRTUAL_ENV=$(VENV) $(BIN)/python pip_to_uv.py $(BIN)/uv
 
-$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
+$(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/uv
 	@echo "Installing Darkroom's packages into $(VENV): 277 MB to download, 820 MB on disk"
 	@$(UV) pip install --require-hashes -r requirements.lock
-	@$(UV) pip install --no-deps --editable .
+	@$(UV) pip install --no-deps --editable . --editable client
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.lock client/pyproject.toml $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "Installing what the tests need as well: 700 MB on disk"
 	@$(UV) pip install --require-hashes -r requirements-dev.lock
-	@$(UV) pip install --no-deps --editable client
 	@touch $@
 
 $(VENV)/.models: actors/engines/local/models.json $(VENV)/.installed
