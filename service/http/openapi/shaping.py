@@ -27,6 +27,7 @@ def shaped(document: JSON) -> JSON:
     for operation in operations(document):
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _without_null(parameter["schema"])
+        _say_what_may_be_left_out(operation.get("requestBody", {}))
         for response in operation["responses"].values():
             _name_pictures(response)
         describe_headers(operation)
@@ -49,6 +50,14 @@ def _without_null(schema: JSON) -> JSON:
     if "enum" in plain:
         plain["enum"] = [value for value in plain["enum"] if value is not None]
     return plain
+
+
+def _say_what_may_be_left_out(body: JSON) -> None:
+    """A body that a handler takes None for need not be sent; Litestar says it must."""
+    described = body.get("content", {}).get("application/json", {})
+    if {"type": "null"} in described.get("schema", {}).get("oneOf", []):
+        body["required"] = False
+        described["schema"] = _without_null(described["schema"])
 
 
 def _name_pictures(response: JSON) -> None:

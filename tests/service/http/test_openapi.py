@@ -253,6 +253,12 @@ async def test_the_docs_load_from_this_server_alone(anonymous: httpx.AsyncClient
     assert not re.search(r"@import|url\(\s*[\"']?https?:", page.text)
 
 
+async def test_a_retry_needs_no_body(document: JSON) -> None:
+    body = document["paths"][f"{API}/tasks/{{task_id}}/retry"]["post"]["requestBody"]
+    assert not body["required"]
+    assert body["content"]["application/json"]["schema"]["$ref"].endswith("/NewRetry")
+
+
 async def test_the_guide_names_every_code_and_stands_in_the_document(anonymous: httpx.AsyncClient) -> None:
     answer = await anonymous.get("/llms.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"

@@ -2049,9 +2049,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": components["schemas"]["NewRetry"] | null;
+                "application/json": components["schemas"]["NewRetry"];
             };
         };
         responses: {
