@@ -6,11 +6,13 @@ import httpx
 import pytest
 import redis.asyncio as aioredis
 
+from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from service.database import Connection
+from service.tasks.workers import forget_worker, see_worker
 from tests.factories import add_task
 from tests.service.http.conftest import NewUser
-from tests.service.http.looking import until_queued
+from tests.service.http.looking import eventually, until_queued
 from tests.service.http.serving import API, JSON, Api, User, fields_of, problem
 
 KEY = {"Idempotency-Key": "the-17th-order"}
@@ -186,3 +188,24 @@ async def test_a_missed_deadline_is_told_wherever_one_looks(user: User, db: Conn
     assert ended["status"] == "failed"
     plain = await user.http.post(f"{API}/tasks/{task_id}/retry")
     assert (plain.status_code, plain.json()["deadline_at"]) == (201, None)
+
+
+async def test_a_waiting_task_tells_its_place_in_line(user: User, db: Connection) -> None:
+    await see_worker(db, "worker_of_this_test", slots=1, modes=[Mode.BACKGROUND_CHANGE])
+    ids = [(await user.task())["task_id"] for _ in range(2)]
+
+    async def place(task_id: str) -> JSON | None:
+        return (await user.http.get(f"{API}/tasks/{task_id}")).json()["queue"]
+
+    async def told() -> bool:
+        return await place(ids[1]) is not None
+
+    await eventually(told, "a place")
+    first, second = [await place(task_id) for task_id in ids]
+    assert first is not None
+    assert second is not None
+    assert 1 <= first["position"] < second["position"]
+    assert 0 <= first["seconds"] <= second["seconds"]
+    listed = (await user.http.get(f"{API}/tasks")).json()["tasks"]
+    assert [task["queue"] for task in listed] == [None, None]
+    await forget_worker(db, "worker_of_this_test")
