@@ -10,7 +10,7 @@ from schema.models.problems import FailureCode
 _SOLES = (27, 28, 29, 30, 31, 32)
 _HEAD = 1.1
 """From between the ears to the top of the head, in lengths of the neck."""
-_SMALLEST = 0.75
+_SMALLEST = 0.6
 """A figure isn't made smaller than this to find room."""
 
 
