@@ -7,6 +7,7 @@ thin-plate splines: Bookstein, "Principal Warps" (1989).
 import numpy as np
 from msgspec import Struct
 from scipy.interpolate import RBFInterpolator
+from scipy.spatial.transform import Rotation
 
 from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
@@ -16,10 +17,8 @@ from actors.engines.local.raster import resized_linear
 LIMIT = 9.0
 """Degrees by which a flat picture may be turned out of its plane; beyond that faces fold."""
 _STEADY_WEIGHT = 8.0
-_SMALLEST = 0.93
-"""A head with much more hair than the figure had is made this much smaller at most."""
 _HEIGHTS = 0.91, 1.09
-"""The face becomes so high, in heights of the figure's, whatever its width and hair: shoulders suit no other."""
+"""The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
 _GRID = 8
 
 
@@ -47,7 +46,6 @@ class Fit(Struct, frozen=True):
     ring: Points
     ring_aim: Points
     scale: float
-    turn: Turn
 
 
 def turned(head: Floats, figure: Floats) -> Turn:
@@ -56,22 +54,17 @@ def turned(head: Floats, figure: Floats) -> Turn:
     return _turn(rotation)
 
 
-def fitted(head: Floats, figure: Floats, *, head_size: float, figure_size: float) -> Fit:
-    """Where the landmarks of `head` (468, 3) go on `figure` (468, 3).
-
-    `head_size` and `figure_size` say how large each is with its hair, in heights of its face.
-    """
+def fitted(head: Floats, figure: Floats) -> Fit:
+    """Where the landmarks of `head` (468, 3) go on `figure` (468, 3)."""
     weight = _weights()
     scale, rotation = _similarity(head, figure)
-    turn = _turn(rotation)
     rotation = _clamped(rotation, LIMIT)
     middle, goal = weight @ head, weight @ figure
     own, other = frame(head[:, :2]), frame(figure[:, :2])
     aim = scale * (head - middle) @ rotation.T
     size = frame(aim[:, :2])
-    # The size of the face by its height and width together; of a head with much more hair a little less.
+    # The size of the face by its height and width together.
     ratio = float(np.sqrt(other.height * other.width / (size.height * size.width)))
-    ratio *= float(np.clip((figure_size / max(head_size, 1e-3)) ** 0.5, _SMALLEST, 1.0))
     low, high = (share * other.height / size.height for share in _HEIGHTS)
     ratio = float(np.clip(ratio, low, high))
     scale *= float(np.clip(ratio, 0.75, 1.25))
@@ -88,7 +81,6 @@ def fitted(head: Floats, figure: Floats, *, head_size: float, figure_size: float
         ring=ring[:, :2].astype(np.float32),
         ring_aim=(place(ring) + shift)[:, :2].astype(np.float32),
         scale=scale,
-        turn=turn,
     )
 
 
@@ -116,11 +108,10 @@ def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:
     """The scale and the rotation (3, 3) that bring `start` (n, 3) nearest to `goal` (n, 3)."""
     weight = _weights()
     first, second = start - weight @ start, goal - weight @ goal
-    left, values, right = np.linalg.svd((first * weight[:, None]).T @ second)
-    sign = np.diag([1.0, 1.0, float(np.sign(np.linalg.det(right.T @ left.T)))])
-    rotation = right.T @ sign @ left.T
-    scale = float((values * np.diag(sign)).sum() / (weight[:, None] * first**2).sum())
-    return scale, rotation.astype(np.float32)
+    found, _ = Rotation.align_vectors(second, first, weight)
+    rotation = found.as_matrix().astype(np.float32)
+    scale = float((weight @ (second * (first @ rotation.T)).sum(axis=1)) / (weight @ (first**2).sum(axis=1)))
+    return scale, rotation
 
 
 def _plane_part(rotation: Floats) -> Floats:
@@ -130,26 +121,9 @@ def _plane_part(rotation: Floats) -> Floats:
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)
 
 
-def _vector(rotation: Floats) -> Floats:
-    """A rotation as its axis, as long as its angle in radians."""
-    angle = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-    axis = np.array(
-        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]], np.float32
-    )
-    return axis * np.float32(angle / max(2 * np.sin(angle), 1e-6))
-
-
-def _rotation(vector: Floats) -> Floats:
-    """The rotation (3, 3) of an axis as long as its angle: Rodrigues' formula."""
-    angle = float(np.linalg.norm(vector))
-    x, y, z = vector / max(angle, 1e-9)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], np.float32)
-    return (np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross).astype(np.float32)
-
-
 def _turn(rotation: Floats) -> Turn:
     plane = _plane_part(rotation)
-    out = np.degrees(_vector(plane.T @ rotation))
+    out = np.degrees(Rotation.from_matrix(plane.T @ rotation).as_rotvec())
     return Turn(
         out=float(np.linalg.norm(out)),
         aside=float(-out[1]),
@@ -161,9 +135,9 @@ def _turn(rotation: Floats) -> Turn:
 def _clamped(rotation: Floats, limit: float) -> Floats:
     """`rotation` with its part out of the plane no larger than `limit` degrees."""
     plane = _plane_part(rotation)
-    out = _vector(plane.T @ rotation)
-    angle = float(np.degrees(np.linalg.norm(out)))
-    return plane @ _rotation(out * min(1.0, limit / max(angle, 1e-6)))
+    out = Rotation.from_matrix(plane.T @ rotation)
+    share = min(1.0, np.radians(limit) / max(float(out.magnitude()), 1e-6))
+    return (plane @ Rotation.from_rotvec(out.as_rotvec() * share).as_matrix()).astype(np.float32)
 
 
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:

@@ -6,7 +6,7 @@
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.filling.smooth import levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
@@ -18,19 +18,18 @@ from actors.engines.local.raster import components, gaussian, lab
 
 _ALIKE = 22.0
 """Difference in L*a*b*, lightness counting less, within which two parts may be one thing."""
-
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
+_FADE = 0.12
+"""So far, likewise, the made neck passes over into the real one."""
 _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _APART = 0.05
 """What was made as neck is none if it differs less from the background behind it (0 to 1)."""
-_FADE = 0.12
-"""So far, likewise, the made neck passes over into the real one."""
 
 
 class Cleared(Struct, frozen=True):
@@ -54,18 +53,18 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     gone = _gone(figure, head)
     seen = narrowed(cover > 0.97, max(1, round(0.02 * unit)))
     neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
-    # Beard and shadow that skin surrounds below were the old jaw's.
+    # Beard, locks and folds that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
-    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & (neck > 0.5) & (skin < 0.6)
-    gone |= between & widened(gone, 1.5 * reach)
+    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
+    gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
     shape = np.maximum(neck, torso)
     body = (figure.alpha > 0.5) & ~gone
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, unit)
     ground = _ground(figure, image, gone, ~seen)
     inside = np.maximum(gaussian(shape, max(0.7, 0.008 * unit)), ~gone)[..., None]
     fresh = ground + inside * (made_body - ground)
-    edge = gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit))
-    edge = np.maximum(np.maximum(edge, gone * np.float32(0.999)), fade)
+    edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
+    edge = np.maximum(edge, fade)
     result = image + edge[..., None] * (fresh - image)
     fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
     apart = np.abs(made_body - ground).max(axis=2) > _APART
@@ -87,22 +86,15 @@ def _gone(figure: Portrait, head: Head) -> Mask:
     """The head with its outline and what hangs in the air once it is gone."""
     unit = figure.frame.height
     person = figure.alpha > 0.04
-    old = person & (head.share > 0.5)
-    old |= head.oval > 0.2
+    old = (person & (head.share > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     gone |= widened(_stubs(figure, old, body), round(0.03 * unit))
     labels, stats = components(body & ~gone)
-    if len(stats) > 1:
-        areas = stats[:, 4].astype(np.float64)
-        areas[0] = 0
-        largest = int(areas.argmax())
-        near = np.bincount(labels[widened(gone, max(2, round(0.03 * unit)))], minlength=len(areas)) > 0
-        near &= areas < 0.1 * areas[largest]
-        near[[0, largest]] = False
-        loose = near[labels]
-        gone |= widened(loose, max(1, round(0.03 * unit)))
-    return gone
+    loose = np.bincount(labels[widened(gone, max(2, round(0.03 * unit)))], minlength=len(stats)) > 0
+    loose &= stats[:, 4] < 0.1 * stats[1:, 4].max(initial=1)
+    loose[0] = False
+    return gone | widened(loose[labels], max(1, round(0.03 * unit)))
 
 
 def _stubs(figure: Portrait, old: Mask, body: Mask) -> Mask:
@@ -141,15 +133,9 @@ def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> 
         left = float(np.clip(np.percentile(across[seen], 2), 1.1 * jaw[0, 0], 0.6 * jaw[0, 0]))
         right = float(np.clip(np.percentile(across[seen], 98), 0.6 * jaw[-1, 0], 1.1 * jaw[-1, 0]))
     low = chin + 0.12
-    corners: list[Points] = [
-        place.place(0.98 * float(new_jaw[0, 0]), float(new_jaw[0, 1]) - 0.04),
-        place.place(0.98 * float(new_jaw[-1, 0]), float(new_jaw[-1, 1]) - 0.04),
-        place.place(right, low),
-        place.place(right * 1.05, chin + 0.6),
-        place.place(left * 1.05, chin + 0.6),
-        place.place(left, low),
-    ]
-    return polygon(skin.shape, np.array(corners, np.float32))
+    top = [place.place(0.98 * float(x), float(y) - 0.04) for x, y in (new_jaw[0], new_jaw[-1])]
+    ends = (right, low), (right * 1.05, chin + 0.6), (left * 1.05, chin + 0.6), (left, low)
+    return polygon(skin.shape, np.array([*top, *(place.place(x, y) for x, y in ends)], np.float32))
 
 
 def _torso_shape(figure: Portrait) -> Plane:
@@ -163,17 +149,9 @@ def _torso_shape(figure: Portrait) -> Plane:
         sides, hips = sides[::-1], hips[::-1]
     up, out = place.down * place.height * -0.12, place.across * place.height * 0.12
     jaw = place.of(figure.face.points[list(JAW)])
-    corners: list[Floats] = [
-        place.place(0.85 * float(jaw[0, 0]), place.chin + 0.2),
-        sides[0] + up,
-        sides[0] - out - 2 * up,
-        hips[0],
-        hips[1],
-        sides[1] + out - 2 * up,
-        sides[1] + up,
-        place.place(0.85 * float(jaw[-1, 0]), place.chin + 0.2),
-    ]
-    area = polygon(figure.alpha.shape, np.array(corners, np.float32))
+    first, last = (place.place(0.85 * float(x), place.chin + 0.2) for x in (jaw[0, 0], jaw[-1, 0]))
+    left, right = (sides[0] + up, sides[0] - out - 2 * up), (sides[1] + out - 2 * up, sides[1] + up)
+    area = polygon(figure.alpha.shape, np.array([first, *left, *hips, *right, last], np.float32))
     return np.clip(gaussian(area, 0.05 * place.height) * 6 - 2.5, 0, 1)
 
 
@@ -182,20 +160,15 @@ def _body(
 ) -> tuple[Rgb, Plane]:
     """`image` with neck and clothes where the head is `gone`, and how far the neck passes over into the real one."""
     bare = narrowed(body & (skin > 0.7), max(1, round(0.012 * unit)))
-    clothed = narrowed(body & (skin < 0.2), 1)
+    known = narrowed(body, 1)
     hole = gone & (shape > 0.02)
-    shown = bool(bare.sum() > 0.008 * unit * unit)
-    fade = np.zeros_like(neck)
     throat = hole & (neck > 0.3)
-    if shown and throat.any():
-        reach = max(2.0, _FADE * unit)
-        fade = np.clip(1 - distance_to(throat) / reach, 0, 1) * np.clip(3 * skin - 0.6, 0, 1) * body
-        fade = (fade * fade * (3 - 2 * fade)).astype(np.float32)
-    wide = throat | (fade > 0)
     rest = hole & ~throat
-    known = clothed if clothed.any() else body
-    start = smooth_fill(image, known.astype(np.float32))
-    result = np.where(hole[..., None], start, image)
+    shown = bool(bare.sum() > 0.008 * unit * unit)
+    near = np.clip(1 - distance_to(throat) / max(2.0, _FADE * unit), 0, 1) if shown else np.zeros_like(neck)
+    fade = (near * near * (3 - 2 * near) * np.clip(3 * skin - 0.6, 0, 1) * body).astype(np.float32)
+    wide = throat | (fade > 0)
+    result = np.where(hole[..., None], smooth_fill(image, known.astype(np.float32)), image)
     if (rest & needed).any():
         result = textured_fill(result, rest & needed, known & ~rest, _TEXTURE)
     if throat.any():
@@ -203,6 +176,5 @@ def _body(
         result = np.where(wide[..., None], smooth_fill(image, sources.astype(np.float32)), result)
         result = textured_fill(result, wide & needed, sources & ~wide, _TEXTURE)
         if shown:
-            beside = body & (skin > 0.5) & ~wide
-            result = levelled(result, wide, beside, max(1.5, 0.012 * unit))
+            result = levelled(result, wide, body & (skin > 0.5) & ~wide, max(1.5, 0.012 * unit))
     return result, fade

@@ -28,6 +28,8 @@ _THROAT = 0.28
 """So far to each side what is under the jaw is neck and nothing else, in heights of the face."""
 _STRAND, _LONG = 0.07, 0.3
 """Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
+_HAIR = 0.6
+"""Such a likeness to the hair above makes what is below more of it."""
 _SAME = 14.0
 """A difference in L*a*b* within which two sides of a border may be one thing."""
 
@@ -36,18 +38,20 @@ class Head(Struct, frozen=True):
     """A head's share of its portrait.
 
     `share` (h, w) 0 to 1 divides the person, whatever their matte: 1 is head, 0 is neck, body, hands. `oval` (h, w)
-    is the face. In heights of the face: `top` is how far the head's highest point is from its eyes (negative), `low`
-    the lowest, so well below the chin it has long hair; `size` is the mean of its height to the chin and its width,
-    hair and all; `severed` is how much of its border beside the face and the jaw has the same colours on either side:
-    hair that goes on, but couldn't be told from what is there.
+    is the face. `border` (a smaller picture of it, `unit` pixels to the face's height) is where beside the face and
+    the jaw the same colours are on either side of its edge: hair that goes on, but couldn't be told from what is there.
     """
 
     share: Plane
     oval: Plane
-    top: float
-    low: float
-    size: float
-    severed: float
+    border: Mask
+    unit: float
+
+    def severed(self, cover: Plane | None = None) -> float:
+        """How long that border is, in heights of the face, where nothing will `cover` it (h, w, 0 to 1)."""
+        height, width = self.border.shape
+        seen = self.border if cover is None else self.border & (resized(cover, width, height) < 0.5)
+        return float(seen.sum()) / self.unit
 
 
 def head_of(portrait: Portrait) -> Head:
@@ -65,14 +69,13 @@ def head_of(portrait: Portrait) -> Head:
     person = alpha > 0.5
     hair = _hair(image, across, down, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
-    throat = neck & ((np.abs(across) < _THROAT) | _like_face(image, oval))
+    skin = _like_face(image, oval)
+    throat = neck & ((np.abs(across) < _THROAT) | skin)
     head = _hanging(_one_piece((hair & ~throat) | ears | oval, oval, down, place), oval, across, down)
+    head |= _going_on(image, head, person, oval) & ~throat & ~skin & (down > _LONG)
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
     severed = _alike_beside(image, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
     severed &= (down > _LONG) & (down < place.chin + 0.1)
-    top, low_end = (float(v) for v in np.percentile(down[head], [0.3, 99.7]))
-    beside = np.percentile(across[head & (down < place.chin)], [1, 99])
-    around = (place.chin - top + 1.25 * float(beside[1] - beside[0])) / 2
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
@@ -80,7 +83,7 @@ def head_of(portrait: Portrait) -> Head:
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
     bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
     share = np.maximum(share * (1 - bare), full_oval)
-    return Head(share, full_oval, top, low_end, around, float(severed.sum()) / place.height)
+    return Head(share, full_oval, severed, place.height)
 
 
 def _like_face(image: Rgb8, oval: Mask) -> Mask:
@@ -116,7 +119,6 @@ def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, nec
         share = likeness(colours, first, second) * person
         share = upsampled_alpha(guide, gaussian(share, 1.0), guide, radius=3, epsilon=1e-3)
         found = above | (person & ~body & (share > doubt))
-        found &= _within_fall(found, across, down, place)
         first, second = found & ~widened(oval, 2), person & ~found
     return found
 
@@ -124,22 +126,13 @@ def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, nec
 def _alike_beside(image: Rgb8, first: Mask, second: Mask) -> Mask:
     """The border of `first` with `second` where the two have the same colours, a pixel wide."""
     values = lab(as_rgb(image))
-    border = first & widened(second, 1.5)
-    means: list[Floats] = []
-    for part in (first, second):
-        weight = part.astype(np.float32)
-        near = np.maximum(gaussian(weight, 2.0), 1e-4)
-        means.append(gaussian(values * weight[..., None], 2.0) / near[..., None])
-    return border & (np.sqrt(((means[0] - means[1]) ** 2).sum(axis=2)) < _SAME)
 
+    def near(part: Mask) -> Floats:
+        weight = part.astype(np.float32)[..., None]
+        return gaussian(values * weight, 2.0) / np.maximum(gaussian(weight[..., 0], 2.0), 1e-4)[..., None]
 
-def _within_fall(hair: Mask, across: Plane, down: Plane, place: Frame) -> Mask:
-    """Where hair can be: it hangs from beside the face, and below is hardly broader than there."""
-    beside = across[hair & (down > 0) & (down < place.chin - 0.1)]
-    first, last = np.percentile(beside, [1, 99]) if len(beside) else (0.0, 0.0)
-    spare = 0.08 + 0.2 * np.clip(down - place.chin, 0, 2)
-    fallen = (across > min(float(first), -0.4) - spare) & (across < max(float(last), 0.4) + spare)
-    return fallen | (down < place.chin - 0.1)
+    alike = np.sqrt(((near(first) - near(second)) ** 2).sum(axis=2)) < _SAME
+    return first & widened(second, 1.5) & alike
 
 
 def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane) -> Mask:
@@ -155,6 +148,18 @@ def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane) -> Mask:
         if len(ended):
             result &= ~(beside & (levels >= first + int(ended[0])))
     return result
+
+
+def _going_on(image: Rgb8, head: Mask, person: Mask, oval: Mask) -> Mask:
+    """Where hair goes on that hangs together with that of `head`: ends, braids, what lies on shoulders."""
+    hair = head & ~widened(oval, 2)
+    more = likeness(cells(lab(as_rgb(image))), narrowed(hair, 1), (person & ~widened(head, 3)) | oval) > _HAIR
+    more &= person & ~head
+    more &= widened(narrowed(more, 1.01), 1.01)
+    labels, stats = components(more | hair)
+    touched = np.bincount(labels[hair], minlength=len(stats)) > 0
+    touched[0] = False
+    return more & touched[labels]
 
 
 def _one_piece(head: Mask, oval: Mask, down: Plane, place: Frame) -> Mask:

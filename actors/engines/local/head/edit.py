@@ -15,23 +15,12 @@ from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.joining import as_sharp_as, joined, lit, placed
+from actors.engines.local.head.joining import as_sharp_as, lit, placed
 from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.shapes import bent
-from actors.engines.local.head.skin import (
-    Shifts,
-    Skin,
-    Tone,
-    face_tone,
-    limb_skin,
-    limbs,
-    neck_skin,
-    retoned,
-    shifts,
-    skin_shift,
-)
+from actors.engines.local.head.skin import SEEN, Shifts, Tone, face_tone, in_tone, limb_skin, limbs, neck_skin, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.opening import Picture, open_picture
@@ -59,8 +48,6 @@ _EFFORTS = {
     Quality.HIGH: Effort(mirror_all=True, whole=896, head=640),
     Quality.ULTRA: Effort(mirror_all=True, whole=1280, head=896),
 }
-_SEEN = 0.2
-"""A change in L*a*b* below which nothing is to be seen."""
 SOURCE_EDGE = 2048
 """Long edge in pixels at which the source is looked at: only its head is used."""
 _SPARE = 1.3
@@ -127,15 +114,15 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Looking at the figure")
     theirs = portrait(canvas, figure.face, figure.pose, figure.found, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
-    judge_cut(old_head, "reference")
     step("Fitting the head")
-    fit = fitted(ours.face.solid, theirs.face.solid, head_size=head.size, figure_size=old_head.size)
+    fit = fitted(ours.face.solid, theirs.face.solid)
     photographed = as_rgb(ours.image)
     shades = lab(photographed)
     own_tone = face_tone(shades, ours.face.points)
     neck = neck_skin(photographed, shades, own_tone, ours.alpha, ours.frame, head.share, head.oval)
     fresh = placed(ours, head, neck.share, fit, theirs.alpha.shape)
     judge_whole(fresh)
+    judge_cut(old_head, "reference", fresh.alpha)
     judge_hidden(theirs, old_head, fresh)
     step("Matching the skin")
     seen = as_rgb(theirs.image)
@@ -144,7 +131,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(own_tone, tone, strength)
     skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share, old_head.oval)
-    body = _in_tone(seen, values, skin, tone, change)
+    body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
     if config.preserve_details is False:
         colours = as_sharp_as(colours, fresh, seen, theirs.frame)
@@ -154,7 +141,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Putting the head on")
     throat = np.clip(skin.share + bare.neck, 0, 1)
     necked, carried = one_neck(colours, fresh, bare.image, throat)
-    part = joined(colours, fresh, necked, throat)
+    part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height
@@ -178,14 +165,6 @@ def _reduction(canvas: Picture, figure: Person) -> float:
     return min(1.0, float(np.sqrt(_LARGEST / (box.width * box.height))))
 
 
-def _in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
-    """`image` with `skin` in the tone it is to have."""
-    if skin.mean is None or not np.abs(change.body).max() > _SEEN:
-        return image
-    moved = retoned(values, skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
-    return np.where(skin.share[..., None] > 0, moved, image)
-
-
 def _limbs_in_tone(
     canvas: Picture, figure: Person, theirs: Portrait, likely: Plane, tone: Tone, change: Shifts
 ) -> Rgb8:
@@ -194,7 +173,7 @@ def _limbs_in_tone(
     `likely` (h, w) is where somebody is at all: what is as brown as skin behind them stays as it is.
     """
     image = canvas.image
-    if figure.pose is None or not np.abs(change.body).max() > _SEEN:
+    if figure.pose is None or not np.abs(change.body).max() > SEEN:
         return image
     where = limbs(figure.pose, canvas.alpha) & (likely > _SOMEBODY)
     near = theirs.box
@@ -206,7 +185,7 @@ def _limbs_in_tone(
     values = lab(part)
     skin = limb_skin(part, values, tone, where[here], figure.pose)
     result = image.copy()
-    result[here] = as_rgb8(_in_tone(part, values, skin, tone, change))
+    result[here] = as_rgb8(in_tone(part, values, skin, tone, change))
     return result
 
 

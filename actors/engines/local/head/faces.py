@@ -12,16 +12,16 @@ from actors.engines.local.arrays import Rgb8
 from actors.engines.local.head.alignment import Turn, turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.detections import Detection
-from actors.engines.local.perception.faces import faces, faces_in
+from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.hands import palms
 from actors.engines.local.perception.landmarks import CHIN, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, FaceLandmarks, landmarks
-from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose, pose
+from actors.engines.local.perception.pose import NOSE, Pose, pose
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-TURN_LIMIT = 22.0
+TURN_LIMIT = 30.0
 """Degrees by which the two heads may be turned against each other, out of the picture's plane."""
 _SIDE_LIMIT = 38.0
 """Degrees from which half a face is hidden."""
@@ -57,7 +57,7 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
     body = pose(image, runtimes)
     if body is not None and body.certainty < 0.5:
         body = None
-    found = faces(image, runtimes) or _looked_closer(image, body, runtimes)
+    found = faces(image, runtimes)
     chosen = _chosen(found, role)
     face = landmarks(image, chosen, runtimes)
     if face.certainty < _CERTAIN:
@@ -83,48 +83,22 @@ def judge_together(head: Person, figure: Person) -> Turn:
     turn = turned(head.face.solid, figure.face.solid)
     if turn.out <= TURN_LIMIT and abs(turn.roll) <= ROLL_LIMIT:
         return turn
-    aside = abs(turn.aside) >= abs(turn.up)
+    angle, limit = (turn.out, TURN_LIMIT) if turn.out > TURN_LIMIT else (abs(turn.roll), ROLL_LIMIT)
     if turn.out <= TURN_LIMIT:
-        angle, limit, ways = (
-            abs(turn.roll),
-            ROLL_LIMIT,
-            ("tilted to the left", "tilted to the right"),
-        )
-        ours, theirs = (_roll(person.face) for person in (head, figure))
-    elif aside:
-        angle, limit, ways = turn.out, TURN_LIMIT, ("turned to the left", "turned to the right")
-        ours, theirs = (_side_angle(person.face) for person in (head, figure))
+        ways, how = ("tilted to the left", "tilted to the right"), _roll
+    elif abs(turn.aside) >= abs(turn.up):
+        ways, how = ("turned to the left", "turned to the right"), _side_angle
     else:
-        angle, limit, ways = turn.out, TURN_LIMIT, ("held up", "bowed")
-        ours, theirs = (_bow(person.face) for person in (head, figure))
+        ways, how = ("held up", "bowed"), _bow
+    ours, theirs = how(head.face), how(figure.face)
     role, held = ("source", ours) if abs(ours) >= abs(theirs) else ("reference", theirs)
     raise EngineError(
         FailureCode.POSE_EXTRACTION_FAILED,
         f"The head in the {role} photo is {ways[held > 0]}: the two are held {angle:.0f} degrees apart, and at "
         f"most {limit:.0f} can be made up for. Please send a {role} photo in which the head looks straight into the "
         "camera, or two in which both heads are held alike.",
-        details={
-            "image": role,
-            "degrees": round(angle, 1),
-            "limit": limit,
-            "aside": round(turn.aside, 1),
-            "up": round(turn.up, 1),
-        },
+        details={"image": role, "degrees": round(angle, 1), "limit": limit},
     )
-
-
-def _looked_closer(image: Rgb8, body: Pose | None, runtimes: Runtimes) -> list[Detection]:
-    """The faces where the pose has the head: a small one is missed in a whole picture."""
-    if body is None:
-        return []
-    shoulders = float(np.hypot(*(body.points[LEFT_SHOULDER] - body.points[RIGHT_SHOULDER])))
-    reach = max(32.0, 1.1 * shoulders)
-    x, y = (float(v) for v in body.points[NOSE])
-    height, width = image.shape[:2]
-    box = int(max(0, x - reach)), int(max(0, y - reach)), int(min(width, x + reach)), int(min(height, y + reach))
-    if box[2] - box[0] < 24 or box[3] - box[1] < 24:
-        return []
-    return faces_in(image, box, runtimes)
 
 
 def _chosen(found: Sequence[Detection], role: str) -> Detection:

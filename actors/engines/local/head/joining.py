@@ -1,4 +1,4 @@
-"""Putting the head on: its picture bent into place, its light matched, its edge let into the body."""
+"""Putting the head on: its picture bent into place, its light matched."""
 
 # Shares of a face's height and of pixels stand where they are used.
 # ruff: noqa: PLR2004
@@ -6,7 +6,7 @@
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Plane, Rgb, as_rgb
+from actors.engines.local.arrays import Plane, Rgb, as_rgb
 from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
@@ -14,7 +14,8 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import bent, distance_to, widened
 from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.foreground import separated
-from actors.engines.local.raster import gaussian, lab, rgb, warped
+from actors.engines.local.perception.spill import without_spill
+from actors.engines.local.raster import gaussian, lab, rgb
 
 _COLOUR_SIDE = 640
 _FADING = 0.3
@@ -38,8 +39,9 @@ class Placed(Struct, frozen=True):
 def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
     """The head of `portrait` at its place, with its `neck` (h, w, 0 to 1)."""
     image = as_rgb(portrait.image)
-    colours, _ = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
-    alpha = head.share * np.maximum(portrait.alpha, head.oval)
+    colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
+    colours, alpha = without_spill(colours, behind, portrait.alpha)
+    alpha = head.share * np.maximum(alpha, head.oval)
     if fit.scale < 0.75:
         sigma = 0.38 / fit.scale
         colours, alpha = gaussian(colours, sigma), gaussian(alpha, sigma)
@@ -63,66 +65,21 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
 
 
 def lit(head: Placed, change: Shifts) -> Rgb:
-    """The head's colours with its tone and the fall of its light changed."""
+    """The head's colours in its new tone."""
     values = lab(head.colours)
-    across, down = head.frame.coordinates(head.alpha.shape)
     values[..., 1:] *= np.float32(change.colour)
-    values += change.head.astype(np.float32)
-    slope = np.clip(across, -0.6, 0.6) * change.slope[0] + np.clip(down, -0.6, 0.8) * change.slope[1]
-    values[..., 0] += slope.astype(np.float32)
-    return rgb(values)
+    return rgb(values + change.head.astype(np.float32))
 
 
 def as_sharp_as(colours: Rgb, head: Placed, reference: Rgb, place: Frame) -> Rgb:
     """`colours` no sharper than the figure's own face was, and with as much grain."""
     ours, theirs = _roughness(colours, head.frame), _roughness(reference, place)
     if ours > theirs * 1.15:
-        low, high = 0.0, 4.0
-        for _ in range(7):
-            sigma = (low + high) / 2
-            if _roughness(gaussian(colours, max(sigma, 0.05)), head.frame) > theirs:
-                low = sigma
-            else:
-                high = sigma
-        return gaussian(colours, max(low, 0.05))
+        blurred = (gaussian(colours, sigma) for sigma in np.arange(0.1, 4.0, 0.1))
+        return next((image for image in blurred if _roughness(image, head.frame) <= theirs), gaussian(colours, 4.0))
     missing = float(np.sqrt(max(theirs**2 - ours**2, 0)))
     noise = np.random.default_rng(5).normal(0, min(missing, 0.012), colours.shape[:2]).astype(np.float32)
     return np.clip(colours + gaussian(noise, 0.6)[..., None], 0, 1)
-
-
-def joined(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> Rgb:
-    """The head over `body`, its jaw let in softly and its shadow on the neck; `throat` (h, w) is where neck shows."""
-    place = head.frame
-    across, down = place.coordinates(head.alpha.shape)
-    shaded = body * (1 - _chin_shadow(head, throat, down))[..., None]
-    alpha = _soft_jaw(head, across, down)[..., None]
-    return np.clip(shaded + alpha * (colours - shaded), 0, 1)
-
-
-def _chin_shadow(head: Placed, throat: Plane, down: Plane) -> Plane:
-    place = head.frame
-    near = _fallen(head.oval, place, 0.05, 0.04) * np.float32(0.14)
-    far = _fallen(head.oval, place, 0.13, 0.07) * np.float32(0.22)
-    low = np.clip((down - place.chin + 0.4) / 0.25, 0, 1)
-    # The neck has a shadow of its own already, and what was made has it from there.
-    return np.clip(near + far, 0, 1) * throat * low * np.float32(0.4) * (1 - head.oval)
-
-
-def _fallen(oval: Plane, place: Frame, way: float, blur: float) -> Plane:
-    """`oval` moved downwards by `way` and blurred by `blur`, both in heights of the face."""
-    matrix = np.eye(2, 3, dtype=np.float32)
-    matrix[:, 2] = place.down * place.height * way
-    moved: Floats = warped(oval, matrix, oval.shape[1], oval.shape[0])
-    return gaussian(moved, max(0.8, blur * place.height))
-
-
-def _soft_jaw(head: Placed, across: Plane, down: Plane) -> Plane:
-    """The head's alpha, fading inwards along the lower jaw."""
-    place = head.frame
-    blurred = gaussian(head.alpha, max(0.8, 0.018 * place.height))
-    low = np.clip((down - place.chin + 0.34) / 0.15, 0, 1) * np.clip(1 - (np.abs(across) - 0.36) / 0.12, 0, 1)
-    inner = np.minimum(head.alpha, np.clip(1.7 * blurred - 0.7, 0, 1))
-    return head.alpha + low * (inner - head.alpha)
 
 
 def _roughness(image: Rgb, place: Frame) -> float:
@@ -130,6 +87,4 @@ def _roughness(image: Rgb, place: Frame) -> float:
     x, y = (int(v) for v in place.centre)
     reach = max(8, round(0.3 * place.height))
     part = image[max(0, y - reach) : y + 2 * reach, max(0, x - reach) : x + reach].mean(axis=2)
-    if part.size == 0:
-        return 0.0
     return float((part - gaussian(np.ascontiguousarray(part, np.float32), 1.2)).std())

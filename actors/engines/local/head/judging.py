@@ -1,11 +1,15 @@
 """Whether a swap can be good, and whether it was: refusals that say what photo would do."""
 
+# Shares of a pixel stand where they are used.
+# ruff: noqa: PLR2004
+
 import numpy as np
 
 from actors.engines.local.arrays import Plane, Points, Rgb8
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.head.shapes import narrowed, widened
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
@@ -13,25 +17,27 @@ from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-_SEVERED = 0.3
+_SEVERED = 0.38
 """So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.35
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
 _HIDDEN = 0.12
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light."""
-_NECK, _STANDS = 0.16, 0.85
-"""So far below the chin and to each side of it, in heights of the face, so much has to be neck or clothes."""
-_ERROR = 0.032
+_THREAD, _GAP = 0.06, 0.12
+"""What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
+_ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
 
 
-def judge_cut(head: Head, role: str) -> None:
+def judge_cut(head: Head, role: str, cover: Plane | None = None) -> None:
     """Whether the whole head was cut out of the photo whose `role` ("source", "reference") this is.
+
+    What `cover` (h, w, 0 to 1) will lie over needs no clean cut.
 
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: its hair goes on where it can't be told from what is there.
     """
-    if head.severed > _SEVERED:
+    if head.severed(cover) > _SEVERED:
         raise _refused(
             role,
             f"The hair in the {role} photo can't be told from the skin or the clothes beside it, so the head can't be "
@@ -60,8 +66,8 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
         EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light.
     """
     _, down = figure.frame.coordinates(figure.alpha.shape)
-    hair = (old.share > 0.5) & (figure.alpha > 0.5) & (down > figure.frame.chin + 0.1)  # noqa: PLR2004 - at least half
-    hidden = float((hair & (fresh.alpha < 0.5)).sum()) / figure.frame.height**2  # noqa: PLR2004
+    hair = (old.share > 0.5) & (figure.alpha > 0.5) & (down > figure.frame.chin + 0.1)
+    hidden = float((hair & (fresh.alpha < 0.5)).sum()) / figure.frame.height**2
     if hidden > _HIDDEN:
         raise _refused(
             "reference",
@@ -76,9 +82,9 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: there would be a gap.
     """
-    across, down = fresh.frame.coordinates(body.shape)
-    under = (np.abs(across) < _NECK) & (down > fresh.frame.chin) & (down < fresh.frame.chin + _NECK)
-    if under.any() and float((np.maximum(body, fresh.alpha)[under] > 0.5).mean()) < _STANDS:  # noqa: PLR2004 - half
+    unit, head = fresh.frame.height, fresh.alpha > 0.5
+    sturdy = narrowed((body > 0.5) & ~head, _THREAD * unit)
+    if not (widened(sturdy, (_THREAD + _GAP) * unit) & head).any():
         raise _refused(
             "reference",
             "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.engines.local.arrays import Plane, Points, Rgb8
 from actors.engines.local.head.frame import Frame, frame
@@ -92,15 +92,9 @@ def portrait(
 
 def _moved(person: Pose, box: Box, corner: Points, scales: Points, size: tuple[int, int]) -> Pose:
     part = np.ascontiguousarray(person.silhouette[box.top : box.bottom, box.left : box.right])
-    return Pose(
-        points=(person.points - corner) * scales,
-        depth=person.depth * scales[1],
-        visible=person.visible,
-        silhouette=np.clip(resized(part, *size), 0, 1),
-        certainty=person.certainty,
-        others=np.zeros((0, 2), np.float32),
-        others_certainty=np.zeros(0, np.float32),
-    )
+    alone = structs.replace(person, others=np.zeros((0, 2), np.float32), others_certainty=np.zeros(0, np.float32))
+    points, depth = (person.points - corner) * scales, person.depth * scales[1]
+    return structs.replace(alone, points=points, depth=depth, silhouette=np.clip(resized(part, *size), 0, 1))
 
 
 def _untold(_words: str) -> None:

@@ -25,12 +25,6 @@ def polygon(shape: tuple[int, ...], corners: Points) -> Plane:
     return plane.astype(np.float32) / 255
 
 
-def hull(points: Points) -> Points:
-    """The corners of the convex hull of `points`."""
-    result: Any = cv2.convexHull(points.astype(np.float32))
-    return result.reshape(-1, 2)
-
-
 def strokes(shape: tuple[int, ...], lines: Sequence[tuple[Points, Points, float]]) -> Mask:
     """Round-ended lines: each from a point to another, so many pixels wide."""
     plane = np.zeros(shape[:2], np.uint8)

@@ -35,15 +35,15 @@ _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 
 
-class Tone(Struct, frozen=True):
-    """A skin's mean L*a*b* (3,) and how far its colours spread (3,).
+SEEN = 0.2
+"""A change in L*a*b* below which nothing is to be seen."""
 
-    `slope` (2,) is how its lightness rises to the right and downwards, per height of the face.
-    """
+
+class Tone(Struct, frozen=True):
+    """A skin's mean L*a*b* (3,) and how far its colours spread (3,)."""
 
     mean: Floats
     spread: Floats
-    slope: Floats
 
 
 def face_tone(values: Floats, points: Points) -> Tone:
@@ -53,26 +53,23 @@ def face_tone(values: Floats, points: Points) -> Tone:
     skin = narrowed(polygon(values.shape, points[list(OVAL)]) > 0.5, reach)
     for outline in EYES_AND_MOUTH:
         skin &= ~widened(polygon(values.shape, points[list(outline)]) > 0.5, reach)
-    across, down = place.coordinates(values.shape)
+    _, down = place.coordinates(values.shape)
     skin &= down > -0.22  # a fringe may hang over the forehead
     found = values[skin]
     if len(found) < 16:
-        return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32), np.zeros(2, np.float32))
+        return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32))
     away = np.abs(found - np.median(found, axis=0)).mean(axis=1)
     kept = away <= np.percentile(away, 75)
-    ground = np.stack([across[skin][kept], down[skin][kept], np.ones(int(kept.sum()), np.float32)], axis=1)
-    slope = np.linalg.lstsq(ground, found[kept][:, 0], rcond=None)[0]
-    return Tone(found[kept].mean(axis=0), found[kept].std(axis=0), np.clip(slope[:2], -30, 30).astype(np.float32))
+    return Tone(found[kept].mean(axis=0), found[kept].std(axis=0))
 
 
 class Shifts(Struct, frozen=True):
-    """What to add to L*a*b*: to the head everywhere (3,) and by place (2,), and to the figure's skin (3,).
+    """What to add to L*a*b*: to the head (3,) and to the figure's skin (3,).
 
     `colour` is what the head's own colours are multiplied by before: 0 on a black-and-white figure.
     """
 
     head: Floats
-    slope: Floats
     body: Floats
     colour: float = 1.0
 
@@ -80,12 +77,11 @@ class Shifts(Struct, frozen=True):
 def shifts(head: Tone, figure: Tone, strength: float) -> Shifts:
     """How the two are brought together; `strength` 0 leaves both as they are."""
     own = np.clip((figure.mean - head.mean) * _HEAD_SHARE * strength, -_HEAD_LIMIT, _HEAD_LIMIT)
-    slope = np.clip((figure.slope - head.slope) * _HEAD_SHARE * strength, -8, 8)
     if float(np.hypot(*figure.mean[1:])) < _GREY:  # black and white: nothing tells skin from clothes there
-        return Shifts(own * np.array([1, 0, 0], np.float32), slope, np.zeros(3, np.float32), colour=0.0)
+        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), colour=0.0)
     if float(np.hypot(*head.mean[1:])) < _GREY:
         own = np.array([own[0], *(figure.mean - head.mean)[1:]], np.float32)
-    return Shifts(own, slope, (head.mean + own - figure.mean) * min(1.0, strength / _FULL))
+    return Shifts(own, (head.mean + own - figure.mean) * min(1.0, strength / _FULL))
 
 
 class Skin(Struct, frozen=True):
@@ -105,20 +101,16 @@ def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame
     inner = oval > 0.9
     clothes = below & (down > place.chin + 0.5)
     shaded = below & (np.abs(across) < 0.4) & (down < place.chin + 0.22)
-    if clothes.sum() > 0.1 * place.height**2:
-        shaded &= likeness(cells(values), inner, clothes) > 0.8
-    else:
-        shaded = np.zeros_like(core)
-    if first.sum() < 0.01 * place.height**2:
-        first = core & shaded
-        if first.sum() < 0.01 * place.height**2:
-            return Skin(np.zeros_like(alpha), None)
+    known = clothes.sum() > 0.1 * place.height**2
+    shaded = shaded & (likeness(cells(values), inner, clothes) > 0.8) if known else np.zeros_like(core)
+    least = 0.01 * place.height**2
+    first = first if first.sum() >= least else core & shaded
+    if first.sum() < least:
+        return Skin(np.zeros_like(alpha), None)
     column = below & (np.abs(across) < 0.75) & (down > place.chin - 0.35) & (down < place.chin + 1.0)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
     middle = np.median(values[first], axis=0)
-    likely = np.maximum(_alike(values, first, tone), _shaded(values, middle) * (np.abs(across) < 0.5))
-    likely = np.maximum(likely, shaded)
-    share = _connected(likely * where, first)
+    share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height) * gaussian(below.astype(np.float32), 0.7)
@@ -157,6 +149,14 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
     return Skin(_edged(image, share, 0.5 * shoulders), middle)
 
 
+def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
+    """`image` with `skin` in the tone it is to have."""
+    if skin.mean is None or not np.abs(change.body).max() > SEEN:
+        return image
+    moved = _retoned(values, _skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
+    return np.where(skin.share[..., None] > 0, moved, image)
+
+
 def _shoulders(person: Pose) -> float:
     return max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
 
@@ -170,22 +170,13 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 
 
-def _shaded(values: Floats, mean: Floats) -> Plane:
-    """How much each pixel is like skin of the colour `mean` (3,) in a shadow."""
-    light = _light(values, mean)
-    wanted = np.clip(light, 0.3, 1)[..., None] * mean[1:].astype(np.float32)
-    away = np.sqrt((((values[..., 1:] - wanted) / 6) ** 2).sum(axis=-1))
-    strong = np.hypot(values[..., 1], values[..., 2]) > 0.3 * float(np.hypot(*mean[1:])) + 2
-    return (np.clip(2.2 - away, 0, 1) * ((light > 0.35) & (light < 1.05) & strong)).astype(np.float32)
-
-
 def _light(values: Floats, mean: Floats) -> Plane:
     """How lit each pixel is, if it is of the colour `mean`: with the light a* and b* change as L* + 16 does."""
     result: Plane = (values[..., 0] + np.float32(16)) / np.float32(max(float(mean[0]), 5) + 16)
     return result
 
 
-def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
+def _retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     """Skin of the tone `mean` moved by `shift` where `share` says, its texture scaled with it: (h, w, 3) sRGB."""
     contrast = float(np.clip((mean[0] + shift[0]) / max(mean[0], 5), 0.75, 1.3))
     light = np.clip(_light(values, mean), 0, 1)[..., None]  # a shadow has less of the colour
@@ -194,7 +185,7 @@ def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     return rgb((values + share[..., None] * (moved - values)).astype(np.float32))
 
 
-def skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:
+def _skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:
     """What to add to skin of this `mean`: as to the face; much redder or darker skin comes nearer to its face."""
     own = mean - figure.mean
     kept = np.clip(own, [-12, -3, -3], [4, 3, 3])

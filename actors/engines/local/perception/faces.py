@@ -1,6 +1,5 @@
 """Finding faces."""
 
-import numpy as np
 
 from actors.engines.local.arrays import Points, Rgb8
 from actors.engines.local.perception.detections import Detection, anchor_centres, decoded, letterboxed
@@ -22,19 +21,6 @@ def faces(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> list[Det
     short-range one, which knows portraits better.
     """
     return _detected(image, runtimes, FULL_RANGE, at_least) or _detected(image, runtimes, SHORT_RANGE, at_least)
-
-
-def faces_in(
-    image: Rgb8, box: tuple[int, int, int, int], runtimes: Runtimes, *, at_least: float = 0.5
-) -> list[Detection]:
-    """The faces in the part of `image` that `box` (left, top, right, bottom) cuts out, in pixels of the whole."""
-    left, top, right, bottom = box
-    shift = np.array([left, top], np.float32)
-    part = np.ascontiguousarray(image[top:bottom, left:right])
-    return [
-        Detection(face.score, face.box + np.tile(shift, 2), face.points + shift)
-        for face in faces(part, runtimes, at_least=at_least)
-    ]
 
 
 def _detected(image: Rgb8, runtimes: Runtimes, model: str, at_least: float) -> list[Detection]:

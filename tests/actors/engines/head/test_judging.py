@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image, ImageDraw
 
 from actors.engines.local.arrays import Points, Rgb8
+from actors.engines.local.head import faces
 from actors.engines.local.head.cutting import Head, head_of
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
@@ -14,6 +16,8 @@ from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
 from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.head.shapes import polygon
+from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.runtimes import Runtimes
@@ -64,7 +68,10 @@ _OVAL = (10, 297, 284, 389, 454, 361, 397, 379, 400, 152, 176, 150, 172, 132, 23
 def test_long_hair_belongs_to_the_head_and_clothes_do_not(face: FaceLandmarks, hair_to: float) -> None:
     person = _drawn(face, hair_to)
     head = head_of(person)
-    assert head.low == pytest.approx(max(hair_to, person.frame.chin), abs=0.15)
+    _, down = person.frame.coordinates(person.alpha.shape)
+    assert down[(head.share > 0.5) & (person.alpha > 0.5)].max() == pytest.approx(
+        max(hair_to, person.frame.chin), abs=0.15
+    )
     x, y = (int(v) for v in person.frame.place(0.5, 0.9))
     assert (head.share[y, x] > 0.5) == (hair_to > 0.9)
     x, y = (int(v) for v in person.frame.place(0.95, 1.4))
@@ -72,14 +79,27 @@ def test_long_hair_belongs_to_the_head_and_clothes_do_not(face: FaceLandmarks, h
     judge_cut(head, "source")
 
 
-def test_hair_that_goes_on_where_it_cannot_be_told_is_refused(face: FaceLandmarks) -> None:
+@pytest.mark.parametrize("role", ["source", "reference"])
+def test_hair_that_goes_on_where_it_cannot_be_told_is_refused_if_it_will_be_seen(
+    face: FaceLandmarks, role: str
+) -> None:
     head = head_of(_drawn(face, 1.0))
-    assert head.severed < 0.1
-    cut = Head(head.share, head.oval, head.top, head.low, head.size, severed=0.6)
+    judge_cut(head, role)
+    cut = structs.replace(head, border=np.zeros_like(head.border))
+    cut.border[20 : 20 + round(0.6 * cut.unit), 20] = True
     with pytest.raises(EngineError, match="shorter or tied-back hair") as caught:
-        judge_cut(cut, "reference")
+        judge_cut(cut, role)
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
-    assert caught.value.details["image"] == "reference"
+    assert caught.value.details["image"] == role
+    judge_cut(cut, role, np.ones(head.share.shape, np.float32))
+
+
+def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> None:
+    person = _drawn(face, 1.0)
+    places = np.array([person.frame.place(x, y) for x, y in ((0.5, 0.9), (1.0, 1.5), (1.15, 1.4), (0.6, 0.85))])
+    lock = polygon(person.alpha.shape, places.astype(np.float32)) > 0.5
+    person.image[lock] = HAIR
+    assert head_of(person).share[lock].mean() > 0.8
 
 
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
@@ -100,9 +120,9 @@ def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmar
 
 def test_a_head_never_floats(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
-    head = _placed(person.frame, np.zeros_like(person.alpha, np.float32))
-    judge_neck(head, person.alpha)
     _, down = person.frame.coordinates(person.alpha.shape)
+    head = _placed(person.frame, np.maximum(person.alpha, head_of(person).oval) * (down < 0.6))
+    judge_neck(head, person.alpha * (down > 0.6))
     with pytest.raises(EngineError, match="No neck") as caught:
         judge_neck(head, person.alpha * (down > 0.9))
     assert caught.value.details["image"] == "reference"
@@ -127,6 +147,26 @@ def test_a_head_cut_off_by_the_border_is_refused(runtimes: Runtimes, tmp_path: P
 
 def test_a_head_that_touches_the_border_is_not(face: FaceLandmarks) -> None:
     judge_whole(_placed(frame(face.points), np.zeros((8, 8), np.float32), cut=0.2))
+
+
+@pytest.mark.parametrize(("across", "down", "refused"), [(0.6, 0.3, True), (0.2, 0.9, True), (1.3, 0.3, False)])
+def test_a_hand_at_head_or_neck_is_refused(
+    runtimes: Runtimes, monkeypatch: pytest.MonkeyPatch, face: FaceLandmarks, across: float, down: float, refused: bool
+) -> None:
+    place = frame(face.points)
+    corner = np.maximum(place.centre - 1.5 * max(place.height, 1.15 * place.width), 0).astype(int)
+    fingers = np.tile(place.place(across, down) - corner, (7, 1)).astype(np.float32)
+    hand = Detection(0.9, np.zeros(4, np.float32), fingers)
+
+    def palms(_image: Rgb8, _runtimes: Runtimes, *, at_least: float) -> list[Detection]:
+        return [hand] if hand.score >= at_least else []
+
+    monkeypatch.setattr(faces, "palms", palms)
+    if refused:
+        with pytest.raises(EngineError, match="hand is at the head or the neck"):
+            the_person(opened(ASTRONAUT), "reference", runtimes)
+    else:
+        the_person(opened(ASTRONAUT), "reference", runtimes)
 
 
 def test_an_outcome_that_missed_its_aim_is_not_delivered(swap: Swapping, runtimes: Runtimes) -> None:
