@@ -32,7 +32,8 @@ from tests import lives
 from tests.actors.engines.workflows.workflows import SAMPLES
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.factories import add_file
-from tests.fakes.comfyui import FakeComfyUI, Faults, comfy_ui
+from tests.fakes.comfyui import FakeComfyUI, comfy_ui
+from tests.fakes.comfyui_state import Faults
 from tests.fakes.desk import CopyingDesk
 
 COMFY = RemoteJob("comfyui", "here", "job-1")
@@ -292,7 +293,6 @@ async def test_after_a_shutdown_another_worker_goes_on_with_the_same_job(
     await until(lambda: bool(comfy.started))
     taking.cancel()  # as good as a kill: nothing is said to anybody
     await asyncio.wait({taking})
-    await connection.execute("UPDATE tasks SET lease_expires_at = now() - interval '1 minute'")
     await connection.execute(
         "UPDATE tasks SET status = 'pending', lease_expires_at = NULL, worker_id = NULL, started_at = NULL"
     )

@@ -39,7 +39,8 @@ from schema.models.edits import (
 from schema.models.engines import Provenance, RemoteJob, WorkflowSettings
 from schema.models.problems import FailureCode
 from tests.actors.engines.workflows.workflows import SAMPLES
-from tests.fakes.comfyui import FakeComfyUI, Faults, comfy_ui
+from tests.fakes.comfyui import FakeComfyUI, comfy_ui
+from tests.fakes.comfyui_state import Faults
 from tests.running import nobodys_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
