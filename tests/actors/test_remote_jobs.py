@@ -131,9 +131,6 @@ async def test_a_job_that_may_be_on_its_way_is_not_taken_for_stopped(
     assert await store.jobs_running(connection, "comfyui") == 0
 
 
-# Whole attempts, with an engine whose server is a fake
-
-
 @pytest.fixture(scope="module")
 def server() -> Generator[FakeComfyUI]:
     with comfy_ui() as running:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from PIL import Image
 from actors.engines.seam import (
     Artifact,
     EditRequest,
-    EngineError,
     EngineEvent,
     Finished,
     JobBegun,
@@ -36,20 +34,24 @@ from schema.models.edits import (
     Quality,
     Size,
 )
-from schema.models.engines import Provenance, RemoteJob, WorkflowSettings
+from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
-from tests.actors.engines.workflows.workflows import SAMPLES
+from tests.actors.engines.workflows.comfy_edits import (
+    MODE,
+    SMALL,
+    NewRequest,
+    at_work,
+    begun,
+    made,
+    new_engine,
+    refusal,
+    running,
+)
 from tests.fakes.comfyui import FakeComfyUI, comfy_ui
 from tests.fakes.comfyui_state import Faults
 from tests.running import nobodys_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MODE = Mode.BACKGROUND_CHANGE
-FILES = {mode: str(SAMPLES / f"{mode.lower()}.json") for mode in Mode}
-SMALL = BackgroundChangeConfig(size=Size.SMALL)
-
-NewRequest = Callable[..., EditRequest]
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +91,6 @@ async def engine(comfy: FakeComfyUI, desk: Desk) -> AsyncGenerator[WorkflowEngin
     await made.close()
 
 
-def new_engine(desk: Desk, *urls: str) -> WorkflowEngine:
-    settings = WorkflowSettings(
-        comfyui_urls=urls, comfyui_workflows=FILES, provenance={Mode.POSE_CHANGE: Provenance.COMPOSITE}
-    )
-    return WorkflowEngine(ComfyUI(settings), settings, desk)
-
-
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a place in its EXIF, lying on its side."""
@@ -119,47 +114,6 @@ def request_for(tmp_path: Path, photo: Path) -> NewRequest:
         return EditRequest(mode, photo, photo if reference else None, config, workspace, 40_000_000, left)
 
     return make
-
-
-async def made(engine: WorkflowEngine, request: EditRequest) -> list[EngineEvent]:
-    async with aclosing(engine.run(request)) as events:
-        return [event async for event in events]
-
-
-async def refusal(
-    engine: WorkflowEngine, request: EditRequest, at: Callable[[EngineEvent], object] = lambda _: None
-) -> tuple[EngineError, list[EngineEvent]]:
-    """The error of an edit that isn't made, and what came before; `at` is told of each event."""
-    seen: list[EngineEvent] = []
-    try:
-        async with aclosing(engine.run(request)) as events:
-            async for event in events:
-                seen.append(event)
-                at(event)
-    except EngineError as error:
-        return error, seen
-    raise AssertionError("it was made")
-
-
-async def running(engine: WorkflowEngine, request: EditRequest, until: Callable[[EngineEvent], bool]) -> RemoteJob:
-    """Follow an edit until `until`, let go of it, and tell its job."""
-    job: RemoteJob | None = None
-    async with aclosing(engine.run(request)) as events:
-        async for event in events:
-            if isinstance(event, JobBegun):
-                job = event.job
-            if until(event):
-                assert job is not None
-                return job
-    raise AssertionError("it ended before")
-
-
-def at_work(event: EngineEvent) -> bool:
-    return isinstance(event, Progress) and event.step == "Making the picture"
-
-
-def begun(event: EngineEvent) -> bool:
-    return isinstance(event, JobBegun) and event.started
 
 
 async def test_an_edit_from_its_photos_to_its_pictures(
