@@ -25,6 +25,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
+from service.tasks.workers import see_worker
 from tests.actors.scripted import FakeEngine, Step
 from tests.databases import create, drop, url_of_database
 from tests.journeys.browsing import CHROMIUM, FLAGS
@@ -102,6 +103,8 @@ class Darkroom(Struct, frozen=True):
         """A new user in a browser of their own, with the page open."""
         async with self.pool.acquire() as connection:
             user = await create_user(connection, f"{token_hex(6)}@example.com", credits_=10_000)
+            # Without a worker nobody knows of places in line.
+            await see_worker(connection, "worker", slots=1, modes=[*Mode])
         opened = await self.browser.new_context(base_url=self.base_url, **DESK | context)
         page = await opened.new_page()
         complaints: list[str] = []

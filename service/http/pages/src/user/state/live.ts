@@ -1,15 +1,18 @@
 /** One stream of events for all of the user's tasks, opened again for as long as the page is. */
 
 import { signal } from "@preact/signals";
-import { local } from "../../shared/api";
+import { local, Refused } from "../../shared/api";
 import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { loadAccount } from "./account";
-import { reload, told } from "./pictures";
+import { refresh, reload, told, waiting } from "./pictures";
 
 export const connected = signal(true);
 
 const LONGEST_PAUSE = 15_000;
+/** Places in line change with what others do, which no event of one's own tells. */
+const PLACES_EVERY = 5000;
+const PLACES = 5;
 let stream: EventSource | null = null;
 let pause = 500;
 
@@ -51,3 +54,12 @@ async function again(): Promise<void> {
     if (session.value === "in") later();
   }
 }
+
+setInterval(() => {
+  if (session.value !== "in" || document.hidden) return;
+  for (const task of waiting().slice(0, PLACES)) {
+    refresh(task.task_id).catch((error: unknown) => {
+      if (!(error instanceof Refused)) throw error;
+    });
+  }
+}, PLACES_EVERY);

@@ -112,9 +112,14 @@ function inputsMissing(): void {
 
 /** Its addresses have expired, or something was missed: the task as it is now. */
 export async function refresh(taskId: string): Promise<void> {
-  const task = await data(api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } }));
-  const before = known.value.get(taskId);
-  put({ ...task, face_image_url: before?.face_image_url ?? null, target_image_url: before?.target_image_url ?? null });
+  told(await data(api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } })));
+}
+
+/** What waits, the next to be begun first. */
+export function waiting(): Picture[] {
+  return [...known.value.values()]
+    .filter((task) => task.status === "pending")
+    .sort((a, b) => a.created_at.localeCompare(b.created_at));
 }
 
 export async function cancel(task: Picture): Promise<void> {
