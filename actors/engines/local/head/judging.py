@@ -17,7 +17,7 @@ from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-_SEVERED = 0.38
+_SEVERED = 0.3
 """So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.35
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
