@@ -53,7 +53,7 @@ def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequenc
     keep *= _without_things(alpha * keep, body, figures)
     keep *= _without_islands(alpha * keep, body, figures)
     # What stands out but half is a light sleeve or a shadow: it counts where another sees a person.
-    two_of_three = np.median([np.minimum(2 * alpha, 1), seen, silhouette], axis=0).astype(np.float32)
+    two_of_three = _median(np.minimum(2 * alpha, 1), seen, silhouette)
     added = _missing(alpha * keep, two_of_three, seen, figures)
     near = gaussian(grown(np.maximum(alpha * keep, added) > 0.9, _HAIR).astype(np.float32), 2.0)
     keep, added = (resized_linear(weights * near, width, height) for weights in (keep, added))
@@ -63,6 +63,10 @@ def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequenc
 def _in_common(first: Plane, second: Plane) -> float:
     """Intersection over union of two outlines."""
     return float(((first > 0.5) & (second > 0.5)).sum()) / max(1.0, float(((first > 0.5) | (second > 0.5)).sum()))
+
+
+def _median(first: Plane, second: Plane, third: Plane) -> Plane:
+    return np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
 
 
 def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Mask:

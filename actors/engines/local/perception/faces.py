@@ -1,6 +1,5 @@
 """Finding faces."""
 
-
 from actors.engines.local.arrays import Points, Rgb8
 from actors.engines.local.perception.detections import Detection, anchor_centres, decoded, letterboxed
 from actors.engines.local.runtimes import Runtimes
