@@ -67,7 +67,7 @@ def exchange(call: Call) -> Operation[Reply]:
 
     Raises:
         ApiError: Darkroom refuses it.
-        Unreachable: Nobody answers.
+        Unreachable: Nobody answers, or somebody else.
     """
     for tried in range(1, TRIES + 1):
         try:
@@ -79,7 +79,7 @@ def exchange(call: Call) -> Operation[Reply]:
             yield Pause(pause_before(tried))
             continue
         assert reply is not None  # noqa: S101 - a call was answered
-        if reply.status < httpx.codes.BAD_REQUEST:
+        if reply.status < httpx.codes.MULTIPLE_CHOICES:
             return reply
         if reply.status not in LATER or tried == TRIES or _is_final(reply):
             raise _refused(reply)
@@ -92,10 +92,22 @@ def pause_before(tried: int) -> float:
     return min(FIRST_PAUSE * 2 ** (tried - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 - nobody guesses it
 
 
+def decoded(reply: Reply, kind: type[T]) -> T:
+    """Raises Unreachable: what answers isn't Darkroom."""
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _somebody_else(reply) from error
+
+
+def _somebody_else(reply: Reply) -> Unreachable:
+    return Unreachable(f"What answered, with status {reply.status}, isn't Darkroom. Is the address right?")
+
+
 def _problem(reply: Reply) -> dict[str, Any]:
     try:
         problem = msgspec.json.decode(reply.body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return cast("dict[str, Any]", problem) if isinstance(problem, dict) else {}
 
@@ -108,7 +120,7 @@ def _is_final(reply: Reply) -> bool:
 def _refused(reply: Reply) -> Exception:
     problem = _problem(reply)
     if "code" not in problem:
-        return Unreachable(f"What answered, with status {reply.status}, isn't Darkroom. Is the address right?")
+        return _somebody_else(reply)
     return refusal(reply.status, problem)
 
 

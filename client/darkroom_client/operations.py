@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
-from darkroom_client.calls import Call, Operation, Reply, exchange, once
+from darkroom_client.calls import Call, Operation, Reply, decoded, exchange, once
 from darkroom_client.errors import unfinished
 from darkroom_client.models import (
     Account,
@@ -55,7 +54,7 @@ class Page(Struct, frozen=True):
 
 def _ask(call: Call, kind: type[T]) -> Operation[T]:
     reply = yield from exchange(call)
-    return msgspec.json.decode(reply.body, type=kind)
+    return decoded(reply, kind)
 
 
 def account() -> Operation[Account]:

@@ -30,7 +30,8 @@ UPDATE webhook_deliveries
 RETURNING {DeliveryRecord}
 
 -- name: due_deliveries
--- Due, and not announced lately: a few of each receiver, so that none with many hides the others.
+-- Due, and not announced lately: a few of each receiver, so that none with many hides the others; what was never announced
+-- first, so that neither do many receivers that don't get on.
 WITH RECURSIVE receivers AS (
     (SELECT host FROM webhook_deliveries WHERE status = 'waiting' ORDER BY host LIMIT 1)
     UNION ALL
@@ -42,7 +43,7 @@ WITH RECURSIVE receivers AS (
 SELECT delivery_id, attempts, announced
   FROM receivers
  CROSS JOIN LATERAL (
-    SELECT delivery_id, attempts, announced_at IS NOT NULL AS announced
+    SELECT delivery_id, attempts, announced_at IS NOT NULL AS announced, announced_at, next_attempt_at
       FROM webhook_deliveries
      WHERE status = 'waiting'
        AND host = receivers.host
@@ -50,6 +51,7 @@ SELECT delivery_id, attempts, announced
        AND (announced_at IS NULL OR announced_at <= coalesce(:now, now()) - :again::interval)
      ORDER BY next_attempt_at
      LIMIT :each) AS due
+ ORDER BY announced_at NULLS FIRST, next_attempt_at
  LIMIT :limit
 
 -- name: mark_announced

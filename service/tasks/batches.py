@@ -72,7 +72,8 @@ class Batches:
         cancelled, refunded = 0, 0
         left: list[str] = []
         for some in _some_at_a_time(chosen):
-            ended = await lifecycle.cancel_tasks(self._pool, user_id, some, statuses)
+            known = [task_id for task_id in some if is_id(task_id)]
+            ended = await lifecycle.cancel_tasks(self._pool, user_id, known, statuses)
             await self._dispatcher.withdraw(ended)
             await self._changes.tell_all(ended)
             cancelled += len(ended)
@@ -106,9 +107,8 @@ class Batches:
         told: list[str] = []
         async with self._pool.acquire() as connection:
             for some in _some_at_a_time(task_ids):
-                known = [task_id for task_id in some if is_id(task_id)]
                 before = await store.get_named_tasks(
-                    connection, user_id, task_ids=known, statuses=[TaskStatus.CANCELLED]
+                    connection, user_id, task_ids=some, statuses=[TaskStatus.CANCELLED]
                 )
                 told += sorted(set(some) - {task.task_id for task in before})
                 if len(told) >= MOST_TOLD:

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from schema.identifiers import is_id
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
 from service.cursors import cursor_pagination, decode_place, encode_place
@@ -72,7 +71,7 @@ async def _named(
         tasks = await store.get_named_tasks(
             connection,
             user_id,
-            task_ids=None if asked.ids is None else [task_id for task_id in asked.ids if is_id(task_id)],
+            task_ids=asked.ids,
             batch_id=asked.batch_id,
             statuses=None if asked.status is None else [asked.status],
             mode=asked.mode,

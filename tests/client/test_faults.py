@@ -88,8 +88,14 @@ def test_a_refusal_has_its_numbers_and_an_unknown_one_its_code() -> None:
 
 
 def test_who_is_no_darkroom_is_told_so() -> None:
-    with darkroom(Line(httpx.Response(404, text="<h1>nginx</h1>"))) as one, pytest.raises(Unreachable, match="address"):
-        one.account()
+    strangers = [
+        httpx.Response(404, text="<h1>nginx</h1>"),
+        httpx.Response(301, headers={"location": "https://darkroom.test/api/v1/me"}),
+        httpx.Response(200, text="<h1>Welcome</h1>"),
+    ]
+    for answer in strangers:
+        with darkroom(Line(answer)) as one, pytest.raises(Unreachable, match="address"):
+            one.account()
 
 
 def test_the_key_goes_to_the_api_alone() -> None:

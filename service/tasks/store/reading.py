@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
+from schema.identifiers import is_id
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import Connection
@@ -54,9 +55,15 @@ async def get_named_tasks(
     statuses: Sequence[TaskStatus] | None = None,
     mode: Mode | None = None,
 ) -> list[TaskRecord]:
-    """Those of this user's tasks with these ids, or of this batch, newest first. One of the two must be given."""
+    """Those of this user's tasks with these ids, or of this batch, newest first. One of the two must be given.
+
+    As clients send them: what can't be an id is no task's, and nothing that PostgreSQL could always read.
+    """
     if task_ids is None and batch_id is None:
         raise ValueError("names no tasks")
+    if batch_id is not None and not is_id(batch_id):
+        return []
+    task_ids = None if task_ids is None else [task_id for task_id in task_ids if is_id(task_id)]
     return await QUERIES["get_named_tasks"].rows(
         connection,
         TaskRecord,

@@ -115,6 +115,8 @@ async def test_lists_of_chosen_tasks(user: User, new_user: NewUser) -> None:
     assert ids_of(await user.http.get(f"{API}/tasks", params=chosen | {"page": 2})) == made[14:4:-1]
     cursor = pagination["next_cursor"]
     assert ids_of(await user.http.get(f"{API}/tasks", params=chosen | {"cursor": cursor})) == made[14:4:-1]
+    for impossible in ({"batch_id": "a\0"}, {"ids": f"a\0,{alone}", "batch_id": "b"}, {"ids": "\0,'"}):
+        assert ids_of(await user.http.get(f"{API}/tasks/history", params=impossible)) == []
     many = ",".join(f"task_{number}" for number in range(101))
     assert fields_of(problem(await user.http.get(f"{API}/tasks?ids={many}"), Code.INVALID_REQUEST, 400)) == ["ids"]
 
@@ -141,8 +143,8 @@ async def test_a_parameter_that_is_given_twice_is_refused(user: User, path: str)
 async def test_many_are_cancelled_in_one_request(user: User, db: Connection) -> None:
     batch = await batch_of(user, 3)
     others = [(await add_task(db, user.user_id)).task_id for _ in range(2)]
-    answer = await user.http.post(f"{API}/tasks/cancel", json={"ids": [others[0], "task_of_nobody"]})
-    assert answer.json() == {"cancelled": 1, "refunded": 0, "not_cancellable": ["task_of_nobody"]}
+    answer = await user.http.post(f"{API}/tasks/cancel", json={"ids": [others[0], "task_of_nobody", "\0"]})
+    assert answer.json() == {"cancelled": 1, "refunded": 0, "not_cancellable": ["\0", "task_of_nobody"]}
     answer = await user.http.post(f"{API}/tasks/cancel", json={"batch_id": batch["batch_id"]})
     assert answer.json() == {"cancelled": 3, "refunded": 108, "not_cancellable": []}
     assert (await user.http.get(f"{API}/batches/{batch['batch_id']}")).json()["ended_at"]

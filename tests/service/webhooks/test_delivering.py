@@ -161,6 +161,21 @@ async def test_what_is_due_is_announced_and_again_when_nobody_came(
     assert await queue.redis.llen(keys.waiting) == 2  # pyright: ignore[reportGeneralTypeIssues]
 
 
+async def test_many_receivers_that_do_not_get_on_hide_no_other(
+    pool: Pool, connection: Connection, queue: Queue, user_id: str
+) -> None:
+    for host in ("a", "b"):
+        await told(pool, user_id, f"https://{host}.example.com/")
+    assert await announce_due(pool, queue, limit=2) == 2
+    await connection.execute("UPDATE webhook_deliveries SET announced_at = announced_at - interval '1 minute'")
+    new = await told(pool, user_id, "https://z.example.com/")
+    assert await announce_due(pool, queue, limit=1) == 1
+    announced = await connection.fetchval(
+        "SELECT delivery_id FROM webhook_deliveries ORDER BY announced_at DESC LIMIT 1"
+    )
+    assert announced == delivery_of(new.task_id)
+
+
 async def test_one_message_has_all_that_is_due_delivered(
     pool: Pool, connection: Connection, deliverer: Deliverer, receiver: Receiver, user_id: str
 ) -> None:
