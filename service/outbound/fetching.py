@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from service.outbound.urls import NotAllowed, judge_url
+from service.outbound.urls import UNREADABLE, NotAllowed, judge_url
 
 REDIRECTS = 3
 
@@ -31,10 +31,10 @@ async def fetched(
     for _ in range(redirects + 1):
         judge_url(url, allow_private=allow_private)
         try:
-            request = client.build_request("GET", url)
-        except httpx.InvalidURL:
+            # Reads where a redirect leads, too.
+            response = await client.send(client.build_request("GET", url), stream=True)
+        except UNREADABLE:
             raise NotAllowed("takes an absolute http or https URL") from None
-        response = await client.send(request, stream=True)
         try:
             if response.next_request is None:
                 yield response

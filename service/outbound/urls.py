@@ -2,12 +2,18 @@
 
 import re
 
+import httpx
+
 from service.outbound.addresses import is_public
 from service.urls.splitting import NotAUrl, split_url
 
 LONGEST_URL = 2000
 
 NAME = re.compile(r"[a-z0-9._-]+")
+
+
+UNREADABLE = (httpx.InvalidURL, UnicodeError)
+"""What httpx raises for a URL that it can't read: a name in Punycode that stands for nothing is the latter."""
 
 
 class NotAllowed(Exception):  # noqa: N818 - an answer, not an error of the program
@@ -25,7 +31,7 @@ def judge_url(url: str, *, allow_private: bool) -> None:
         host = parts.host.name
     except NotAUrl:
         host, parts = None, None
-    if parts is None or not host or parts.scheme not in {"http", "https"} or not url.isascii():
+    if parts is None or not host or parts.scheme not in {"http", "https"} or not _is_readable(url):
         raise NotAllowed("takes an absolute http or https URL")
     if len(url) > LONGEST_URL:
         raise NotAllowed(f"takes a URL of at most {LONGEST_URL} characters")
@@ -33,6 +39,13 @@ def judge_url(url: str, *, allow_private: bool) -> None:
         raise NotAllowed("takes a URL without a user and a password")
     if not allow_private and _is_private(host):
         raise NotAllowed("takes a public address; private, loopback and link-local ones are refused")
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        return url.isascii() and bool(httpx.URL(url).host)
+    except UNREADABLE:
+        return False
 
 
 def _is_private(host: str) -> bool:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from standardwebhooks.webhooks import Webhook as Signer
 
 from service.outbound.guard import NotResolved
-from service.outbound.urls import NotAllowed
+from service.outbound.urls import UNREADABLE, NotAllowed
 from service.printable import printable
 
 ANSWER_WITHIN: Final = 15.0
@@ -77,7 +77,7 @@ async def call(
         said = "no connection"
     except httpx.TransportError:
         said = "the connection broke, or what came is no HTTP"
-    except httpx.InvalidURL:
+    except UNREADABLE:  # or where it redirects
         said = "the URL can't be called"
     return Answer(error=said)
 

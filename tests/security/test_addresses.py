@@ -61,6 +61,12 @@ def test_the_public_one_is_not(host: str) -> None:
     judge_webhook_url(f"http://{host}:8443/", allow_private=False)
 
 
+@pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--a.example.com", "xn--i-7iq.ws"])
+def test_a_name_that_can_not_be_asked_is_refused(host: str) -> None:
+    with pytest.raises(Refused):
+        judge_webhook_url(f"https://{host}/", allow_private=True)
+
+
 def test_who_allows_it_may_have_it() -> None:
     judge_webhook_url("http://127.0.0.1:9000/hook", allow_private=True)
 

@@ -74,6 +74,8 @@ async def test_what_is_there_comes_with_its_name_and_leaves_nothing(tmp_path: Pa
         ("https://ours.example/", redirecting("/"), Code.URL_NOT_ALLOWED, "private"),
         ("https://a.example/", redirecting("http://[::1]/"), Code.URL_NOT_ALLOWED, "public"),
         ("https://a.example/", redirecting("https://ours.example/"), Code.URL_NOT_ALLOWED, "private"),
+        ("https://a.example/", redirecting("javascript:x"), Code.URL_NOT_ALLOWED, "http"),
+        ("https://a.example/", redirecting("https://xn--a/"), Code.URL_NOT_ALLOWED, "http"),
         ("https://a.example/", redirecting("/"), Code.URL_UNREACHABLE, "redirects more than 3 times"),
         ("https://a.example/", answering(404, Body(1)), Code.URL_UNREACHABLE, "answered 404"),
         ("https://a.example/", answering(204, Body(0)), Code.URL_UNREACHABLE, "answered 204"),

@@ -50,6 +50,7 @@ async def test_faults_are_told_and_it_arrives_once_the_receiver_is_well(
         (status(500), 500, "answered 500"),
         (status(404), 404, "answered 404"),
         (status(302, "Location: http://127.0.0.1:22/secret"), 302, "redirects to http://127.0.0.1:22/secret"),
+        (status(302, "Location: http://xn--a/"), None, "can't be called"),
         (answers(b""), None, "the connection broke"),
         (answers(b"HTTP/1.1 200 OK\r\nConte"), None, "the connection broke"),
         (answers(b"SSH-2.0-OpenSSH\r\n\r\n"), None, "no HTTP"),
