@@ -8,6 +8,14 @@ SELECT mode, count(*) AS tasks,
  GROUP BY mode
  ORDER BY mode
 
+-- name: running_by_mode
+SELECT mode, count(*) AS tasks FROM tasks WHERE status = 'processing' AND NOT elsewhere GROUP BY mode
+
+-- name: workers_now
+SELECT count(*) AS processes, coalesce(sum(slots), 0)::bigint AS slots
+  FROM workers
+ WHERE seen_at > now() - interval '15 seconds'
+
 -- name: running_now
 SELECT task_id, mode, worker_id, progress, current_step, attempts, started_at,
        extract(epoch FROM now() - started_at)::double precision AS seconds

@@ -16,7 +16,7 @@ from service.http.controllers.accounts import AccountController
 from service.http.controllers.batches import BatchController
 from service.http.controllers.events import EventController, TimelineController
 from service.http.controllers.files import FileController, UploadController
-from service.http.controllers.health import livez, readyz
+from service.http.controllers.health import livez, metrics, readyz
 from service.http.controllers.modes import mode_picture, modes_route
 from service.http.controllers.old_addresses import old_address
 from service.http.controllers.operator import OperatorController
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> "Application":
             old_address,
             livez,
             readyz,
+            metrics,
             openapi_document,
             docs_asset,
             llms_txt,

@@ -19,6 +19,7 @@ from service.http.browsers import Browsers
 from service.http.gate import Gate
 from service.http.limits import RateLimiter
 from service.legacy.readthrough import LegacyReader
+from service.operating.metrics import Metrics
 from service.operating.watch import Watch, looks_of
 from service.presenting import Presenter
 from service.settings import Settings
@@ -55,6 +56,7 @@ class Services(Struct, frozen=True):
     streams: Streams
     event_urls: EventUrls
     watch: Watch
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -125,6 +127,7 @@ async def _serving(settings: Settings, connections: Connections, uploads: Path) 
         streams=streams,
         event_urls=event_urls,
         watch=Watch(looks_of(pool, settings)),
+        metrics=Metrics(pool),
     )
     await dispatcher.start()
     await news.start()

@@ -1,4 +1,4 @@
-"""/livez and /readyz: for whoever keeps the process running and sends it requests."""
+"""/livez, /readyz and /metrics: for whoever keeps the process running and sends it requests."""
 
 from http import HTTPStatus
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from service.health.readiness import Readiness
 from service.http.services import Services
+from service.operating.metrics import CONTENT_TYPE
 
 
 class Alive(Struct, frozen=True):
@@ -39,3 +40,9 @@ async def readyz(
         status_code=HTTPStatus.SERVICE_UNAVAILABLE if readiness.status == "unavailable" else HTTPStatus.OK,
         headers={"Cache-Control": "no-store"},
     )
+
+
+@get("/metrics", media_type=CONTENT_TYPE, include_in_schema=False)
+async def metrics(services: NamedDependency[Services]) -> str:
+    """How long the line is and who works, for Prometheus. 503 while the database is away."""
+    return await services.metrics.text()

@@ -20,7 +20,7 @@ from service.http.layers.proxies import client_address
 
 REQUEST_ID = re.compile(rb"\A[A-Za-z0-9_.:-]{1,64}\Z")
 LONGEST_PATH = 200
-QUIET_PATHS = {"/livez", "/readyz"}
+QUIET_PATHS = {"/livez", "/readyz", "/metrics"}
 
 log = structlog.get_logger("darkroom.access")
 

@@ -1,4 +1,4 @@
-"""/livez and /readyz."""
+"""/livez, /readyz and /metrics."""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -31,6 +31,21 @@ async def ready(client: httpx.AsyncClient, status: int) -> JSON:
 async def test_a_living_process_says_so(anonymous: httpx.AsyncClient) -> None:
     answer = await anonymous.get("/livez")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_the_line_and_the_workers_are_told_to_prometheus(
+    anonymous: httpx.AsyncClient, user: User, db: Connection
+) -> None:
+    await user.task()
+    await see_worker(db, "worker-a", slots=2, modes=[])
+    answer = await anonymous.get("/metrics")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    told = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    waiting = await db.fetchval("SELECT count(*) FROM tasks WHERE status = 'pending' AND NOT elsewhere")
+    pending = [float(value) for name, value in told.items() if name.startswith("darkroom_tasks") and "pending" in name]
+    assert (len(pending), sum(pending)) == (3, waiting)
+    assert (float(told["darkroom_workers"]), float(told["darkroom_worker_slots"])) == (1, 2)
+    await forget_worker(db, "worker-a")
 
 
 async def test_with_a_worker_everything_is_fine(anonymous: httpx.AsyncClient, db: Connection) -> None:
