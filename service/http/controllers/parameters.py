@@ -19,6 +19,10 @@ Cursor = Annotated[
 ]
 
 
+SIGNED = frozenset({"expires", "signature", "user"})
+"""Of signed addresses: given twice they are no signature, which whoever verifies them says."""
+
+
 async def refuse_repeated(request: Request[Any, Any, Any]) -> None:
     """Refuse what is given twice: one of them would be passed over in silence.
 
@@ -29,5 +33,5 @@ async def refuse_repeated(request: Request[Any, Any, Any]) -> None:
     if not request.scope["query_string"] or not isinstance(handler, HTTPRouteHandler):
         return
     for name in handler.parsed_fn_signature.parameters:
-        if len(request.query_params.getall(name, [])) > 1:
+        if name not in SIGNED and len(request.query_params.getall(name, [])) > 1:
             raise invalid(name, "is given more than once; send it once")

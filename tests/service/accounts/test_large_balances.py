@@ -56,10 +56,13 @@ async def test_every_column_that_adds_up_is_wide(connection: Connection) -> None
         "WHERE table_schema = 'public' AND data_type IN ('integer', 'smallint') ORDER BY 1"
     )
     assert {row["name"] for row in narrow} == {
+        "batches.total",  # a hundred at most
+        "batches.unfinished",
         "chore_failures.failures",  # in a row
         "files.height",
         "files.width",
         "processes.number",  # one a process
+        "remote_jobs.asked",  # whether it has stopped: once in seconds at most
         "schema_migrations.version",
         "task_events.attempt",  # as tasks.attempts
         "task_events.seq",  # a few for each attempt
