@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from schema.identifiers import is_id
 from schema.models.operating import (
     EndedTask,
     EndedTasks,
@@ -63,9 +64,10 @@ async def history_of(pool: Pool, task_id: str) -> TaskHistory:
         Refused: TASK_NOT_FOUND.
     """
     async with pool.acquire() as connection:
-        task = (await store.tasks_as_they_are(connection, [task_id])).get(task_id)
+        found = await store.tasks_as_they_are(connection, [task_id]) if is_id(task_id) else {}
+        task = found.get(task_id)
         if task is None:
-            raise Refused(ProblemCode.TASK_NOT_FOUND, f"There is no task {task_id!r}.")
+            raise Refused(ProblemCode.TASK_NOT_FOUND, f"There is no task {task_id[:64]!r}.")
         events = await store.events_of_task(connection, task.user_id or "", task_id)
     return TaskHistory(msgspec.convert(task, OperatorsTask, from_attributes=True), timeline(task, events).events)
 

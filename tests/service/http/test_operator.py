@@ -32,7 +32,8 @@ async def test_an_operators_key_sees_anybodys_task_and_still_is_its_users(
     operator.http.headers["Authorization"] = f"Bearer {key.api_key}"
     history = (await operator.http.get(f"{OPERATOR}/tasks/{task['task_id']}")).json()
     assert (history["task"]["user_id"], history["events"][0]["status"]) == (user.user_id, "pending")
-    problem(await operator.http.get(f"{OPERATOR}/tasks/task_nobodys"), Code.TASK_NOT_FOUND, 404)
+    for nobodys in ("task_nobodys", "%00", "x" * 5000):
+        problem(await operator.http.get(f"{OPERATOR}/tasks/{nobodys}"), Code.TASK_NOT_FOUND, 404)
     problem(await operator.http.get(f"{API}/tasks/{task['task_id']}"), Code.TASK_NOT_FOUND, 404)
     async with operator.http.stream("GET", f"{OPERATOR}/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
