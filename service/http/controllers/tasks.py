@@ -19,7 +19,7 @@ from service.http.layers.context import add_header
 from service.http.openapi.answers import problem_specs
 from service.http.problems import JSON_BODY_HANDLERS
 from service.http.services import Services
-from service.refusals import invalid
+from service.refusals import Refused, invalid
 from service.tasks.history import PageRequest
 from service.tasks.submission import Submitted
 
@@ -206,6 +206,8 @@ class TaskController(Controller):
         prefer: Prefer = None,
     ) -> Response[Task]:
         """Make a failed or cancelled edit once more: a new task, at today's price, with a deadline of its own."""
+        if data is None and await request.body():
+            raise Refused(Code.INVALID_REQUEST, "A retry takes an object, or no body at all.")
         again = data or NewRetry()
         idempotency = None
         if key is not None:

@@ -11,6 +11,8 @@ JSON = dict[str, Any]
 
 PICTURES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/avif")
 """What files are."""
+NOTHING = "204"
+
 URLS = frozenset(
     ("url", "output_image", "thumbnail", "comparison_image", "face_image_url", "target_image_url", "events_url")
 )
@@ -28,8 +30,10 @@ def shaped(document: JSON) -> JSON:
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _without_null(parameter["schema"])
         _say_what_may_be_left_out(operation.get("requestBody", {}))
-        for response in operation["responses"].values():
+        for status, response in operation["responses"].items():
             _name_pictures(response)
+            if status == NOTHING:
+                response.pop("content", None)
         describe_headers(operation)
     link_operations({operation["operationId"]: operation for operation in operations(document)})
     return document
