@@ -249,7 +249,7 @@ FAULTS: tuple[tuple[Plant, str, str], ...] = (
     (read_only, "writes", "read-only"),
     (no_connection_left, "database", "no connection left"),
     (hardly_a_connection_left, "connections", "of this user's 4 connections"),
-    (a_user_who_may_only_read, "rights", "credit_ledger"),
+    (a_user_who_may_only_read, "rights", "claim_turns"),
     (a_user_who_may_nothing, "schema", "may not read"),
     (a_wrong_password, "redis", "refuses the user or password"),
     (an_older_schema, "schema", "lacks 0006_workers.sql"),

@@ -169,6 +169,8 @@ async def test_every_column_of_a_task(connection: Connection, old: Old) -> None:
         "completed_at": updated,
         "failed_at": None,
         "cancelled_at": None,
+        "batch_id": None,
+        "deadline_at": None,
         "processing_time": pytest.approx((updated - created).total_seconds()),
         "line": 2,
         "not_before": None,
