@@ -8,8 +8,8 @@ over plain http in a network Origin tells (the order is that of Go's CrossOrigin
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
@@ -29,7 +29,7 @@ class Browsers:
     """Reads and makes the cookie. `public_url`: where browsers find us, whatever a proxy in between makes of it."""
 
     def __init__(self, public_url: str | None) -> None:
-        self._public = urlsplit(public_url) if public_url else None
+        self._public = httpx.URL(public_url) if public_url else None
 
     def session_of(self, connection: AnyConnection) -> str | None:
         """The token in the cookie, or None."""
@@ -62,7 +62,7 @@ class Browsers:
 
     def _is_own_origin(self, connection: AnyConnection) -> bool:
         _, separator, host = connection.headers.get("origin", "").partition("://")
-        own = {connection.headers.get("host", ""), self._public.netloc if self._public else ""}
+        own = {connection.headers.get("host", ""), self._public.netloc.decode() if self._public else ""}
         return bool(separator and host) and host in own
 
     def _cookie(self, connection: AnyConnection, value: str, max_age: int, *, was_secure: bool = False) -> Cookie:

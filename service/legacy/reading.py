@@ -114,6 +114,7 @@ async def _beside(reading: Reading) -> AsyncGenerator[list[Any]]:
     finally:
         with suppress(ProcessLookupError):  # it has ended by itself
             process.kill()
+        await said.read()  # to its end, so that the pipe is closed
         await process.wait()
 
 

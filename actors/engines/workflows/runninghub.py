@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+import httpx
 
 from actors.engines.workflows.driver import (
     DriverError,
@@ -156,7 +157,7 @@ class RunningHub:
 
     async def states(self) -> Sequence[ServerState]:
         """What the key has there: its tasks, and what is left of its money."""
-        name = urlsplit(self._url).hostname or self.name
+        name = httpx.URL(self._url).host or self.name
         try:
             account = await self._api.account()
         except HubError as error:

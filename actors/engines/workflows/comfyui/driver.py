@@ -148,9 +148,9 @@ class ComfyUI:
 
     async def close(self) -> None:
         """Close every connection."""
-        for listener in self._listeners.values():
+        while self._listeners:  # one that ends meanwhile takes itself off
+            _, listener = self._listeners.popitem()
             await listener.close()
-        self._listeners.clear()
         for server in self._servers.values():
             await server.close()
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 import httpx
 from msgspec import Struct
@@ -33,12 +32,12 @@ class Server:
     """Speaks with one server. `place` names it without its address, `shown` without its secrets."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
+        parts = httpx.URL(url)
+        host = parts.netloc.decode()
         self.place = hashlib.sha256(url.encode()).hexdigest()[:12]
         self.shown = f"{parts.scheme}://{host}"
-        self.base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
-        self.credentials = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        self.base = f"{parts.scheme}://{host}{parts.raw_path.decode().rstrip('/')}"
+        self.credentials = (parts.username, parts.password) if parts.userinfo else None
         self._client = calling.new_client(auth=self.credentials)
 
     async def close(self) -> None:
