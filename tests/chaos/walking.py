@@ -5,6 +5,7 @@ Loaded by schemathesis itself, as the module that SCHEMATHESIS_HOOKS names; see 
 
 import os
 import re
+from collections.abc import Callable
 from itertools import count, cycle
 from typing import Any
 
@@ -15,6 +16,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 from schemathesis.transport.serialization import Binary
 
+from schema.models.edits import Mode
 from tests.service.http.pictures import jpeg, png_that_says
 
 INVENTED = 3
@@ -22,17 +24,32 @@ INVENTED = 3
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the walker's user owns: a file for new tasks; files with their signed queries; tasks of every status."""
+    """What the walker has: a photo, a key, a batch, a webhook's delivery, signed files, tasks of every status."""
 
     source: str
+    key: str
+    batch: str
+    delivery: str
     files: dict[str, dict[str, str]]
     tasks: list[str]
 
+
+BARE: dict[str, Any] = {"reference_image": None, "config": {}, "webhook_url": None, "webhook_events": None}
+"""What goes with any photo."""
 
 WAITS = re.compile("[1-5]?[0-9]|60")
 
 known = msgspec.json.decode(os.environ["SCHEMA_WALK_KNOWN"], type=Known)
 tasks, files, cases = cycle(known.tasks), cycle(known.files), count()
+
+SIGN_IN = ("POST", "/api/v1/session")
+BODIES: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {
+    SIGN_IN: lambda: {"token": known.key},
+    ("POST", "/api/v1/tasks/batch"): lambda: {"tasks": [{"mode": mode, "source_image": known.source} for mode in Mode]},
+    ("POST", "/api/v1/tasks/cancel"): lambda: {"ids": [next(tasks), "task_of_nobody"]},
+    ("POST", "/api/v1/me/webhooks/ping"): lambda: {"url": "https://receiver.example/hook"},
+}
+"""What no schema can make up."""
 
 schemathesis.openapi.format("binary", st.sampled_from([Binary(jpeg()), Binary(png_that_says(64, 64)), Binary(b"x")]))
 
@@ -65,15 +82,18 @@ def _put_real_things_into(case: schemathesis.Case[Any]) -> None:
     path, body = case.path_parameters, case.body
     if "task_id" in path:
         path["task_id"] = next(tasks)
+    if "batch_id" in path:
+        path["batch_id"] = known.batch
+    if "delivery_id" in path:
+        path["delivery_id"] = known.delivery
     if "file_id" in path:
         path["file_id"] = next(files)
         if case.query:
             case.query.update(known.files[path["file_id"]])
     if isinstance(body, dict) and "source_image" in body:
-        body |= {
-            "source_image": known.source,
-            "reference_image": None,
-            "config": {},
-            "webhook_url": None,
-            "webhook_events": None,
-        }
+        body |= BARE | {"source_image": known.source}
+    asked = case.operation.method.upper(), case.operation.path
+    if asked in BODIES:
+        case.body = BODIES[asked]()
+    if asked == SIGN_IN:
+        case.headers["Sec-Fetch-Site"] = "same-origin"

@@ -130,7 +130,6 @@ async def test_lists_of_chosen_tasks(user: User, new_user: NewUser) -> None:
         "/tasks/history?cursor=a&cursor=b",
         "/tasks/task_1?wait=0&wait=1",
         "/files?cursor=a&cursor=b",
-        "/files/file_1?expires=1&expires=2&signature=a",
         "/me/credits?page_size=1&page_size=2",
     ],
 )
