@@ -60,10 +60,6 @@ UPDATE task_events
 DELETE FROM remote_jobs
  WHERE job_no IN (SELECT job_no FROM remote_jobs WHERE over_at < clock_timestamp() - interval '7 days' LIMIT :limit)
 
--- name: jobs_running
--- How many of an engine's jobs run for tasks of this installation.
-SELECT count(*) FROM remote_jobs WHERE over_at IS NULL AND engine = :engine
-
 -- name: one_at_a_time
 -- Whoever notes a job of an engine that has so many places counts and notes before the next one counts.
 SELECT pg_advisory_xact_lock(hashtextextended('darkroom jobs of ' || :engine, 0))

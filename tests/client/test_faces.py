@@ -5,6 +5,8 @@ import inspect
 import pytest
 
 from darkroom_client import aio, sync
+from darkroom_client.errors import ApiError, EditFailed
+from schema.models.problems import FailureCode, ProblemCode
 
 
 def methods(kind: type) -> dict[str, list[str]]:
@@ -20,3 +22,8 @@ def test_they_have_the_same_methods(name: str) -> None:
     for method in methods(awaited):
         function = getattr(awaited, method)
         assert inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function), method
+
+
+def test_every_code_has_its_exception() -> None:
+    assert set(ApiError.codes) == set(ProblemCode)
+    assert {*EditFailed.codes, EditFailed.code} == set(FailureCode)

@@ -80,10 +80,6 @@ async def forget_jobs(connection: Connection, *, limit: int) -> None:
     await QUERIES["forget_jobs"].run(connection, limit=limit)
 
 
-async def jobs_running(connection: Connection, engine: str) -> int:
-    return await QUERIES["jobs_running"].value(connection, engine=engine)
-
-
 async def one_at_a_time(connection: Connection, engine: str) -> None:
     await QUERIES["one_at_a_time"].value(connection, engine=engine)
 
