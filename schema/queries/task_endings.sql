@@ -100,6 +100,25 @@ SELECT task_id, user_id, deadline_at
  ORDER BY deadline_at, task_id
  LIMIT :limit
 
+-- name: users_with_deadlines
+-- One step down the index for each of them, however many tasks they have.
+WITH RECURSIVE whose (user_id) AS (
+    (SELECT user_id
+       FROM tasks
+      WHERE deadline_at IS NOT NULL AND status IN ('pending', 'processing')
+      ORDER BY user_id
+      LIMIT 1)
+    UNION ALL
+    SELECT (SELECT tasks.user_id
+              FROM tasks
+             WHERE tasks.user_id > whose.user_id AND deadline_at IS NOT NULL AND status IN ('pending', 'processing')
+             ORDER BY tasks.user_id
+             LIMIT 1)
+      FROM whose
+     WHERE whose.user_id IS NOT NULL
+)
+SELECT user_id FROM whose WHERE user_id IS NOT NULL LIMIT :limit
+
 -- name: next_deadline
 -- In how many seconds the next of a user's deadlines is past; negative once it is.
 SELECT extract(epoch FROM min(deadline_at) - clock_timestamp())::double precision

@@ -16,6 +16,7 @@ import structlog
 from schema.models.tasks import SHORTEST_DEADLINE, TaskRecord
 from service.database import UNAVAILABLE, Connection, Pool
 from service.newest import Newest
+from service.refreshed import Refreshed
 from service.sparing import Sparing
 from service.tasks import lifecycle, store
 from service.tasks.dispatch import Dispatcher
@@ -23,48 +24,55 @@ from service.tasks.store import OverdueTask
 from service.tasks.watching import Changes
 
 REMEMBERED_SECONDS: Final = SHORTEST_DEADLINE - 2.0
-"""How long a user without deadlines isn't looked at again: what they create meanwhile has longer."""
+"""How long users without deadlines aren't looked at: what they create meanwhile has longer."""
 
-KEPT_USERS: Final = 10_000
+MOST_USERS: Final = 10_000
+"""With deadlines, as many are told apart from the others; of more, everybody is looked at."""
+
 AT_ONCE: Final = 100
 
 log = structlog.get_logger(__name__)
 
 
 class Deadlines:
-    """Ends what is overdue, and remembers for a moment who has no deadlines at all."""
+    """Ends what is overdue, and remembers for a moment who has deadlines at all: one look for all users."""
 
     def __init__(self, pool: Pool, dispatcher: Dispatcher) -> None:
         self._pool = pool
         self._dispatcher = dispatcher
         self._changes = Changes(dispatcher)
-        self._nothing_until: Newest[str, float] = Newest(KEPT_USERS)
+        self._with_deadlines: Refreshed[set[str] | None] = Refreshed(self._look, REMEMBERED_SECONDS)
+        """None: too many to be told apart."""
+        self._expected: Newest[str, float] = Newest(MOST_USERS)
+        """Who has made one since, and until when that look may not know."""
 
     async def settle(self, user_id: str) -> None:
         """End those of a user's tasks whose deadline is past. Nobody is refused because that fails."""
-        if time.monotonic() < self._nothing_until.get(user_id, 0.0):
-            return
         try:
-            await self._settle(user_id)
+            users = await self._with_deadlines.get()
+            if users is None or user_id in users or self._expected.get(user_id, 0.0) > time.monotonic():
+                await self._settle(user_id)
         except UNAVAILABLE as error:
             log.debug("deadlines not looked at", error=type(error).__name__)
         except Exception:
             log.exception("deadlines not settled")
 
+    async def _look(self) -> set[str] | None:
+        async with self._pool.acquire() as connection:
+            users = await store.users_with_deadlines(connection, limit=MOST_USERS + 1)
+        return None if len(users) > MOST_USERS else set(users)
+
     async def _settle(self, user_id: str) -> None:
-        asked = time.monotonic()
         async with self._pool.acquire() as connection:
             left = await store.next_deadline(connection, user_id)
         if left is not None and left <= 0:
             await self._tell(await self._end_all(user_id))
-        elif left is None:
-            self._nothing_until.put(user_id, asked + REMEMBERED_SECONDS)
 
     def expect(self, tasks: Sequence[TaskRecord]) -> None:
         """These were just created."""
         for task in tasks:
             if task.deadline_at is not None and task.user_id is not None:
-                self._nothing_until.pop(task.user_id, None)
+                self._expected.put(task.user_id, time.monotonic() + REMEMBERED_SECONDS)
 
     async def sweep(self, *, limit: int, now: datetime | None = None) -> int:
         """End everybody's, in pages; how many."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -21,6 +21,9 @@ BATCH = 500
 BREATH = 1.0
 """Seconds without a try after Redis failed. What is announced meanwhile keeps its mark, and a chore sends it."""
 
+GATHER = 0.1
+"""Seconds between two strikes: under load one statement does for all that were sent meanwhile."""
+
 CLOSE_WITHIN = 5.0
 
 log = structlog.get_logger(__name__)
@@ -37,6 +40,9 @@ class Dispatcher:
         self._queue = queue
         self._announced: deque[Announcement] = deque()
         self._awake = asyncio.Event()
+        self._sent: deque[Announcement] = deque()
+        self._sent_some = asyncio.Event()
+        self._sent_all = False
         self._closing = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._thrown_away = ThrownAway()
@@ -64,15 +70,29 @@ class Dispatcher:
         self._announced.append((task_id, message_no))
         self._awake.set()
 
-    async def send(self, announcements: list[Announcement]) -> bool:
+    async def send(self, announcements: Sequence[Announcement]) -> bool:
         """Send now, and strike off the marks; False when that was not possible."""
+        return await self._send(announcements) and await self._strike_off(announcements)
+
+    async def _send(self, announcements: Sequence[Announcement]) -> bool:
         try:
             await self._queue.send(announcements)
+        except REDIS_AWAY as error:
+            log.warning(
+                "dispatch failed; a chore will send these", tasks=len(announcements), error=type(error).__name__
+            )
+            return False
+        return True
+
+    async def _strike_off(self, announcements: Sequence[Announcement]) -> bool:
+        try:
             if ended := await self._mark(announcements):
                 await self._queue.withdraw(ended)
         except (*REDIS_AWAY, *UNAVAILABLE) as error:
             log.warning(
-                "dispatch failed; a chore will send these", tasks=len(announcements), error=type(error).__name__
+                "sent, and not noted; a chore will send these again",
+                tasks=len(announcements),
+                error=type(error).__name__,
             )
             return False
         return True
@@ -106,27 +126,49 @@ class Dispatcher:
             log.debug("message not counted", task_id=task_id, error=type(error).__name__)
 
     async def _run(self) -> None:
+        striking_off = asyncio.create_task(self._strike_off_sent(), name="dispatcher's marks")
         while self._announced or not self._closing.is_set():
             await self._awake.wait()
             self._awake.clear()
             while self._announced:
-                batch = [self._announced.popleft() for _ in range(min(BATCH, len(self._announced)))]
-                if not await self._try_to_send(batch):
+                batch = _some(self._announced)
+                if not await _alive(self._send(batch), tasks=len(batch)):
                     self._announced.clear()
-                    await self._breathe()
+                    await self._breathe(BREATH)
+                    continue
+                self._sent.extend(batch)
+                self._sent_some.set()
+        self._sent_all = True
+        self._sent_some.set()
+        await striking_off
 
-    async def _try_to_send(self, batch: list[Announcement]) -> bool:
-        try:
-            return await self.send(batch)
-        except Exception:
-            # Whatever it was, this loop must live: without it every task would wait for a chore.
-            log.exception("dispatch failed unexpectedly; a chore will send these", tasks=len(batch))
-            return False
+    async def _strike_off_sent(self) -> None:
+        """One that comes alone is noted at once."""
+        while self._sent or not self._sent_all:
+            await self._sent_some.wait()
+            self._sent_some.clear()
+            while self._sent:
+                batch = _some(self._sent)
+                await _alive(self._strike_off(batch), tasks=len(batch))
+                await self._breathe(GATHER)
 
-    async def _breathe(self) -> None:
+    async def _breathe(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(BREATH):
+            async with asyncio.timeout(seconds):
                 await self._closing.wait()
+
+
+def _some(waiting: deque[Announcement]) -> list[Announcement]:
+    return [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+
+
+async def _alive(step: Awaitable[bool], *, tasks: int) -> bool:
+    """Whatever it was, the dispatcher's loops must live: without them every task would wait for a chore."""
+    try:
+        return await step
+    except Exception:
+        log.exception("dispatch failed unexpectedly; a chore will send these", tasks=tasks)
+        return False
 
 
 def _task_id(announcement: Announcement) -> str:

@@ -25,6 +25,7 @@ from service.tasks.store.endings import (
     next_deadline,
     outcome_of,
     overdue_tasks,
+    users_with_deadlines,
 )
 from service.tasks.store.events import (
     Unfinished,
@@ -142,4 +143,5 @@ __all__ = [
     "unfinished",
     "unfinished_ids",
     "update_progress",
+    "users_with_deadlines",
 ]

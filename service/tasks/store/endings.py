@@ -107,6 +107,11 @@ async def overdue_tasks(
     )
 
 
+async def users_with_deadlines(connection: Connection, *, limit: int) -> list[str]:
+    """Those with an unfinished task that has a deadline, whenever that is."""
+    return await QUERIES["users_with_deadlines"].column(connection, limit=limit)
+
+
 async def next_deadline(connection: Connection, user_id: str) -> float | None:
     """In how many seconds the next of a user's deadlines is past, negative once it is; None where there is none."""
     return await QUERIES["next_deadline"].value(connection, user_id=user_id)
