@@ -16,10 +16,12 @@ from structlog.typing import EventDict, ExcInfo, Processor
 from service.masking import without_secrets
 from service.printable import printable
 
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+
 
 def _to_json(event: object, **_: object) -> str:
     """JSON itself escapes only half of what a terminal obeys."""
-    text = msgspec.json.encode(event, enc_hook=str).decode()
+    text = _ENCODER.encode(event).decode()
     return text if text.isprintable() else "".join(one if one.isprintable() else _escaped(one) for one in text)
 
 

@@ -27,14 +27,18 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("dk_", "ds_", "dl_", "whsec_", "Bearer"), re.compile(r"(\b(?:d[ksl]_|whsec_)|\bBearer\s)[A-Za-z0-9+/=._-]{8,}")),
     (("eyJ",), re.compile(r"(\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")),
 )
-"""What a text must hold for a pattern to be worth trying (each log line comes here), and what stays of its match."""
+"""What a text must hold for a pattern to be worth trying, and what stays of its match."""
+
+_MARK = re.compile("|".join(re.escape(mark) for marks, _ in _SECRETS for mark in marks))
+"""Whether it holds any at all: each log line comes here."""
 
 
 def without_secrets(text: str, *urls: str | None) -> str:
     """The text without passwords in URLs, keys, tokens and signatures; nor the passwords of `urls`, however spelled."""
-    for marks, pattern in _SECRETS:
-        if any(mark in text for mark in marks):
-            text = pattern.sub(rf"\1{MASK}", text)
+    if _MARK.search(text):
+        for marks, pattern in _SECRETS:
+            if any(mark in text for mark in marks):
+                text = pattern.sub(rf"\1{MASK}", text)
     for spelling in sorted({spelling for url in urls for spelling in _spellings(url)}, key=len, reverse=True):
         text = re.sub(rf"(?<![\w%]){re.escape(spelling)}(?![\w%])", MASK, text)
     return text

@@ -83,16 +83,20 @@ HAVING users.current_credits <> coalesce(sum(credit_ledger.amount), 0)
 INSERT INTO api_keys (key_id, user_id, key_hash, hint, name, scope)
 VALUES (:key_id, :user_id, :key_hash, :hint, :name, :scope)
 
--- name: user_of_key
-SELECT users.user_id,
+-- name: users_of_keys
+-- Hashes as text: see note_use_of_keys.
+SELECT api_keys.key_hash,
+       users.user_id,
        users.is_active,
        api_keys.scope,
        coalesce(api_keys.last_used_at > now() - interval '5 minutes', false) AS use_is_noted
   FROM api_keys JOIN users USING (user_id)
- WHERE api_keys.key_hash = :key_hash AND api_keys.revoked_at IS NULL
+ WHERE api_keys.key_hash IN (SELECT decode(came.hash, 'hex') FROM unnest(:key_hashes::text[]) AS came (hash))
+   AND api_keys.revoked_at IS NULL
 
--- name: user_is_active
-SELECT is_active FROM users WHERE user_id = :user_id
+-- name: users_themselves
+-- As holders of a token of their own.
+SELECT user_id, is_active, 'user' AS scope, true AS use_is_noted FROM users WHERE user_id = ANY (:user_ids::text[])
 
 -- name: list_keys
 SELECT key_id, hint, name, scope, created_at, last_used_at, revoked_at

@@ -44,13 +44,16 @@ SELECT :token_hash, user_id, 'user', least(now() + :idle::interval, until), unti
   FROM owner CROSS JOIN LATERAL (SELECT least(now() + :longest::interval, :until::timestamptz)) AS bound (until)
 RETURNING user_id, scope, ends_at
 
--- name: user_of_session
-SELECT users.user_id,
+-- name: users_of_sessions
+-- Hashes as text: see note_use_of_keys.
+SELECT sessions.token_hash,
+       users.user_id,
        users.is_active,
        sessions.scope,
        sessions.expires_at >= least(sessions.ends_at, now() + :idle::interval - interval '1 hour') AS use_is_noted
   FROM sessions JOIN users USING (user_id) LEFT JOIN api_keys USING (key_id)
- WHERE sessions.token_hash = :token_hash AND sessions.expires_at > now() AND api_keys.revoked_at IS NULL
+ WHERE sessions.token_hash IN (SELECT decode(came.hash, 'hex') FROM unnest(:token_hashes::text[]) AS came (hash))
+   AND sessions.expires_at > now() AND api_keys.revoked_at IS NULL
 
 -- name: slide_sessions
 -- Hashes as text, and whoever holds one is doing the same: see note_use_of_keys.

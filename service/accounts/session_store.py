@@ -1,11 +1,12 @@
 """A typed function per statement of `schema/queries/sessions.sql`. They take a connection and open no transaction."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from schema.models.accounts import Scope, Session
 from service.accounts.store import Holder
 from service.database import Connection
-from service.statements import load_queries
+from service.statements import convert, load_queries
 
 QUERIES = load_queries("sessions")
 
@@ -45,8 +46,11 @@ async def begin_until(connection: Connection, token_hash: bytes, user_id: str, u
     )
 
 
-async def user_of_session(connection: Connection, token_hash: bytes) -> Holder | None:
-    return await QUERIES["user_of_session"].row(connection, Holder, token_hash=token_hash, idle=IDLE)
+async def users_of_sessions(connection: Connection, token_hashes: Sequence[bytes]) -> Mapping[bytes, Holder]:
+    """By the hash of a session's token whose it is; those that are over are left out."""
+    hashes = [one.hex() for one in token_hashes]
+    records = await QUERIES["users_of_sessions"].records(connection, token_hashes=hashes, idle=IDLE)
+    return {record["token_hash"]: convert(record, Holder) for record in records}
 
 
 async def slide_sessions(connection: Connection, token_hashes: list[bytes]) -> None:

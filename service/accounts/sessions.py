@@ -78,7 +78,7 @@ class Sessions:
         """Sign out: at once here, within seconds in other processes."""
         async with self._pool.acquire() as connection:
             await store.end_session(connection, key_hash(token))
-        self._authenticator.forget(token)
+        self._authenticator.forget_session(token)
 
 
 async def sweep_sessions(pool: Pool, *, limit: int) -> None:

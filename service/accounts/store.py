@@ -1,6 +1,6 @@
 """A typed function per statement of `schema/queries/accounts.sql`. They take a connection and open no transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec import Struct
 from schema.credits import MOST_CREDITS
 from schema.models.accounts import KeyRecord, LedgerEntry, Scope, UserRecord
 from service.database import Connection
-from service.statements import load_queries
+from service.statements import convert, load_queries
 
 QUERIES = load_queries("accounts")
 
@@ -107,13 +107,21 @@ async def note_use_of_keys(connection: Connection, key_hashes: list[bytes]) -> N
     await QUERIES["note_use_of_keys"].run(connection, key_hashes=[one.hex() for one in key_hashes])
 
 
-async def user_of_key(connection: Connection, key_hash: bytes) -> Holder | None:
-    return await QUERIES["user_of_key"].row(connection, Holder, key_hash=key_hash)
+async def users_of_keys(connection: Connection, key_hashes: Sequence[bytes]) -> Mapping[bytes, Holder]:
+    """By the hash of a key whose it is; those that are nobody's are left out."""
+    records = await QUERIES["users_of_keys"].records(connection, key_hashes=[one.hex() for one in key_hashes])
+    return {record["key_hash"]: convert(record, Holder) for record in records}
+
+
+async def users_themselves(connection: Connection, user_ids: Sequence[str]) -> Mapping[str, Holder]:
+    """Likewise by their own ids."""
+    holders = await QUERIES["users_themselves"].rows(connection, Holder, user_ids=user_ids)
+    return {holder.user_id: holder for holder in holders}
 
 
 async def user_is_active(connection: Connection, user_id: str) -> bool:
     """False for a user who doesn't exist, too."""
-    return bool(await QUERIES["user_is_active"].value(connection, user_id=user_id))
+    return any(holder.is_active for holder in (await users_themselves(connection, [user_id])).values())
 
 
 async def list_keys(connection: Connection, user_id: str) -> list[KeyRecord]:

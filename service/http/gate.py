@@ -8,7 +8,8 @@ from litestar.handlers import BaseRouteHandler
 
 from schema.models.accounts import Scope
 from schema.models.problems import ProblemCode
-from service.accounts.authentication import Authenticator, Caller
+from service.accounts.authentication import Authenticator
+from service.accounts.known import Caller
 from service.http.browsers import Browsers
 from service.http.layers.context import add_header, note_user
 from service.http.layers.proxies import client_network

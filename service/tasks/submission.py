@@ -203,16 +203,17 @@ async def submit(pool: Pool, order: Order, *, max_pending: int) -> Submitted:
 
 
 def _log_created(order: Order, answer: SubmitAnswer) -> None:
+    """A line a task; what is left is left after all of them."""
     about = {"user_id": order.user_id} | ({"batch_id": order.batch_id} if order.batch_id else {})
-    log.info(
-        "credits deducted",
-        **about,
-        task_id=order.tasks[0].task_id,
-        credits=order.price,
-        credits_left=answer.credits_left,
-    )
     for task in order.tasks:
-        log.info("task created", **about, task_id=task.task_id, mode=task.mode, credits=task.price)
+        log.info(
+            "task created, credits deducted",
+            **about,
+            task_id=task.task_id,
+            mode=task.mode,
+            credits=task.price,
+            credits_left=answer.credits_left,
+        )
 
 
 async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:

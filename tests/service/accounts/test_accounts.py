@@ -13,7 +13,7 @@ import pytest
 
 from schema.models.problems import ProblemCode
 from schema.models.tasks import TaskStatus
-from service.accounts import authentication, keys, store, users
+from service.accounts import keys, known, store, users
 from service.accounts.authentication import Authenticator
 from service.accounts.credits import get_ledger
 from service.accounts.tokens import issue_token, subject_of
@@ -34,13 +34,18 @@ async def user_id(connection: Connection) -> str:
     return await lives.add_user(connection)
 
 
+async def holder_of(connection: Connection, api_key: str) -> store.Holder | None:
+    digest = keys.key_hash(api_key)
+    return (await store.users_of_keys(connection, [digest])).get(digest)
+
+
 async def test_a_new_account_has_credits_a_ledger_and_a_key(connection: Connection, pool: Pool) -> None:
     new = await users.create_user(connection, "Ada@example.com", credits_=70)
     account = await users.get_account(pool, new.user_id)
     assert (account.email, account.username, account.current_credits) == ("Ada@example.com", "Ada", 70)
     (entry,) = await store.ledger_page(connection, new.user_id, None, 10)
     assert (entry.kind, entry.amount, entry.balance_after) == ("opening", 70, 70)
-    holder = await store.user_of_key(connection, keys.key_hash(new.api_key))
+    holder = await holder_of(connection, new.api_key)
     assert holder is not None
     assert (holder.user_id, holder.is_active) == (new.user_id, True)
 
@@ -148,7 +153,7 @@ async def test_a_key_is_shown_once_and_can_be_revoked(connection: Connection, us
     assert not await keys.revoke_key(connection, await lives.add_user(connection), issued.key_id)
     assert await keys.revoke_key(connection, user_id, issued.key_id)
     assert not await keys.revoke_key(connection, user_id, issued.key_id)
-    assert await store.user_of_key(connection, keys.key_hash(issued.api_key)) is None
+    assert await holder_of(connection, issued.api_key) is None
     assert [key.revoked_at is not None for key in await keys.list_keys(connection, user_id)] == [False, True]
     assert first.revoked_at is None
 
@@ -239,7 +244,7 @@ async def test_who_was_known_is_looked_up_again_after_5_seconds(
     connection: Connection, user_id: str, authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(authentication.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(known.time, "monotonic", lambda: clock[0])
     issued = await keys.issue_key(connection, user_id)
     token = issued.api_key if what == "key" else issue_token(SECRETS, user_id)
     assert await who(authenticator, token) == user_id
@@ -251,6 +256,26 @@ async def test_who_was_known_is_looked_up_again_after_5_seconds(
     assert await who(authenticator, token) == user_id
     clock[0] += 0.2
     assert await authenticator.by_bearer(token) is None
+
+
+@pytest.mark.parametrize("what", ["key", "token"])
+async def test_whoever_keeps_coming_is_looked_up_with_all_others_and_waits_for_no_look(
+    connection: Connection, pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(known, "REFRESHED_EVERY", 0.01)
+    others = [user_id, await lives.add_user(connection)]
+    tokens = [
+        (await keys.issue_key(connection, other)).api_key if what == "key" else issue_token(SECRETS, other)
+        for other in others
+    ]
+    authenticator = Authenticator(pool, SECRETS)
+    assert [await who(authenticator, token) for token in tokens] == others
+    await connection.execute("UPDATE users SET is_active = false WHERE user_id = $1", user_id)
+    async with asyncio.timeout(known.KNOWN_SECONDS - 1):
+        while await who(authenticator, tokens[0]) is not None:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+    assert await who(authenticator, tokens[1]) == others[1]
+    await authenticator.close()
 
 
 NFC, NFD = "jos\u00e9@example.com", "jose\u0301@example.com"

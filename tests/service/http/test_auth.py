@@ -254,11 +254,11 @@ async def test_uses_are_noted_together_once_in_a_while_and_never_in_the_way(pool
         for one, digest in zip(made, digests, strict=True):
             (key,) = await list_keys(connection, one.user_id)
             assert key.last_used_at is not None
-            holder = await store.user_of_key(connection, digest)
+            holder = (await store.users_of_keys(connection, [digest])).get(digest)
             assert holder is not None
             assert holder.use_is_noted
         await connection.execute("UPDATE api_keys SET last_used_at = now() - interval '1 hour'")
-        holder = await store.user_of_key(connection, digests[0])
+        holder = (await store.users_of_keys(connection, [digests[0]])).get(digests[0])
         assert holder is not None
         assert not holder.use_is_noted
         # Where nothing can be written, nobody is told but the log.

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from schema.models.problems import ProblemCode as Code
 from service.accounts import keys
-from service.accounts.authentication import UNKNOWN_SECONDS
+from service.accounts.known import UNKNOWN_SECONDS
 from service.database import Connection
 from service.settings import Settings
 from tests.databases import url_of_database

@@ -95,7 +95,7 @@ async def test_no_session_outlives_what_it_began_with(
     cookie = await sign_in(browser, somebody)
     (key,) = await list_keys(db, somebody.user_id)
     await revoke_key(db, somebody.user_id, key.key_id)
-    assert await session_store.user_of_session(db, key_hash(cookie.value)) is None
+    assert not await session_store.users_of_sessions(db, [key_hash(cookie.value)])
 
 
 @pytest.mark.parametrize("how", ["sign-out", "suspension", "erasure"])
@@ -134,8 +134,8 @@ async def test_a_new_session_replaces_the_one_before(
     first = await sign_in(browser, user)
     second = await sign_in(browser, await new_user())
     assert len({first.value, second.value, "ds_planted"}) == 3
-    assert await session_store.user_of_session(db, key_hash(first.value)) is None
-    assert await session_store.user_of_session(db, key_hash("ds_planted")) is None
+    assert not await session_store.users_of_sessions(db, [key_hash(first.value)])
+    assert not await session_store.users_of_sessions(db, [key_hash("ds_planted")])
 
 
 FOREIGN = [
@@ -225,7 +225,7 @@ async def test_use_keeps_a_session_and_time_ends_it(pool: Pool) -> None:
         digests = [key_hash(f"ds_{n}") for n in range(3)]
         for digest in digests:
             assert await session_store.begin_until(connection, digest, user_id, until)
-        holder = await session_store.user_of_session(connection, digests[0])
+        holder = (await session_store.users_of_sessions(connection, [digests[0]])).get(digests[0])
         assert holder is not None
         assert holder.use_is_noted
         await connection.execute(
@@ -233,10 +233,10 @@ async def test_use_keeps_a_session_and_time_ends_it(pool: Pool) -> None:
             "WHEN $2 THEN interval '0 s' ELSE interval '20 days' END, ends_at = now() + interval '20 days'",
             *digests[:2],
         )
-        holder = await session_store.user_of_session(connection, digests[0])
+        holder = (await session_store.users_of_sessions(connection, [digests[0]])).get(digests[0])
         assert holder is not None
         assert not holder.use_is_noted
-        assert await session_store.user_of_session(connection, digests[1]) is None
+        assert not await session_store.users_of_sessions(connection, [digests[1]])
         await session_store.slide_sessions(connection, digests)
         left = await connection.fetch("SELECT (expires_at - now()) / 86400 AS left FROM sessions ORDER BY token_hash")
         assert sorted(round(row["left"].total_seconds()) for row in left) == [0, 7, 7]

@@ -1,0 +1,139 @@
+"""Whose keys, sessions and tokens came lately: looked up once, and kept fresh together while they come."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Generic, TypeVar
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from schema.models.accounts import Scope
+from service.accounts.store import Holder
+from service.accounts.uses import Uses
+from service.database import UNAVAILABLE, Connection, Pool
+from service.newest import Newest
+
+K = TypeVar("K", bytes, str)
+
+KNOWN_SECONDS: Final = 5.0
+"""What was seen in the database is believed for so long: revoking a key takes that long at most."""
+
+UNKNOWN_SECONDS: Final = 2.0
+"""For so long a key that nobody has isn't looked up again; it may be made meanwhile."""
+
+REFRESHED_EVERY: Final = 3.0
+IN_USE_SECONDS: Final = 30.0
+"""Whoever came within this time is looked up again before it is too late, in one statement with all others."""
+
+KEPT: Final = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class Caller(Struct, frozen=True):
+    """An active user, and what their key or session is good for."""
+
+    user_id: str
+    scope: Scope
+
+
+class _Entry:
+    __slots__ = ("caller", "until", "used_at")
+
+    def __init__(self, caller: Caller, seen_at: float) -> None:
+        self.used_at = seen_at
+        self.see(caller, seen_at)
+
+    def see(self, caller: Caller, at: float) -> None:
+        self.caller = caller
+        self.until = at + KNOWN_SECONDS
+
+
+class KnownCallers(Generic[K]):
+    """Those of one kind. One per event loop."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        look_up: Callable[[Connection, Sequence[K]], Awaitable[Mapping[K, Holder]]],
+        uses: Uses | None = None,
+    ) -> None:
+        self._pool = pool
+        self._look_up = look_up
+        self._uses = uses
+        self._known = Newest[K, _Entry](KEPT)
+        # Apart from those that are known: guesses, however many, push nobody out.
+        self._unknown = Newest[K, float](KEPT)
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def get(self, what: K, *, only_if_known: bool = False) -> Caller | None:
+        """Whom it stands for, if they are active.
+
+        `only_if_known`: it is looked up only if it has been right before, however long ago.
+        """
+        entry, now = self._known.get(what), time.monotonic()
+        if entry is not None and now < entry.until:
+            entry.used_at = now
+            return entry.caller
+        if (only_if_known and entry is None) or self._unknown.get(what, 0.0) > now:
+            return None
+        async with self._pool.acquire() as connection:
+            holder = (await self._look_up(connection, [what])).get(what)
+        caller = self._caller(what, holder, noting=True)
+        if caller is None:
+            self.forget(what)
+            return None
+        self._known.put(what, _Entry(caller, now))
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+        return caller
+
+    def forget(self, what: K) -> None:
+        """It stands for nobody, or doesn't any more."""
+        self._known.pop(what, None)
+        self._unknown.put(what, time.monotonic() + UNKNOWN_SECONDS)
+
+    async def close(self) -> None:
+        """Wait for what is being noted, and look up nothing any more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._refreshing
+        if self._uses is not None:
+            await self._uses.close()
+
+    async def _refresh(self) -> None:
+        """Until nobody comes any more."""
+        while True:
+            await asyncio.sleep(REFRESHED_EVERY)
+            now = time.monotonic()
+            entries = {what: entry for what, entry in self._known.items() if entry.used_at > now - IN_USE_SECONDS}
+            if not entries:
+                return
+            try:
+                async with self._pool.acquire() as connection:
+                    holders = await self._look_up(connection, list(entries))
+            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+                # Whoever comes once they are too old looks for themselves, and is told.
+                log.debug("known callers not looked up", callers=len(entries), error=type(error).__name__)
+                continue
+            for what, entry in entries.items():
+                if self._known.get(what) is not entry:
+                    # Forgotten or looked up meanwhile, which is later.
+                    continue
+                caller = self._caller(what, holders.get(what), noting=entry.used_at > entry.until - KNOWN_SECONDS)
+                if caller is None:
+                    self.forget(what)
+                else:
+                    entry.see(caller, now)
+                    self._known.put(what, entry)
+
+    def _caller(self, what: K, holder: Holder | None, *, noting: bool) -> Caller | None:
+        if holder is None or not holder.is_active:
+            return None
+        if noting and self._uses is not None and isinstance(what, bytes) and not holder.use_is_noted:
+            self._uses.note(what)
+        return Caller(holder.user_id, holder.scope)
