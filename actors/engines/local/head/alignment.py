@@ -14,8 +14,6 @@ from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.perception.landmarks import CHIN, LEFT_CHEEK, OVAL, RIGHT_CHEEK, STEADY
 from actors.engines.local.raster import resized_linear
 
-LIMIT = 9.0
-"""Degrees by which a flat picture may be turned out of its plane; beyond that faces fold."""
 _STEADY_WEIGHT = 8.0
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
@@ -58,7 +56,8 @@ def fitted(head: Floats, figure: Floats) -> Fit:
     """Where the landmarks of `head` (468, 3) go on `figure` (468, 3)."""
     weight = _weights()
     scale, rotation = _similarity(head, figure)
-    rotation = _clamped(rotation, LIMIT)
+    # A flat picture that is turned out of its plane folds at the cheek: only the tilt is taken over.
+    rotation = _plane_part(rotation)
     middle, goal = weight @ head, weight @ figure
     own, other = frame(head[:, :2]), frame(figure[:, :2])
     aim = scale * (head - middle) @ rotation.T
@@ -130,14 +129,6 @@ def _turn(rotation: Floats) -> Turn:
         up=float(out[0]),
         roll=float(np.degrees(np.arctan2(plane[1, 0], plane[0, 0]))),
     )
-
-
-def _clamped(rotation: Floats, limit: float) -> Floats:
-    """`rotation` with its part out of the plane no larger than `limit` degrees."""
-    plane = _plane_part(rotation)
-    out = Rotation.from_matrix(plane.T @ rotation)
-    share = min(1.0, np.radians(limit) / max(float(out.magnitude()), 1e-6))
-    return (plane @ Rotation.from_rotvec(out.as_rotvec() * share).as_matrix()).astype(np.float32)
 
 
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:

@@ -11,7 +11,7 @@ from actors.engines.local.filling.smooth import levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
+from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.raster import components, gaussian, lab
@@ -28,6 +28,8 @@ _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
+_ARM = 0.32
+"""Breadth of an upper arm in its sleeve, likewise."""
 _APART = 0.05
 """What was made as neck is none if it differs less from the background behind it (0 to 1)."""
 
@@ -139,12 +141,17 @@ def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> 
 
 
 def _torso_shape(figure: Portrait) -> Plane:
-    """Where shoulders and chest are, hidden or not, by the pose: neck to shoulders to hips."""
+    """Where shoulders, chest and upper arms are, hidden or not, by the pose: to the hips, an arm along either side."""
     person, place = figure.pose, figure.frame
     if person is None:
         return np.zeros_like(figure.alpha)
     sides = [person.points[LEFT_SHOULDER], person.points[RIGHT_SHOULDER]]
     hips = [person.points[LEFT_HIP], person.points[RIGHT_HIP]]
+    low = place.down * place.height * 0.6 * _ARM
+    arms = strokes(
+        figure.alpha.shape,
+        [(side + low, side + 0.6 * (hip - side), _ARM * place.height) for side, hip in zip(sides, hips, strict=True)],
+    )
     if sides[0][0] > sides[1][0]:
         sides, hips = sides[::-1], hips[::-1]
     up, out = place.down * place.height * -0.12, place.across * place.height * 0.12
@@ -152,7 +159,7 @@ def _torso_shape(figure: Portrait) -> Plane:
     first, last = (place.place(0.85 * float(x), place.chin + 0.2) for x in (jaw[0, 0], jaw[-1, 0]))
     left, right = (sides[0] + up, sides[0] - out - 2 * up), (sides[1] + out - 2 * up, sides[1] + up)
     area = polygon(figure.alpha.shape, np.array([first, *left, *hips, *right, last], np.float32))
-    return np.clip(gaussian(area, 0.05 * place.height) * 6 - 2.5, 0, 1)
+    return np.clip(gaussian(np.maximum(area, arms), 0.05 * place.height) * 6 - 2.5, 0, 1)
 
 
 def _body(

@@ -11,13 +11,13 @@ in the other. The outline against the background is the matte's.
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
 from actors.engines.local.perception.guided import upsampled_alpha
-from actors.engines.local.perception.landmarks import JAW, OVAL
+from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear
 
 _UNIT = 80
@@ -26,6 +26,8 @@ _JAW_ENDS = 0, 12
 _ROUNDS = 3
 _THROAT = 0.28
 """So far to each side what is under the jaw is neck and nothing else, in heights of the face."""
+_NAPE = 0.8
+"""So far the neck shows behind the jaw, in heights of the face, for each by which one cheek is nearer."""
 _STRAND, _LONG = 0.07, 0.3
 """Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
 _HAIR = 0.6
@@ -65,7 +67,8 @@ def head_of(portrait: Portrait) -> Head:
     place = frame(points)
     across, down = place.coordinates(alpha.shape)
     oval = polygon(alpha.shape, points[list(OVAL)]) > 0.5
-    neck = _neck(alpha.shape, points, place)
+    left, right = portrait.face.depth[[LEFT_CHEEK, RIGHT_CHEEK]] / portrait.frame.height
+    neck = _neck(alpha.shape, points, place, float(right - left))
     person = alpha > 0.5
     hair = _hair(image, across, down, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
@@ -93,13 +96,17 @@ def _like_face(image: Rgb8, oval: Mask) -> Mask:
     return np.hypot(away[..., 0], np.hypot(away[..., 1], away[..., 2])) < _SAME
 
 
-def _neck(shape: tuple[int, ...], points: "Plane", place: Frame) -> Mask:
-    """The space under the jaw, which is never hair's nor face's."""
+def _neck(shape: tuple[int, ...], points: Points, place: Frame, aside: float) -> Mask:
+    """The space under the jaw, and behind it where the head is turned `aside`, which is never hair's nor face's."""
     jaw = points[list(JAW)]
     drop = place.down * place.height * 0.9
     inwards = place.across * place.height * 0.05
     first, last = jaw[_JAW_ENDS[0]], jaw[_JAW_ENDS[1]]
-    area = polygon(shape, np.concatenate([jaw, [last + drop - inwards], [first + drop + inwards]]))
+    nape = _NAPE * place.height * aside * place.across
+    first_low, last_low = first + drop + inwards, last + drop - inwards
+    right, left = nape * (aside > 0), nape * (aside < 0)
+    corners = [last + right, last_low + right, first_low + left, first + left]
+    area = polygon(shape, np.concatenate([jaw, corners]))
     return (area > 0.5) & (polygon(shape, points[list(OVAL)]) < 0.5)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Floats, Rgb8
-from actors.engines.local.head.alignment import LIMIT, bending, fitted, turned
+from actors.engines.local.head.alignment import bending, fitted, turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.shapes import bent
 from actors.engines.local.perception.faces import faces
@@ -62,11 +62,11 @@ def test_a_turn_is_found_again(face: FaceLandmarks, aside: float, roll: float) -
     assert turn.roll == pytest.approx(roll, abs=0.5)
 
 
-def test_a_head_is_turned_no_further_than_a_flat_picture_bears(face: FaceLandmarks) -> None:
+def test_a_head_is_not_turned_out_of_its_picture(face: FaceLandmarks) -> None:
     figure = _rotated(face.solid, aside=14)
     fit = fitted(face.solid, figure)
     own = np.concatenate([fit.aim, face.depth[:, None] * np.float32(fit.scale)], axis=1)
-    assert turned(own, figure).out > 14 - LIMIT - 2
+    assert turned(own, figure).out == pytest.approx(14, abs=2)
 
 
 def test_the_chin_covers_the_old_one_and_the_face_is_as_high(face: FaceLandmarks) -> None:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from actors.engines.local.arrays import Points, Rgb8
 from actors.engines.local.head import faces
+from actors.engines.local.head.crown import crowned
 from actors.engines.local.head.cutting import Head, head_of
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
@@ -36,7 +37,9 @@ def face(runtimes: Runtimes) -> FaceLandmarks:
     return the_person(opened(ASTRONAUT), "source", runtimes).face
 
 
-def _drawn(face: FaceLandmarks, hair_to: float, clothes: tuple[int, int, int] = CLOTHES) -> Portrait:
+def _drawn(
+    face: FaceLandmarks, hair_to: float, clothes: tuple[int, int, int] = CLOTHES, broad: float = 0.65
+) -> Portrait:
     """A bust around `face`, its hair hanging beside it down to `hair_to` (heights of the face below the eyes)."""
     place = frame(face.points)
     moved = FaceLandmarks(face.points + (np.array([300, 260], np.float32) - place.centre), face.depth, face.certainty)
@@ -53,7 +56,7 @@ def _drawn(face: FaceLandmarks, hair_to: float, clothes: tuple[int, int, int] = 
     paint(-0.25, 0.4, 0.25, 1.1, (215, 160, 130))
     paint(-0.65, -0.8, 0.65, -0.1, HAIR)
     for side in (-1, 1):
-        paint(min(side * 0.4, side * 0.65), -0.2, max(side * 0.4, side * 0.65), hair_to, HAIR)
+        paint(min(side * 0.4, side * broad), -0.2, max(side * 0.4, side * broad), hair_to, HAIR)
     colours.polygon([tuple(map(float, point)) for point in moved.points[list(_OVAL)]], fill=(215, 160, 130))
     noise = np.random.default_rng(1).normal(0, 4, (620, 600, 3))
     pixels = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
@@ -86,7 +89,7 @@ def test_hair_that_goes_on_where_it_cannot_be_told_is_refused_if_it_will_be_seen
     head = head_of(_drawn(face, 1.0))
     judge_cut(head, role)
     cut = structs.replace(head, border=np.zeros_like(head.border))
-    cut.border[20 : 20 + round(0.6 * cut.unit), 20] = True
+    cut.border[20 : 20 + round(0.8 * cut.unit), 20] = True
     with pytest.raises(EngineError, match="shorter or tied-back hair") as caught:
         judge_cut(cut, role)
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
@@ -108,7 +111,7 @@ def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float3
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
-    short, long = _drawn(face, 0.3), _drawn(face, 1.8)
+    short, long = _drawn(face, 0.3), _drawn(face, 1.8, broad=0.85)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
     judge_hidden(short, head_of(short), bald)
     with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
@@ -138,11 +141,31 @@ def test_a_collar_that_begins_below_short_hair_is_not_the_heads(face: FaceLandma
 def test_a_head_cut_off_by_the_border_is_refused(runtimes: Runtimes, tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     with Image.open(ASTRONAUT) as file:
-        file.convert("RGB").crop((100, 45, 400, 400)).save(path)  # through the hair
+        file.convert("RGB").crop((100, 64, 400, 400)).save(path)  # at the forehead
     with pytest.raises(EngineError, match="cut off by the border") as caught:
         swap_head(path, HOPPER, HeadSwapConfig(), MAX_PIXELS, runtimes, quiet())
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     assert caught.value.details["image"] == "source"
+
+
+def test_a_crown_that_the_border_cuts_is_rounded_off(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.3)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    round_head = np.hypot(across / 0.6, (down + 0.1) / 0.75) < 1
+    row = int(person.frame.place(0, -0.7)[1])
+    cut = structs.replace(
+        person,
+        image=np.ascontiguousarray(person.image[row:]),
+        alpha=round_head[row:].astype(np.float32),
+        face=structs.replace(person.face, points=person.face.points - np.array([0, row], np.float32)),
+        frame=frame(person.face.points - np.array([0, row], np.float32)),
+    )
+    head = structs.replace(head_of(person), share=np.ones_like(cut.alpha), oval=np.zeros_like(cut.alpha))
+    whole, _ = crowned(cut, head)
+    high = len(whole.alpha) - len(cut.alpha)
+    assert high == pytest.approx(0.15 * person.frame.height, abs=3)
+    assert np.abs(whole.alpha - round_head[row - high :]).mean() < 0.005
+    assert whole.frame.centre[1] == pytest.approx(cut.frame.centre[1] + high)
 
 
 def test_a_head_that_touches_the_border_is_not(face: FaceLandmarks) -> None:
