@@ -271,7 +271,7 @@ def without_email(user: User) -> User:
 
 
 def _weight(record: TaskRow | Unreadable) -> int:
-    return sum(map(len, (record.fields if type(record) is Unreadable else record.original).values()))
+    return sum(map(len, record.fields.values())) if type(record) is Unreadable else len(record.packed)
 
 
 def _ids(records: Sequence[User | TaskRow | Unreadable]) -> list[str]:

@@ -12,9 +12,10 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, TypeVar, cast
 
 import msgspec
 import redis
@@ -27,12 +28,13 @@ from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
 
+T = TypeVar("T")
+
 MANY: Final = 20_000
 """Keys. Before a process has begun to read, fewer are read."""
 
 COLLECT_EVERY: Final = 1_000_000
 """Objects. A batch has some hundred thousand, none of them in a cycle: looking for some only takes time."""
-
 
 READ_AHEAD: Final = 8 << 20
 """Bytes. Twice as much is read ahead of the work: about ten thousand rows."""
@@ -85,7 +87,11 @@ async def _read(source: LegacyRedis, zone: Zone, now: datetime | None) -> AsyncG
 
 
 def _batches(source: LegacyRedis, zone: Zone, now: datetime | None) -> Iterator[list[Any]]:
-    for raws in source.tasks(with_expiry=now is not None):
+    return _records(source.tasks(with_expiry=now is not None), zone, now)
+
+
+def _records(batches: Iterator[list[RawTask]], zone: Zone, now: datetime | None) -> Iterator[list[Any]]:
+    for raws in batches:
         yield [_record(raw, zone, now) for raw in raws]
 
 
@@ -102,6 +108,8 @@ async def _beside(reading: Reading) -> AsyncGenerator[list[Any]]:
     command = [sys.executable, "-m", __name__]
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=READ_AHEAD)
     said, asked = cast("asyncio.StreamReader", process.stdout), cast("asyncio.StreamWriter", process.stdin)
+    usually = gc.get_threshold()
+    gc.set_threshold(COLLECT_EVERY)
     try:
         asked.write(pickle.dumps(reading))
         asked.write_eof()
@@ -112,6 +120,7 @@ async def _beside(reading: Reading) -> AsyncGenerator[list[Any]]:
     except asyncio.IncompleteReadError:
         raise ReaderLost from None
     finally:
+        gc.set_threshold(*usually)
         with suppress(ProcessLookupError):  # it has ended by itself
             process.kill()
         await said.read()  # to its end, so that the pipe is closed
@@ -124,6 +133,13 @@ async def _next_batch(said: asyncio.StreamReader) -> Any:
     if body[:1] == _PACKED:
         return _DECODER.decode(memoryview(body)[1:])
     return pickle.loads(body)  # noqa: S301 - of a process of ours
+
+
+def _one_ahead(batches: Iterator[T], thread: Executor) -> Iterator[T]:
+    reading = thread.submit(next, batches, None)
+    while (batch := reading.result()) is not None:
+        reading = thread.submit(next, batches, None)
+        yield batch
 
 
 def _tell(out: IO[bytes], batch: Any) -> None:
@@ -146,8 +162,10 @@ def main() -> None:
     zone = Zone(reading.timezone, zone_of(reading.timezone))
     out = sys.stdout.buffer
     try:
-        for batch in _batches(source, zone, reading.now):
-            _tell(out, batch)
+        with ThreadPoolExecutor(1) as thread:  # which waits for Redis meanwhile
+            raws = _one_ahead(source.tasks(with_expiry=reading.now is not None), thread)
+            for batch in _records(raws, zone, reading.now):
+                _tell(out, batch)
         _tell(out, None)
     except redis.RedisError as error:
         _tell(out, error)

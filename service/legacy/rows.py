@@ -51,18 +51,25 @@ class TaskRow(Struct, frozen=True, gc=False, tag=True):
     moment: datetime | None
     """When it ended; of an unfinished one, when it last changed; as far as its record tells."""
     remarks: tuple[str, ...]
-    original: Fields
-    """The record as it stands there."""
-    line: str
+    packed: bytes
+    """The record as it stands there, as msgpack: few are ever looked at."""
+    line: bytes
     """The row, as COPY takes it."""
 
     @property
     def row(self) -> Row:
         """What the line says."""
-        return _row_in(self.line)
+        return _row_in(self.line.decode())
+
+    @property
+    def original(self) -> Fields:
+        """The record as it stands there."""
+        return _UNPACKER.decode(self.packed)
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+_PACKER: Final = msgspec.msgpack.Encoder()
+_UNPACKER: Final = msgspec.msgpack.Decoder(Fields)
 _ESCAPES: Final = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 _MEANT: Final = {escape: character for character, escape in _ESCAPES}
 _ESCAPED: Final = re.compile(r"\\[\\nrt]")
@@ -78,8 +85,8 @@ def task_row(task: Task, original: Fields, expires_at: datetime | None, *, now: 
         task.fingerprint,
         task.ended_at if task.status.ended else task.updated_at,
         task.remarks,
-        original,
-        line_of(row_of(task, expires_at, now=now)),
+        _PACKER.encode(original),
+        line_of(row_of(task, expires_at, now=now)).encode(),
     )
 
 

@@ -42,7 +42,7 @@ async def add_tasks(connection: Connection, tasks: Sequence[TaskRow]) -> None:
 
     async def lines() -> AsyncGenerator[bytes]:
         for start in range(0, len(tasks), LINES):
-            yield "".join([task.line for task in tasks[start : start + LINES]]).encode()
+            yield b"".join([task.line for task in tasks[start : start + LINES]])
 
     if tasks:
         # As text: binary wants to know the columns' types first, for which asyncpg prepares a named statement.
