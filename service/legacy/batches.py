@@ -54,3 +54,4 @@ async def one_ahead(batches: AsyncIterator[T]) -> AsyncGenerator[T]:
             yield batch
     finally:
         reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)  # what it has begun ends with it

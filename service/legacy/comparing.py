@@ -1,6 +1,6 @@
 """Whether what came of a record is what the record says, but for what was done here since."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from schema.models.tasks import StoredResult, TaskFailure
-from service.legacy.records import Task, User
+from service.legacy.records import Task, Unreadable, User
 
 CHANGED: Final = "it has changed in the old system since it was imported"
 NEVER: Final = "it was not imported from the old Redis yet"
@@ -84,6 +84,31 @@ class UserHere(Struct, frozen=True):
     external: int
     ledger: int
     used: bool
+
+
+class BothSides(Struct, frozen=True):
+    """Some tasks of the old system, and what came of them here, by id; `ours` as of `planning.plan`."""
+
+    readable: Sequence[Task]
+    unreadable: Sequence[Unreadable]
+    here: Mapping[str, TaskHere]
+    ours: Mapping[str, Collection[bytes]]
+
+
+def compare_tasks(both: BothSides) -> tuple[list[Task], list[tuple[Task, Differences]]]:
+    """Those that are missing here, and those that differ.
+
+    What an export wrote is what was here; that it changed here since is no difference.
+    """
+    missing: list[Task] = []
+    differing: list[tuple[Task, Differences]] = []
+    for there in both.readable:
+        here = both.here.get(there.task_id)
+        if here is None:
+            missing.append(there)
+        elif there.fingerprint not in both.ours.get(there.task_id, ()) and (found := compare_task(there, here)):
+            differing.append((there, found))
+    return missing, differing
 
 
 def compare_task(there: Task, here: TaskHere) -> Differences:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,8 +11,8 @@ from msgspec import Struct
 
 from service.database import Connection
 from service.legacy import export_store, store
-from service.legacy.batches import FIRST, ahead, growing
-from service.legacy.comparing import Differences, UserHere, compare_ledger, compare_task, compare_user
+from service.legacy.batches import FIRST, ahead, growing, one_ahead
+from service.legacy.comparing import BothSides, Differences, UserHere, compare_ledger, compare_tasks, compare_user
 from service.legacy.emails import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
 from service.legacy.reading import many_tasks
@@ -73,6 +74,7 @@ class Verifier:
         self._by_status: Counter[str] = Counter()
         self._credits: Counter[str] = Counter()
         self._listed: list[Finding] = []
+        self._one_at_a_time = asyncio.Lock()
         self._differences = 0
         self._accepted = 0
 
@@ -84,9 +86,9 @@ class Verifier:
             async with unhurried(self._connection):
                 await self._users(users)
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
-        async for records in many_tasks(self._source, self._zone):
-            async with unhurried(self._connection):
-                await self._tasks(records)
+        async with aclosing(one_ahead(self._both_sides())) as batches:
+            async for both in batches:
+                await self._tasks(both)
         await self._the_other_way()
         async with unhurried(self._connection):
             by_status = await store.brought_by_status(self._connection)
@@ -134,21 +136,33 @@ class Verifier:
         self._there["users"] += len(records)
         self._told.advance(len(records))
 
-    async def _tasks(self, records: Sequence[Task | Unreadable]) -> None:
-        """Compare tasks. What an export wrote is what was here; that it changed here since is no difference."""
-        ours = await export_store.exported(self._connection, "task", [id_of(record) for record in records])
-        readable = [record for record in records if isinstance(record, Task)]
-        found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
-        here = {task.task_id: task for task in found}
-        missing = [record for record in readable if record.task_id not in here]
-        differing = [
-            (record, found)
-            for record in readable
-            if record.task_id in here
-            and record.fingerprint not in ours.get(record.task_id, ())
-            and (found := compare_task(record, here[record.task_id]))
-        ]
-        unreadable = [record for record in records if isinstance(record, Unreadable)]
+    async def _both_sides(self) -> AsyncGenerator[BothSides]:
+        """Every task of the old system, with what came of it here."""
+        async with aclosing(many_tasks(self._source, self._zone)) as batches:
+            async for records in batches:
+                readable = [record for record in records if type(record) is Task]
+                async with self._looking():
+                    ours = await export_store.exported(self._connection, "task", [id_of(record) for record in records])
+                    found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
+                unreadable = [record for record in records if type(record) is Unreadable]
+                yield BothSides(readable, unreadable, {task.task_id: task for task in found}, ours)
+
+    async def _tasks(self, both: BothSides) -> None:
+        # In a thread: PostgreSQL and the old Redis are asked for the next ones meanwhile.
+        missing, differing = await asyncio.to_thread(compare_tasks, both)
+        if missing or differing or both.unreadable:
+            async with self._looking():
+                await self._judge_tasks(both.unreadable, missing, differing)
+        self._by_status.update(record.status for record in both.readable)
+        self._credits["consumed"] += sum(record.credits_consumed for record in both.readable)
+        seen = len(both.readable) + len(both.unreadable)
+        self._there["tasks"] += seen
+        self._told.advance(seen)
+
+    async def _judge_tasks(
+        self, unreadable: Sequence[Unreadable], missing: Sequence[Task], differing: Sequence[tuple[Task, Differences]]
+    ) -> None:
+        """With what imports have found about them in mind, and what was deleted here."""
         asked = [id_of(record) for record in (*unreadable, *(record for record, _ in differing))]
         kept = await self._kept("task", asked) if asked else {}
         await self._unreadable("task", unreadable, kept)
@@ -158,10 +172,12 @@ class Verifier:
         await self._differ(
             "task", [difference(record.task_id, found, record.fingerprint) for record, found in [*lacking, *other]]
         )
-        self._by_status.update(record.status for record in readable)
-        self._credits["consumed"] += sum(record.credits_consumed for record in readable)
-        self._there["tasks"] += len(records)
-        self._told.advance(len(records))
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncGenerator[None]:
+        """A transaction of its own: tasks are looked up ahead of what is found about those before."""
+        async with self._one_at_a_time, unhurried(self._connection):
+            yield
 
     async def _erased(self, missing: Sequence[Task]) -> frozenset[str]:
         """Those of these tasks that were deleted here, themselves or with their user."""
