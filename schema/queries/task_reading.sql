@@ -19,18 +19,46 @@ SELECT {TaskRecord}
  ORDER BY created_at DESC, task_id DESC
 
 -- name: get_filtered_tasks_by_user
--- The same of some statuses and modes: the first rows of each pair, merged.
+-- The same of up to five pairs of a status and a mode: each is in this order in the index, and they are merged as far as
+-- the page's end. The inner limits have each read in order; what isn't merged isn't read.
 SELECT {TaskRecord}
   FROM (SELECT task_id
-          FROM unnest(:statuses::text[]) AS one (wanted_status)
-         CROSS JOIN unnest(:modes::text[]) AS other (wanted_mode)
-         CROSS JOIN LATERAL (
-            SELECT task_id, created_at
-              FROM tasks
-             WHERE user_id = :user_id AND status = wanted_status AND mode = wanted_mode
-               AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
-             ORDER BY created_at DESC, task_id DESC
-             LIMIT :limit::bigint + :offset::bigint) AS first
+          FROM (
+            (SELECT created_at, task_id
+               FROM tasks
+              WHERE user_id = :user_id AND status = (:statuses::text[])[1] AND mode = (:modes::text[])[1]
+                AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+              ORDER BY created_at DESC, task_id DESC
+              LIMIT :limit::bigint + :offset::bigint)
+            UNION ALL
+            (SELECT created_at, task_id
+               FROM tasks
+              WHERE user_id = :user_id AND status = (:statuses::text[])[2] AND mode = (:modes::text[])[2]
+                AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+              ORDER BY created_at DESC, task_id DESC
+              LIMIT :limit::bigint + :offset::bigint)
+            UNION ALL
+            (SELECT created_at, task_id
+               FROM tasks
+              WHERE user_id = :user_id AND status = (:statuses::text[])[3] AND mode = (:modes::text[])[3]
+                AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+              ORDER BY created_at DESC, task_id DESC
+              LIMIT :limit::bigint + :offset::bigint)
+            UNION ALL
+            (SELECT created_at, task_id
+               FROM tasks
+              WHERE user_id = :user_id AND status = (:statuses::text[])[4] AND mode = (:modes::text[])[4]
+                AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+              ORDER BY created_at DESC, task_id DESC
+              LIMIT :limit::bigint + :offset::bigint)
+            UNION ALL
+            (SELECT created_at, task_id
+               FROM tasks
+              WHERE user_id = :user_id AND status = (:statuses::text[])[5] AND mode = (:modes::text[])[5]
+                AND (created_at, task_id) < (:after_created_at, :after_task_id) -- if after_task_id
+              ORDER BY created_at DESC, task_id DESC
+              LIMIT :limit::bigint + :offset::bigint)
+          ) AS merged
          ORDER BY created_at DESC, task_id DESC
          LIMIT :limit OFFSET :offset) AS page (chosen)
  CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = chosen OFFSET 0) AS rows

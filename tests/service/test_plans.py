@@ -23,7 +23,7 @@ INSERT INTO users (user_id) SELECT 'usr_' || n FROM generate_series(0, $1::integ
 INSERT INTO tasks (task_id, user_id, status, mode, source_image, reference_image, completed_at, created_at,
                    dispatched_at)
 SELECT 'task_' || to_char(n, 'FM0000000'), CASE WHEN n < $2::integer THEN 'usr_0' ELSE 'usr_' || 1 + n % $1 END, 'done',
-       'HEAD_SWAP', 'file_' || n % 5000, 'file_' || n % 4999, moment, moment, moment
+       CASE n % 2 WHEN 0 THEN 'HEAD_SWAP' ELSE 'BACKGROUND_CHANGE' END, 'file_' || n % 5000, 'file_' || n % 4999, moment, moment, moment
   FROM generate_series(1, $2 + $1 * $3::integer) AS n, LATERAL (SELECT now() - n * interval '20 s') AS at (moment)
 """
 
@@ -106,10 +106,11 @@ async def test_one_users_paging_spoils_no_connection(filled: Connection) -> None
     count = partial(store.count_tasks_by_user, filled, "usr_0", up_to=10_001)
     calls: dict[str, tuple[int, Callable[[], Awaitable[object]]]] = {
         "page 500": (10_001 + 21, partial(page, offset=9980)),
-        "page 500 of a status": (10_001 + 21, partial(page, status=TaskStatus.DONE, offset=9980)),
+        "page 500 of a status": (10_002 + 21, partial(page, status=TaskStatus.DONE, offset=9980)),
+        "page 500 of a mode": (10_001 + 21, partial(page, mode=Mode.HEAD_SWAP, offset=9980)),
         "a deep cursor": (21 + 21, behind),
         "a deep cursor of a mode": (21 + 21, partial(behind, mode=Mode.HEAD_SWAP)),
-        "a deep cursor of a status": (21 + 21, partial(behind, status=TaskStatus.DONE)),
+        "a deep cursor of a status": (22 + 21, partial(behind, status=TaskStatus.DONE)),
         "a deep cursor of both": (21 + 21, partial(behind, status=TaskStatus.DONE, mode=Mode.HEAD_SWAP)),
         "none that runs": (0, partial(page, status=TaskStatus.PROCESSING)),
         "none of a mode": (0, partial(page, mode=Mode.POSE_CHANGE)),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from typing import TypeVar
 
 from schema.identifiers import is_id
@@ -41,8 +42,9 @@ async def get_tasks_by_user(
     }
     if status is None and mode is None:
         return await QUERIES["get_tasks_by_user"].rows(connection, TaskRecord, **asked)
+    pairs = list(product(_all_or_one(TaskStatus, status), _all_or_one(Mode, mode)))
     return await QUERIES["get_filtered_tasks_by_user"].rows(
-        connection, TaskRecord, **asked, statuses=_all_or_one(TaskStatus, status), modes=_all_or_one(Mode, mode)
+        connection, TaskRecord, **asked, statuses=[one for one, _ in pairs], modes=[one for _, one in pairs]
     )
 
 
