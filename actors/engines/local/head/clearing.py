@@ -1,12 +1,12 @@
 """Taking the figure's own head away: background behind it, neck and shoulders where it hid them."""
 
-# Shares of a face's height and steps of L*a*b* stand where they are used.
+# Shares of a face's height stand where they are used.
 # ruff: noqa: PLR2004
 
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
@@ -14,14 +14,14 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian, lab
+from actors.engines.local.raster import components, gaussian
 
-_ALIKE = 22.0
-"""Difference in L*a*b*, lightness counting less, within which two parts may be one thing."""
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
+_STUB = 0.07
+"""Half the breadth, likewise, of the largest part that isn't left beside the new head."""
 _FADE = 0.12
 """So far, likewise, the made neck passes over into the real one."""
 _LEVEL = 0.07
@@ -52,14 +52,14 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     Where `cover` (h, w, 0 to 1) will lie on top nothing needs to be more than roughly right.
     """
     unit = figure.frame.height
-    gone = _gone(figure, head)
     seen = narrowed(cover > 0.97, max(1, round(0.02 * unit)))
     neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
+    shape = np.maximum(neck, torso)
+    gone = _gone(figure, head, shape)
     # Beard, locks and folds that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
     gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
-    shape = np.maximum(neck, torso)
     body = (figure.alpha > 0.5) & ~gone
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, unit)
     ground = _ground(figure, image, gone, ~seen)
@@ -84,43 +84,28 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
-def _gone(figure: Portrait, head: Head) -> Mask:
+def _gone(figure: Portrait, head: Head, shape: Plane) -> Mask:
     """The head with its outline and what hangs in the air once it is gone."""
     unit = figure.frame.height
     person = figure.alpha > 0.04
     old = (person & (head.share > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    gone |= widened(_stubs(figure, old, body), round(0.03 * unit))
+    gone |= widened(_stubs(figure, old, body, shape), round(0.03 * unit))
     labels, stats = components(body & ~gone)
-    loose = np.bincount(labels[widened(gone, max(2, round(0.03 * unit)))], minlength=len(stats)) > 0
+    loose = np.bincount(labels[widened(gone, max(2, round(0.12 * unit)))], minlength=len(stats)) > 0
     loose &= stats[:, 4] < 0.1 * stats[1:, 4].max(initial=1)
     loose[0] = False
     return gone | widened(loose[labels], max(1, round(0.03 * unit)))
 
 
-def _stubs(figure: Portrait, old: Mask, body: Mask) -> Mask:
-    """Ears and locks that were taken for body: they stick out of it beside the head, and look like it."""
+def _stubs(figure: Portrait, old: Mask, body: Mask, shape: Plane) -> Mask:
+    """Ears, locks and jewels that were taken for body, beside the head where neither neck nor torso is."""
     unit = figure.frame.height
-    reach = round(0.07 * unit)
+    reach = _STUB * unit
     _, down = figure.frame.coordinates(old.shape)
-    sturdy = widened(narrowed(body, reach), reach)
-    labels, stats = components(body & ~sturdy & widened(old, round(0.16 * unit)) & (down < figure.frame.chin + 0.1))
-    values = lab(as_rgb(figure.image))
-    result = np.zeros_like(old)
-    pad = round(0.12 * unit)
-    for label in range(1, len(stats)):
-        left, top, width, height = (int(v) for v in stats[label, :4])
-        here = slice(max(0, top - pad), top + height + pad), slice(max(0, left - pad), left + width + pad)
-        part = labels[here] == label
-        beside = widened(part, 0.1 * unit) & old[here]
-        alike = True
-        if beside.any():
-            gap = np.median(values[here][part], axis=0) - np.median(values[here][beside], axis=0)
-            alike = float(np.hypot(gap[0] * 0.6, np.hypot(gap[1], gap[2]))) < _ALIKE
-        if alike:
-            result[here] |= part
-    return result
+    thin = body & ~widened(narrowed(body, reach), reach) & widened(old, 0.25 * unit)
+    return thin & (shape < 0.5) & (down < figure.frame.chin + 0.6)
 
 
 def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> Plane:

@@ -72,7 +72,8 @@ def head_of(portrait: Portrait) -> Head:
     person = alpha > 0.5
     hair = _hair(image, across, down, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
-    skin = _like_face(image, oval)
+    above = person & (down < -0.1) & (np.abs(across) < 0.9) & ~widened(oval, 2)
+    skin = _like_face(image, oval) & (likeness(cells(lab(as_rgb(image))), above, oval) < _HAIR)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     head = _hanging(_one_piece((hair & ~throat) | ears | oval, oval, down, place), oval, across, down)
     head |= _going_on(image, head, person, oval) & ~throat & ~skin & (down > _LONG)
