@@ -1,4 +1,4 @@
-"""Which tests run one after the other in one process, beside those of the other processes.
+"""Which tests run one after the other in one process, beside those of other processes, and which of them come first.
 
 A file's tests stay together: what a module starts is started once. xdist's own `loadgroup` does nothing under pytest 9.
 """
@@ -6,33 +6,50 @@ A file's tests stay together: what a module starts is started once. xdist's own 
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
-    "engine": ("actors/engines/",),
+    "edits": ("actors/engines/",),
+    "chaos": ("chaos/",),
+    "stacks": ("journeys/test_stack", "journeys/test_runninghub.py", "client/test_live.py"),
+    "browsers": ("journeys/",),
     "clock": (
-        "chaos/",
         "installing/test_switch_over.py",
-        "journeys/",
         "security/test_slow_clients.py",
         "service/http/test_leaving.py",
         "service/http/test_limits.py",
         "service/http/test_readthrough.py",
         "service/http/test_wait.py",
         "service/legacy/adopting/test_adoption_alive.py",
+        "service/legacy/test_interruptions.py",
         "service/legacy/test_whole_move.py",
     ),
 }
-"""Models are loaded once; whole stacks and whatever is told by a clock don't wait for each other. They are the longest
-groups and come first: after them there must be enough left for the other processes."""
+"""Models are loaded once; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are the
+longest and come first: after them there is enough left for all processes."""
+
+LONG = (
+    "service/embedded/",
+    "service/cli/",
+    "actors/test_sparing.py",
+    "quality/",
+    "installing/",
+    "legacy/",
+)
+"""Files whose turn comes next: those that take more than ten seconds. The others make the ends meet."""
 
 
 def group_of(test: str) -> str:
     """The group of a test's id, or its file."""
-    file = test.partition("::")[0].removeprefix("tests/")
+    file = _file(test)
     return next((group for group, beginnings in GROUPS.items() if file.startswith(beginnings)), file)
 
 
 def place_of(test: str) -> int:
     """When a test's group has its turn."""
-    return [*GROUPS, group_of(test)].index(group_of(test))
+    order = [*GROUPS.values(), *((long,) for long in LONG)]
+    return next((place for place, its in enumerate(order) if _file(test).startswith(its)), len(order))
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0].removeprefix("tests/")
 
 
 class Groups(LoadScopeScheduling):

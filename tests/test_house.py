@@ -49,6 +49,6 @@ def test_documents_link_to_files_that_are_there() -> None:
 
 def test_groups_are_of_files_that_are_there_and_xdist_asks_for_them() -> None:
     assert all((ROOT / "tests" / file).exists() for files in GROUPS.values() for file in files)
-    assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "clock"
+    assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "chaos"
     assert group_of("tests/test_house.py::test_two") == "test_house.py"
     assert set(vars(Groups)) & set(vars(LoadScopeScheduling)) >= {"_split_scope"}

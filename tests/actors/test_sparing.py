@@ -3,11 +3,12 @@
 # ruff: noqa: ASYNC240 - a test may wait for its own disk
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from actors.maintenance.ground import ChoreRules, Ground
 from schema.models.tasks import TaskStatus
 from service import transactions
 from service.database import Connection, Pool, open_pool
+from service.embedded.servers import EmbeddedServers
 from service.files import store as files
 from service.files.storage import Storage
 from service.health.workers import chores
@@ -28,6 +30,7 @@ from service.tasks.dispatch import Dispatcher
 from service.webhooks.secrets import Seal
 from tests import lives
 from tests.conftest import SECRET_KEY
+from tests.databases import Databases, create
 from tests.factories import add_file, add_task
 from tests.service.http.proxy import proxied
 
@@ -48,27 +51,46 @@ async def user_id(connection: Connection) -> str:
     return await lives.add_user(connection)
 
 
+POISONED = "darkroom_template_poisoned"
+POISON_ROWS = """
+CREATE TABLE poisoned (relation text, event text, row_column text, row_value text);
+CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM poisoned WHERE (relation, event, to_jsonb(OLD) ->> row_column)
+                                        = (TG_TABLE_NAME, TG_OP, row_value)) THEN
+        RAISE EXCEPTION USING ERRCODE = '22003', MESSAGE = 'integer out of range';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+"""
+POISON_TABLE = "CREATE TRIGGER poison BEFORE UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION poison()"
+TABLES = ("blob_removals", "files", "idempotency_keys", "tasks", "workers")
+
 Poison = Callable[[str, str, list[str], str], Awaitable[None]]
 
 
+@pytest.fixture(scope="module")
+def databases(servers: EmbeddedServers, template: str) -> Databases:
+    """They can be poisoned by rows, so that one serves all of these tests."""
+
+    async def make() -> None:
+        made = await asyncpg.connect(await create(servers.database_url, POISONED, template))
+        await made.execute(POISON_ROWS + "; ".join(map(POISON_TABLE.format, TABLES)))
+        await made.close()
+
+    asyncio.run(make())
+    return Databases(servers.database_url, POISONED)
+
+
 @pytest.fixture
-async def poison(connection: Connection) -> AsyncGenerator[Poison]:
+def poison(connection: Connection) -> Poison:
     """From then on every such write of these rows of a table, named by a column, fails."""
-    await connection.execute(
-        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "IF to_jsonb(OLD) ->> TG_ARGV[0] = ANY (string_to_array(TG_ARGV[1], ',')) THEN "
-        "RAISE EXCEPTION USING ERRCODE = '22003', MESSAGE = 'integer out of range'; END IF; "
-        "RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$"
-    )
 
     async def put(table: str, column: str, ids: list[str], event: str) -> None:
-        await connection.execute(
-            f"CREATE TRIGGER poison BEFORE {event} ON {table} FOR EACH ROW "
-            f"EXECUTE FUNCTION poison('{column}', '{','.join(ids)}')"
+        await connection.executemany(
+            "INSERT INTO poisoned VALUES ($1, $2, $3, $4)", [(table, event, column, one) for one in ids]
         )
 
-    yield put
-    await connection.execute("DROP FUNCTION poison() CASCADE")
+    return put
 
 
 async def the_sick(connection: Connection, chore: str, ids: list[str]) -> None:
