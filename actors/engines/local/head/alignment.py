@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.perception.landmarks import CHIN, LEFT_CHEEK, OVAL, RIGHT_CHEEK, STEADY
+from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK, STEADY
 from actors.engines.local.raster import resized_linear
 
 _STEADY_WEIGHT = 8.0
@@ -132,8 +132,9 @@ def _turn(rotation: Floats) -> Turn:
 
 
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
-    """The shift (3,) that brings the chin to the old one or a trifle lower, to cover it, and half way to its middle."""
-    low = float((figure[CHIN, :2] - aim[CHIN, :2]) @ other.down) + 0.015 * other.height
+    """The shift (3,) that brings the chin to the old one, or lower to cover another jaw, and half way to its middle."""
+    apart = float(np.hypot(*(figure[list(JAW), :2] - aim[list(JAW), :2]).T).mean())
+    low = float((figure[CHIN, :2] - aim[CHIN, :2]) @ other.down) + min(apart, 0.015 * other.height)
     sides = [RIGHT_CHEEK, LEFT_CHEEK]
     across = float((figure[sides, :2].mean(axis=0) - aim[sides, :2].mean(axis=0)) @ other.across)
     low = float(np.clip(low, -0.12 * other.height, 0.12 * other.height))

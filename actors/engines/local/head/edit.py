@@ -16,7 +16,7 @@ from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.joining import as_sharp_as, lit, placed
+from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
@@ -144,6 +144,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     throat = np.clip(skin.share + bare.neck, 0, 1)
     necked, carried = one_neck(colours, fresh, bare.image, throat)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
+    part += in_common(fresh, theirs, old_head)[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height

@@ -18,6 +18,8 @@ from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.raster import gaussian, lab, rgb
 
 _COLOUR_SIDE = 640
+_NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
+"""So far around, in heights of the face, both have to be alike: so much of alpha, so much of brightness (0 to 1)."""
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
@@ -25,6 +27,7 @@ _FADING = 0.3
 class Placed(Struct, frozen=True):
     """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face and its neck (h, w, 0 to 1), its frame.
 
+    `photo` (h, w, 3) is all of its photo, bent likewise, and `person` (h, w) whose head it is; -1 beyond the border.
     `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
     """
 
@@ -33,6 +36,8 @@ class Placed(Struct, frozen=True):
     oval: Plane
     neck: Plane
     frame: Frame
+    photo: Rgb
+    person: Plane
     cut: float
 
 
@@ -60,8 +65,22 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
         neck=np.clip(bent(neck, places, smooth=False), 0, 1),
         frame=place,
+        photo=np.clip(bent(image, places, smooth=True), 0, 1),
+        person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),
         cut=float(cut.sum()) / place.height,
     )
+
+
+def in_common(head: Placed, figure: Portrait, old: Head) -> Plane:
+    """How far the figure's photo can stay as it is under the head, as the head's own shows the same: (h, w), 0 to 1.
+
+    It does where both show head, body or background, in the same colours.
+    """
+    reach = max(0.8, _NEAR * head.frame.height)
+    kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - old.share * figure.alpha))
+    kinds = gaussian(kinds, reach)
+    colours = gaussian(np.abs(head.photo - as_rgb(figure.image)).max(axis=2), reach)
+    return np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)
 
 
 def lit(head: Placed, change: Shifts) -> Rgb:
