@@ -17,7 +17,14 @@ from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
-from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
+from actors.engines.local.head.judging import (
+    judge_cut,
+    judge_hidden,
+    judge_neck,
+    judge_outcome,
+    judge_skin,
+    judge_whole,
+)
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.shapes import bent
@@ -133,6 +140,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(own_tone, tone, strength)
     skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share, old_head.oval)
+    judge_skin(skin.share, theirs.frame.height, change.body)
     body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
     if config.preserve_details is False:

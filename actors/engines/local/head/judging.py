@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Plane, Points, Rgb8
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
@@ -25,6 +25,8 @@ _HIDDEN = 0.35
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
+_RETONED = 9.0
+"""So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
 _ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
 
@@ -89,6 +91,20 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
             "reference",
             "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "
             "both shoulders can be seen, from the front.",
+        )
+
+
+def judge_skin(share: Plane, height: float, change: Floats) -> None:
+    """Whether the figure's skin, `share` (h, w, 0 to 1), can take a `change` (3,) of its L*a*b* and look even.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: much is bare, or in clothes that can't be told from skin.
+    """
+    if float((share > 0.5).sum()) / height**2 * float(np.abs(change).max()) > _RETONED:
+        raise _refused(
+            "reference",
+            "The skin tones of head and figure differ, and so much skin (or cloth of its colour) is in the reference "
+            "photo that it wouldn't look even. Please send a figure whose skin is nearer to the head's or less bare.",
         )
 
 

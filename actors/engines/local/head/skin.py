@@ -107,10 +107,12 @@ def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame
     first = first if first.sum() >= least else core & shaded
     if first.sum() < least:
         return Skin(np.zeros_like(alpha), None)
-    column = below & (np.abs(across) < 0.75) & (down > place.chin - 0.35) & (down < place.chin + 1.0)
+    column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
+    column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
     middle = np.median(values[first], axis=0)
     share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first)
+    share = np.maximum(share, _enclosed(values, share, middle, column, 0.1 * place.height))
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height) * gaussian(below.astype(np.float32), 0.7)
@@ -141,11 +143,7 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
         return Skin(np.zeros(values.shape[:2], np.float32), None)
     middle = np.median(values[first], axis=0)
     share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first)
-    # What skin surrounds is skin in a shadow or a light, unless its hue is another: paint, a tattoo, a bracelet.
-    around = narrowed(widened(share > 0.5, 0.05 * shoulders), 0.05 * shoulders) & where
-    lit = np.clip(_light(values, middle), 0.1, 1.3)[..., None] * middle[1:].astype(np.float32)
-    around &= np.hypot(*np.moveaxis(values[..., 1:] - lit, -1, 0)) < _OTHER_HUE
-    share = np.maximum(share, around)
+    share = np.maximum(share, _enclosed(values, share, middle, where, 0.05 * shoulders))
     return Skin(_edged(image, share, 0.5 * shoulders), middle)
 
 
@@ -161,12 +159,27 @@ def _shoulders(person: Pose) -> float:
     return max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
 
 
+def _enclosed(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
+    """What skin surrounds: skin in a shadow or a light, unless its hue is another (paint, a tattoo, a bracelet)."""
+    return narrowed(widened(share > 0.5, reach), reach) & where & (_other_hue(values, mean) < _OTHER_HUE)
+
+
+def _other_hue(values: Floats, mean: Floats) -> Plane:
+    """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has."""
+    expected = np.clip(_light(values, mean), 0.1, 1.3)[..., None] * mean[1:].astype(np.float32)
+    return np.hypot(*np.moveaxis(values[..., 1:] - expected, -1, 0)).astype(np.float32)
+
+
 def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     """How much each pixel is like the skin where it is `sure`, or like the face's: 0 to 1."""
     middle = np.median(values[sure], axis=0)
     spread = np.maximum(values[sure].std(axis=0) * 1.3, np.array([17, 5, 5], np.float32))
     face = np.maximum(1.5 * tone.spread, np.array([12, 5, 5], np.float32))
     near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
+    # Skin in a brighter light keeps its hue.
+    brighter = np.clip(values[..., 0] - np.float32(middle[0]), 0, None)
+    lit = np.hypot(_other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
+    near = np.where(brighter > 0, np.minimum(near, lit), near)
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 
 

@@ -62,6 +62,11 @@ def test_it_is_the_sources_face(swap: Swapping, runtimes: Runtimes, source: Path
     assert np.linalg.norm(result - second) > 0.6
 
 
+def test_a_head_put_back_onto_its_own_photo_changes_nothing(swap: Swapping) -> None:
+    apart = np.abs(swap(ASTRONAUT, ASTRONAUT).image.astype(int) - opened(ASTRONAUT).image).max(axis=2)
+    assert (apart > 24).mean() < 0.002
+
+
 def test_the_neck_shows_no_step(swap: Swapping) -> None:
     step = neck_step(swap(ASTRONAUT, HOPPER))
     assert step is not None

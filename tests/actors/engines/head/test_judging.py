@@ -15,7 +15,14 @@ from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.judging import judge_cut, judge_hidden, judge_neck, judge_outcome, judge_whole
+from actors.engines.local.head.judging import (
+    judge_cut,
+    judge_hidden,
+    judge_neck,
+    judge_outcome,
+    judge_skin,
+    judge_whole,
+)
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import polygon
 from actors.engines.local.perception.detections import Detection
@@ -107,7 +114,8 @@ def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> N
 
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
     nothing = np.zeros_like(alpha)
-    return Placed(np.zeros((*alpha.shape, 3), np.float32), alpha, nothing, nothing, place, cut)
+    black = np.zeros((*alpha.shape, 3), np.float32)
+    return Placed(black, alpha, nothing, nothing, place, photo=black, person=alpha, cut=cut)
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
@@ -129,6 +137,15 @@ def test_a_head_never_floats(face: FaceLandmarks) -> None:
     with pytest.raises(EngineError, match="No neck") as caught:
         judge_neck(head, person.alpha * (down > 0.9))
     assert caught.value.details["image"] == "reference"
+
+
+def test_much_skin_takes_no_large_change_of_tone() -> None:
+    bare = np.ones((200, 100), np.float32)
+    light, large = np.array([4, 0, 0], np.float32), np.array([-2, 1, 9], np.float32)
+    judge_skin(bare, 100, light)
+    judge_skin(bare * (np.arange(200) < 60)[:, None], 100, large)
+    with pytest.raises(EngineError, match="so much skin"):
+        judge_skin(bare, 100, large)
 
 
 @pytest.mark.parametrize("side", [-1, 1])
