@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "edits": ("actors/engines/",),
     "chaos": ("chaos/",),
-    "stacks": ("journeys/test_stack", "journeys/test_runninghub.py", "client/test_live.py"),
+    "stacks": ("journeys/test_runninghub.py", "journeys/test_stack.py", "journeys/test_stack_client.py"),
     "browsers": ("journeys/",),
     "clock": (
         "installing/test_switch_over.py",
@@ -22,8 +22,8 @@ GROUPS = {
         "service/legacy/test_whole_move.py",
     ),
 }
-"""Models are loaded once; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are the
-longest and come first: after them there is enough left for all processes."""
+"""Models are loaded once; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are
+the longest and come first: after them there is enough left for all processes."""
 
 LONG = (
     "service/embedded/",
