@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.models.edits import available_modes
+from service.http.bodies import LiteralRequest
 from service.http.controllers.accounts import AccountController
 from service.http.controllers.batches import BatchController
 from service.http.controllers.events import EventController, TimelineController
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> "Application":
             *page_routes(settings),
         ],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
+        request_class=LiteralRequest,
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
         cors_config=_cors(settings),

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -79,6 +80,31 @@ async def test_a_malformed_body_is_400(user: User, body: bytes) -> None:
         assert fields_of(told)
         assert len(answer.content) < 1000
         assert "'data'" not in told["detail"]
+
+
+TASK = {"mode": "HEAD_SWAP", "source_image": "a", "reference_image": "b"}
+
+
+@pytest.mark.parametrize("said", ["60", "60.0", "null", True, False, 60.5, [], {}, [60]])
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/tasks", TASK, "deadline_seconds"),
+        ("/tasks/batch", {"tasks": [TASK, TASK]}, "tasks[1].deadline_seconds"),
+        ("/tasks/task_a/retry", {}, "deadline_seconds"),
+        ("/tasks", TASK | {"config": {"quality": "high"}}, "config.blend_strength"),
+    ],
+)
+async def test_json_is_taken_at_its_word(user: User, path: str, body: dict[str, Any], field: str, said: Any) -> None:
+    sent = json.loads(json.dumps(body))
+    place = sent["tasks"][1] if "tasks" in sent else sent
+    *inside, name = field.rpartition("].")[2].split(".")
+    for one in inside:
+        place = place[one]
+    place[name] = said
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        answer = await user.http.post(API + path, json=sent, headers=headers)
+        assert fields_of(problem(answer, Code.INVALID_REQUEST, 400)) == [field]
 
 
 async def test_the_request_id_of_the_caller_is_taken_if_it_is_a_plain_word(
