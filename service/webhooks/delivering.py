@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from schema.models.webhooks import SCHEDULE, DeliveryRecord, DeliveryStatus, WebhookType
+from service.away import UNAVAILABLE
 from service.database import Connection, Pool
 from service.files.storage import StorageError
 from service.refusals import Refused
@@ -137,9 +138,19 @@ class Deliverer:
             wanted = None
 
     async def attempt(self, delivery: DeliveryRecord, *, now: datetime | None = None) -> DeliveryRecord | None:
-        """Make the attempt that was claimed; the delivery as it is then, None when the claim has passed on."""
-        answer = await self._answer(delivery)
-        settled = await settle(self._pool, delivery, answer, now=now)
+        """Make the attempt that was claimed; the delivery as it is then, None when the claim has passed on.
+
+        What fails for a reason that nobody thought of is a failed attempt as well: it would come back for ever.
+        """
+        try:
+            answer = await self._answer(delivery)
+            settled = await settle(self._pool, delivery, answer, now=now)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            log.exception("webhook failed unexpectedly", delivery_id=delivery.delivery_id)
+            answer = Answer(error="not sent: something went wrong here", ours=True)
+            settled = await settle(self._pool, delivery, answer, now=now)
         log.info(
             "webhook attempted",
             delivery_id=delivery.delivery_id,

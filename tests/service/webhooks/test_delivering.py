@@ -183,3 +183,33 @@ async def test_one_message_has_all_that_is_due_delivered(
     await deliverer.take(delivery_of(first.task_id))
     assert [row.status for row in await deliveries(connection)] == ["delivered"] * 3
     assert len({came.headers["webhook-id"] for came in receiver.came}) == 3
+
+
+@pytest.mark.parametrize("step", ["call", "settle"])
+async def test_what_fails_unexpectedly_is_a_failed_attempt_and_ends(
+    pool: Pool,
+    connection: Connection,
+    deliverer: Deliverer,
+    user_id: str,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where what came back can't be written down; nobody's receiver is blamed for it."""
+    await told(pool, user_id, URL)
+
+    async def torn(*_: object, **__: object) -> Answer:
+        if step == "call":
+            raise ValueError("torn")
+        return Answer(500, "nobody can keep a \0")
+
+    monkeypatch.setattr(delivering, "call", torn)
+    now = (await the_only(connection)).created_at
+    for n in range(1, len(SCHEDULE) + 2):
+        claimed = await claim(pool, HOST, None, now=now)
+        assert claimed is not None
+        after = await deliverer.attempt(claimed, now=now)
+        assert after is not None
+        assert (after.attempts, after.last_error) == (n, "not sent: something went wrong here")
+        now = after.next_attempt_at or now
+    assert (await the_only(connection)).status == "failed"
+    assert await connection.fetchval("SELECT count(*) FROM webhook_hosts") == 0
