@@ -292,7 +292,7 @@ async def test_delete_task_takes_ended_ones(connection: Connection, user_id: str
     task = await add_task(connection, user_id, status)
     stranger = await lives.add_user(connection)
     assert not await store.delete_task(connection, stranger, task.task_id)
-    assert await store.delete_task(connection, user_id, task.task_id) is status.ended
+    assert (await store.delete_task(connection, user_id, task.task_id) is not None) is status.ended
     assert (await store.get_task_by_id(connection, user_id, task.task_id) is None) is status.ended
 
 

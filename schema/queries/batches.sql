@@ -13,3 +13,12 @@ SELECT batches.batch_id,
   FROM batches LEFT JOIN tasks USING (batch_id)
  WHERE batches.batch_id = :batch_id AND batches.user_id = :user_id
  GROUP BY batches.batch_id
+
+-- name: hold_batch
+-- Of two who delete the last of its tasks at once, the second sees that the first did.
+SELECT FROM batches WHERE batch_id = :batch_id FOR UPDATE
+
+-- name: forget_empty_batch
+DELETE FROM batches
+ WHERE batch_id = :batch_id AND ended_at IS NOT NULL
+   AND NOT EXISTS (SELECT FROM tasks WHERE tasks.batch_id = :batch_id)

@@ -156,13 +156,13 @@ RETURNING {TaskRecord}
 WITH gone AS (
     DELETE FROM tasks
      WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
-    RETURNING task_id, legacy_fingerprint
+    RETURNING task_id, batch_id, legacy_fingerprint
 ), tombstone AS (
     INSERT INTO legacy_tombstones (kind, record_id)
     SELECT 'task', task_id FROM gone WHERE legacy_fingerprint IS NOT NULL
     ON CONFLICT DO NOTHING
 )
-SELECT task_id FROM gone
+SELECT task_id, batch_id FROM gone
 
 -- name: expired_tasks
 -- In pages, along idx_tasks_ended.

@@ -12,11 +12,17 @@ from service.transactions import transactional
 
 @transactional
 async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:
-    """Delete an ended task with its result files, but for those that another task has as its input."""
+    """Delete an ended task with its result files, but for those that another task has as its input.
+
+    With the last of a batch its batch goes.
+    """
     gone = await store.delete_task(connection, user_id, task_id)
-    if gone:
-        await files.delete_results(connection, task_id)
-    return gone
+    if gone is None:
+        return False
+    await files.delete_results(connection, task_id)
+    if gone.batch_id is not None:
+        await store.forget_empty_batch(connection, gone.batch_id)
+    return True
 
 
 async def sweep_tasks(pool: Pool, *, retention: timedelta, limit: int) -> int:

@@ -1,6 +1,6 @@
 """The statements about tasks, each a typed function. They take a connection and open no transaction."""
 
-from service.tasks.store.batches import get_batch
+from service.tasks.store.batches import forget_empty_batch, get_batch
 from service.tasks.store.claims import (
     Claim,
     LostLease,
@@ -109,6 +109,7 @@ __all__ = [
     "expired_tasks",
     "fail_overdue",
     "fail_task",
+    "forget_empty_batch",
     "forget_expired_key",
     "forget_histories",
     "forget_keys",

@@ -130,8 +130,15 @@ async def fail_overdue(
     )
 
 
-async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:
-    return await QUERIES["delete_task"].value(connection, user_id=user_id, task_id=task_id) is not None
+class DeletedTask(Struct, frozen=True):
+    """A task that was deleted, and the batch that it was one of."""
+
+    task_id: str
+    batch_id: str | None
+
+
+async def delete_task(connection: Connection, user_id: str, task_id: str) -> DeletedTask | None:
+    return await QUERIES["delete_task"].row(connection, DeletedTask, user_id=user_id, task_id=task_id)
 
 
 class EndedTask(Struct, frozen=True):

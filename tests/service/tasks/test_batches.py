@@ -14,7 +14,7 @@ from schema.models.tasks import NewTask, Priority, TaskStatus
 from service.database import Connection, Pool
 from service.queue import Queue
 from service.refusals import Refused
-from service.tasks import lifecycle, store
+from service.tasks import lifecycle, retention
 from service.tasks.batches import AT_ONCE, Batches
 from service.tasks.deadlines import Deadlines
 from service.tasks.dispatch import Dispatcher
@@ -155,8 +155,11 @@ async def test_those_that_end_at_once_end_a_batch_once(
     assert batch.ended_at is not None
     assert abs(last - batch.ended_at).total_seconds() < 5
     assert await told() == [(batch_id, "batch.done", RECEIVER)]
-    assert await store.delete_task(connection, user_id, held[0].task_id)
+    assert await retention.delete_task(pool, user_id, held[0].task_id)
     assert (await batches.get(user_id, batch_id)).total == 6
+    left = await connection.fetch("SELECT task_id FROM tasks")
+    await asyncio.gather(*(retention.delete_task(pool, user_id, task["task_id"]) for task in left))
+    assert await connection.fetchval("SELECT count(*) FROM batches") == 0
 
 
 async def test_another_users_batch_is_nobodys(
