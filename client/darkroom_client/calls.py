@@ -19,10 +19,16 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 60.0
 LATER = frozenset({429, 502, 503, 504})
 """Statuses that another try may make good."""
+UNCERTAIN = frozenset({502, 503, 504})
+"""Those of them that may tell of a request that was done, and whose answer was lost on its way."""
+NOT_THERE = frozenset({"TASK_NOT_FOUND"})
 
 
 class Call(Struct, frozen=True):
-    """A request. `path` may be a whole address, which then gets no key. `repeatable`: twice is as good as once."""
+    """A request. `path` may be a whole address, which then gets no key. `repeatable`: twice is as good as once.
+
+    `removes`: whoever asks again, since the answer was lost, and finds nothing, has it done.
+    """
 
     method: str
     path: str
@@ -32,6 +38,7 @@ class Call(Struct, frozen=True):
     data: Mapping[str, str] | None = None
     headers: Mapping[str, str] = {}
     repeatable: bool = True
+    removes: bool = False
 
     @property
     def needs_key(self) -> bool:
@@ -69,11 +76,13 @@ def exchange(call: Call) -> Operation[Reply]:
         ApiError: Darkroom refuses it.
         Unreachable: Nobody answers, or somebody else.
     """
+    maybe_done = False
     for tried in range(1, TRIES + 1):
         try:
             reply = yield call
         except httpx.TransportError as error:
             unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            maybe_done |= not unsent
             if tried == TRIES or not (call.repeatable or unsent):
                 raise Unreachable(f"Darkroom can't be reached: {error or type(error).__name__}") from error
             yield Pause(pause_before(tried))
@@ -81,6 +90,9 @@ def exchange(call: Call) -> Operation[Reply]:
         assert reply is not None  # noqa: S101 - a call was answered
         if reply.status < httpx.codes.MULTIPLE_CHOICES:
             return reply
+        if call.removes and maybe_done and _problem(reply).get("code") in NOT_THERE:
+            return reply
+        maybe_done |= reply.status in UNCERTAIN
         if reply.status not in LATER or tried == TRIES or _is_final(reply):
             raise _refused(reply)
         yield Pause(_asked_pause(reply) or pause_before(tried))

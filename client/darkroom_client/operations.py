@@ -161,7 +161,7 @@ def retry(task_id: str) -> Operation[Task]:
 
 
 def delete(task_id: str) -> Operation[None]:
-    yield from exchange(Call("DELETE", f"{API}/tasks/{task_id}"))
+    yield from exchange(Call("DELETE", f"{API}/tasks/{task_id}", removes=True))
 
 
 def timeline(task_id: str) -> Operation[list[TimelineEvent]]:

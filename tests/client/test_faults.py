@@ -60,6 +60,21 @@ def test_an_order_whose_answer_was_lost_is_given_again_by_the_same_key() -> None
     assert line.requests[-1].headers["idempotency-key"] not in first
 
 
+@pytest.mark.parametrize("lost", [httpx.ReadError("gone"), httpx.Response(502, text="nginx")])
+def test_a_deletion_whose_answer_was_lost_is_done_when_it_finds_nothing(lost: httpx.Response | Exception) -> None:
+    gone, task = problem(404, "TASK_NOT_FOUND"), httpx.Response(200, json=DONE)
+    with darkroom(line := Line(task, lost, gone)) as one:
+        one.edit("task_a").delete()
+    assert [request.method for request in line.requests] == ["GET", "DELETE", "DELETE"]
+    # Never there; and what an address that leads elsewhere says is no deletion.
+    for answers, kind in (
+        ([httpx.ConnectError("no"), gone], errors.TaskNotFound),
+        ([lost, httpx.Response(404)], Unreachable),
+    ):
+        with darkroom(Line(task, *answers)) as one, pytest.raises(kind):
+            one.edit("task_a").delete()
+
+
 def test_an_upload_whose_answer_was_lost_is_not_made_twice() -> None:
     with darkroom(line := Line(httpx.ReadError("gone"))) as one, pytest.raises(Unreachable):
         one.upload(b"a photo")
