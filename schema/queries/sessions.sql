@@ -34,7 +34,7 @@ SELECT :token_hash, user_id, key_id, scope, now() + :idle::interval, now() + :lo
  WHERE key_hash = :key_hash AND revoked_at IS NULL
 RETURNING user_id, scope, ends_at
 
--- name: begin_session_until
+-- name: begin_session_by_jwt
 -- For a user who has shown something that is good until then.
 WITH owner AS MATERIALIZED (
     SELECT user_id FROM users WHERE user_id = :user_id AND is_active FOR SHARE
@@ -43,6 +43,20 @@ INSERT INTO sessions (token_hash, user_id, scope, expires_at, ends_at)
 SELECT :token_hash, user_id, 'user', least(now() + :idle::interval, until), until
   FROM owner CROSS JOIN LATERAL (SELECT least(now() + :longest::interval, :until::timestamptz)) AS bound (until)
 RETURNING user_id, scope, ends_at
+
+-- name: end_oldest_sessions
+-- Beyond so many. Whoever holds one is ending it or using it: it goes with the next that begins.
+WITH owner AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_id = :user_id FOR SHARE
+), beyond AS MATERIALIZED (
+    SELECT token_hash
+      FROM sessions JOIN owner USING (user_id)
+     ORDER BY sessions.created_at DESC, token_hash
+    OFFSET :most
+)
+DELETE FROM sessions
+ WHERE token_hash IN (SELECT token_hash FROM sessions JOIN beyond USING (token_hash) ORDER BY token_hash
+                         FOR UPDATE OF sessions SKIP LOCKED)
 
 -- name: users_of_sessions
 -- Hashes as text: see note_use_of_keys.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from schema.models.accounts import Scope, Session
 from service.accounts.store import Holder
@@ -15,6 +16,9 @@ IDLE = timedelta(days=7)
 
 LONGEST = timedelta(days=90)
 
+MOST = 20
+"""A user's sessions: with one more, the oldest ends."""
+
 
 async def add_link(
     connection: Connection, token_hash: bytes, user_id: str, scope: Scope, lifetime: timedelta
@@ -27,23 +31,25 @@ async def add_link(
 
 async def begin_by_link(connection: Connection, token_hash: bytes, link_hash: bytes) -> Session | None:
     """None for a link that isn't good any more; it is used up."""
-    return await QUERIES["begin_session_by_link"].row(
-        connection, Session, token_hash=token_hash, link_hash=link_hash, idle=IDLE, longest=LONGEST
-    )
+    return await _begin(connection, "link", token_hash=token_hash, link_hash=link_hash)
 
 
 async def begin_by_key(connection: Connection, token_hash: bytes, key_hash: bytes) -> Session | None:
     """None for a key that isn't good."""
-    return await QUERIES["begin_session_by_key"].row(
-        connection, Session, token_hash=token_hash, key_hash=key_hash, idle=IDLE, longest=LONGEST
-    )
+    return await _begin(connection, "key", token_hash=token_hash, key_hash=key_hash)
 
 
 async def begin_until(connection: Connection, token_hash: bytes, user_id: str, until: datetime) -> Session | None:
     """None for a user who isn't active."""
-    return await QUERIES["begin_session_until"].row(
-        connection, Session, token_hash=token_hash, user_id=user_id, until=until, idle=IDLE, longest=LONGEST
-    )
+    return await _begin(connection, "jwt", token_hash=token_hash, user_id=user_id, until=until)
+
+
+async def _begin(connection: Connection, by: str, **shown: Any) -> Session | None:
+    begin = QUERIES[f"begin_session_by_{by}"]
+    session = await begin.row(connection, Session, **shown, idle=IDLE, longest=LONGEST)
+    if session is not None:
+        await QUERIES["end_oldest_sessions"].run(connection, user_id=session.user_id, most=MOST)
+    return session
 
 
 async def users_of_sessions(connection: Connection, token_hashes: Sequence[bytes]) -> Mapping[bytes, Holder]:

@@ -247,3 +247,14 @@ async def test_use_keeps_a_session_and_time_ends_it(pool: Pool) -> None:
     async with pool.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM sessions") == 2
         assert await connection.fetchval("SELECT count(*) FROM sign_in_links") == 0
+
+
+async def test_with_one_more_than_a_user_may_have_the_oldest_session_ends(connection: Connection) -> None:
+    user_id, other = await lives.add_user(connection), await lives.add_user(connection)
+    until = datetime.now(UTC) + timedelta(days=30)
+    digests = [key_hash(f"ds_{n}") for n in range(session_store.MOST + 3)]
+    assert await session_store.begin_until(connection, key_hash("ds_other"), other, until)
+    for digest in digests:
+        assert await session_store.begin_until(connection, digest, user_id, until)
+    held = await session_store.users_of_sessions(connection, [*digests, key_hash("ds_other")])
+    assert held.keys() == {*digests[3:], key_hash("ds_other")}
