@@ -65,4 +65,14 @@ DELETE FROM remote_jobs
 SELECT pg_advisory_xact_lock(hashtextextended('darkroom jobs of ' || :engine, 0))
 
 -- name: other_jobs_running
-SELECT count(*) FROM remote_jobs WHERE over_at IS NULL AND engine = :engine AND task_id <> :task_id
+-- What nobody saw start counts for as long as the attempt that noted it: if it runs all the same, the engine itself says
+-- when it has no more places.
+SELECT count(*)
+  FROM remote_jobs
+ WHERE over_at IS NULL
+   AND engine = :engine
+   AND task_id <> :task_id
+   AND (job_id IS NOT NULL
+        OR EXISTS (SELECT FROM tasks
+                    WHERE tasks.task_id = remote_jobs.task_id
+                      AND tasks.status = 'processing' AND tasks.lease_token = remote_jobs.lease_token))
