@@ -28,8 +28,8 @@ def test_every_name_is_a_setting(file: str, pattern: str) -> None:
     assert named - READ == set()
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "STORAGE_URL"])
-def test_compose_takes_servers_from_its_environment(name: str) -> None:
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "STORAGE_URL", "MODEL_MATTE", "MODEL_INPAINT"])
+def test_compose_takes_servers_and_models_from_its_environment(name: str) -> None:
     assert f"    {name}: ${{{name}:-" in (ROOT / "docker-compose.yml").read_text()
 
 
