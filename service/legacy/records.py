@@ -30,6 +30,13 @@ class RawTask(Struct, frozen=True):
     wrong_type: str | None = None
     large: Mapping[bytes, int] = {}
 
+    @property
+    def told_apart_by(self) -> Fields:
+        """Its fields; of those that are too large to be held, their size."""
+        if not self.large:
+            return self.fields
+        return self.fields | {name: b"%d bytes" % size for name, size in self.large.items()}
+
 
 class RawUser(Struct, frozen=True):
     """A user's copies, by their keys: one under the id, one under each email that names the user.

@@ -11,7 +11,7 @@ from schema.identifiers import is_id
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
-from service.legacy.records import Fields, RawTask, Task, Unreadable, unreadable
+from service.legacy.records import RawTask, Task, Unreadable, unreadable
 from service.legacy.values import (
     MOST_DIGITS,
     credits_of,
@@ -105,7 +105,7 @@ def _read(raw: RawTask, zone: Zone) -> Task:
         created_at=created_at,
         updated_at=updated_at or created_at,
         ended_at=reading.end(status) or (created_at if status.ended else None),
-        fingerprint=fingerprint(_told_apart(raw), zone.name),
+        fingerprint=fingerprint(raw.told_apart_by, zone.name),
         remarks=(),
     )
     if fields.get(b"task_id", task.task_id.encode()) != task.task_id.encode():
@@ -125,13 +125,6 @@ def _judge_record(raw: RawTask) -> None:
         raise _Unfit("its id is not one")
     if b"data" in raw.large:
         raise _Unfit(f"its data has {raw.large[b'data'] >> 20} MB, which is more than a task can have")
-
-
-def _told_apart(raw: RawTask) -> Fields:
-    """The record's fields; of those that are too large to be held, their size."""
-    if not raw.large:
-        return raw.fields
-    return raw.fields | {name: b"%d bytes" % size for name, size in raw.large.items()}
 
 
 def _owner(data: dict[str, Any]) -> str | None:
