@@ -55,19 +55,23 @@ def read_workflow_settings(sources: Sources) -> WorkflowSettings:
 
 def what_engines_lack(settings: "_HasEngines") -> str | None:
     """What a worker with these settings lacks to make edits with the engines that they name: a sentence, or None."""
-    given = settings.workflows
     for mode, names in settings.engines.items():
-        has = {
-            COMFYUI: {"COMFYUI_URL": given.comfyui_urls, f"COMFYUI_WORKFLOW_{mode}": mode in given.comfyui_workflows},
-            RUNNINGHUB: {
-                "RUNNINGHUB_API_KEY": given.runninghub_api_key,
-                f"RUNNINGHUB_WORKFLOW_{mode}": mode in given.runninghub_workflows,
-            },
-        }
         for name in names:
-            if absent := [variable for variable, there in has.get(name, {}).items() if not there]:
+            if absent := what_an_engine_lacks(name, mode, settings.workflows):
                 return f"{mode} is made by {name} (ENGINE, ENGINE_{mode}), and {' and '.join(absent)} is not set."
     return None
+
+
+def what_an_engine_lacks(engine: str, mode: Mode, given: WorkflowSettings) -> list[str]:
+    """The variables that must be set for an engine to make a mode, and aren't."""
+    has = {
+        COMFYUI: {"COMFYUI_URL": given.comfyui_urls, f"COMFYUI_WORKFLOW_{mode}": mode in given.comfyui_workflows},
+        RUNNINGHUB: {
+            "RUNNINGHUB_API_KEY": given.runninghub_api_key,
+            f"RUNNINGHUB_WORKFLOW_{mode}": mode in given.runninghub_workflows,
+        },
+    }
+    return [variable for variable, there in has.get(engine, {}).items() if not there]
 
 
 class _HasEngines(Protocol):

@@ -1,13 +1,15 @@
-"""`darkroom edit`: one edit on local files, without servers."""
+"""`darkroom edit`: one edit on local files, without servers of ours."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from schema.models.edits import DEFAULT_ENGINE, Mode
-from service.cli.editing import Order, config_option, make, mode_type, output_option
+from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
+from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
 from service.cores import usable_cores
+from service.engine_settings import load_workflow_settings, what_an_engine_lacks
 
 if TYPE_CHECKING:
     from actors.engines.seam import Engine
@@ -19,12 +21,26 @@ if TYPE_CHECKING:
 @click.argument("reference", type=click.Path(path_type=Path), required=False)
 @output_option
 @config_option
-def edit(mode: str, source: Path, reference: Path | None, output: Path, config: str) -> None:
+@click.option(
+    "--engine",
+    type=click.Choice(list(ENGINE_MODES), case_sensitive=False),
+    default=DEFAULT_ENGINE,
+    show_default=True,
+    help="Who makes it; those elsewhere as COMFYUI_... or RUNNINGHUB_... say.",
+)
+def edit(mode: str, source: Path, reference: Path | None, output: Path, config: str, engine: str) -> None:
     """Edit the photo SOURCE, with the picture REFERENCE where MODE takes one.
 
     The result is a JPEG, or a PNG where it is transparent, whatever OUTPUT is called.
     """
     order = Order(Mode(mode.upper()), source, reference, config, output)
+    if engine == LOCAL:
+        _make_here(order)
+    else:
+        _make_elsewhere(order, engine)
+
+
+def _make_here(order: Order) -> None:
     from actors.engines.local.brought.choice import UnusableModelError, demand_usable
 
     try:
@@ -37,4 +53,19 @@ def edit(mode: str, source: Path, reference: Path | None, output: Path, config: 
 def _local(mode: Mode) -> "Engine":
     from actors.engines.registry import engines_for
 
-    return engines_for({mode: DEFAULT_ENGINE}, threads=usable_cores())[mode]
+    return engines_for({mode: LOCAL}, threads=usable_cores())[mode]
+
+
+def _make_elsewhere(order: Order, engine: str) -> None:
+    from actors.engines.registry import workflow_engines
+
+    settings = load_workflow_settings(os.environ)
+    if absent := what_an_engine_lacks(engine, order.mode, settings):
+        raise click.ClickException(f"{' and '.join(absent)} is not set")
+
+    def made() -> "Engine":
+        from actors.engines.workflows.desk import Desk
+
+        return workflow_engines([engine], settings, Desk(threads=usable_cores()))[engine]
+
+    make(order, made, explained)

@@ -77,6 +77,15 @@ def make(order: Order, engine: "Callable[[], Engine]", explain: "Callable[[Engin
     click.echo(f"{order.output}: {made.width} x {made.height} pixels, {size:,} bytes, in {took:.1f} s", err=True)
 
 
+def explained(error: "EngineError") -> str:
+    """Of an engine elsewhere, for an operator: also what only the log would tell."""
+    from actors.engines.workflows.driver import DriverError
+
+    cause = error.__cause__
+    detail = cause.detail if isinstance(cause, DriverError) else ""
+    return f"{error.message} ({detail})" if detail else error.message
+
+
 def _config(mode: Mode, text: str) -> AnyConfig:
     """The configuration that `text` spells.
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from schema.models.edits import CONFIG_TYPES, Mode
-from service.cli.editing import Order, config_option, make, mode_type, output_option
+from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
 from service.cores import usable_cores
 
 if TYPE_CHECKING:
-    from actors.engines.seam import Engine, EngineError
+    from actors.engines.seam import Engine
     from actors.engines.workflows.driver import Graph
     from schema.models.engines import WorkflowSettings
 
@@ -63,7 +63,7 @@ def run(workflow: str, source: Path, reference: Path | None, output: Path, mode:
     """Try FILE on COMFYUI_URL, or the workflow ID on RunningHub: one edit of the photo SOURCE, as a worker makes it."""
     graph, settings = _graph(workflow)
     order = Order(_mode(mode, graph), source, reference, config, output)
-    make(order, lambda: _engine(workflow, order.mode, settings), _explained)
+    make(order, lambda: _engine(workflow, order.mode, settings), explained)
 
 
 @workflow.command()
@@ -149,15 +149,6 @@ def _engine(workflow: str, mode: Mode, settings: "WorkflowSettings") -> "Engine"
         return WorkflowEngine(ComfyUI(with_file), with_file, desk)
     with_id = structs.replace(settings, runninghub_workflows={mode: workflow})
     return WorkflowEngine(RunningHub(with_id), with_id, desk)
-
-
-def _explained(error: "EngineError") -> str:
-    """For an operator: also what only the log would tell."""
-    from actors.engines.workflows.driver import DriverError
-
-    cause = error.__cause__
-    detail = cause.detail if isinstance(cause, DriverError) else ""
-    return f"{error.message} ({detail})" if detail else error.message
 
 
 def _text(file: Path) -> str:

@@ -56,6 +56,22 @@ def test_a_workflow_that_fails_tells_an_operator_why(hub: FakeRunningHub, tmp_pa
     assert not (tmp_path / "made.jpg").exists()
 
 
+def test_an_edit_is_made_by_the_engine_that_is_asked_for(hub: FakeRunningHub, tmp_path: Path) -> None:
+    output = tmp_path / "made.jpg"
+    nothing = Settings(database_url="", redis_url="", storage_url="")
+    edit = ("edit", "background_change", str(ASTRONAUT), str(CHINA), "-o", str(output), "--engine", "runninghub")
+    made = len(hub.tasks)
+    unset = run_command(*edit, settings=nothing)
+    assert unset.returncode == 1
+    assert "RUNNINGHUB_API_KEY and RUNNINGHUB_WORKFLOW_BACKGROUND_CHANGE is not set" in unset.stderr
+    assert not output.exists()
+    there = {"RUNNINGHUB_URL": hub.base_url, "RUNNINGHUB_API_KEY": KEY}
+    done = run_command(*edit, settings=nothing, extra=there | {"RUNNINGHUB_WORKFLOW_BACKGROUND_CHANGE": WORKFLOW_ID})
+    assert done.returncode == 0, done.stderr
+    assert loaded(output).size == (512, 512)
+    assert len(hub.tasks) == made + 1
+
+
 def test_a_workflow_of_runninghub_is_checked_by_its_titles(hub: FakeRunningHub) -> None:
     done = darkroom("check", WORKFLOW_ID, hub=hub)
     assert (done.returncode, done.stderr) == (0, "")
