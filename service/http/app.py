@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import structlog
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import MutableScopeHeaders, State
+from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,6 +46,10 @@ log = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> "Application":
     """The whole HTTP face as one ASGI application; it is of use inside its `opened`."""
+
+    def services() -> Services:
+        return app.state["services"]
+
     app = Litestar(
         route_handlers=[
             _api(settings),
@@ -58,7 +62,7 @@ def create_app(settings: Settings) -> "Application":
             llms_txt,
             *page_routes(settings),
         ],
-        dependencies={"services": Provide(_services, sync_to_thread=False)},
+        dependencies={"services": Provide(services, sync_to_thread=False)},
         request_class=LiteralRequest,
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
@@ -148,10 +152,6 @@ async def _allow_every_method(message: Message, scope: Scope) -> None:
     if "GET" in allowed:
         allowed.add("HEAD")
     headers["Allow"] = ", ".join(sorted(allowed))
-
-
-def _services(state: State) -> Services:
-    return state["services"]
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -1,7 +1,9 @@
-"""How a connection is closed whose peer is still sending: it reads our answer first.
+"""How an answer is sent, and how a connection is closed whose peer is still sending: it reads our answer first.
 
 A socket that is closed with unread bytes in it is reset, and the answer that was on its way is lost. nginx, which
 speaks HTTP/1.0 to us by default, makes a 502 of that.
+
+uvicorn writes an answer's head and its body one after the other; here they go to the system together, once.
 """
 
 import asyncio
@@ -15,6 +17,9 @@ MOST_UNREAD: Final = 2**27
 LINGER_SECONDS = 60.0
 SILENCE_SECONDS = 5.0
 """For so long in all, and so long without a byte, such a client is waited for."""
+
+MOST_HELD: Final = 65_536
+"""Bytes of an answer that wait for the rest of it, until whoever writes it pauses."""
 
 
 class LingeringTransport(asyncio.Transport):
@@ -37,6 +42,8 @@ class LingeringTransport(asyncio.Transport):
         self._end: float | None = None
         self._due = 0.0
         self._dropped = 0
+        self._held: list[bytes | bytearray | memoryview] = []
+        self._held_bytes = 0
 
     @property
     def lingers(self) -> bool:
@@ -46,6 +53,7 @@ class LingeringTransport(asyncio.Transport):
     def close(self) -> None:
         if self.is_closing():
             return
+        self._send()
         if not self._is_sending():
             self._transport.close()
             return
@@ -56,6 +64,7 @@ class LingeringTransport(asyncio.Transport):
 
     def close_now(self) -> None:
         """Close, whatever the peer does."""
+        self._send()
         self._transport.close()
 
     def drop(self, data: bytes) -> None:
@@ -78,12 +87,23 @@ class LingeringTransport(asyncio.Transport):
         self._transport.abort()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        # What still makes an answer then makes it for nobody.
-        if not self.lingers:
-            self._transport.write(data)
+        if self.lingers:
+            # What still makes an answer then makes it for nobody.
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > MOST_HELD:
+            self._send()
+        elif len(self._held) == 1:
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        held, self._held, self._held_bytes = self._held, [], 0
+        if held and not self._transport.is_closing():
+            self._transport.writelines(held)
 
     def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._held_bytes + self._transport.get_write_buffer_size()
 
     def sent_and_not_taken(self) -> int:
         """Bytes that the system has taken from us and the peer not from it: megabytes, for a peer that is slow.

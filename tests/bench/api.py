@@ -1,30 +1,20 @@
 """Create and read, beside a bare Litestar route that runs the same statement: `python -m tests.bench.api`."""
 
 import asyncio
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from schema.identifiers import new_id
 from service.accounts.users import create_user
 from service.database import connect
-from service.embedded.servers import EmbeddedServers
 from service.files import store as files
 from service.files.store import NewFile
-from service.migrations import migrate
 from service.settings import Settings
-from tests.bench.load import Load, arrivals, load, request
-from tests.running import environment, free_port, running_api, wait_until_live
+from tests.bench.beside import SECONDS, Pair, Round, one_round, show, side_by_side
+from tests.bench.load import arrivals, load, request
 
 USERS = 500
 ROUNDS = 3
-SECONDS = 4.0
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -90,38 +80,30 @@ def _identity(caller: Caller, *, bare: bool) -> dict[str, str]:
     return {"X-User": caller.user_id} if bare else {"Authorization": f"Bearer {caller.api_key}"}
 
 
-def show(name: str, ours: list[Load], bare: list[Load]) -> None:
-    ratio = statistics.median(one.per_second / other.per_second for one, other in zip(ours, bare, strict=True))
-    for who, loads in (("darkroom", ours), ("bare route", bare)):
-        middle = sorted(loads, key=lambda one: one.per_second)[len(loads) // 2]
-        print(f"{name:28} {who:11} {middle.per_second:8.0f}/s   p50 {middle.p50:6.2f} ms   p99 {middle.p99:6.2f} ms")
-    print(f"{name:28} ratio       {ratio:8.2f}")
-
-
-async def compare(settings: Settings, ours: int, bare: int, callers: list[Caller]) -> None:
+async def compare(pair: Pair, callers: list[Caller]) -> None:
     for number in (16, 1):
         for name in ("create", "read"):
-            rounds: tuple[list[Load], list[Load]] = ([], [])
+            rounds: tuple[list[Round], list[Round]] = ([], [])
             for _ in range(ROUNDS):
-                for port, is_bare in ((ours, False), (bare, True)):
+                for server, is_bare in ((pair.ours, False), (pair.bare, True)):
                     if name == "create":
-                        await empty(settings)
+                        await empty(pair.settings)
                         what, expected = creates(callers, bare=is_bare), 201
                     else:
-                        what, expected = await reads(settings, callers, bare=is_bare), 200
-                    rounds[is_bare].append(await load(port, what, callers=number, seconds=SECONDS, expected=expected))
+                        what, expected = await reads(pair.settings, callers, bare=is_bare), 200
+                    rounds[is_bare].append(await one_round(server, what, callers=number, expected=expected))
             show(f"{name}, {number} callers", *rounds)
-    await at_half_its_rate(settings, ours, bare, callers)
+    await at_half_its_rate(pair, callers)
 
 
-async def at_half_its_rate(settings: Settings, ours: int, bare: int, callers: list[Caller]) -> None:
+async def at_half_its_rate(pair: Pair, callers: list[Caller]) -> None:
     """Creates that come whether or not those before have been answered, at half of what Darkroom takes."""
-    await empty(settings)
-    full = await load(ours, creates(callers, bare=False), callers=16, seconds=SECONDS, expected=201)
-    for who, port, is_bare in (("darkroom", ours, False), ("bare route", bare, True)):
-        await empty(settings)
+    await empty(pair.settings)
+    full = await load(pair.ours.port, creates(callers, bare=False), callers=16, seconds=SECONDS, expected=201)
+    for who, server, is_bare in (("darkroom", pair.ours, False), ("bare route", pair.bare, True)):
+        await empty(pair.settings)
         what, rate = creates(callers, bare=is_bare), full.per_second / 2
-        seen = await arrivals(port, what, per_second=rate, seconds=SECONDS, expected=201)
+        seen = await arrivals(server.port, what, per_second=rate, seconds=SECONDS, expected=201)
         print(f"{'create, open loop':28} {who:11} {rate:8.0f}/s   p50 {seen.p50:6.2f} ms   p99 {seen.p99:6.2f} ms")
 
 
@@ -134,31 +116,10 @@ async def empty(settings: Settings) -> None:
 
 
 def run() -> None:
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        EmbeddedServers(Path(directory)) as servers,
-    ):
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(Path(directory) / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
-        )
-        asyncio.run(migrate(settings))
-        port = free_port()
-        as_deployed = {"RATE_LIMIT_PER_MINUTE": "10000000", "LOG_FORMAT": "json"}
-        bare = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.bare"], env={**environment(settings), "BENCH_PORT": str(port)}
-        )
-        try:
-            with running_api(settings, as_deployed, log=Path(os.devnull)) as base_url:
-                wait_until_live(f"http://127.0.0.1:{port}", bare)
-                # Once the API has made its storage: an empty one beside rows of files it would refuse.
-                callers = asyncio.run(make_callers(settings))
-                asyncio.run(compare(settings, urlsplit(base_url).port or 0, port, callers))
-        finally:
-            bare.kill()
-            bare.wait()
+    with side_by_side() as pair:
+        # Once the API has made its storage: an empty one beside rows of files it would refuse.
+        callers = asyncio.run(make_callers(pair.settings))
+        asyncio.run(compare(pair, callers))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The limit to come close to: the same statements in a bare Litestar route, with nothing else on."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +9,7 @@ import uvicorn
 from litestar import Litestar, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, HeaderParameter, JSONBody
+from litestar.response import File
 
 from schema.identifiers import new_id
 from schema.models.edits import Mode
@@ -50,11 +52,18 @@ async def read(state: State, task_id: FromPath[str], user_id: UserId) -> TaskRec
         return await store.get_task_by_id(connection, user_id, task_id)
 
 
+@get("/photo")
+async def photo(state: State) -> File:
+    """One file, as Litestar sends files."""
+    return File(state.photo, media_type="image/jpeg")
+
+
 async def connect(app: Litestar) -> None:
     app.state.pool = await open_pool(load_settings(os.environ), min_size=10)
+    app.state.photo = Path(os.environ["BENCH_PHOTO"])
 
 
-app = Litestar([create, read], on_startup=[connect], openapi_config=None, logging_config=None)
+app = Litestar([create, read, photo], on_startup=[connect], openapi_config=None, logging_config=None)
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ["BENCH_PORT"]), log_level="error", access_log=False)  # pyright: ignore[reportArgumentType]

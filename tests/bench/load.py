@@ -19,6 +19,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Load(Struct, frozen=True):
     """What a server did under load; latencies in milliseconds."""
 
+    answers: int
     per_second: float
     p50: float
     p99: float
@@ -56,7 +57,7 @@ async def arrivals(port: int, requests: Sequence[bytes], *, per_second: float, s
     for _, writer in idle:
         writer.close()
     cuts = statistics.quantiles(latencies, n=100)
-    return Load(len(latencies) / took, cuts[49], cuts[98])
+    return Load(len(latencies), len(latencies) / took, cuts[49], cuts[98])
 
 
 async def load(port: int, requests: Sequence[bytes], *, callers: int, seconds: float, expected: int) -> Load:
@@ -80,7 +81,7 @@ async def load(port: int, requests: Sequence[bytes], *, callers: int, seconds: f
     await asyncio.gather(*(caller() for _ in range(callers)))
     took = time.perf_counter() - began
     cuts = statistics.quantiles(latencies, n=100)
-    return Load(len(latencies) / took, cuts[49], cuts[98])
+    return Load(len(latencies), len(latencies) / took, cuts[49], cuts[98])
 
 
 async def _ask(connection: Connection, request: bytes, expected: int) -> None:

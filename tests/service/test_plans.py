@@ -23,7 +23,8 @@ INSERT INTO users (user_id) SELECT 'usr_' || n FROM generate_series(0, $1::integ
 INSERT INTO tasks (task_id, user_id, status, mode, source_image, reference_image, completed_at, created_at,
                    dispatched_at)
 SELECT 'task_' || to_char(n, 'FM0000000'), CASE WHEN n < $2::integer THEN 'usr_0' ELSE 'usr_' || 1 + n % $1 END, 'done',
-       CASE n % 2 WHEN 0 THEN 'HEAD_SWAP' ELSE 'BACKGROUND_CHANGE' END, 'file_' || n % 5000, 'file_' || n % 4999, moment, moment, moment
+       CASE n % 2 WHEN 0 THEN 'HEAD_SWAP' ELSE 'BACKGROUND_CHANGE' END, 'file_' || n % 5000, 'file_' || n % 4999,
+       moment, moment, moment
   FROM generate_series(1, $2 + $1 * $3::integer) AS n, LATERAL (SELECT now() - n * interval '20 s') AS at (moment)
 """
 

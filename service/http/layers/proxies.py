@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +16,8 @@ IPV6_PREFIX = 64
 """What a customer gets of IPv6, at least: addresses in it are one person's to choose from."""
 
 UNKNOWN = "unknown"
+
+KEPT_NETWORKS = 10_000
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -81,6 +84,7 @@ def client_network(scope: Scope) -> str:
     return network_of(client_address(scope))
 
 
+@lru_cache(KEPT_NETWORKS)
 def network_of(host: str | None) -> str:
     """Who a peer is to limits per address: an IPv4 address, or the /64 that an IPv6 address is in."""
     address = address_of(host or "")
