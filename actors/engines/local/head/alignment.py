@@ -1,23 +1,19 @@
-"""Where the new head goes: its landmarks on the figure's, and the bending of the picture that takes them there.
+"""Where the new head goes: its landmarks on the figure's, moved, tilted and enlarged as one.
 
-Sources: Kabsch, "A solution for the best rotation to relate two sets of vectors" (1976), with a scale (Umeyama, 1991);
-thin-plate splines: Bookstein, "Principal Warps" (1989).
+Source: Kabsch, "A solution for the best rotation to relate two sets of vectors" (1976), with a scale (Umeyama, 1991).
 """
 
 import numpy as np
 from msgspec import Struct
-from scipy.interpolate import RBFInterpolator
 from scipy.spatial.transform import Rotation
 
 from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK, STEADY
-from actors.engines.local.raster import resized_linear
+from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, RIGHT_CHEEK, STEADY
 
 _STEADY_WEIGHT = 8.0
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
-_GRID = 8
 
 
 class Turn(Struct, frozen=True):
@@ -35,21 +31,26 @@ class Turn(Struct, frozen=True):
 class Fit(Struct, frozen=True):
     """The place of a head.
 
-    `points` (468, 2) are its landmarks in its own picture, `aim` in the figure's; `ring` (40, 2) are points far
-    around it, `ring_aim` the same in the figure's picture. `scale` leads from its pixels to the figure's.
+    `aim` (468, 2) is where its landmarks go in the figure's picture; `back` (2, 3) leads from a pixel there to the one
+    in its own, `scale` from its pixels to the figure's.
     """
 
-    points: Points
     aim: Points
-    ring: Points
-    ring_aim: Points
+    back: Floats
     scale: float
 
 
 def turned(head: Floats, figure: Floats) -> Turn:
     """How `figure` (468, 3) is turned against `head` (468, 3)."""
     _, rotation = _similarity(head, figure)
-    return _turn(rotation)
+    plane = _plane_part(rotation)
+    out = np.degrees(Rotation.from_matrix(plane.T @ rotation).as_rotvec())
+    return Turn(
+        out=float(np.linalg.norm(out)),
+        aside=float(-out[1]),
+        up=float(out[0]),
+        roll=float(np.degrees(np.arctan2(plane[1, 0], plane[0, 0]))),
+    )
 
 
 def fitted(head: Floats, figure: Floats) -> Fit:
@@ -59,7 +60,7 @@ def fitted(head: Floats, figure: Floats) -> Fit:
     # A flat picture that is turned out of its plane folds at the cheek: only the tilt is taken over.
     rotation = _plane_part(rotation)
     middle, goal = weight @ head, weight @ figure
-    own, other = frame(head[:, :2]), frame(figure[:, :2])
+    other = frame(figure[:, :2])
     aim = scale * (head - middle) @ rotation.T
     size = frame(aim[:, :2])
     # The size of the face by its height and width together.
@@ -68,33 +69,20 @@ def fitted(head: Floats, figure: Floats) -> Fit:
     ratio = float(np.clip(ratio, low, high))
     scale *= float(np.clip(ratio, 0.75, 1.25))
 
-    def place(points: Floats) -> Floats:
-        return (scale * (points - middle) @ rotation.T + goal).astype(np.float32)
-
-    aim = place(head)
-    shift = _onto_chin(aim, figure, other)
-    ring = _ring(head, own)
+    aim = scale * (head - middle) @ rotation.T + goal
+    goal = goal + _onto_chin(aim, figure, other)
+    inverse = rotation[:2, :2].T / scale
     return Fit(
-        points=head[:, :2],
-        aim=(aim + shift)[:, :2].astype(np.float32),
-        ring=ring[:, :2].astype(np.float32),
-        ring_aim=(place(ring) + shift)[:, :2].astype(np.float32),
+        aim=(scale * (head - middle) @ rotation.T + goal)[:, :2].astype(np.float32),
+        back=np.column_stack([inverse, middle[:2] - inverse @ goal[:2]]).astype(np.float32),
         scale=scale,
     )
 
 
 def bending(fit: Fit, shape: tuple[int, ...]) -> Floats:
     """For each pixel of the figure's picture the place in the head's: (h, w, 2), x and y."""
-    chosen = np.unique(np.concatenate([np.arange(0, 468, 4), OVAL, STEADY]))
-    target = np.concatenate([fit.aim[chosen], fit.ring_aim])
-    source = np.concatenate([fit.points[chosen], fit.ring])
-    unit = float(np.hypot(*np.ptp(fit.aim, axis=0)))
-    height, width = shape[:2]
-    rows, columns = -(-height // _GRID), -(-width // _GRID)
-    y, x = np.mgrid[0:rows, 0:columns] * float(_GRID) + (_GRID - 1) / 2
-    spline = RBFInterpolator(target / unit, source, kernel="thin_plate_spline", smoothing=1e-5)
-    coarse = spline(np.stack([x.ravel(), y.ravel()], axis=1) / unit).reshape(rows, columns, 2).astype(np.float32)
-    return np.ascontiguousarray(resized_linear(coarse, columns * _GRID, rows * _GRID)[:height, :width])
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    return np.stack([x, y, np.ones_like(x)], axis=-1) @ fit.back.T
 
 
 def _weights() -> Floats:
@@ -120,17 +108,6 @@ def _plane_part(rotation: Floats) -> Floats:
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)
 
 
-def _turn(rotation: Floats) -> Turn:
-    plane = _plane_part(rotation)
-    out = np.degrees(Rotation.from_matrix(plane.T @ rotation).as_rotvec())
-    return Turn(
-        out=float(np.linalg.norm(out)),
-        aside=float(-out[1]),
-        up=float(out[0]),
-        roll=float(np.degrees(np.arctan2(plane[1, 0], plane[0, 0]))),
-    )
-
-
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
     """The shift (3,) that brings the chin to the old one, or lower to cover another jaw, and half way to its middle."""
     apart = float(np.hypot(*(figure[list(JAW), :2] - aim[list(JAW), :2]).T).mean())
@@ -140,11 +117,3 @@ def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
     low = float(np.clip(low, -0.12 * other.height, 0.12 * other.height))
     flat = other.down * low + other.across * np.clip(across * 0.5, -0.05 * other.height, 0.05 * other.height)
     return np.array([flat[0], flat[1], 0], np.float32)
-
-
-def _ring(head: Floats, own: Frame) -> Floats:
-    """Points (40, 3) around the head at the depth of its ears: what is out there moves as a whole."""
-    depth = float(head[[RIGHT_CHEEK, LEFT_CHEEK], 2].mean())
-    angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    flat = [own.place(reach * float(np.cos(a)), reach * float(np.sin(a))) for a in angles for reach in (1.1, 2.2)]
-    return np.concatenate([np.array(flat), np.full((len(flat), 1), depth)], axis=1).astype(np.float32)

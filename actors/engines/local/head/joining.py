@@ -55,10 +55,10 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
     alpha = np.clip(bent(alpha, places, smooth=False), 0, 1)
     outside = bent(np.ones(portrait.alpha.shape, np.float32), places, smooth=False) < 0.5
     _, down = place.coordinates(shape)
-    # Hair that the border cuts below the chin fades out; higher up there is no help.
+    cut = (alpha > 0.5) & widened(outside, 1.5) & ~outside
+    # A little hair that the border cuts below the chin fades out; higher up there is no help.
     low = np.clip((down - place.chin) / 0.2, 0, 1)
     alpha *= 1 - low * np.clip(1 - distance_to(outside) / (_FADING * place.height), 0, 1)
-    cut = (alpha > 0.5) & widened(outside, 1.5) & ~outside & (low == 0)
     return Placed(
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
         alpha=alpha,

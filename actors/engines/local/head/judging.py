@@ -56,8 +56,8 @@ def judge_whole(head: Placed) -> None:
     if head.cut > _CUT:
         raise _refused(
             "source",
-            "The head is cut off by the border of the source photo. Please send one that shows the whole head, with "
-            "some space above the hair.",
+            "The head is cut off by the border of the source photo. Please send one that shows the whole head and all "
+            "of its hair, with some space around.",
         )
 
 

@@ -84,4 +84,4 @@ def test_bending_takes_each_landmark_to_its_aim(face: FaceLandmarks) -> None:
     found = np.stack(
         [bent(np.ascontiguousarray(places[..., c]), fit.aim[None], smooth=False)[0] for c in (0, 1)], axis=1
     )
-    assert np.hypot(*(found - fit.points).T).mean() < 0.5
+    assert np.hypot(*(found - face.points).T).mean() < 0.5
