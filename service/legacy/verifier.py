@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -205,24 +206,30 @@ class Verifier:
     async def _the_other_way(self) -> None:
         """What was imported and isn't there any more, though the old Redis wasn't to forget it yet."""
         self._told.phase("back", None)
-        after = ""
-        while page := await self._page(store.brought_tasks, after):
-            after = page[-1]
-            await self._gone("task", await asyncio.to_thread(self._source.missing, page))
-            self._told.advance(len(page))
-        after = ""
-        while users := await self._page(store.brought_users, after):
-            after = users[-1][0]
-            await self._gone("user", await asyncio.to_thread(self._source.missing_users, users))
-            self._told.advance(len(users))
+        await self._gone("task", self._pages(store.brought_tasks, str), self._source.missing)
+        await self._gone("user", self._pages(store.brought_users, itemgetter(0)), self._source.missing_users)
 
-    async def _page(self, turn: Callable[[Connection, str, int], Awaitable[Sequence[T]]], after: str) -> Sequence[T]:
-        async with unhurried(self._connection):
-            return await turn(self._connection, after, PAGE)
+    async def _pages(
+        self, turn: Callable[[Connection, str, int], Awaitable[Sequence[T]]], id_: Callable[[T], str]
+    ) -> AsyncGenerator[Sequence[T]]:
+        after = ""
+        while True:
+            async with self._looking():
+                page = await turn(self._connection, after, PAGE)
+            if not page:
+                return
+            yield page
+            after = id_(page[-1])
 
-    async def _gone(self, kind: str, record_ids: Sequence[str]) -> None:
-        async with unhurried(self._connection):
-            await self._differ(kind, [difference(record_id, {MISSING_THERE: None}) for record_id in record_ids])
+    async def _gone(
+        self, kind: str, pages: AsyncGenerator[Sequence[T]], missing: Callable[[Sequence[T]], list[str]]
+    ) -> None:
+        async with aclosing(one_ahead(pages)) as found:
+            async for page in found:
+                if gone := await asyncio.to_thread(missing, page):
+                    async with self._looking():
+                        await self._differ(kind, [difference(one, {MISSING_THERE: None}) for one in gone])
+                self._told.advance(len(page))
 
     async def _differ(self, kind: str, compared: Sequence[Difference]) -> None:
         """Tell and count differences, but for those that somebody has accepted as they are."""

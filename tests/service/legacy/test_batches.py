@@ -1,12 +1,14 @@
 """Batches that an import reads ahead."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
 from itertools import count, islice
 from typing import Any
 
 import pytest
 
-from service.legacy.batches import FIRST, MOST, ahead, growing
+from service.legacy.batches import FIRST, MOST, ahead, growing, one_ahead
 
 
 async def grown(batches: list[list[int]], **bounds: Any) -> list[list[int]]:
@@ -43,6 +45,26 @@ async def test_what_fails_while_it_is_read_ahead_fails_in_its_turn() -> None:
     assert [await anext(batches), await anext(batches)] == [1, 2]
     with pytest.raises(ValueError, match="torn"):
         await anext(batches)
+
+
+async def test_what_was_asked_for_ahead_ends_with_whoever_asked() -> None:
+    """And no later: a connection that it uses is free again."""
+    ended: list[str] = []
+
+    async def looking() -> AsyncGenerator[int]:
+        yield 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("rolled back")
+
+    with pytest.raises(ValueError, match="torn"):
+        async with aclosing(one_ahead(looking())) as batches:
+            async for _ in batches:
+                await asyncio.sleep(0)
+                raise ValueError("torn")
+    assert ended == ["rolled back"]
 
 
 async def test_many_are_gathered_until_they_are_heavy() -> None:
