@@ -14,7 +14,7 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian
+from actors.engines.local.raster import gaussian
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -85,18 +85,13 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
 
 
 def _gone(figure: Portrait, head: Head, shape: Plane) -> Mask:
-    """The head with its outline and what hangs in the air once it is gone."""
+    """The head with its outline and what would stick out beside the new one."""
     unit = figure.frame.height
     person = figure.alpha > 0.04
     old = (person & (head.share > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    gone |= widened(_stubs(figure, old, body, shape), round(0.03 * unit))
-    labels, stats = components(body & ~gone)
-    loose = np.bincount(labels[widened(gone, max(2, round(0.12 * unit)))], minlength=len(stats)) > 0
-    loose &= stats[:, 4] < 0.1 * stats[1:, 4].max(initial=1)
-    loose[0] = False
-    return gone | widened(loose[labels], max(1, round(0.03 * unit)))
+    return gone | widened(_stubs(figure, old, body, shape), round(0.03 * unit))
 
 
 def _stubs(figure: Portrait, old: Mask, body: Mask, shape: Plane) -> Mask:
