@@ -4,6 +4,7 @@ All in one run, over the same database: told are the ratios to one waiting user.
 """
 
 import asyncio
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +22,10 @@ from service.tasks.lifecycle import LEASE
 CALLERS = 16
 SECONDS = 4.0
 TASKS = 20_000
+
+MEANWHILE = 5_000
+LOOKED_AT = 1_000
+"""Claims while a snapshot is open (what they leave behind counts, not how long it takes), and those timed then."""
 
 FILL = """
 TRUNCATE tasks, claim_turns;
@@ -63,6 +68,35 @@ async def claims(pool: Pool, users: int, elsewhere: int) -> float:
     return claimed / (time.perf_counter() - began)
 
 
+async def some(pool: Pool, number: int) -> list[float]:
+    """So many claims, one after another, each settled at once; the milliseconds that each took."""
+    took: list[float] = []
+    async with pool.acquire() as connection:
+        for _ in range(number):
+            began = time.perf_counter()
+            held = await store.claim_task(connection, worker_id="bench", modes=[Mode.HEAD_SWAP], lease=LEASE)
+            took.append((time.perf_counter() - began) * 1000)
+            assert held is not None
+            await connection.execute(SETTLE, held.task_id, held.lease_token)
+    return took
+
+
+async def with_a_snapshot(pool: Pool, *, is_open: bool) -> float:
+    """The p99 of claims once many were made, and vacuum came, while somebody's snapshot was open or wasn't."""
+    async with pool.acquire() as reader, pool.acquire() as connection:
+        await connection.execute(FILL.format(users=1_000, elsewhere=0, tasks=TASKS))
+        await connection.execute("VACUUM ANALYZE tasks, claim_turns")
+        await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        if is_open:
+            await reader.execute("SELECT count(*) FROM claim_turns")
+        await some(pool, MEANWHILE)
+        # What a snapshot may still see, it must leave behind.
+        await connection.execute("VACUUM tasks, claim_turns")
+        cuts = statistics.quantiles(await some(pool, LOOKED_AT), n=100)
+        await reader.execute("ROLLBACK")
+    return cuts[98]
+
+
 async def measure(settings: Settings) -> None:
     await migrate(settings)
     pool = await open_pool(msgspec.structs.replace(settings, database_pool_size=CALLERS))
@@ -72,6 +106,11 @@ async def measure(settings: Settings) -> None:
         one = one or per_second
         what = f"{users} waiting users" + (f", {elsewhere} of them for another mode" if elsewhere else "")
         print(f"{what:50} {per_second:6.0f} claims/s   {per_second / one:4.2f} of one user's", flush=True)
+    without, within = await with_a_snapshot(pool, is_open=False), await with_a_snapshot(pool, is_open=True)
+    print(
+        f"p99 of a claim after {MEANWHILE} others: {without:.1f} ms, with a snapshot open meanwhile {within:.1f} ms   "
+        f"{within / without:4.2f}"
+    )
     await pool.close()
 
 
