@@ -16,7 +16,7 @@ from service.embedded.servers import EmbeddedServers, temporary_servers
 from service.queue import Queue
 from service.settings import Settings
 from tests import seeds
-from tests.databases import Databases, create, create_migrated, drop
+from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
 from tests.grouping import Groups, place_of
 from tests.keys import KEYS
 
@@ -45,6 +45,7 @@ def pytest_report_header() -> str:
 def servers() -> Generator[EmbeddedServers]:
     """PostgreSQL and Valkey, from pip, for this run."""
     with temporary_servers() as running:
+        asyncio.run(let_sign_in_quickly(running.database_url))
         yield running
 
 

@@ -2,10 +2,10 @@
 
 from importlib.resources import files
 
-import pytest
+import asyncpg
 
 from service.database import Connection
-from service.statements import Query, load_queries
+from service.statements import load_queries
 
 TABLES = sorted(
     file.name.removesuffix(".sql")
@@ -15,11 +15,18 @@ TABLES = sorted(
 ALL = [query for table in TABLES for query in load_queries(table).values()]
 
 
-@pytest.mark.parametrize("query", ALL, ids=lambda query: query.name)
-async def test_a_statement_prepares(connection: Connection, query: Query) -> None:
-    for text in query.texts.values():
-        prepared = await connection.prepare(text.sql)
-        assert len(prepared.get_parameters()) == len(text.parameters)
+async def test_every_statement_prepares(connection: Connection) -> None:
+    wrong: list[str] = []
+    for query in ALL:
+        for text in query.texts.values():
+            try:
+                prepared = await connection.prepare(text.sql)
+            except asyncpg.PostgresError as error:
+                wrong.append(f"{query.name}: {error}")
+            else:
+                if len(prepared.get_parameters()) != len(text.parameters):
+                    wrong.append(f"{query.name}: {len(prepared.get_parameters())} parameters")
+    assert wrong == []
 
 
 def test_names_are_unique() -> None:
