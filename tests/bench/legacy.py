@@ -55,8 +55,8 @@ async def bare(settings: Settings, old: "redis.Redis") -> float:
     return took
 
 
-def command(settings: Settings, url: str, *arguments: str) -> tuple[float, float, Any]:
-    """Seconds and peak memory in MB of a `darkroom legacy ...`, and its answer."""
+def command(settings: Settings, url: str, *arguments: str) -> tuple[float, float, float, Any]:
+    """Seconds, its own processor seconds and peak memory in MB of a `darkroom legacy ...`, and its answer."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli.main", "legacy", *arguments, "--redis-url", url],
@@ -70,7 +70,7 @@ def command(settings: Settings, url: str, *arguments: str) -> tuple[float, float
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, answer[:1000]
-    return time.perf_counter() - began, usage.ru_maxrss / 1024, json.loads(answer)
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, json.loads(answer)
 
 
 def run(tasks: int = TASKS, users: int = USERS) -> None:
@@ -89,13 +89,13 @@ def run(tasks: int = TASKS, users: int = USERS) -> None:
         generate(old, Sample(tasks=tasks, users=users, breakage=0))
         before = asyncio.run(bare(settings, old))
         for what, arguments in (("import", ["import"]), ("verify", ["verify"]), ("import once more", ["import"])):
-            took, memory, answer = command(settings, servers.redis_url, *arguments)
+            took, computed, memory, answer = command(settings, servers.redis_url, *arguments)
             after = asyncio.run(bare(settings, old))
             limit, before = (before + after) / 2, after
             print(f"bare loop, {tasks:,} tasks                 {tasks / limit:7.0f}/s")
             print(
                 f"{what + f', {tasks:,} tasks, {users:,} users':<42}{tasks / took:7.0f}/s   "
-                f"ratio {limit / took:4.2f}   peak {memory:4.0f} MB"
+                f"ratio {limit / took:4.2f}   peak {memory:4.0f} MB   computes {computed * 1e6 / tasks:4.0f} µs a task"
             )
             if what == "import once more":
                 assert answer["tasks"].keys() <= {
