@@ -66,7 +66,7 @@ async def _measure(directory: Path, threads: int) -> None:
         first: Row | None = None
         for size in Size:
             shape = LONG_EDGE[size] * 2 // 3, LONG_EDGE[size]
-            source, other = _pictures(directory, mode, shape, reference)
+            source, other = pictures(directory, mode, shape, reference)
             for quality in (
                 (Quality.STANDARD, Quality.HIGH, Quality.ULTRA) if size is Size.LARGE else (Quality.STANDARD,)
             ):
@@ -76,12 +76,12 @@ async def _measure(directory: Path, threads: int) -> None:
                 first = first or row
                 _tell(row, row.wall / first.wall / (shape[1] / LONG_EDGE[Size.SMALL]) ** 2)
     for mode, config, reference in EDITS:
-        source, other = _pictures(directory, mode, HUGE, reference)
+        source, other = pictures(directory, mode, HUGE, reference)
         asked = msgspec.structs.replace(config, size=Size.LARGE)
         _tell(await _row(f"{mode}, from {HUGE[0]} x {HUGE[1]}", mode, source, other, asked, threads), None)
 
 
-def _pictures(directory: Path, mode: Mode, shape: tuple[int, int], reference: Path | None) -> tuple[Path, Path | None]:
+def pictures(directory: Path, mode: Mode, shape: tuple[int, int], reference: Path | None) -> tuple[Path, Path | None]:
     """Source and reference of an edit whose canvas has this `shape`."""
     canvas = directory / f"{mode}-{shape[0]}.jpg"
     if mode is Mode.BACKGROUND_CHANGE:
@@ -105,14 +105,14 @@ async def _row(name: str, mode: Mode, source: Path, reference: Path | None, conf
     engine = LocalEngine(threads=threads)
     await engine.start()
     try:
-        await _edit(engine, mode, source, reference, config)
+        await edit(engine, mode, source, reference, config)
         assert engine.pid is not None
         walls: list[float] = []
         used: list[float] = []
         steps: list[dict[str, Any]] = []
         for _ in range(ROUNDS):
             before, started = _processor_seconds(engine.pid), time.perf_counter()
-            steps.append((await _edit(engine, mode, source, reference, config))["seconds"])
+            steps.append((await edit(engine, mode, source, reference, config))["seconds"])
             walls.append(time.perf_counter() - started)
             used.append(_processor_seconds(engine.pid) - before)
         median = {words: statistics.median(step[words] for step in steps) for words in steps[0]}
@@ -121,9 +121,10 @@ async def _row(name: str, mode: Mode, source: Path, reference: Path | None, conf
         await engine.close()
 
 
-async def _edit(
+async def edit(
     engine: LocalEngine, mode: Mode, source: Path, reference: Path | None, config: AnyConfig
 ) -> dict[str, Any]:
+    """Make it, and throw the pictures away; what is told of it."""
     with tempfile.TemporaryDirectory() as workspace:
         request = EditRequest(mode, source, reference, config, Path(workspace), 40_000_000)
         async with aclosing(engine.run(request)) as events:
