@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
 from PIL import Image
 
 PATIENCE = 60.0
@@ -60,9 +59,11 @@ def wait_for_ready(process: "subprocess.Popen[bytes]", directory: Path) -> dict[
         time.sleep(0.02)
 
 
-def pids_of(ready: dict[str, Any]) -> list[int]:
+def everybody_of(ready: dict[str, Any]) -> list[int]:
+    """Whoever runs for an `up`."""
     pids = ready["pids"]
-    return [pids["api"], *pids["workers"], pids["postgres"], pids["redis"]]
+    children = psutil.Process(psutil.Process(pids["api"]).ppid()).children(recursive=True)
+    return [*(child.pid for child in children), *pids["workers"], pids["postgres"], pids["redis"]]
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -73,13 +74,14 @@ def wait_until_gone(pids: list[int]) -> None:
 
 
 @contextmanager
-def running_stack(directory: Path) -> Generator[dict[str, Any]]:
+def running_stack(directory: Path, ended_by: int = signal.SIGTERM) -> Generator[dict[str, Any]]:
     process = up(directory)
     try:
         yield wait_for_ready(process, directory)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
+        process.send_signal(ended_by)
+        code = process.wait(PATIENCE)
+    assert code == 0
 
 
 def client_of(ready: dict[str, Any]) -> httpx.Client:
@@ -99,12 +101,6 @@ def wait_for_end(client: httpx.Client, task_id: str) -> dict[str, Any]:
         if task["status"] in {"done", "failed", "cancelled"}:
             return task
         assert time.monotonic() < deadline, task
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Any]]:
-    with running_stack(tmp_path_factory.mktemp("up") / "data") as ready:
-        yield ready
 
 
 def test_a_photo_comes_back_edited(stack: dict[str, Any]) -> None:
@@ -158,56 +154,42 @@ def test_a_running_task_is_cancelled_and_the_worker_takes_the_next(stack: dict[s
         assert client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "cancelled"
 
 
-def test_a_killed_worker_is_started_again_and_its_task_is_done(tmp_path: Path) -> None:
-    directory = tmp_path / "data"
-    with running_stack(directory) as ready, client_of(ready) as client:
+def test_a_killed_worker_is_started_again_and_its_task_is_done(stack: dict[str, Any]) -> None:
+    with client_of(stack) as client:
         body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"quality": "ultra"}}
         task_id = client.post("/api/v1/tasks", json=body).json()["task_id"]
         deadline = time.monotonic() + PATIENCE
         while client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "pending":
             assert time.monotonic() < deadline
-        os.kill(ready["pids"]["workers"][0], signal.SIGKILL)
+        os.kill(stack["pids"]["workers"][0], signal.SIGKILL)
         task = wait_for_end(client, task_id)
         assert task["status"] == "done"
         assert task["attempts"] == 2
 
 
-def test_ctrl_c_leaves_no_process_and_no_ready_file(tmp_path: Path) -> None:
-    directory = tmp_path / "data"
-    process = up(directory)
-    ready = wait_for_ready(process, directory)
-    children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE) == 0
-    wait_until_gone([*children, *pids_of(ready)])
-    assert not (directory / "ready.json").exists()
-
-
-def test_a_killed_up_takes_its_children_along_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     process = up(directory)
     ready = wait_for_ready(process, directory)
     with client_of(ready) as client:
-        done = wait_for_end(
-            client,
-            client.post(
-                "/api/v1/tasks", json={"mode": "BACKGROUND_CHANGE", "source_image": (file_id := upload(client))}
-            ).json()["task_id"],
-        )
-        body = {"mode": "BACKGROUND_CHANGE", "source_image": file_id, "config": {"size": "small"}}
-        waiting = [client.post("/api/v1/tasks", json=body).json()["task_id"] for _ in range(3)]
-    children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"size": "small"}}
+        done = wait_for_end(client, client.post("/api/v1/tasks", json=body).json()["task_id"])
+        waiting = [client.post("/api/v1/tasks", json=body).json()["task_id"] for _ in range(2)]
+    everybody = everybody_of(ready)
     process.kill()
     process.wait()
-    wait_until_gone([*children, *pids_of(ready)])
-    with running_stack(directory) as again, client_of(again) as client:
+    wait_until_gone(everybody)
+    with running_stack(directory, ended_by=signal.SIGINT) as again, client_of(again) as client:
+        everybody = everybody_of(again)
         assert again["api_key"] == ready["api_key"]
         assert client.get(f"/api/v1/tasks/{done['task_id']}").json()["status"] == "done"
         for task_id in waiting:
             assert wait_for_end(client, task_id)["status"] == "done"
-        assert client.get("/api/v1/tasks/stats").json()["total"] == 4
+        assert client.get("/api/v1/tasks/stats").json()["total"] == 3
         entries = client.get("/api/v1/me/credits", params={"page_size": 100}).json()["entries"]
         assert sum(entry["amount"] for entry in entries) == client.get("/api/v1/me").json()["current_credits"]
+    wait_until_gone(everybody)
+    assert not (directory / "ready.json").exists()
 
 
 def test_what_the_documentation_prints_runs(stack: dict[str, Any], tmp_path: Path) -> None:

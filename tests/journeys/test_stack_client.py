@@ -9,27 +9,20 @@ import pytest
 from PIL import Image
 
 from darkroom_client import AsyncDarkroom, Darkroom, EditCancelled, Order, errors
-from tests.journeys.test_stack import running_stack
 
 PORTRAIT = Path("samples/hopper.jpg")
 SMALL = {"size": "small", "background_type": "remove"}
 
 
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Any]]:
-    with running_stack(tmp_path_factory.mktemp("up") / "data") as told:
-        yield told
-
-
 @pytest.fixture
-def darkroom(ready: dict[str, Any]) -> Generator[Darkroom]:
-    with Darkroom(ready["base_url"], ready["api_key"]) as opened:
+def darkroom(stack: dict[str, Any]) -> Generator[Darkroom]:
+    with Darkroom(stack["base_url"], stack["api_key"]) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def portrait(ready: dict[str, Any]) -> str:
-    with Darkroom(ready["base_url"], ready["api_key"]) as opened:
+def portrait(stack: dict[str, Any]) -> str:
+    with Darkroom(stack["base_url"], stack["api_key"]) as opened:
         return opened.upload(PORTRAIT).file_id
 
 
@@ -39,8 +32,8 @@ def nobody() -> bytes:
     return data.getvalue()
 
 
-def test_five_lines_from_a_path_to_a_picture(ready: dict[str, Any], tmp_path: Path) -> None:
-    with Darkroom(ready["base_url"], ready["api_key"]) as darkroom:
+def test_five_lines_from_a_path_to_a_picture(stack: dict[str, Any], tmp_path: Path) -> None:
+    with Darkroom(stack["base_url"], stack["api_key"]) as darkroom:
         edit = darkroom.submit("BACKGROUND_CHANGE", PORTRAIT, config=SMALL)
         edit.save(tmp_path / "out.png")
     with Image.open(tmp_path / "out.png") as picture:
@@ -67,8 +60,8 @@ def test_what_is_refused_is_told_field_by_field(darkroom: Darkroom, portrait: st
         darkroom.submit("BACKGROUND_CHANGE", "file_of_nobody")
 
 
-async def test_asyncio_hears_of_every_step(ready: dict[str, Any], portrait: str) -> None:
-    async with AsyncDarkroom(ready["base_url"], ready["api_key"]) as darkroom:
+async def test_asyncio_hears_of_every_step(stack: dict[str, Any], portrait: str) -> None:
+    async with AsyncDarkroom(stack["base_url"], stack["api_key"]) as darkroom:
         edit = await darkroom.submit("BACKGROUND_CHANGE", portrait, config=SMALL)
         events = [event async for event in edit.events()]
         statuses = [event.task.status for event in events if event.kind == "status"]
