@@ -6,10 +6,11 @@ A file's tests stay together: what a module starts is started once. xdist's own 
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
-    "edits": ("actors/engines/",),
+    "people": ("actors/engines/head/", "actors/engines/posing/"),
     "chaos": ("chaos/",),
     "stacks": ("journeys/test_runninghub.py", "journeys/test_stack.py", "journeys/test_stack_client.py"),
     "browsers": ("journeys/",),
+    "engines": ("actors/engines/",),
     "clock": (
         "installing/test_switch_over.py",
         "security/test_slow_clients.py",
@@ -22,7 +23,7 @@ GROUPS = {
         "service/legacy/test_whole_move.py",
     ),
 }
-"""Models are loaded once; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are
+"""Models are loaded twice; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are
 the longest and come first: after them there is enough left for all processes."""
 
 LONG = (
