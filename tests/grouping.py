@@ -29,7 +29,7 @@ the longest and come first: after them there is enough left for all processes.""
 LONG = (
     "service/embedded/",
     "service/cli/",
-    "actors/test_sparing.py",
+    "service/legacy/",
     "quality/",
     "installing/",
     "legacy/",
