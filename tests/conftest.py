@@ -18,6 +18,7 @@ from service.settings import Settings
 from tests import seeds
 from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
 from tests.grouping import Groups, place_of
+from tests.homes import forget_homes
 from tests.keys import KEYS
 
 TEMPLATE = "darkroom_template"
@@ -39,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_report_header() -> str:
     """What makes this run's made-up data again."""
     return seeds.told()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_under_var(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """What a stack in a test's directory kept elsewhere goes at the end."""
+    yield
+    forget_homes(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def choose_home(directory: Path) -> Home:
     inside = directory / "servers"
     if os.geteuid() != 0:
         return _made(inside, None, mode=0o700)
-    outside = SYSTEM_HOMES / hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
+    outside = home_outside(directory)
     for home in (inside, outside):
         if home.is_dir():
             return Home(home, _owner(home) or _unprivileged())
@@ -60,6 +60,11 @@ def choose_home(directory: Path) -> Home:
         return _made(inside, account, mode=0o711)
     SYSTEM_HOMES.mkdir(mode=0o711, parents=True, exist_ok=True)
     return _made(outside, account, mode=0o711)
+
+
+def home_outside(directory: Path) -> Path:
+    """Where a data directory's servers live when their account can't get into it."""
+    return SYSTEM_HOMES / hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
 
 
 def is_nameless() -> bool:

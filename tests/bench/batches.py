@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from service.migrations import migrate
 from service.settings import Settings
 from tests.bench.api import Caller, creates, empty, make_callers
 from tests.bench.load import load, request
+from tests.homes import open_directory
 from tests.running import running_api
 
 ROUNDS = 3
@@ -53,13 +53,13 @@ async def compare(settings: Settings, port: int, callers: list[Caller]) -> None:
 
 def run() -> None:
     with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        EmbeddedServers(Path(directory)) as servers,
+        open_directory() as directory,
+        EmbeddedServers(directory) as servers,
     ):
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
-            storage_url=(Path(directory) / "files").as_uri(),
+            storage_url=(directory / "files").as_uri(),
             secret_keys=("a secret key for benchmarks",),
         )
         asyncio.run(migrate(settings))

@@ -5,7 +5,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from service.embedded.servers import EmbeddedServers
 from service.migrations import migrate
 from service.settings import Settings
 from tests.bench.load import Load, load
+from tests.homes import open_directory
 from tests.running import environment, free_port, handed_socket, running, wait_until_live
 
 SECONDS = 4.0
@@ -79,7 +79,7 @@ def show(name: str, ours: Sequence[Round], bare: Sequence[Round]) -> None:
 def side_by_side() -> Generator[Pair]:
     """Both running, on a new database."""
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        directory = stack.enter_context(open_directory())
         servers = stack.enter_context(EmbeddedServers(directory))
         settings = Settings(
             database_url=servers.database_url,

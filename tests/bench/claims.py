@@ -5,9 +5,7 @@ All in one run, over the same database: told are the ratios to one waiting user.
 
 import asyncio
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -18,6 +16,7 @@ from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.lifecycle import LEASE
+from tests.homes import open_directory
 
 CALLERS = 16
 SECONDS = 4.0
@@ -115,13 +114,13 @@ async def measure(settings: Settings) -> None:
 
 
 def run() -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place, EmbeddedServers(Path(place)) as servers:
+    with open_directory() as place, EmbeddedServers(place) as servers:
         asyncio.run(
             measure(
                 Settings(
                     database_url=servers.database_url,
                     redis_url=servers.redis_url,
-                    storage_url=(Path(place) / "files").as_uri(),
+                    storage_url=(place / "files").as_uri(),
                 )
             )
         )

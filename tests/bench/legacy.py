@@ -11,9 +11,7 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -23,6 +21,7 @@ from service.database import connect
 from service.embedded.servers import EmbeddedServers
 from service.migrations import migrate
 from service.settings import Settings
+from tests.homes import open_directory
 from tests.legacy.sample import Sample, generate
 from tests.running import environment
 
@@ -75,13 +74,13 @@ def command(settings: Settings, url: str, *arguments: str) -> tuple[float, float
 
 def run(tasks: int = TASKS, users: int = USERS) -> None:
     with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        EmbeddedServers(Path(directory)) as servers,
+        open_directory() as directory,
+        EmbeddedServers(directory) as servers,
     ):
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
-            storage_url=(Path(directory) / "files").as_uri(),
+            storage_url=(directory / "files").as_uri(),
             secret_keys=("a secret key for benchmarks",),
         )
         asyncio.run(migrate(settings))

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -29,6 +28,7 @@ from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
+from tests.homes import open_directory
 from tests.running import running_api, running_worker
 
 SAMPLE = Path("samples/astronaut.jpg")
@@ -172,20 +172,20 @@ def run() -> None:
     # What this process itself does is measured without its log.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        EmbeddedServers(Path(directory)) as servers,
+        open_directory() as directory,
+        EmbeddedServers(directory) as servers,
     ):
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
-            storage_url=(Path(directory) / "files").as_uri(),
+            storage_url=(directory / "files").as_uri(),
             secret_keys=("a secret key for benchmarks",),
         )
         asyncio.run(migrate(settings))
         user = asyncio.run(make_user(settings))
         file_id = one_after_another(settings, user)
         print(f"commit to claim, idle worker              {percentiles(asyncio.run(pickups(settings)))}")
-        asyncio.run(through(settings, user, file_id, Path(directory)))
+        asyncio.run(through(settings, user, file_id, directory))
 
 
 if __name__ == "__main__":

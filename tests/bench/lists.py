@@ -8,11 +8,9 @@ import asyncio
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 from schema.models.edits import Mode
 from schema.models.tasks import UNFINISHED, TaskStatus
@@ -22,6 +20,7 @@ from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.long_histories import LONG
+from tests.homes import open_directory
 
 TIMES = 200
 OTHERS = 1_000
@@ -91,11 +90,11 @@ async def measure(settings: Settings, tasks: int) -> None:
 
 
 def run(tasks: int = 1_000_000) -> None:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place, EmbeddedServers(Path(place)) as servers:
+    with open_directory() as place, EmbeddedServers(place) as servers:
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
-            storage_url=(Path(place) / "files").as_uri(),
+            storage_url=(place / "files").as_uri(),
         )
         asyncio.run(measure(settings, tasks))
 

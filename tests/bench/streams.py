@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Coroutine
@@ -31,6 +30,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
 from tests import lives
 from tests.bench.load import request
+from tests.homes import open_directory
 from tests.running import handed_socket, running, wait_until_live
 
 USERS = 100
@@ -151,13 +151,13 @@ def _tell(heard: list[Heard], commits: dict[str, float]) -> None:
 
 def run() -> None:
     with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        EmbeddedServers(Path(directory)) as servers,
+        open_directory() as directory,
+        EmbeddedServers(directory) as servers,
     ):
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
-            storage_url=(Path(directory) / "files").as_uri(),
+            storage_url=(directory / "files").as_uri(),
             secret_keys=("a secret key for benchmarks",),
         )
         asyncio.run(migrate(settings))
