@@ -19,6 +19,15 @@ SELECT batches.batch_id,
 SELECT FROM batches WHERE batch_id = :batch_id FOR UPDATE
 
 -- name: forget_empty_batch
-DELETE FROM batches
- WHERE batch_id = :batch_id AND ended_at IS NOT NULL
-   AND NOT EXISTS (SELECT FROM tasks WHERE tasks.batch_id = :batch_id)
+-- What is still to be told of it is told as it was. Its delivery is found by its id: see tell_webhook_v1.
+WITH gone AS (
+    DELETE FROM batches
+     WHERE batch_id = :batch_id AND ended_at IS NOT NULL
+       AND NOT EXISTS (SELECT FROM tasks WHERE tasks.batch_id = :batch_id)
+    RETURNING batch_id, total, created_at, ended_at
+)
+UPDATE webhook_deliveries
+   SET data = to_jsonb(gone)
+           || jsonb_build_object('pending', 0, 'processing', 0, 'done', 0, 'failed', 0, 'cancelled', 0)
+  FROM gone
+ WHERE delivery_id = 'dlv_' || gone.batch_id AND status = 'waiting'

@@ -148,6 +148,10 @@ UPDATE webhook_deliveries
 -- name: told_task
 SELECT {TaskRecord} FROM tasks WHERE task_id = :task_id AND user_id = :user_id
 
+-- name: told_as_it_was
+-- What was kept of something when it went, which may be after its delivery was claimed.
+SELECT data FROM webhook_deliveries WHERE delivery_id = :delivery_id
+
 -- name: deliveries_to_forget
 SELECT delivery_id
   FROM webhook_deliveries

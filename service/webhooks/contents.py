@@ -2,15 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from schema.models.batches import Batch
 from schema.models.tasks import TaskRecord
 from schema.models.webhooks import DeliveryRecord, Webhook, WebhookType
 from service.database import Connection
 from service.presenting import Presenter
 from service.webhooks import store
+
+T = TypeVar("T")
 
 HOURS: Final = 24
 """For how long, at least, the URLs in a webhook are good: a receiver may put them into a queue of its own."""
@@ -41,13 +44,15 @@ class Contents:
         if delivery.type is WebhookType.PING:
             return {}
         if delivery.batch_id is not None:
-            if self._read_batch is None:
-                return None
-            return await self._read_batch(connection, delivery.user_id, delivery.batch_id)
+            batch = self._read_batch and await self._read_batch(connection, delivery.user_id, delivery.batch_id)
+            return batch or await self._as_it_was(connection, delivery, Batch)
         task = await store.told_task(connection, delivery.user_id, delivery.task_id or "")
-        if task is None and delivery.data is not None:
-            task = msgspec.convert(delivery.data, TaskRecord)
+        task = task or await self._as_it_was(connection, delivery, TaskRecord)
         return None if task is None else self._present.task(task)
+
+    async def _as_it_was(self, connection: Connection, delivery: DeliveryRecord, type_: type[T]) -> T | None:
+        kept = await store.told_as_it_was(connection, delivery.delivery_id)
+        return None if kept is None else msgspec.convert(kept, type_)
 
 
 def _encoded(type_: WebhookType, at: datetime, data: Any) -> str:

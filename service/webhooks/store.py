@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
@@ -162,6 +163,11 @@ async def bring_forward(connection: Connection, user_id: str, host: str, now: da
 
 async def told_task(connection: Connection, user_id: str, task_id: str) -> TaskRecord | None:
     return await QUERIES["told_task"].row(connection, TaskRecord, user_id=user_id, task_id=task_id)
+
+
+async def told_as_it_was(connection: Connection, delivery_id: str) -> dict[str, Any] | None:
+    """What is kept of something that is gone, as JSON."""
+    return await QUERIES["told_as_it_was"].value(connection, delivery_id=delivery_id)
 
 
 async def deliveries_to_forget(connection: Connection, *, limit: int, now: datetime | None = None) -> list[str]:

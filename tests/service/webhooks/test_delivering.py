@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from schema.models.webhooks import SCHEDULE, DeliveryRecord, DeliveryStatus, delivery_of
 from service.database import Connection, Pool
 from service.queue import Queue
+from service.tasks import lifecycle, retention
 from service.webhooks import delivering, store
 from service.webhooks.announcing import announce_due
 from service.webhooks.calling import Answer
@@ -183,6 +185,43 @@ async def test_one_message_has_all_that_is_due_delivered(
     await deliverer.take(delivery_of(first.task_id))
     assert [row.status for row in await deliveries(connection)] == ["delivered"] * 3
     assert len({came.headers["webhook-id"] for came in receiver.came}) == 3
+
+
+BATCH = """
+WITH batch AS (
+    INSERT INTO batches (batch_id, user_id, total, unfinished, webhook_url)
+    SELECT 'batch_a', user_id, 1, 1, webhook_url FROM tasks WHERE task_id = $1
+)
+UPDATE tasks SET batch_id = 'batch_a', webhook_url = NULL WHERE task_id = $1
+"""
+
+
+@pytest.mark.parametrize("of", ["task", "batch"])
+@pytest.mark.parametrize("claimed_before", [True, False], ids=["under way", "waiting"])
+async def test_what_went_before_it_was_told_is_told_as_it_was(
+    pool: Pool,
+    connection: Connection,
+    deliverer: Deliverer,
+    receiver: Receiver,
+    user_id: str,
+    of: str,
+    claimed_before: bool,
+) -> None:
+    task = await lives.create(connection, user_id, webhook_url=receiver.url)
+    if of == "batch":
+        await connection.execute(BATCH, task.task_id)
+    await lifecycle.complete_task(pool, await lives.claim(pool, task.task_id), lives.a_result(), [])
+    waiting = await the_only(connection)
+    claimed = await claim(pool, waiting.host, None) if claimed_before else None
+    assert await retention.delete_task(pool, user_id, task.task_id)
+    claimed = claimed or await claim(pool, waiting.host, None)
+    assert claimed is not None
+    after = await deliverer.attempt(claimed)
+    assert after is not None
+    assert after.status == "delivered"
+    data = msgspec.json.decode(receiver.came[0].body)["data"]
+    assert data[f"{of}_id"] == (task.task_id if of == "task" else "batch_a")
+    assert (data["status"] == "done") if of == "task" else (data["total"] == 1 and data["ended_at"].endswith("Z"))
 
 
 @pytest.mark.parametrize("step", ["call", "settle"])
