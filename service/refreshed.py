@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ class Refreshed(Generic[T]):
         if self._making is None and now >= self._until - self._good_for / 2:
             self._making = asyncio.create_task(self._renew())
             self._making.add_done_callback(self._made)
-        if self._answer is not None and now < self._until:
-            return self._answer
+        if now < self._until:
+            return cast("T", self._answer)  # which may be None
         assert self._making is not None  # noqa: S101 - what is over has been asked for, just now or before
         # Who stops waiting stops nobody else's answer.
         return await asyncio.shield(self._making)

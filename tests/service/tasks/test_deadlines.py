@@ -55,6 +55,19 @@ async def test_what_waits_and_what_runs_has_failed_for_whoever_looks(
     await lives.assert_balanced(pool)
 
 
+async def test_where_too_many_have_deadlines_everybody_is_looked_at(
+    deadlines: Deadlines, pool: Pool, connection: Connection, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tasks.deadlines.MOST_USERS", 1)
+    late = await lives.create(connection, user_id)
+    for _ in range(2):
+        await lives.create(connection, await lives.add_user(connection), deadline_seconds=60)
+    await deadlines.settle(user_id)  # and it is remembered that they are too many
+    await miss(connection, late)
+    await deadlines.settle(user_id)
+    assert (await lives.get(pool, late.task_id)).status is TaskStatus.FAILED
+
+
 async def test_a_result_that_is_late_is_not_taken(
     deadlines: Deadlines, pool: Pool, connection: Connection, user_id: str
 ) -> None:
