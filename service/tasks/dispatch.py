@@ -126,21 +126,21 @@ class Dispatcher:
             log.debug("message not counted", task_id=task_id, error=type(error).__name__)
 
     async def _run(self) -> None:
-        striking_off = asyncio.create_task(self._strike_off_sent(), name="dispatcher's marks")
-        while self._announced or not self._closing.is_set():
-            await self._awake.wait()
-            self._awake.clear()
-            while self._announced:
-                batch = _some(self._announced)
-                if not await _alive(self._send(batch), tasks=len(batch)):
-                    self._announced.clear()
-                    await self._breathe(BREATH)
-                    continue
-                self._sent.extend(batch)
-                self._sent_some.set()
-        self._sent_all = True
-        self._sent_some.set()
-        await striking_off
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._strike_off_sent(), name="dispatcher's marks")
+            while self._announced or not self._closing.is_set():
+                await self._awake.wait()
+                self._awake.clear()
+                while self._announced:
+                    batch = _some(self._announced)
+                    if not await _alive(self._send(batch), tasks=len(batch)):
+                        self._announced.clear()
+                        await self._breathe(BREATH)
+                        continue
+                    self._sent.extend(batch)
+                    self._sent_some.set()
+            self._sent_all = True
+            self._sent_some.set()
 
     async def _strike_off_sent(self) -> None:
         """One that comes alone is noted at once."""

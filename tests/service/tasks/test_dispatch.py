@@ -378,6 +378,26 @@ async def test_after_a_surprise_it_goes_on(
     await queue.close()
 
 
+async def test_close_leaves_nothing_behind_though_redis_hangs(
+    pool: Pool, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending = asyncio.Event()
+
+    async def hang(_: object) -> None:
+        sending.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(queue, "send", hang)
+    monkeypatch.setattr(dispatch, "CLOSE_WITHIN", 0)
+    before = asyncio.all_tasks()
+    dispatcher = Dispatcher(pool, queue)
+    await dispatcher.start()
+    dispatcher.announce("task_a", 0)
+    await sending.wait()
+    await dispatcher.close()
+    assert asyncio.all_tasks() == before
+
+
 async def test_close_ends_though_redis_is_away(pool: Pool, connection: Connection, away: Queue, user_id: str) -> None:
     dispatcher = Dispatcher(pool, away)
     await dispatcher.start()
