@@ -100,7 +100,9 @@ class LingeringTransport(asyncio.Transport):
     def _send(self) -> None:
         held, self._held, self._held_bytes = self._held, [], 0
         if held and not self._transport.is_closing():
-            self._transport.writelines(held)
+            # Not `writelines`: asyncio's own, from Python 3.12 on, lets nobody pause however much waits, and never gets
+            # rid of an empty piece.
+            self._transport.write(b"".join(held))
 
     def get_write_buffer_size(self) -> int:
         return self._held_bytes + self._transport.get_write_buffer_size()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from service.http.lingering import MOST_HELD, LingeringTransport
 from service.settings import Settings
 from tests.running import PATIENCE
 from tests.security.raw import send_raw
@@ -81,6 +82,43 @@ async def test_an_early_answer_arrives_through_nginx(user: User, api: Api, tmp_p
             key = user.api_key if known else None
             got = [await asyncio.to_thread(status_of, url, method, path, key) for _ in range(3)]
             assert got == [status] * 3, path
+
+
+class Written(asyncio.Transport):
+    """What was written to a connection, piece by piece, until it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closed
+        self.pieces.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_head_and_its_body_are_written_together_and_before_the_end() -> None:
+    line = LingeringTransport(beneath := Written(), asyncio.get_running_loop(), lambda: False)
+    for piece in (b"head ", b"body", b""):
+        line.write(piece)
+    assert (beneath.pieces, line.get_write_buffer_size()) == ([], 9)
+    await asyncio.sleep(0)
+    assert (beneath.pieces, line.get_write_buffer_size()) == ([b"head body"], 0)
+    line.write(bytes(MOST_HELD + 1))
+    assert len(beneath.pieces) == 2, "more isn't held"
+    line.write(b"last")
+    line.close()
+    assert (beneath.pieces[2:], beneath.closed) == ([b"last"], True)
+    await asyncio.sleep(0)
 
 
 SHORT = """
