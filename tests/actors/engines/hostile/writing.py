@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
+
+# Pillow guesses how large a progressive JPEG gets, and fails where noise at a high quality is larger.
+ImageFile.MAXBLOCK = 1 << 22
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 Chunk = tuple[bytes, bytes]
