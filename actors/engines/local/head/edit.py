@@ -166,7 +166,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         made=resized_linear(bare.made, *size),
         throat=resized_linear(throat, *size),
         carried=resized_linear(carried, *size),
-        warnings=_warnings(ours, fit.scale / reduce, fresh.cut, change),
+        warnings=_warnings(ours, fit.scale / reduce, change),
     )
 
 
@@ -235,12 +235,10 @@ def _places(rows: slice, box: Box, shape: tuple[int, ...]) -> Floats:
     return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
 
 
-def _warnings(ours: Portrait, scale: float, cut: float, change: Shifts) -> list[str]:
+def _warnings(ours: Portrait, scale: float, change: Shifts) -> list[str]:
     told: list[str] = []
     if scale * ours.scale > _SOFT:
         told.append("The head in the source photo is much smaller than the figure's, so it looks soft.")
-    if cut > 0.1:
-        told.append("A part of the head is cut off in the source photo.")
     if abs(float(change.body[0])) > _FAR:
         told.append("Head and figure have very different skin tones, so the figure's skin may look uneven.")
     return told

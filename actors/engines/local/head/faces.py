@@ -153,7 +153,7 @@ def _hand_at_head(face: FaceLandmarks, image: Rgb8, runtimes: Runtimes) -> bool:
     part = np.ascontiguousarray(image[corner[1] : bottom, corner[0] : right])
     for palm in palms(part, runtimes, at_least=_HAND):
         across, down = (float(v) for v in place.of(palm.points[_FINGERS][None] + corner)[0])
-        if abs(across) < 0.65 and -1.1 < down < place.chin + (0.5 if abs(across) < 0.5 else 0.25):
+        if abs(across) < 0.95 and -1.1 < down < place.chin + (0.5 if abs(across) < 0.5 else 0.25):
             return True
     return False
 

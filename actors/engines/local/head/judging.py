@@ -17,11 +17,11 @@ from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-_SEVERED = {"source": 0.45, "reference": 0.6}
-"""So much hair, in heights of the face, may end where nothing shows that it ends, by the photo's role."""
-_CUT = 0.35
+_SEVERED = 0.3
+"""So much hair, in heights of the face, may end where nothing shows that it ends."""
+_CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
-_HIDDEN = 0.35
+_HIDDEN = 0.12
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
@@ -39,7 +39,7 @@ def judge_cut(head: Head, role: str, cover: Plane | None = None) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: its hair goes on where it can't be told from what is there.
     """
-    if head.severed(cover) > _SEVERED[role]:
+    if head.severed(cover) > _SEVERED:
         raise _refused(
             role,
             f"The hair in the {role} photo can't be told from the skin or the clothes beside it, so the head can't be "

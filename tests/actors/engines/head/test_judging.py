@@ -186,7 +186,7 @@ def test_a_crown_that_the_border_cuts_is_rounded_off(face: FaceLandmarks) -> Non
 
 
 def test_a_head_that_touches_the_border_is_not(face: FaceLandmarks) -> None:
-    judge_whole(_placed(frame(face.points), np.zeros((8, 8), np.float32), cut=0.2))
+    judge_whole(_placed(frame(face.points), np.zeros((8, 8), np.float32), cut=0.08))
 
 
 @pytest.mark.parametrize(("across", "down", "refused"), [(0.6, 0.3, True), (0.2, 0.9, True), (1.3, 0.3, False)])
