@@ -103,6 +103,15 @@ def components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return found, stats
 
 
+def touching(parts: Mask, by: Mask) -> Mask:
+    """Those of the `parts` that hang together with some of `by`, as far as it lies in them."""
+    labels, stats = components(parts)
+    chosen = np.zeros(len(stats), np.bool_)
+    chosen[labels[by]] = True
+    chosen[0] = False
+    return chosen[labels]
+
+
 def extent(mask: NDArray[Any], air: int = 0) -> tuple[slice, slice] | None:
     """The rows and columns that hold all of `mask` (h, w) that isn't 0, and `air` pixels more; None if nothing is."""
     held: Any = mask.view(np.uint8) if mask.dtype == np.bool_ else mask != 0
@@ -136,6 +145,12 @@ def inverse(matrix: Floats) -> Floats:
 def moved(points: Points, matrix: Floats) -> Points:
     """`points` under the affine `matrix` (2, 3)."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def smoothly(values: Plane) -> Plane:
+    """0 below 0, 1 above 1, without a corner between."""
+    held = np.clip(values, 0, 1)
+    return held * held * (3 - 2 * held)
 
 
 def lab(image: Rgb) -> Floats:

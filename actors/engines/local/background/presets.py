@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Plane, Rgb
-from actors.engines.local.raster import resized
+from actors.engines.local.raster import resized, smoothly
 from schema.models.edits import BACKGROUND_PRESETS
 
 Colour = tuple[float, float, float]
@@ -33,7 +33,7 @@ def _studio(wall: Colour, floor: Colour, glow: float) -> Callable[[int, int], Ba
 
     def make(width: int, height: int) -> Backdrop:
         x, y = _grid(width, height)
-        sweep = _smooth((y - 0.74) / 0.2)[..., None]
+        sweep = smoothly((y - 0.74) / 0.2)[..., None]
         image = _colour(wall) * (1 - sweep) + _colour(floor) * sweep
         aspect = width / height
         light = np.exp(-(((x - 0.5) * max(aspect, 0.6) / 0.55) ** 2) - ((y - 0.40) / 0.55) ** 2)
@@ -66,7 +66,7 @@ def _sky(width: int, height: int) -> Backdrop:
     image = _between(
         y, (0, 0.5, 0.85, 1), ((0.23, 0.46, 0.78), (0.46, 0.67, 0.90), (0.74, 0.86, 0.95), (0.83, 0.90, 0.95))
     )
-    veil = _smooth((_cloud(width, height, 11) - 0.50) / 0.42) * (0.25 + 0.55 * _smooth((y - 0.08) / 0.6))
+    veil = smoothly((_cloud(width, height, 11) - 0.50) / 0.42) * (0.25 + 0.55 * smoothly((y - 0.08) / 0.6))
     image += 0.62 * veil[..., None] * (_colour((0.985, 0.99, 1.0)) - image)
     return Backdrop(_grained(image), ground=False, tints=True)
 
@@ -83,7 +83,7 @@ def _sunset(width: int, height: int) -> Backdrop:
         (0.33, 0.25, 0.30),
     )
     image = _between(y, (0, 0.32, 0.56, 0.70, 0.82, 1), colours)
-    streaks = _smooth((_cloud(width, height, 5, stretch=4) - 0.5) / 0.4) * np.exp(-(((y - 0.42) / 0.26) ** 2))
+    streaks = smoothly((_cloud(width, height, 5, stretch=4) - 0.5) / 0.4) * np.exp(-(((y - 0.42) / 0.26) ** 2))
     image += 0.35 * streaks[..., None] * (_colour((0.98, 0.66, 0.52)) - image)
     sun = np.exp(-((((x - 0.68) * width / height) / 0.30) ** 2) - ((y - 0.66) / 0.17) ** 2)
     image += 0.55 * sun[..., None] * (_colour((1.0, 0.90, 0.68)) - image)
@@ -120,12 +120,6 @@ def _grid(width: int, height: int) -> tuple[Plane, Plane]:
 
 def _colour(colour: Colour) -> Floats:
     return np.array(colour, np.float32)
-
-
-def _smooth(value: Plane) -> Plane:
-    """0 below 0, 1 above 1, without a corner between."""
-    inside = np.clip(value, 0, 1)
-    return inside * inside * (3 - 2 * inside)
 
 
 def _between(position: Plane, stops: tuple[float, ...], colours: tuple[Colour, ...]) -> Rgb:

@@ -15,7 +15,7 @@ import numpy as np
 from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
-from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk
+from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk, touching
 
 _SIDE = 320
 """Long edge in pixels at which parts are judged: the networks know no finer."""
@@ -110,23 +110,14 @@ def _missing(alpha: Plane, two_of_three: Plane, seen: Plane, figures: Mask) -> P
     Those that hang together with it and two witnesses see (not an edge's breadth of it: two coarse outlines always
     differ by that), and those with somebody's face or hips in them.
     """
-    limbs = _touched(_thick((two_of_three > 0.6) & (alpha < 0.8)), alpha > 0.5)
-    others = _touched(_thick((seen > 0.7) & (alpha < 0.5)), figures)
+    limbs = touching(_thick((two_of_three > 0.6) & (alpha < 0.8)), grown(alpha > 0.5, 1))
+    others = touching(_thick((seen > 0.7) & (alpha < 0.5)), grown(figures, 1))
     return np.maximum(_softly(limbs) * _steeper(two_of_three), _softly(others) * _steeper(seen))
 
 
 def _thick(mask: Mask) -> Mask:
     """`mask` without what is thin."""
     return mask & grown(shrunk(mask, 2), 3)
-
-
-def _touched(parts: Mask, by: Mask) -> Mask:
-    """Those of the `parts` that `by` touches."""
-    labels, stats = components(parts)
-    chosen = np.zeros(len(stats), np.bool_)
-    chosen[labels[grown(by, 1)]] = True
-    chosen[0] = False
-    return chosen[labels]
 
 
 def _softly(mask: Mask) -> Plane:

@@ -136,8 +136,7 @@ def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Bo
     """The head with its hair and shoulders, None if nobody's is known."""
     if person is not None:
         middle = (person.points[LEFT_SHOULDER] + person.points[RIGHT_SHOULDER]) / 2
-        breadth = float(np.hypot(*(person.points[LEFT_SHOULDER] - person.points[RIGHT_SHOULDER])))
-        unit = max(breadth, 1.6 * float(np.hypot(*(middle - person.points[NOSE]))))
+        unit = max(person.shoulders, 1.6 * float(np.hypot(*(middle - person.points[NOSE]))))
         centre = person.points[NOSE]
     elif faces:
         face = max(faces, key=lambda face: face.height)

@@ -47,6 +47,11 @@ class Pose(Struct, frozen=True):
     others: Points
     others_certainty: Floats
 
+    @property
+    def shoulders(self) -> float:
+        """Their breadth in pixels."""
+        return float(np.hypot(*(self.points[LEFT_SHOULDER] - self.points[RIGHT_SHOULDER])))
+
 
 def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | None:
     """The pose of the most prominent person in `image`, None if none is found."""
