@@ -11,7 +11,8 @@ from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, RIGHT_CHEEK, STEADY
 
-_STEADY_WEIGHT = 8.0
+_STEADINESS = np.where(np.isin(np.arange(468), STEADY), 8.0, 1.0)
+_WEIGHTS = (_STEADINESS / _STEADINESS.sum()).astype(np.float32)
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
 
@@ -55,19 +56,17 @@ def turned(head: Floats, figure: Floats) -> Turn:
 
 def fitted(head: Floats, figure: Floats) -> Fit:
     """Where the landmarks of `head` (468, 3) go on `figure` (468, 3)."""
-    weight = _weights()
     scale, rotation = _similarity(head, figure)
     # A flat picture that is turned out of its plane folds at the cheek: only the tilt is taken over.
     rotation = _plane_part(rotation)
-    middle, goal = weight @ head, weight @ figure
+    middle, goal = _WEIGHTS @ head, _WEIGHTS @ figure
     other = frame(figure[:, :2])
     aim = scale * (head - middle) @ rotation.T
     size = frame(aim[:, :2])
     # The size of the face by its height and width together.
     ratio = float(np.sqrt(other.height * other.width / (size.height * size.width)))
     low, high = (share * other.height / size.height for share in _HEIGHTS)
-    ratio = float(np.clip(ratio, low, high))
-    scale *= float(np.clip(ratio, 0.75, 1.25))
+    scale *= float(np.clip(ratio, low, high))
 
     aim = scale * (head - middle) @ rotation.T + goal
     goal = goal + _onto_chin(aim, figure, other)
@@ -85,19 +84,12 @@ def bending(fit: Fit, shape: tuple[int, ...]) -> Floats:
     return np.stack([x, y, np.ones_like(x)], axis=-1) @ fit.back.T
 
 
-def _weights() -> Floats:
-    weight = np.ones(468)
-    weight[list(STEADY)] = _STEADY_WEIGHT
-    return (weight / weight.sum()).astype(np.float32)
-
-
 def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:
     """The scale and the rotation (3, 3) that bring `start` (n, 3) nearest to `goal` (n, 3)."""
-    weight = _weights()
-    first, second = start - weight @ start, goal - weight @ goal
-    found, _ = Rotation.align_vectors(second, first, weight)
+    first, second = start - _WEIGHTS @ start, goal - _WEIGHTS @ goal
+    found, _ = Rotation.align_vectors(second, first, _WEIGHTS)
     rotation = found.as_matrix().astype(np.float32)
-    scale = float((weight @ (second * (first @ rotation.T)).sum(axis=1)) / (weight @ (first**2).sum(axis=1)))
+    scale = float((_WEIGHTS @ (second * (first @ rotation.T)).sum(axis=1)) / (_WEIGHTS @ (first**2).sum(axis=1)))
     return scale, rotation
 
 

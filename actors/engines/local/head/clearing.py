@@ -1,8 +1,5 @@
 """Taking the figure's own head away: background behind it, neck and shoulders where it hid them."""
 
-# Shares of a face's height stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 from msgspec import Struct
 
@@ -14,7 +11,7 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import gaussian
+from actors.engines.local.raster import gaussian, smoothly
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -91,16 +88,11 @@ def _gone(figure: Portrait, head: Head, shape: Plane) -> Mask:
     old = (person & (head.share > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    return gone | widened(_stubs(figure, old, body, shape), round(0.03 * unit))
-
-
-def _stubs(figure: Portrait, old: Mask, body: Mask, shape: Plane) -> Mask:
-    """Ears, locks and jewels that were taken for body, beside the head where neither neck nor torso is."""
-    unit = figure.frame.height
-    reach = _STUB * unit
+    # Ears, locks and jewels may have been taken for body, beside the head where neither neck nor torso is.
     _, down = figure.frame.coordinates(old.shape)
-    thin = body & ~widened(narrowed(body, reach), reach) & widened(old, 0.25 * unit)
-    return thin & (shape < 0.5) & (down < figure.frame.chin + 0.6)
+    thin = body & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & widened(old, 0.25 * unit)
+    stubs = thin & (shape < 0.5) & (down < figure.frame.chin + 0.6)
+    return gone | widened(stubs, round(0.03 * unit))
 
 
 def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> Plane:
@@ -125,8 +117,7 @@ def _torso_shape(figure: Portrait) -> Plane:
     person, place = figure.pose, figure.frame
     if person is None:
         return np.zeros_like(figure.alpha)
-    sides = [person.points[LEFT_SHOULDER], person.points[RIGHT_SHOULDER]]
-    hips = [person.points[LEFT_HIP], person.points[RIGHT_HIP]]
+    sides, hips = person.points[[LEFT_SHOULDER, RIGHT_SHOULDER]], person.points[[LEFT_HIP, RIGHT_HIP]]
     low = place.down * place.height * 0.6 * _ARM
     arms = strokes(
         figure.alpha.shape,
@@ -152,8 +143,8 @@ def _body(
     throat = hole & (neck > 0.3)
     rest = hole & ~throat
     shown = bool(bare.sum() > 0.008 * unit * unit)
-    near = np.clip(1 - distance_to(throat) / max(2.0, _FADE * unit), 0, 1) if shown else np.zeros_like(neck)
-    fade = (near * near * (3 - 2 * near) * np.clip(3 * skin - 0.6, 0, 1) * body).astype(np.float32)
+    near = smoothly(1 - distance_to(throat) / max(2.0, _FADE * unit)) if shown else np.zeros_like(neck)
+    fade = (near * np.clip(3 * skin - 0.6, 0, 1) * body).astype(np.float32)
     wide = throat | (fade > 0)
     result = np.where(hole[..., None], smooth_fill(image, known.astype(np.float32)), image)
     if (rest & needed).any():

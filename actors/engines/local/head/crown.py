@@ -1,8 +1,5 @@
 """The crown of a head that the border of its photo cuts: rounded off where little of it is missing."""
 
-# Shares of a head's breadth stand where they are used.
-# ruff: noqa: PLR2004
-
 import cv2
 import numpy as np
 from msgspec import structs
@@ -10,7 +7,6 @@ from msgspec import structs
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.perception.landmarks import FaceLandmarks
 
 _BROAD = 0.85
 """A border as broad as this share of the head cuts more of it off than a few strands of hair."""
@@ -36,16 +32,10 @@ def crowned(portrait: Portrait, head: Head) -> tuple[Portrait, Head]:
     reach = high * np.sqrt(np.clip(1 - x**2, 0, 1))
     dome = np.clip(reach[None] - np.arange(high, 0, -1)[:, None] + 0.5, 0, 1).astype(np.float32)
     down = np.array([0, high], np.float32)
-    face = portrait.face
-    moved = FaceLandmarks(face.points + down, face.depth, face.certainty)
+    moved = structs.replace(portrait.face, points=portrait.face.points + down)
     image = cv2.copyMakeBorder(portrait.image, high, 0, 0, 0, cv2.BORDER_REFLECT)
-    whole = structs.replace(
-        portrait,
-        image=image,
-        alpha=np.concatenate([dome, portrait.alpha]),
-        face=moved,
-        frame=frame(moved.points),
-    )
+    alpha = np.concatenate([dome, portrait.alpha])
+    whole = structs.replace(portrait, image=image, alpha=alpha, face=moved, frame=frame(moved.points))
     blank = np.zeros_like(dome)
     return whole, structs.replace(
         head, share=np.concatenate([blank + 1, head.share]), oval=np.concatenate([blank, head.oval])

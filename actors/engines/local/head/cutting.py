@@ -5,24 +5,20 @@ and in the middle of the chest is not, and the rest is divided by how much more 
 in the other. The outline against the background is the matte's.
 """
 
-# Shares of a face's height and steps of L*a*b* stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb8, as_rgb
-from actors.engines.local.head.colours import cells, likeness
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.head.colours import Cells, cells, likeness
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
-from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear
+from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
 
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
-_JAW_ENDS = 0, 12
 _ROUNDS = 3
 _THROAT = 0.28
 """So far to each side what is under the jaw is neck and nothing else, in heights of the face."""
@@ -49,19 +45,15 @@ class Head(Struct, frozen=True):
     border: Mask
     unit: float
 
-    def severed(self, cover: Plane | None = None) -> float:
-        """How long that border is, in heights of the face, where nothing will `cover` it (h, w, 0 to 1)."""
-        height, width = self.border.shape
-        seen = self.border if cover is None else self.border & (resized(cover, width, height) < 0.5)
-        return float(seen.sum()) / self.unit
-
 
 def head_of(portrait: Portrait) -> Head:
     """Where the head is in `portrait`."""
     height, width = portrait.alpha.shape
     scale = min(1.0, _UNIT / portrait.frame.height)
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    image = resized(portrait.image, *size)
+    guide = as_rgb(resized(portrait.image, *size))
+    values = lab(guide)
+    colours = cells(values)
     alpha = np.clip(resized(portrait.alpha, *size), 0, 1)
     points = portrait.face.points * np.array([size[0] / width, size[1] / height], np.float32)
     place = frame(points)
@@ -70,15 +62,15 @@ def head_of(portrait: Portrait) -> Head:
     left, right = portrait.face.depth[[LEFT_CHEEK, RIGHT_CHEEK]] / portrait.frame.height
     neck = _neck(alpha.shape, points, place, float(right - left))
     person = alpha > 0.5
-    hair = _hair(image, across, down, person, oval, neck, place)
+    hair = _hair(guide, colours, person, oval, neck, place)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
     above = person & (down < -0.1) & (np.abs(across) < 0.9) & ~widened(oval, 2)
-    skin = _like_face(image, oval) & (likeness(cells(lab(as_rgb(image))), above, oval) < _HAIR)
+    skin = _like_face(values, oval) & (likeness(colours, above, oval) < _HAIR)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     head = _hanging(_one_piece((hair & ~throat) | ears | oval, oval, down, place), oval, across, down)
-    head |= _going_on(image, head, person, oval) & ~throat & ~skin & (down > _LONG)
+    head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG)
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
-    severed = _alike_beside(image, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
+    severed = _alike_beside(values, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
     severed &= (down > _LONG) & (down < place.chin + 0.1)
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
@@ -90,9 +82,8 @@ def head_of(portrait: Portrait) -> Head:
     return Head(share, full_oval, severed, place.height)
 
 
-def _like_face(image: Rgb8, oval: Mask) -> Mask:
+def _like_face(values: Floats, oval: Mask) -> Mask:
     """Where the colours are those of the face, which lies inside `oval`, in whatever light."""
-    values = lab(as_rgb(image))
     away = (values - np.median(values[oval], axis=0)) * np.array([0.5, 1, 1], np.float32)
     return np.hypot(away[..., 0], np.hypot(away[..., 1], away[..., 2])) < _SAME
 
@@ -102,7 +93,7 @@ def _neck(shape: tuple[int, ...], points: Points, place: Frame, aside: float) ->
     jaw = points[list(JAW)]
     drop = place.down * place.height * 0.9
     inwards = place.across * place.height * 0.05
-    first, last = jaw[_JAW_ENDS[0]], jaw[_JAW_ENDS[1]]
+    first, last = jaw[0], jaw[-1]
     nape = _NAPE * place.height * aside * place.across
     first_low, last_low = first + drop + inwards, last + drop - inwards
     right, left = nape * (aside > 0), nape * (aside < 0)
@@ -111,16 +102,15 @@ def _neck(shape: tuple[int, ...], points: Points, place: Frame, aside: float) ->
     return (area > 0.5) & (polygon(shape, points[list(OVAL)]) < 0.5)
 
 
-def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, neck: Mask, place: Frame) -> Mask:
+def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, place: Frame) -> Mask:
     """Hair and hats: what is above the eyes, and of the rest what has the colours of that more than of the body."""
+    across, down = place.coordinates(person.shape)
     aside = np.abs(across)
     above = person & (down < -0.05) & (aside < 0.9) & ~oval
     body = (neck & (aside < _THROAT)) | oval | ((down > place.chin) & (aside < _THROAT))
     body |= (down > place.chin + 1.8) | ((aside > 1.3) & (down > 0.25)) | (aside > 1.7)
     # Beside the face there is hair rather than anything else; the further below and aside, the less.
     doubt = 0.4 + 0.25 * np.clip(down - place.chin + 0.3, 0, 1) + 0.3 * np.clip(aside - 0.9, 0, 1)
-    guide = as_rgb(image)
-    colours = cells(lab(guide))
     first, second = above & ~widened(oval, 2), body & person
     found = above
     for _ in range(_ROUNDS):
@@ -131,9 +121,8 @@ def _hair(image: Rgb8, across: Plane, down: Plane, person: Mask, oval: Mask, nec
     return found
 
 
-def _alike_beside(image: Rgb8, first: Mask, second: Mask) -> Mask:
+def _alike_beside(values: Floats, first: Mask, second: Mask) -> Mask:
     """The border of `first` with `second` where the two have the same colours, a pixel wide."""
-    values = lab(as_rgb(image))
 
     def near(part: Mask) -> Floats:
         weight = part.astype(np.float32)[..., None]
@@ -158,16 +147,13 @@ def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane) -> Mask:
     return result
 
 
-def _going_on(image: Rgb8, head: Mask, person: Mask, oval: Mask) -> Mask:
+def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:
     """Where hair goes on that hangs together with that of `head`: ends, braids, what lies on shoulders."""
     hair = head & ~widened(oval, 2)
-    more = likeness(cells(lab(as_rgb(image))), narrowed(hair, 1), (person & ~widened(head, 3)) | oval) > _HAIR
+    more = likeness(colours, narrowed(hair, 1), (person & ~widened(head, 3)) | oval) > _HAIR
     more &= person & ~head
     more &= widened(narrowed(more, 1.01), 1.01)
-    labels, stats = components(more | hair)
-    touched = np.bincount(labels[hair], minlength=len(stats)) > 0
-    touched[0] = False
-    return more & touched[labels]
+    return more & touching(more | hair, hair)
 
 
 def _one_piece(head: Mask, oval: Mask, down: Plane, place: Frame) -> Mask:

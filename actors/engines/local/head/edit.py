@@ -1,8 +1,5 @@
 """The edit itself: from the files of a request to the pictures of its outcome."""
 
-# Shares of a face's height and of pixels stand where they are used.
-# ruff: noqa: PLR2004
-
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +58,7 @@ SOURCE_EDGE = 2048
 _SPARE = 1.3
 """The head is worked on at this much more than the size it will have."""
 _LARGEST = 1_500_000
-"""The figure's head and shoulders are worked on in at most so many pixels; what stays as it is keeps all of its own."""
+"""The figure's head and shoulders are worked on in at most so many pixels, for memory; what stays keeps all its own."""
 _STRIP = 256
 _SOMEBODY = 0.5
 _FAR = 22
@@ -114,21 +111,21 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     person, figure = the_person(photo, "source", runtimes), the_person(canvas, "reference", runtimes)
     judge_together(person, figure)
     step("Cutting out the head")
-    reduce = _reduction(canvas, figure)
+    around = around_head(canvas, figure.face)
+    reduce = min(1.0, float(np.sqrt(_LARGEST / (around.width * around.height))))
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
-    ours = portrait(photo, person.face, person.pose, person.found, scale=scale, effort=effort, runtimes=runtimes)
+    ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
     head = head_of(ours)
     judge_cut(head, "source")
     ours, head = crowned(ours, head)
     step("Looking at the figure")
-    theirs = portrait(canvas, figure.face, figure.pose, figure.found, scale=reduce, effort=effort, runtimes=runtimes)
+    theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
     step("Fitting the head")
     fit = fitted(ours.face.solid, theirs.face.solid)
-    photographed = as_rgb(ours.image)
-    shades = lab(photographed)
+    shades = lab(as_rgb(ours.image))
     own_tone = face_tone(shades, ours.face.points)
-    neck = neck_skin(photographed, shades, own_tone, ours.alpha, ours.frame, head.share, head.oval)
+    neck = neck_skin(shades, own_tone, ours, head)
     fresh = placed(ours, head, neck.share, fit, theirs.alpha.shape)
     judge_whole(fresh)
     judge_cut(old_head, "reference", fresh.alpha)
@@ -139,7 +136,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     tone = face_tone(values, theirs.face.points)
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(own_tone, tone, strength)
-    skin = neck_skin(seen, values, tone, theirs.alpha, theirs.frame, old_head.share, old_head.oval)
+    skin = neck_skin(values, tone, theirs, old_head)
     judge_skin(skin.share, theirs.frame.height, change.body)
     body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
@@ -153,7 +150,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     necked, carried = one_neck(colours, fresh, bare.image, throat)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += in_common(fresh, theirs, old_head)[..., None] * (seen - part)
-    whole = _limbs_in_tone(canvas, figure, theirs, people(canvas.image, runtimes), tone, change)
+    whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
@@ -170,23 +167,15 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     )
 
 
-def _reduction(canvas: Picture, figure: Person) -> float:
-    """How much smaller the figure is worked on, so that memory has a bound whatever the canvas."""
-    box = around_head(canvas, figure.face)
-    return min(1.0, float(np.sqrt(_LARGEST / (box.width * box.height))))
-
-
 def _limbs_in_tone(
-    canvas: Picture, figure: Person, theirs: Portrait, likely: Plane, tone: Tone, change: Shifts
+    canvas: Picture, figure: Person, theirs: Portrait, tone: Tone, change: Shifts, runtimes: Runtimes
 ) -> Rgb8:
-    """The whole canvas with the skin of arms and legs in the new tone.
-
-    `likely` (h, w) is where somebody is at all: what is as brown as skin behind them stays as it is.
-    """
+    """The whole canvas with the skin of arms and legs in the new tone."""
     image = canvas.image
     if figure.pose is None or not np.abs(change.body).max() > SEEN:
         return image
-    where = limbs(figure.pose, canvas.alpha) & (likely > _SOMEBODY)
+    # What is as brown as skin behind somebody stays as it is.
+    where = limbs(figure.pose, canvas.alpha) & (people(image, runtimes) > _SOMEBODY)
     near = theirs.box
     where[near.top : near.bottom, near.left : near.right] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
     here = extent(where, air=max(8, max(where.shape) // 50))

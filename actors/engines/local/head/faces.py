@@ -1,15 +1,12 @@
 """Who is meant: the one face in each photo, or a refusal that says what photo would do."""
 
-# Shares of a face's height and steps of L*a*b* stand where they are used.
-# ruff: noqa: PLR2004
-
 from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Rgb8
-from actors.engines.local.head.alignment import Turn, turned
+from actors.engines.local.head.alignment import turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
@@ -22,10 +19,9 @@ from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
 TURN_LIMIT = 40.0
-"""Degrees by which the two heads may be turned against each other, out of the picture's plane."""
+"""Degrees by which the two heads may be turned against each other, out of the picture's plane or within it."""
 _SIDE_LIMIT = 38.0
 """Degrees from which half a face is hidden."""
-ROLL_LIMIT = 40.0
 _LEAST = {"source": 56, "reference": 36}
 """Height of a face in pixels below which there is too little of it, by the photo's role."""
 _RIVAL = 0.4
@@ -54,36 +50,36 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
         EngineError: NO_FACE_DETECTED, MULTIPLE_FACES_DETECTED or POSE_EXTRACTION_FAILED.
     """
     image = picture.image
-    body = pose(image, runtimes)
-    if body is not None and body.certainty < 0.5:
-        body = None
     found = faces(image, runtimes)
     chosen = _chosen(found, role)
     face = landmarks(image, chosen, runtimes)
     if face.certainty < _CERTAIN:
         raise _no_face(role)
-    size = frame(face.points).height
-    if size < _LEAST[role]:
+    place = frame(face.points)
+    if place.height < _LEAST[role]:
         raise EngineError(
             FailureCode.NO_FACE_DETECTED,
-            f"The face in the {role} photo is only {size:.0f} pixels tall; at least {_LEAST[role]} are needed. "
+            f"The face in the {role} photo is only {place.height:.0f} pixels tall; at least {_LEAST[role]} are needed. "
             "Please send a larger photo, or one taken from nearer.",
-            details={"image": role, "face_height": round(size), "needed": _LEAST[role]},
+            details={"image": role, "face_height": round(place.height), "needed": _LEAST[role]},
         )
     _judge_alone(face, image, role, runtimes)
-    return Person(face, body if body is None or _same(body, face) else None, found)
+    body = pose(image, runtimes)
+    if body is None or body.certainty < 0.5 or np.hypot(*(body.points[NOSE] - place.centre)) >= 0.8 * place.height:
+        body = None  # it isn't seen, or is somebody else's
+    return Person(face, body, found)
 
 
-def judge_together(head: Person, figure: Person) -> Turn:
-    """How the figure's head is turned against the other.
+def judge_together(head: Person, figure: Person) -> None:
+    """Whether the two heads are held alike enough.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: too far.
+        EngineError: POSE_EXTRACTION_FAILED: they aren't.
     """
     turn = turned(head.face.solid, figure.face.solid)
-    if turn.out <= TURN_LIMIT and abs(turn.roll) <= ROLL_LIMIT:
-        return turn
-    angle, limit = (turn.out, TURN_LIMIT) if turn.out > TURN_LIMIT else (abs(turn.roll), ROLL_LIMIT)
+    angle = turn.out if turn.out > TURN_LIMIT else abs(turn.roll)
+    if angle <= TURN_LIMIT:
+        return
     if turn.out <= TURN_LIMIT:
         ways, how = ("tilted to the left", "tilted to the right"), _roll
     elif abs(turn.aside) >= abs(turn.up):
@@ -95,9 +91,9 @@ def judge_together(head: Person, figure: Person) -> Turn:
     raise EngineError(
         FailureCode.POSE_EXTRACTION_FAILED,
         f"The head in the {role} photo is {ways[held > 0]}: the two are held {angle:.0f} degrees apart, and at "
-        f"most {limit:.0f} can be made up for. Please send a {role} photo in which the head looks straight into the "
-        "camera, or two in which both heads are held alike.",
-        details={"image": role, "degrees": round(angle, 1), "limit": limit},
+        f"most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight into "
+        "the camera, or two in which both heads are held alike.",
+        details={"image": role, "degrees": round(angle, 1), "limit": TURN_LIMIT},
     )
 
 
@@ -175,9 +171,3 @@ def _roll(face: FaceLandmarks) -> float:
     """Degrees by which a head is tilted towards the picture's right."""
     down = frame(face.points).down
     return float(np.degrees(np.arctan2(-down[0], down[1])))
-
-
-def _same(body: Pose, face: FaceLandmarks) -> bool:
-    """Whether the pose is that of the face's owner."""
-    place = frame(face.points)
-    return float(np.hypot(*(body.points[NOSE] - place.centre))) < 0.8 * place.height

@@ -10,9 +10,8 @@ from actors.engines.local.perception.landmarks import CHIN, FOREHEAD, LEFT_CHEEK
 class Frame(Struct, frozen=True):
     """Where a face is.
 
-    `centre` lies between the eyes; `across` (to the picture's right) and `down` (to the chin) are directions;
-    `height` from
-    forehead to chin and `width` between the cheeks are in pixels; `chin` is how far that is below the eyes, in heights.
+    `centre` lies between the eyes; `across` (to the picture's right) and `down` (to the chin) are directions; `height`
+    (forehead to chin) and `width` (between the cheeks) are in pixels; `chin` is how far below the eyes, in heights.
     """
 
     centre: Points

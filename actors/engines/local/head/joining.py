@@ -1,8 +1,5 @@
 """Putting the head on: its picture bent into place, its light matched."""
 
-# Shares of a face's height and of pixels stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 from msgspec import Struct
 

@@ -1,8 +1,5 @@
 """Whether a swap can be good, and whether it was: refusals that say what photo would do."""
 
-# Shares of a pixel stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
@@ -13,6 +10,7 @@ from actors.engines.local.head.shapes import narrowed, widened
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
+from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
@@ -39,7 +37,9 @@ def judge_cut(head: Head, role: str, cover: Plane | None = None) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: its hair goes on where it can't be told from what is there.
     """
-    if head.severed(cover) > _SEVERED:
+    height, width = head.border.shape
+    seen = head.border if cover is None else head.border & (resized(cover, width, height) < 0.5)
+    if float(seen.sum()) / head.unit > _SEVERED:
         raise _refused(
             role,
             f"The hair in the {role} photo can't be told from the skin or the clothes beside it, so the head can't be "

@@ -4,16 +4,13 @@ Source of the idea: Perez, Gangnet and Blake, "Poisson Image Editing" (2003): wh
 is spread over one of them, so that none is left at the seam.
 """
 
-# Shares of a face's height stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 
 from actors.engines.local.arrays import Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.shapes import distance_to
-from actors.engines.local.raster import gaussian
+from actors.engines.local.raster import gaussian, smoothly
 
 _ENOUGH = 0.01
 """So much of the head's own neck, in squares of the face's height, says what tone the rest is to have."""
@@ -32,7 +29,7 @@ def one_neck(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> tuple[Rgb,
     own = (head.neck > 0.6) & (throat > 0.5)
     if own.sum() >= _ENOUGH * unit**2:
         inside = distance_to(~(own | (head.alpha > 0.5))) / np.float32(0.07 * unit)
-        kept = _smooth(inside) * (1 - _smooth((down - place.chin - 0.15) / 0.4)) * head.neck * throat
+        kept = smoothly(inside) * (1 - smoothly((down - place.chin - 0.15) / 0.4)) * head.neck * throat
         reach = max(1.0, 0.05 * unit)
         near = gaussian(own.astype(np.float32), reach)
         difference = gaussian((colours - body) * own[..., None], reach) / np.maximum(near, 1e-3)[..., None]
@@ -47,12 +44,6 @@ def one_neck(colours: Rgb, head: Placed, body: Rgb, throat: Plane) -> tuple[Rgb,
     grain, broad = max(0.6, 0.003 * unit), max(1.0, 0.06 * unit)
     seen = np.maximum(gaussian(throat, broad), 1e-3)[..., None]
     even = gaussian(body * throat[..., None], broad) / seen + (body - gaussian(body, grain)) / 2
-    body = body + (even - body) * (throat * (1 - _smooth((down - place.chin - 0.1) / 0.4)))[..., None]
-    levelled = body + spread * (throat * (1 - _smooth((down - place.chin - 0.25) / 0.6)))[..., None]
+    body = body + (even - body) * (throat * (1 - smoothly((down - place.chin - 0.1) / 0.4)))[..., None]
+    levelled = body + spread * (throat * (1 - smoothly((down - place.chin - 0.25) / 0.6)))[..., None]
     return np.clip(levelled + kept[..., None] * (colours - levelled), 0, 1).astype(np.float32), kept
-
-
-def _smooth(values: Plane) -> Plane:
-    """0 to 1 with no corner at either end."""
-    held = np.clip(values, 0, 1)
-    return (held * held * (3 - 2 * held)).astype(np.float32)

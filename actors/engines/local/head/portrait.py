@@ -1,11 +1,10 @@
 """What the edit knows of a person: the part of their picture around the head, seen closely."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from msgspec import Struct, structs
 
 from actors.engines.local.arrays import Plane, Points, Rgb8
+from actors.engines.local.head.faces import Person
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
@@ -50,18 +49,9 @@ def around_head(picture: Picture, face: FaceLandmarks) -> Box:
     )
 
 
-def portrait(
-    picture: Picture,
-    face: FaceLandmarks,
-    person: Pose | None,
-    found: Sequence[Detection],
-    *,
-    scale: float,
-    effort: Effort,
-    runtimes: Runtimes,
-) -> Portrait:
-    """The person of `picture` with this face, at `scale`."""
-    box = around_head(picture, face)
+def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort, runtimes: Runtimes) -> Portrait:
+    """The `person` of `picture` at `scale`."""
+    box = around_head(picture, person.face)
     size = max(8, round(box.width * scale)), max(8, round(box.height * scale))
     image = resized(box.of(picture.image), *size)
     corner = np.array([box.left, box.top], np.float32)
@@ -70,32 +60,27 @@ def portrait(
     def place(points: Points) -> Points:
         return ((points - corner) * scales).astype(np.float32)
 
-    moved_pose = None if person is None else _moved(person, box, corner, scales, size)
-    moved_face = FaceLandmarks(place(face.points), face.depth * scales[1], face.certainty)
+    moved_pose = None if person.pose is None else _moved(person.pose, box, corner, scales, size)
+    moved_face = FaceLandmarks(place(person.face.points), person.face.depth * scales[1], person.face.certainty)
     boxes = [
         Detection(one.score, place(one.box.reshape(2, 2)).reshape(4), place(one.points))
-        for one in found
-        if box.left < (one.box[0] + one.box[2]) / 2 < box.right and box.top < (one.box[1] + one.box[3]) / 2 < box.bottom
+        for one in person.found
+        if box.left < one.middle[0] < box.right and box.top < one.middle[1] < box.bottom
     ]
     if picture.alpha is not None:
-        given = np.ascontiguousarray(picture.alpha[box.top : box.bottom, box.left : box.right])
-        alpha = np.clip(resized(given, *size), 0, 1)
+        alpha = np.clip(resized(box.of(picture.alpha), *size), 0, 1)
     else:
         coarse = subject(image, runtimes)
         if effort.mirror_all:
             coarse = (coarse + subject_mirrored(image, runtimes)) / 2
         coarse = of_people(coarse, people(image, runtimes), moved_pose, boxes)
-        fine = refined_matte(image, coarse, moved_pose, boxes, effort, _untold)
+        fine = refined_matte(image, coarse, moved_pose, boxes, effort, lambda _words: None)
         alpha = np.where(np.isfinite(fine), fine, coarse)
     return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)
 
 
 def _moved(person: Pose, box: Box, corner: Points, scales: Points, size: tuple[int, int]) -> Pose:
-    part = np.ascontiguousarray(person.silhouette[box.top : box.bottom, box.left : box.right])
     alone = structs.replace(person, others=np.zeros((0, 2), np.float32), others_certainty=np.zeros(0, np.float32))
     points, depth = (person.points - corner) * scales, person.depth * scales[1]
-    return structs.replace(alone, points=points, depth=depth, silhouette=np.clip(resized(part, *size), 0, 1))
-
-
-def _untold(_words: str) -> None:
-    """The matte's own steps aren't this edit's."""
+    silhouette = np.clip(resized(box.of(person.silhouette), *size), 0, 1)
+    return structs.replace(alone, points=points, depth=depth, silhouette=silhouette)

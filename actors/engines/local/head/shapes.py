@@ -1,18 +1,13 @@
 """Drawing, cutting and bending: the OpenCV operations that only this edit needs, typed."""
 
-# Shares of a face's height and of pixels stand where they are used.
-# ruff: noqa: PLR2004
-
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points
-
-Raster = TypeVar("Raster", bound=NDArray[Any])
+from actors.engines.local.raster import Raster
 
 _FRACTION_BITS = 4
 

@@ -3,20 +3,19 @@
 Source of the idea: Reinhard et al., "Color Transfer between Images" (2001): means in a perceptual colour space.
 """
 
-# Shares of a face's height and steps of L*a*b* stand where they are used.
-# ruff: noqa: PLR2004
-
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.colours import cells, likeness
-from actors.engines.local.head.frame import Frame, frame
+from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.frame import frame
+from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import narrowed, polygon, strokes, widened
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import components, gaussian, resized, rgb
+from actors.engines.local.raster import gaussian, resized, rgb, touching
 
 _LIMBS = (
     (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
@@ -33,8 +32,6 @@ _OTHER_HUE = 12.0
 """So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
-
-
 SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
 
@@ -91,22 +88,22 @@ class Skin(Struct, frozen=True):
     mean: Floats | None
 
 
-def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame, head: Plane, oval: Plane) -> Skin:
-    """The skin of neck and chest around a head whose share of the picture is `head` (h, w), its face `oval` (h, w)."""
-    across, down = place.coordinates(alpha.shape)
-    below = (alpha > 0.6) & (head < 0.5)
+def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Skin:
+    """The skin of neck and chest below the `head` of `portrait`, whose L*a*b* are `values` (h, w, 3)."""
+    place = portrait.frame
+    across, down = place.coordinates(values.shape)
+    below = (portrait.alpha > 0.6) & (head.share < 0.5)
     core = below & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
     first = core & (_distance(values, tone.mean, np.array([24, 9, 9], np.float32)) < 1.3)
     # In the shadow of the jaw, or below a beard, what has the face's colours and not the clothes' is neck as well.
-    inner = oval > 0.9
     clothes = below & (down > place.chin + 0.5)
     shaded = below & (np.abs(across) < 0.4) & (down < place.chin + 0.22)
     known = clothes.sum() > 0.1 * place.height**2
-    shaded = shaded & (likeness(cells(values), inner, clothes) > 0.8) if known else np.zeros_like(core)
+    shaded = shaded & (likeness(cells(values), head.oval > 0.9, clothes) > 0.8) if known else np.zeros_like(core)
     least = 0.01 * place.height**2
     first = first if first.sum() >= least else core & shaded
     if first.sum() < least:
-        return Skin(np.zeros_like(alpha), None)
+        return Skin(np.zeros_like(portrait.alpha), None)
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
@@ -114,21 +111,21 @@ def neck_skin(image: Rgb, values: Floats, tone: Tone, alpha: Plane, place: Frame
     share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first)
     share = np.maximum(share, _enclosed(values, share, middle, column, 0.1 * place.height))
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
-    jaw = head * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
-    edged = _edged(image, np.maximum(share, jaw), place.height) * gaussian(below.astype(np.float32), 0.7)
+    jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
+    edged = _edged(as_rgb(portrait.image), np.maximum(share, jaw), place.height)
+    edged *= gaussian(below.astype(np.float32), 0.7)
     return Skin(np.where(column, edged, 0).astype(np.float32), middle)
 
 
 def limbs(person: Pose, alpha: Plane | None) -> Mask:
     """Where arms, hands and legs can be, by the pose, on a person whose matte is `alpha`, if that is known."""
-    shoulders = _shoulders(person)
+    shoulders = max(8.0, person.shoulders)
     lines = [
         (person.points[start], person.points[end], 2 * breadth * shoulders)
         for start, end, breadth in _LIMBS
         if min(person.visible[start], person.visible[end]) > 0.4
     ]
-    shape = person.silhouette.shape
-    return strokes(shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
+    return strokes(person.silhouette.shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
 
 
 def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose) -> Skin:
@@ -136,7 +133,7 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
 
     Of `person` only the breadth of the shoulders counts.
     """
-    shoulders = _shoulders(person)
+    shoulders = max(8.0, person.shoulders)
     reach = max(1, round(0.015 * shoulders))
     first = narrowed(where & (_distance(values, tone.mean, np.array([26, 9, 9], np.float32)) < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
@@ -153,10 +150,6 @@ def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> 
         return image
     moved = _retoned(values, _skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
     return np.where(skin.share[..., None] > 0, moved, image)
-
-
-def _shoulders(person: Pose) -> float:
-    return max(8.0, float(np.hypot(*(person.points[11] - person.points[12]))))
 
 
 def _enclosed(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
@@ -213,10 +206,7 @@ def _distance(values: Floats, mean: Floats, spread: Floats) -> Floats:
 
 def _connected(share: Plane, core: Mask) -> Plane:
     """`share` of the parts that hang together with `core`."""
-    labels, stats = components(share > 0.3)
-    touched = np.bincount(labels[core], minlength=len(stats)) > 0
-    touched[0] = False
-    return np.where(widened(touched[labels], 2), share, 0).astype(np.float32)
+    return np.where(widened(touching(share > 0.3, core), 2), share, 0).astype(np.float32)
 
 
 def _edged(image: Rgb, share: Plane, unit: float) -> Plane:
