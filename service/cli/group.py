@@ -9,7 +9,6 @@ from importlib import import_module
 import click
 
 from schema.version import VERSION
-from service.cli.interrupts import ctrl_c_ends
 from service.cli.streams import OutputLostError
 
 COMMANDS = {
@@ -43,8 +42,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        with ctrl_c_ends():
-            return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -4,18 +4,21 @@ import os
 import signal
 import sys
 
-from service.cli.interrupts import ctrl_c_ends
-
 
 def main() -> None:
     """Run the command that the arguments name, and exit as it says."""
-    with ctrl_c_ends():
-        from service.cli.group import run
-        from service.cli.streams import steady_streams
-        from service.loopback import reach_loopback_directly
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        # Until there is something to interrupt, Ctrl-C just ends the process: no traceback of an import.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from service.cli.group import run
+    from service.cli.streams import steady_streams
+    from service.loopback import reach_loopback_directly
 
-        steady_streams()
-        reach_loopback_directly(os.environ)
+    steady_streams()
+    reach_loopback_directly(os.environ)
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run()
     # Nothing is left to be interrupted.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

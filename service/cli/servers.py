@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.interrupts import ctrl_c_ends
 from service.cli.models import use_models
 from service.cli.options import MOST_API_PROCESSES, data_dir_option, settings_for
 
@@ -29,10 +28,9 @@ if TYPE_CHECKING:
 @data_dir_option
 def api(host: str, port: int | None, fd: int | None, processes: int, data_dir: Path | None) -> None:
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
-    with ctrl_c_ends():
-        from service.http.server import serve
-        from service.logs import set_up_logs
-        from service.open_files import raise_open_files_limit
+    from service.http.server import serve
+    from service.logs import set_up_logs
+    from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -74,10 +72,9 @@ def _listener(host: str, port: int, fd: int | None) -> "socket.socket":
 @data_dir_option
 def worker(data_dir: Path | None) -> None:
     """Take tasks from the queue and make the edits, WORKER_SLOTS at a time."""
-    with ctrl_c_ends():
-        from actors.worker import run_worker
-        from service.logs import set_up_logs
-        from service.open_files import raise_open_files_limit
+    from actors.worker import run_worker
+    from service.logs import set_up_logs
+    from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -107,11 +104,10 @@ def _tell_where_files_are(settings: "Settings") -> None:
 @data_dir_option
 def migrate(data_dir: Path | None, adopt: bool) -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
-    with ctrl_c_ends():
-        import asyncio
+    import asyncio
 
-        from service.legacy.adopting.adoption import adopt as take_over
-        from service.migrations import migrate as run
+    from service.legacy.adopting.adoption import adopt as take_over
+    from service.migrations import migrate as run
 
     settings = settings_for(data_dir)
     for line in asyncio.run(take_over(settings)) if adopt else []:
