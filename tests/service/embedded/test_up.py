@@ -267,7 +267,9 @@ def test_at_rest_it_sleeps(directory: Path, start: Start) -> None:
 def test_ctrl_c_in_the_first_second_stops_it_cleanly(directory: Path, tmp_path: Path, seconds: float) -> None:
     """The command itself, imports included; before it has begun, Python says for itself that it was interrupted."""
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
-    begin = "import os; from service.cli.main import main; os.write(1, b'begins'); main()"
+    # Whoever runs the tests in a shell's background has Ctrl-C ignored, which processes inherit.
+    begin = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    begin += "from service.cli.main import main; os.write(1, b'begins'); main()"
     command = [sys.executable, "-c", begin, "up", "--port", "0", "--data-dir", directory]
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=said, stderr=said)
