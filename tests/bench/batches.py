@@ -7,12 +7,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
 from tests.bench.api import Caller, creates, empty, make_callers
 from tests.bench.load import load, request
-from tests.homes import open_directory
+from tests.bench.place import own_servers
 from tests.running import running_api
 
 ROUNDS = 3
@@ -52,21 +50,10 @@ async def compare(settings: Settings, port: int, callers: list[Caller]) -> None:
 
 
 def run() -> None:
-    with (
-        open_directory() as directory,
-        EmbeddedServers(directory) as servers,
-    ):
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(directory / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
-        )
-        asyncio.run(migrate(settings))
-        with running_api(settings, AS_DEPLOYED, log=Path(os.devnull)) as base_url:
-            # Once the API has made its storage: an empty one beside rows of files it would refuse.
-            callers = asyncio.run(make_callers(settings))
-            asyncio.run(compare(settings, urlsplit(base_url).port or 0, callers))
+    with own_servers() as (settings, _), running_api(settings, AS_DEPLOYED, log=Path(os.devnull)) as base_url:
+        # Once the API has made its storage: an empty one beside rows of files it would refuse.
+        callers = asyncio.run(make_callers(settings))
+        asyncio.run(compare(settings, urlsplit(base_url).port or 0, callers))
 
 
 if __name__ == "__main__":

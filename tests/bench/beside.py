@@ -1,6 +1,5 @@
 """Darkroom's API and the bare route of `tests.bench.bare`, each in a process of its own, on the same servers."""
 
-import asyncio
 import os
 import statistics
 import subprocess
@@ -12,11 +11,9 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
 from tests.bench.load import Load, load
-from tests.homes import open_directory
+from tests.bench.place import own_servers
 from tests.running import environment, free_port, handed_socket, running, wait_until_live
 
 SECONDS = 4.0
@@ -79,15 +76,7 @@ def show(name: str, ours: Sequence[Round], bare: Sequence[Round]) -> None:
 def side_by_side() -> Generator[Pair]:
     """Both running, on a new database."""
     with ExitStack() as stack:
-        directory = stack.enter_context(open_directory())
-        servers = stack.enter_context(EmbeddedServers(directory))
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(directory / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
-        )
-        asyncio.run(migrate(settings))
+        settings, directory = stack.enter_context(own_servers())
         fd, port = stack.enter_context(handed_socket())
         ours = stack.enter_context(
             running("api", "--fd", str(fd), settings=settings, extra=AS_DEPLOYED, log=Path(os.devnull), pass_fds=[fd])

@@ -18,10 +18,8 @@ import redis
 from redis._parsers import _RESP2Parser
 
 from service.database import connect
-from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
-from tests.homes import open_directory
+from tests.bench.place import own_servers
 from tests.legacy.sample import Sample, generate
 from tests.running import environment
 
@@ -73,22 +71,12 @@ def command(settings: Settings, url: str, *arguments: str) -> tuple[float, float
 
 
 def run(tasks: int = TASKS, users: int = USERS) -> None:
-    with (
-        open_directory() as directory,
-        EmbeddedServers(directory) as servers,
-    ):
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(directory / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
-        )
-        asyncio.run(migrate(settings))
-        old = redis.Redis.from_url(servers.redis_url, parser_class=_RESP2Parser)
+    with own_servers() as (settings, _):
+        old = redis.Redis.from_url(settings.redis_url, parser_class=_RESP2Parser)
         generate(old, Sample(tasks=tasks, users=users, breakage=0))
         before = asyncio.run(bare(settings, old))
         for what, arguments in (("import", ["import"]), ("verify", ["verify"]), ("import once more", ["import"])):
-            took, computed, memory, answer = command(settings, servers.redis_url, *arguments)
+            took, computed, memory, answer = command(settings, settings.redis_url, *arguments)
             after = asyncio.run(bare(settings, old))
             limit, before = (before + after) / 2, after
             print(f"bare loop, {tasks:,} tasks                 {tasks / limit:7.0f}/s")

@@ -19,16 +19,14 @@ from schema.models.edits import Mode
 from schema.models.tasks import StoredResult
 from service.accounts.users import NewUser, create_user
 from service.database import Pool, connect, open_pool
-from service.embedded.servers import EmbeddedServers
 from service.files.storage import Storage
 from service.installation import redis_keys
-from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
-from tests.homes import open_directory
+from tests.bench.place import own_servers
 from tests.running import running_api, running_worker
 
 SAMPLE = Path("samples/astronaut.jpg")
@@ -171,17 +169,7 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
 def run() -> None:
     # What this process itself does is measured without its log.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with (
-        open_directory() as directory,
-        EmbeddedServers(directory) as servers,
-    ):
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(directory / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
-        )
-        asyncio.run(migrate(settings))
+    with own_servers() as (settings, directory):
         user = asyncio.run(make_user(settings))
         file_id = one_after_another(settings, user)
         print(f"commit to claim, idle worker              {percentiles(asyncio.run(pickups(settings)))}")

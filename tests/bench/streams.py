@@ -20,9 +20,7 @@ from schema.models.events import event_id
 from schema.models.tasks import TaskRecord
 from service.accounts.users import NewUser, create_user
 from service.database import Pool, open_pool
-from service.embedded.servers import EmbeddedServers
 from service.installation import redis_keys
-from service.migrations import migrate
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
@@ -30,7 +28,7 @@ from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
 from tests import lives
 from tests.bench.load import request
-from tests.homes import open_directory
+from tests.bench.place import own_servers
 from tests.running import handed_socket, running, wait_until_live
 
 USERS = 100
@@ -150,24 +148,13 @@ def _tell(heard: list[Heard], commits: dict[str, float]) -> None:
 
 
 def run() -> None:
-    with (
-        open_directory() as directory,
-        EmbeddedServers(directory) as servers,
-    ):
-        settings = Settings(
-            database_url=servers.database_url,
-            redis_url=servers.redis_url,
-            storage_url=(directory / "files").as_uri(),
-            secret_keys=("a secret key for benchmarks",),
+    with own_servers() as (settings, _), handed_socket() as (fd, port):
+        process = running(
+            "api", "--fd", str(fd), settings=settings, extra=ENVIRONMENT, log=Path(os.devnull), pass_fds=[fd]
         )
-        asyncio.run(migrate(settings))
-        with handed_socket() as (fd, port):
-            process = running(
-                "api", "--fd", str(fd), settings=settings, extra=ENVIRONMENT, log=Path(os.devnull), pass_fds=[fd]
-            )
-            with process as api:
-                wait_until_live(f"http://127.0.0.1:{port}", api)
-                asyncio.run(measure(settings, port, psutil.Process(api.pid)))
+        with process as api:
+            wait_until_live(f"http://127.0.0.1:{port}", api)
+            asyncio.run(measure(settings, port, psutil.Process(api.pid)))
 
 
 if __name__ == "__main__":
