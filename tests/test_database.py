@@ -1,6 +1,7 @@
 """The database of tasks, checked against PostgreSQL: tables, columns, indexes, and each operation on them."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import asyncpg
 import pytest
@@ -183,18 +184,12 @@ async def test_get_task_by_id_is_for_its_owner_only(connection: Connection, user
 
 @pytest.fixture
 async def history(connection: Connection, user_id: str) -> list[str]:
-    """The ids of a user's 30 tasks, newest first, five of them of the same moment; and somebody else has some too."""
+    """A user's task ids, newest first: two of each status and mode, five of one moment; somebody else has some too."""
     stranger = await lives.add_user(connection)
     made: list[tuple[datetime, str]] = []
-    for n in range(30):
+    for n, (status, mode) in enumerate([*product(TaskStatus, Mode)] * 2):
         moment = lives.today(9, 0 if n < 5 else n)
-        task = await add_task(
-            connection,
-            user_id,
-            list(TaskStatus)[n % 5],
-            mode=list(Mode)[n % 3],
-            created_at=moment,
-        )
+        task = await add_task(connection, user_id, status, mode=mode, created_at=moment)
         made.append((moment, task.task_id))
         if n % 6 == 0:
             await add_task(connection, stranger, created_at=moment)
@@ -206,12 +201,12 @@ async def test_get_tasks_by_user_newest_first_in_pages(
 ) -> None:
     for size in (1, 7, 30, 100):
         pages: list[str] = []
-        for offset in range(0, 30, size):
+        for offset in range(0, len(history), size):
             page = await store.get_tasks_by_user(connection, user_id, limit=size, offset=offset)
-            assert len(page) == min(size, 30 - offset)
+            assert len(page) == min(size, len(history) - offset)
             pages += [task.task_id for task in page]
         assert pages == history
-    assert await store.get_tasks_by_user(connection, user_id, limit=10, offset=30) == []
+    assert await store.get_tasks_by_user(connection, user_id, limit=10, offset=len(history)) == []
 
 
 async def test_get_tasks_by_user_from_behind_a_row(connection: Connection, user_id: str, history: list[str]) -> None:
@@ -233,7 +228,8 @@ async def test_filters_and_counts_agree(
     wanted = [
         task for task in every if (status is None or task.status is status) and (mode is None or task.mode is mode)
     ]
-    assert len(wanted) == len(history) // ((5 if status else 1) * (3 if mode else 1))
+    assert len(wanted) == len(history) // ((len(TaskStatus) if status else 1) * (len(Mode) if mode else 1))
+    # With more than five modes or statuses, `get_filtered_tasks_by_user` needs as many branches.
     assert await store.get_tasks_by_user(connection, user_id, status=status, mode=mode, limit=100) == wanted
     for up_to in (1, len(wanted), 1000):
         counted = await store.count_tasks_by_user(connection, user_id, status=status, mode=mode, up_to=up_to)
