@@ -34,6 +34,9 @@ class Listener:
         self._last: str | None = None
         self._resumed = False
         self.events: defaultdict[str, list[str]] = defaultdict(list)
+        self.opened = asyncio.Event()
+        self.resumable = asyncio.Event()
+        """Set by the first event: until then a stream that breaks begins anew, and misses what ended meanwhile."""
         self._begun: set[str] = set()
         """Tasks first heard of in a stream that began anew, with how things were."""
 
@@ -70,6 +73,7 @@ class Listener:
                 return
             said: dict[str, str] = {}
             async for line in answer.aiter_lines():
+                self.opened.set()
                 name, _, value = line.partition(": ")
                 said[name] = value
                 if not line:
@@ -82,6 +86,7 @@ class Listener:
             if self._last is None or not self._resumed:
                 self._begun.add(task_id)
             self._last = said["id"]
+            self.resumable.set()
             self.events[task_id].append(said["id"])
 
 

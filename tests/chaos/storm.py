@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -166,6 +166,11 @@ async def all_told(told: JSON) -> None:
     await connection.close()
 
 
+async def _each(events: Iterable[asyncio.Event]) -> None:
+    async with asyncio.timeout(READY_WITHIN):
+        await asyncio.gather(*(event.wait() for event in events))
+
+
 async def rage(weather: Weather, directory: Path, up: psutil.Process, hooks: Hooks) -> Report:
     """The storm itself, from the first customer to the last look."""
     told = await ready(directory)
@@ -173,6 +178,7 @@ async def rage(weather: Weather, directory: Path, up: psutil.Process, hooks: Hoo
     listeners = [Listener(told["base_url"], customer.api_key) for customer in customers]
     watch = Watch(told)
     watching = [asyncio.create_task(one.run()) for one in (watch, *listeners)]
+    await _each(listener.opened for listener in listeners)
     lives = asyncio.gather(
         *(
             # The first come at once, the last when nine tenths of the storm are over.
@@ -180,6 +186,7 @@ async def rage(weather: Weather, directory: Path, up: psutil.Process, hooks: Hoo
             for number in range(weather.tasks)
         )
     )
+    await _each(listener.resumable for listener in listeners)
     killed = await kill_again_and_again(up, weather.seconds, weather.seed, weather.pause)
     over = time.monotonic()
     try:

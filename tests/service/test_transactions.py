@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -55,6 +56,21 @@ async def test_whoever_is_cancelled_while_the_database_says_nothing_goes_soon(
         assert working.cancelled()
         await asyncio.to_thread(proxy.let_through)
         await pool.close()
+
+
+async def test_trying_again_leaves_the_dice_of_others_alone() -> None:
+    """What tests roll from a seed would otherwise differ by how often two transactions happened to meet."""
+    seen: list[int] = []
+
+    async def undone_once() -> None:
+        seen.append(len(seen))
+        if len(seen) == 1:
+            raise asyncpg.DeadlockDetectedError
+
+    before = random.getstate()
+    await transactions.insist(undone_once)
+    assert seen == [0, 1]
+    assert random.getstate() == before
 
 
 def test_transactions_are_opened_in_one_place() -> None:
