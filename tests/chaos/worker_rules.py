@@ -29,10 +29,14 @@ class WorkerRules(Machine):
         claim = self.world.run(self.world.deliver(self._later(), acknowledge=acknowledge))
         return NOTHING if claim is None else self._claimed(claim)
 
-    @rule(target=claims, one=tasks, other=tasks)
-    def two_claims_at_once(self, one: str, other: str) -> Any:
+    @rule(target=claims)
+    def two_claims_at_once(self) -> Any:
+        """Without messages: one that names another task has its row marked, and a claim passes over a locked row.
+
+        Which tasks the two get would then hang on who was first, and a life has to be repeatable.
+        """
         now = self._later()
-        claims = self._both(self.world.claim(one, now), self.world.claim(other, now))
+        claims = self._both(*(self.world.claim_without_message(now) for _ in range(2)))
         held = {claim.task_id: claim for claim in claims if isinstance(claim, Claim)}
         in_turn: list[Claim] = []
         while len(in_turn) < len(claims) and (expected := self.model.next(now)) is not None:

@@ -22,7 +22,7 @@ from service.files.sweeping import sweep_blobs
 from service.queue import Queue
 from service.settings import Settings
 from service.statements import convert
-from service.tasks import lifecycle
+from service.tasks import lifecycle, store
 from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.lifecycle import Claim
 from service.tasks.service import TaskService
@@ -136,6 +136,13 @@ class World:
         if announce and taken.announce is not None:
             await self.dispatcher.send([taken.announce])
         return taken.claim
+
+    async def claim_without_message(self, now: datetime) -> Claim | None:
+        """The claim alone."""
+        async with self.pool.acquire() as connection:
+            return await store.claim_task(
+                connection, worker_id="worker", modes=frozenset(Mode), lease=lifecycle.LEASE, now=now
+            )
 
     async def deliver(self, now: datetime, *, acknowledge: bool) -> Claim | None:
         """Take the next message out of Redis; one that isn't acknowledged stays with its worker, who died of it."""
