@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from service.for_everybody import begin_for_everybody
+
 T = TypeVar("T")
 
 BURST = 10
@@ -26,7 +28,7 @@ class Coalesced(Generic[T]):
         if self._running is None:
             if self._last is not None and not self._may_make():
                 return self._last.result()
-            self._running = asyncio.create_task(self._make())
+            self._running = begin_for_everybody(self._make())
             self._running.add_done_callback(self._keep)
         # Who stops waiting stops nobody else's answer.
         return await asyncio.shield(self._running)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar, cast
 
+from service.for_everybody import begin_for_everybody
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,7 @@ class Refreshed(Generic[T]):
         """An answer that is no older than it is good for. Raises what making it raises."""
         now = asyncio.get_running_loop().time()
         if self._making is None and now >= self._until - self._good_for / 2:
-            self._making = asyncio.create_task(self._renew())
+            self._making = begin_for_everybody(self._renew())
             self._making.add_done_callback(self._made)
         if now < self._until:
             return cast("T", self._answer)  # which may be None

@@ -14,6 +14,7 @@ from schema.models.accounts import Scope
 from service.accounts.store import Holder
 from service.accounts.uses import Uses
 from service.database import UNAVAILABLE, Connection, Pool
+from service.for_everybody import begin_for_everybody
 from service.newest import Newest
 
 K = TypeVar("K", bytes, str)
@@ -88,7 +89,7 @@ class KnownCallers(Generic[K]):
             return None
         self._known.put(what, _Entry(caller, now))
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing = begin_for_everybody(self._refresh())
         return caller
 
     def forget(self, what: K) -> None:

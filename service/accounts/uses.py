@@ -8,6 +8,7 @@ import structlog
 
 from service.away import UNAVAILABLE
 from service.database import Connection, Pool
+from service.for_everybody import begin_for_everybody
 
 MOST = 10_000
 """Those that may wait to be noted; of more, the use is forgotten."""
@@ -29,7 +30,7 @@ class Uses:
         if len(self._used) < MOST:
             self._used.add(digest)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+            self._writing = begin_for_everybody(self._write())
 
     async def close(self) -> None:
         """Wait for what is being written."""
