@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,18 @@ from service.legacy.values import fingerprint
 Fields = dict[bytes, bytes]
 """A hash's fields, or a user's copies under their keys."""
 
-LONGEST_RECORD_ID = 200
+LONGEST_USER_ID: Final = 50
+MOST_CHARGED: Final = 2**31 - 1
+"""What the column of a task's charge holds."""
+STATUSES: Final = {status.value.encode(): status for status in TaskStatus}
+ENDS: Final = {
+    TaskStatus.DONE: (b"completed_at", b"updated_at"),
+    TaskStatus.FAILED: (b"failed_at", b"completed_at", b"updated_at"),
+    TaskStatus.CANCELLED: (b"cancelled_at", b"updated_at"),
+}
+"""Where the time of an end is told, the best first."""
+
+LONGEST_RECORD_ID: Final = 200
 """An index holds no very long ones: what is longer is cut, and told apart by a digest."""
 
 
@@ -106,6 +117,11 @@ class Unreadable(Struct, frozen=True, tag=True):
     reason: str
     fields: Fields
     fingerprint: bytes
+
+
+def is_user_id(text: str) -> bool:
+    """Whether the old system can have given this as a user's id."""
+    return 0 < len(text) <= LONGEST_USER_ID and text.isprintable() and text.strip() == text
 
 
 def whole(fields: Fields) -> dict[str, Any]:

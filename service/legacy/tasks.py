@@ -1,6 +1,6 @@
 """A task's hash in the old Redis becomes a task of ours: every field but its status may be missing or malformed."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +11,11 @@ from schema.identifiers import is_id
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
-from service.legacy.records import RawTask, Task, Unreadable, unreadable
+from service.legacy.records import ENDS, MOST_CHARGED, STATUSES, RawTask, Task, Unreadable, is_user_id, unreadable
+from service.legacy.sound import sound_task
 from service.legacy.values import (
     MOST_DIGITS,
+    born_after,
     credits_of,
     fingerprint,
     integer_of,
@@ -24,23 +26,11 @@ from service.legacy.values import (
     time_of,
 )
 
-LONGEST_USER_ID: Final = 50
-MOST_CHARGED: Final = 2**31 - 1
-"""What the column of a task's charge holds."""
-STATUSES: Final = {status.value.encode(): status for status in TaskStatus}
 MODES: Final = {mode.value: mode for mode in Mode}
 PICTURES: Final = ("output_image", "thumbnail", "comparison_image")
 OF_RESULTS: Final = frozenset({*PICTURES, "metadata"})
-ENDS: Final = {
-    TaskStatus.DONE: (b"completed_at", b"updated_at"),
-    TaskStatus.FAILED: (b"failed_at", b"completed_at", b"updated_at"),
-    TaskStatus.CANCELLED: (b"cancelled_at", b"updated_at"),
-}
-"""Where the time of an end is told, the best first."""
 
 LONGEST_SHOWN: Final = 40
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""At most, between the time that an id tells and the one that is written beside it."""
 
 NO_MESSAGE: Final = "The edit failed."
 
@@ -58,6 +48,11 @@ class _Unfit(Exception):  # noqa: N818 - a verdict
 
 def read_task(raw: RawTask, zone: Zone) -> Task | Unreadable:
     """A task, with remarks on what was read otherwise than it stands there; or why it can't be one."""
+    return sound_task(raw, zone.name, zone.info) or read_with_care(raw, zone)
+
+
+def read_with_care(raw: RawTask, zone: Zone) -> Task | Unreadable:
+    """The same, whatever the hash is like."""
     try:
         return _read(raw, zone)
     except _Unfit as reason:
@@ -148,11 +143,6 @@ def is_empty(result: StoredResult) -> bool:
     return not (result.metadata or pictures.output_image or pictures.thumbnail or pictures.comparison_image)
 
 
-def is_user_id(text: str) -> bool:
-    """Whether the old system can have given this as a user's id."""
-    return 0 < len(text) <= LONGEST_USER_ID and text.isprintable() and text.strip() == text
-
-
 class _Reading:
     """Reads one hash's fields, and remarks on what it had to leave out."""
 
@@ -161,8 +151,7 @@ class _Reading:
         self._zone = zone
         self.remarks: list[str] = []
         self.created_at: datetime | None = None
-        made_at = None if zone.info is UTC else time_in_id(raw.task_id, zone.info)
-        self.created_at = self.time(b"created_at", made_at and made_at - CLOCKS_DIFFER)
+        self.created_at = self.time(b"created_at", born_after(raw.task_id, zone.info))
 
     def remark(self, words: str) -> None:
         if words not in self.remarks:  # an end looks at times that were looked at before

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from service.legacy.records import RawUser, Unreadable, User, unreadable
-from service.legacy.tasks import Zone, is_user_id
+from service.legacy.records import RawUser, Unreadable, User, is_user_id, unreadable
+from service.legacy.tasks import Zone
 from service.legacy.values import credits_of, fingerprint, json_of, object_of, time_of, truth_of
 
 BY_ID: Final = b"user:id:"

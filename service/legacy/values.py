@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +16,8 @@ from service.legacy.salvage import salvaged
 AS_PYTHON_WRITES: Final = (len("2025-12-05T06:11:54"), len("2025-12-05T06:11:54.123456"))
 """Of naive times. With a zone appended, Python 3.11 reads some others that it doesn't read without."""
 MOST_DIGITS: Final = 19
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""At most, between the time that an id tells and the one that is written beside it."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -57,6 +59,11 @@ def text_of(value: bytes | None) -> str | None:
     return None if "\0" in text else text
 
 
+def has_nul(value: bytes) -> bool:
+    """Whether JSON has a NUL, in one of its escapes."""
+    return b"\\u0000" in value and _NUL.search(value) is not None
+
+
 def json_of(value: bytes, left_out: list[str] | None = None) -> Any:
     """JSON that PostgreSQL can hold, strings in it that are JSON objects themselves not looked into.
 
@@ -66,7 +73,7 @@ def json_of(value: bytes, left_out: list[str] | None = None) -> Any:
     Raises:
         ValueError: It isn't JSON, even read as Python reads it.
     """
-    if not (b"\\" in value and _NUL.search(value)):
+    if not has_nul(value):
         try:
             return msgspec.json.decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -168,3 +175,9 @@ def time_in_id(record_id: str, zone: tzinfo) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return None
+
+
+def born_after(record_id: str, zone: tzinfo) -> datetime | None:
+    """Before when a record can't be, by its id; where clocks show no hour twice, nobody has to know."""
+    made_at = None if zone is UTC else time_in_id(record_id, zone)
+    return made_at and made_at - CLOCKS_DIFFER

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ from service.legacy import store
 from service.legacy.comparing import compare_task
 from service.legacy.records import RawTask, Task, Unreadable, whole
 from service.legacy.rows import task_row
-from service.legacy.tasks import Zone, read_task
+from service.legacy.sound import sound_task
+from service.legacy.tasks import Zone, read_task, read_with_care
 from service.legacy.values import zone_of
 from service.tasks.submission import stored_config
 from tests.service.legacy.moves import CREATED, SOURCE, UPDATED, as_json, task_hash
@@ -261,6 +263,17 @@ def test_what_is_odd_is_read_and_remarked_on(record: RawTask, expected: dict[str
     assert task.original == (record.fields if remark is not None else None)
 
 
+@pytest.mark.parametrize("zone", [UTC_ZONE, SHANGHAI], ids=["UTC", "Shanghai"])
+def test_what_is_read_quickly_is_what_care_makes_of_it(zone: Zone) -> None:
+    ordinary = [raw(), raw(status="failed", error=ERROR, result=None), raw(status="cancelled", progress="37")]
+    odd = [record for record, *_ in [*LENIENT.values(), *UNFIT.values()]]
+    read_ = [(sound_task(record, zone.name, zone.info), read_with_care(record, zone)) for record in [*ordinary, *odd]]
+    assert [quick for quick, _ in read_[: len(ordinary)]] == [careful for _, careful in read_[: len(ordinary)]]
+    for quick, careful in read_:
+        assert quick is None or msgspec.to_builtins(quick) == msgspec.to_builtins(careful)
+        assert quick is None or not (isinstance(careful, Unreadable) or careful.remarks)
+
+
 REFERENCES = [
     ("HEAD_SWAP", "target_face_image"),
     ("HEAD_SWAP", "cloth_image"),
@@ -489,9 +502,11 @@ DATA = st.fixed_dictionaries(
     },
 )
 """Data that may well become a task."""
+TASK_IDS = st.sampled_from([ID, "task_20251117_xyz789", "task_other", LONG_ID])
 LIKELY = st.fixed_dictionaries(
     {b"status": st.sampled_from(TaskStatus).map(str.encode), b"data": DATA.map(json.dumps).map(str.encode)},
     optional={
+        b"task_id": TASK_IDS.map(str.encode),
         b"created_at": STAMPS.map(str.encode),
         b"updated_at": STAMPS.map(str.encode),
         b"completed_at": STAMPS.map(str.encode),
@@ -506,14 +521,14 @@ LIKELY = st.fixed_dictionaries(
     },
 )
 ANY_HASH = LIKELY | st.dictionaries(NAMES | st.binary(max_size=8), BYTES, max_size=8)
-TASK_IDS = st.sampled_from([ID, "task_20251117_xyz789", "task_other", LONG_ID])
 ZONES = st.sampled_from([UTC_ZONE, SHANGHAI, Zone("America/New_York", zone_of("America/New_York"))])
 
 
 @given(ANY_HASH, TASK_IDS | st.text(max_size=300), ZONES)
 def test_any_hash_is_a_task_or_kept_whole(fields: dict[bytes, bytes], task_id: str, zone: Zone) -> None:
     record = RawTask(task_id, fields)
-    read_ = read_task(record, zone)
+    read_ = read_with_care(record, zone)
+    assert sound_task(record, zone.name, zone.info) in (None, read_)
     if isinstance(read_, Unreadable):
         assert read_.fields == fields
         assert read_.reason
