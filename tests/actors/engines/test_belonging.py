@@ -1,12 +1,17 @@
 """What belongs to people, from what two networks say: on drawn shapes, without the networks."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 
-from actors.engines.local.arrays import Plane
+from actors.engines.local.arrays import Floats, Plane, Rgb
+from actors.engines.local.perception import people
 from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.matte import Effort, coarse_matte
 from actors.engines.local.perception.pose import Pose
+from actors.engines.local.runtimes import Runtimes
 
 _EDGE = 6
 """So near to an edge nothing is asked."""
@@ -92,3 +97,36 @@ def test_what_is_faint_and_away_from_anybody_goes() -> None:
 
 def test_where_no_two_agree_nobody_is_found() -> None:
     assert of_people(shapes(WOMAN), shapes(MAN), None, [face_in((60, 70, 90, 100), 0.9)]).max() == 0
+
+
+class Beholder(Runtimes):
+    """To whom yellow stands out, and where there is none red; a person is red."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.matte = lambda image: _yellow(image) if _yellow(image).any() else _red(image)
+
+    def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
+        assert name == people.MODEL
+        seen = _red(np.round(255 * image[0]))
+        return {(1, *seen.shape, 1): seen[None, ..., None]}
+
+
+def _yellow(image: Rgb) -> Plane:
+    return (image[..., 1] > 128).astype(np.float32)
+
+
+def _red(image: Rgb) -> Plane:
+    return ((image[..., 0] > 128) & (image[..., 1] < 128)).astype(np.float32)
+
+
+def test_what_stands_out_more_than_a_group_does_not_hide_it() -> None:
+    image = np.zeros((640, 640, 3), np.uint8)
+    image[40:300, 100:540] = (200, 200, 0)
+    group = [(100, 440, 180, 640), (260, 440, 340, 640), (420, 440, 500, 640)]
+    for left, top, right, bottom in group:
+        image[top:bottom, left:right] = (200, 0, 0)
+    effort = Effort(mirror_all=False, whole=768, head=512)
+    found = coarse_matte(image, None, [face_in((120, 450, 160, 490), 0.9)], effort, Beholder(), lambda _step: None)
+    assert min(within(found, figure).min() for figure in group) > 0.95
+    assert found[:400].max() == 0

@@ -35,29 +35,44 @@ _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
+def people_elsewhere(salient: Plane, likely: Plane, person: Pose | None) -> Plane | None:
+    """Roughly where those who know people see some, if `salient` (h, w) speaks of something else."""
+    alpha, seen, silhouette = _witnesses(salient, likely, person)
+    if max(_in_common(alpha, seen), _in_common(alpha, silhouette)) >= _AGREED:
+        return None
+    body = _thick((seen > 0.7) | (silhouette > 0.5)).astype(np.float32)
+    return resized_linear(body, salient.shape[1], salient.shape[0])
+
+
 def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
     """What `salient` (h, w) shows of people, with what it lacks of them; nothing where no two witnesses agree.
 
     `likely` (h, w) is how likely each pixel shows a person. All that is returned is in one of the two.
     """
     height, width = salient.shape
-    scale = _SIDE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    alpha, seen = np.clip(resized(salient, *size), 0, 1), np.clip(resized(likely, *size), 0, 1)
-    silhouette = np.zeros_like(alpha) if person is None else np.clip(resized(person.silhouette, *size), 0, 1)
+    alpha, seen, silhouette = _witnesses(salient, likely, person)
     if max(_in_common(alpha, seen), _in_common(alpha, silhouette), _in_common(seen, silhouette)) < _AGREED:
         return np.zeros_like(salient)
-    figures = _figures(person, faces, seen, scale)
+    figures = _figures(person, faces, seen, max(height, width))
     body = (seen > 0.5) | (silhouette > 0.5)
     keep = _without_islands(alpha, body, figures)
     keep *= _without_things(alpha * keep, body, figures)
     keep *= _without_islands(alpha * keep, body, figures)
     # What stands out but half is a light sleeve or a shadow: it counts where another sees a person.
-    two_of_three = _median(np.minimum(2 * alpha, 1), seen, silhouette)
+    two_of_three = np.sort([np.minimum(2 * alpha, 1), seen, silhouette], axis=0)[1]
     added = _missing(alpha * keep, two_of_three, seen, figures)
     near = gaussian(grown(np.maximum(alpha * keep, added) > 0.9, _HAIR).astype(np.float32), 2.0)
     keep, added = (resized_linear(weights * near, width, height) for weights in (keep, added))
     return np.maximum(salient * keep, added)
+
+
+def _witnesses(salient: Plane, likely: Plane, person: Pose | None) -> tuple[Plane, Plane, Plane]:
+    """All three at the size at which parts are judged."""
+    height, width = salient.shape
+    size = max(1, round(_SIDE * width / max(height, width))), max(1, round(_SIDE * height / max(height, width)))
+    silhouette = np.zeros_like(salient) if person is None else person.silhouette
+    alpha, seen, body = (np.clip(resized(plane, *size), 0, 1) for plane in (salient, likely, silhouette))
+    return alpha, seen, body
 
 
 def _in_common(first: Plane, second: Plane) -> float:
@@ -65,17 +80,13 @@ def _in_common(first: Plane, second: Plane) -> float:
     return float(((first > 0.5) & (second > 0.5)).sum()) / max(1.0, float(((first > 0.5) | (second > 0.5)).sum()))
 
 
-def _median(first: Plane, second: Plane, third: Plane) -> Plane:
-    return np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
-
-
-def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, scale: float) -> Mask:
+def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_edge: int) -> Mask:
     """Where somebody was found: the middle of each face, and of each body its hips."""
     height, width = seen.shape
     hips = [] if person is None else [(person.points[LEFT_HIP] + person.points[RIGHT_HIP]) / 2, *person.others]
     found = np.zeros(seen.shape, np.bool_)
     for point, sure in [*((face.middle, face.score > _SURE_FACE) for face in faces), *((hip, True) for hip in hips)]:
-        x, y = (point * scale).astype(int)
+        x, y = (point * _SIDE / long_edge).astype(int)
         if 0 <= y < height and 0 <= x < width:
             found[y, x] |= sure or bool(seen[y, x] > 0.5)
     return found

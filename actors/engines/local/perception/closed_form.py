@@ -123,9 +123,8 @@ def _laplacian_bands(image: Rgb, unknown: Mask) -> Floats:
         for first, (row, column) in enumerate(_WINDOW):
             mine = np.flatnonzero(rows[:, first] >= 0)
             # In a fixed place of the window each pixel occurs once, so plain indexing adds them all.
-            bands[rows[mine, first], 1 - row : 4 - row, 1 - column : 4 - column] += shares[mine, first].reshape(
-                -1, 3, 3
-            )
+            own = shares[mine, first].reshape(-1, 3, 3)
+            bands[rows[mine, first], 1 - row : 4 - row, 1 - column : 4 - column] += own
     return bands.reshape(-1, _REACH * _REACH)
 
 

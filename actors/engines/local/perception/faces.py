@@ -28,6 +28,5 @@ def _detected(image: Rgb8, runtimes: Runtimes, model: str, at_least: float) -> l
     boxed = letterboxed(image, side)
     outputs = runtimes.tflite(model, boxed.pixels)
     count = len(anchors)
-    return decoded(
-        outputs[1, count, 16][0], outputs[1, count, 1][0, :, 0], anchors, side, at_least=at_least, matrix=boxed.matrix
-    )
+    regressors, logits = outputs[1, count, 16][0], outputs[1, count, 1][0, :, 0]
+    return decoded(regressors, logits, anchors, side, at_least=at_least, matrix=boxed.matrix)

@@ -18,11 +18,5 @@ def palms(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.6) -> list[Det
     boxed = letterboxed(image, _SIDE)
     outputs = runtimes.tflite(MODEL, (boxed.pixels + 1) / 2)
     count = len(_ANCHORS)
-    return decoded(
-        outputs[1, count, 18][0],
-        outputs[1, count, 1][0, :, 0],
-        _ANCHORS,
-        _SIDE,
-        at_least=at_least,
-        matrix=boxed.matrix,
-    )
+    regressors, logits = outputs[1, count, 18][0], outputs[1, count, 1][0, :, 0]
+    return decoded(regressors, logits, _ANCHORS, _SIDE, at_least=at_least, matrix=boxed.matrix)

@@ -10,11 +10,11 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.belonging import of_people, people_elsewhere
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
-from actors.engines.local.perception.people import people_among
+from actors.engines.local.perception.people import people, people_among
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject, subject_mirrored
 from actors.engines.local.raster import extent, gaussian, grown, resized, resized_linear, shrunk
@@ -58,6 +58,12 @@ class Box(Struct, frozen=True):
         part: Any = np.ascontiguousarray(image[self.top : self.bottom, self.left : self.right])
         return part
 
+    def into(self, plane: Plane, part: Plane) -> Plane:
+        """`plane` (h, w) with `part` in this place."""
+        result = plane.copy()
+        result[self.top : self.bottom, self.left : self.right] = part
+        return result
+
 
 _SURE_FRONT, _SURE_BACK = 0.9, 0.1
 _INNER, _OUTER = 7 / 1024, 12 / 1024
@@ -86,12 +92,18 @@ def coarse_matte(
     salient = subject(image, runtimes)
     likely = people_among(salient, image, runtimes)
     step("Looking closer at the person")
-    body = _body_box(of_people(salient, likely, person, faces))
+    elsewhere = people_elsewhere(salient, likely, person)
+    body = _body_box(of_people(salient, likely, person, faces) if elsewhere is None else elsewhere)
     alpha = salient
     if effort.mirror_all or body is None or not _is_closer(body, image):
         alpha = (alpha + subject_mirrored(image, runtimes)) / 2
     if body is not None and _is_closer(body, image):
-        alpha = _put(alpha, subject_mirrored(body.of(image), runtimes), body, 0.5)
+        part = subject_mirrored(body.of(image), runtimes)
+        if elsewhere is None:
+            alpha = _put(alpha, part, body, 0.5)
+        else:
+            alpha = salient = body.into(np.zeros_like(alpha), part)
+            likely = body.into(likely, people(body.of(image), runtimes))
     # What both took for a person at first sight stays, whatever a closer look makes of it.
     alpha = np.maximum(alpha, np.minimum(salient, likely))
     alpha = _to_the_border(of_people(alpha, likely, person, faces))
@@ -119,11 +131,8 @@ def refined_matte(
     if body is None:
         return coarse
     # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
-    alpha = np.zeros_like(coarse)
-    part = body.of(coarse)
-    alpha[body.top : body.bottom, body.left : body.right] = _solved(
-        body.of(image), part, effort.whole, effort.steps, _INNER, _OUTER
-    )
+    solved = _solved(body.of(image), body.of(coarse), effort.whole, effort.steps, _INNER, _OUTER)
+    alpha = body.into(np.zeros_like(coarse), solved)
     head = head_box(image, person, faces)
     if head is not None and _is_closer(head, image):
         step("Cutting out the hair")
@@ -201,16 +210,14 @@ def _body_box(alpha: Plane) -> Box | None:
 
 def _put(alpha: Plane, part: Plane, box: Box, share: float = 1.0) -> Plane:
     """`alpha` with a `share` of `part` in its place, faded in from its sides, if the two agree; else as it was."""
-    old = alpha[box.top : box.bottom, box.left : box.right]
+    old = box.of(alpha)
     if not _agree(old, part):
         return alpha
     height, width = alpha.shape
     down = _ramp(box.height, 0.25, fade_start=box.top > 0, fade_end=box.bottom < height)
     across = _ramp(box.width, 0.15, fade_start=box.left > 0, fade_end=box.right < width)
     weight = np.float32(share) * np.minimum(down[:, None], across[None, :])
-    result = alpha.copy()
-    result[box.top : box.bottom, box.left : box.right] = old + weight * (part - old)
-    return result
+    return box.into(alpha, old + weight * (part - old))
 
 
 def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Plane:

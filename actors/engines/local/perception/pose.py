@@ -58,14 +58,8 @@ def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | No
     boxed = letterboxed(image, _DETECTOR_SIDE)
     outputs = runtimes.tflite(DETECTOR, boxed.pixels)
     count = len(_ANCHORS)
-    found = decoded(
-        outputs[1, count, 12][0],
-        outputs[1, count, 1][0, :, 0],
-        _ANCHORS,
-        _DETECTOR_SIDE,
-        at_least=at_least,
-        matrix=boxed.matrix,
-    )
+    regressors, logits = outputs[1, count, 12][0], outputs[1, count, 1][0, :, 0]
+    found = decoded(regressors, logits, _ANCHORS, _DETECTOR_SIDE, at_least=at_least, matrix=boxed.matrix)
     if not found:
         return None
     hips, rim = found[0].points[0], found[0].points[1]
