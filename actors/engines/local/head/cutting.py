@@ -7,6 +7,7 @@ in the other. The outline against the background is the matte's.
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.colours import Cells, cells, likeness
@@ -15,6 +16,7 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
+from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
 from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
 
 _UNIT = 80
@@ -26,6 +28,13 @@ _NAPE = 0.8
 """So far the neck shows behind the jaw, in heights of the face, for each by which one cheek is nearer."""
 _STRAND, _LONG = 0.07, 0.3
 """Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
+_EARS, _NARROW = 0.15, 0.25
+"""A neck is narrowest below the middle of the ears and no further below the chin, in heights of the face."""
+_SHOULDERS = [LEFT_SHOULDER, RIGHT_SHOULDER]
+_EAR, _WAIST = 0.12, 0.1
+"""There beside it is no more than an ear's breadth, or background comes in so far, likewise."""
+_SURELY = 1.0
+"""So far aside what hangs together with the head is its own, likewise, and nobody else's."""
 _HAIR = 0.6
 """Such a likeness to the hair above makes what is below more of it."""
 _SAME = 14.0
@@ -67,11 +76,16 @@ def head_of(portrait: Portrait) -> Head:
     above = person & (down < -0.1) & (np.abs(across) < 0.9) & ~widened(oval, 2)
     skin = _like_face(values, oval) & (likeness(colours, above, oval) < _HAIR)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
-    head = _hanging(_one_piece((hair & ~throat) | ears | oval, oval, down, place), oval, across, down)
-    head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG)
+    # Where background parts hair and shoulders, the matte has told already what is the head's.
+    body = portrait.pose
+    shoulders = portrait.frame.of(np.zeros((0, 2), np.float32) if body is None else body.points[_SHOULDERS])
+    over, under = _parted(person & ~neck & ~oval, across, down, place, shoulders)
+    hair = (hair | (person & over & ~neck & ~skin & (np.abs(across) < _SURELY))) & ~under
+    head = _hanging(_one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place), oval, across, down, place)
+    head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
     severed = _alike_beside(values, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
-    severed &= (down > _LONG) & (down < place.chin + 0.1)
+    severed &= (down > _LONG) & (down < place.chin + 0.1) & ~over & ~under
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
@@ -132,19 +146,54 @@ def _alike_beside(values: Floats, first: Mask, second: Mask) -> Mask:
     return first & widened(second, 1.5) & alike
 
 
-def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane) -> Mask:
+def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane, place: Frame) -> Mask:
     """`head` without what is below the end of the hair on its side: a collar, a lapel, a shoulder."""
     result = head.copy()
-    levels = np.round(down * _UNIT).astype(np.int64)
-    count = max(1, int(levels.max()) + 1)
+    first = round(_LONG * place.height)
     for side in (across < 0, across > 0):
         beside = head & ~oval & side & (down > 0)
-        broad = np.bincount(levels[beside], minlength=count) >= _STRAND * _UNIT
-        first = round(_LONG * _UNIT)
-        ended = np.flatnonzero(~broad[first:])
-        if len(ended):
+        levels, reach = _outline(beside, across, down, place.height)
+        if len(ended := np.flatnonzero(reach[first:, 0] < _STRAND)):
             result &= ~(beside & (levels >= first + int(ended[0])))
     return result
+
+
+def _parted(beside: Mask, across: Plane, down: Plane, place: Frame, shoulders: Floats) -> tuple[Mask, Mask]:
+    """What is the head's and what the body's of what is `beside` face and neck, as far as its outline tells.
+
+    It does on a side where background comes in between hair and shoulder: as far aside as that above is head, and below
+    is body. `shoulders` (n, 2): their joints' across and down.
+    """
+    over, under = np.zeros_like(beside), np.zeros_like(beside)
+    first = round(_EARS * place.height)
+    for sign in (-1, 1):
+        side = sign * across > 0
+        low = shoulders[sign * shoulders[:, 0] > 0, 1].max(initial=place.chin + _NARROW)
+        last = round(float(low) * place.height)
+        levels, outline = _outline(beside & side & (down > 0), across, down, place.height)
+        broad, reach = outline[first:last].T
+        if not len(broad):
+            continue
+        thin = np.flatnonzero(broad < _EAR)
+        waist = int(thin[-1]) if len(thin) else len(reach) - 1 - int(reach[::-1].argmin())
+        inside = 0.0 if len(thin) else float(reach[waist])
+        if len(thin) or outline[: first + waist, 1].max() > inside + _WAIST:
+            outer = side & (np.abs(across) > inside)
+            over |= outer & (levels < first + waist)
+            under |= outer & (levels >= first + waist)
+    return over, under
+
+
+def _outline(beside: Mask, across: Plane, down: Plane, unit: float) -> tuple[NDArray[np.int64], Floats]:
+    """The level (h, w) of each pixel, `unit` to a height of the face, and of each from the eyes on an outline.
+
+    That is (n, 2) how broad `beside` is there, and how far aside it reaches, in heights of the face.
+    """
+    levels = np.round(down * unit).astype(np.int64)
+    count = max(1, int(levels.max()) + 2)
+    reach = np.zeros(count, np.float32)
+    np.maximum.at(reach, levels[beside], np.abs(across[beside]))
+    return levels, np.stack([np.bincount(levels[beside], minlength=count) / unit, reach], axis=1).astype(np.float32)
 
 
 def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:
