@@ -11,6 +11,7 @@ from actors.bench import Bench, Slot
 from actors.patience import GaveUp, Patience
 from actors.slots import Held, Slots
 from service.tasks import lifecycle
+from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import Claim
 
@@ -28,6 +29,7 @@ class Editor:
         self._dispatcher = dispatcher
         self._worker_id = worker_id
         self._slots = Slots(slots)
+        self._turns = Turns(bench.pool)
         self._stopping_elsewhere: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -88,6 +90,7 @@ class Editor:
                     named_task_id,
                     worker_id=f"{self._worker_id}/{number}",
                     modes=modes,
+                    turns=self._turns,
                     again=next(tries) > 0,
                 )
             )

@@ -22,7 +22,7 @@ from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import IdempotencyKey, Order, Submission
-from tests.factories import add_file
+from tests.factories import add_file, add_task
 from tests.keys import EDIT_KEYS
 
 PRICE = 40
@@ -72,6 +72,11 @@ async def claim(
     taken = await lifecycle.claim(pool, named, worker_id=worker_id, modes=EVERY_MODE, now=now)
     assert taken.claim is not None
     return taken.claim
+
+
+async def wait_in_line(connection: Connection, user_id: str, number: int, *, hour: int = 9) -> list[TaskRecord]:
+    """Waiting tasks of a user, a minute apart."""
+    return [await add_task(connection, user_id, created_at=today(hour, minute)) for minute in range(number)]
 
 
 def a_result() -> StoredResult:

@@ -2,19 +2,20 @@
 -- decides. What gives a claim back takes clock_timestamp(): its transaction may have begun before the claim whose row it
 -- then waited for.
 
--- name: claim_task
--- The waiting task whose turn it is (schema/tables/0035_claims_wait_for_nobody.sql).
-SELECT claimed_task_id AS task_id, claimed_token AS lease_token
-  FROM claim_next_task_v5(:worker_id, :modes::text[], :lease::interval, :now::timestamptz)
+-- name: claim_tasks
+-- The waiting tasks whose turn it is, one for each slot (schema/tables/0045_claims_together.sql).
+SELECT claimed_task_id AS task_id, claimed_token AS lease_token, claimed_by AS slot, claims_seen AS seen
+  FROM claim_tasks_v6(:slots::text[], :modes::text[], :lease::interval, :now::timestamptz, :seen::jsonb)
 
--- name: claimed_task
--- A statement of its own: the one that claims sees the row as it was before. With where its photos lie.
+-- name: claimed_tasks
+-- A statement of its own: the one that claims sees the rows as they were before. With where their photos lie.
 SELECT {TaskRecord},
        (SELECT jsonb_object_agg(file_id, blob_key)
           FROM files
          WHERE files.user_id = tasks.user_id AND file_id IN (source_image, reference_image)) AS photos
-  FROM tasks
- WHERE task_id = :task_id AND status = 'processing' AND lease_token = :lease_token
+  FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[]) AS claimed (claimed_id, token)
+  JOIN tasks ON task_id = claimed_id AND lease_token = token
+ WHERE status = 'processing'
 
 -- name: unanswered_claim
 -- What a slot that has nothing claimed as far as its worker knows: the claim's answer was lost, with the connection.

@@ -2,14 +2,17 @@
 
 -- name: mark_undispatched
 -- Its message is used up: as long as it waits, it is to be dispatched again, under a new message's number. A statement
--- on its own: whoever waits for this row's lock must not hold others' (mark_dispatched locks many).
-UPDATE tasks
-   SET dispatched_at = NULL, message_no = message_no + 1
- WHERE task_id = :task_id AND status = 'pending' AND NOT elsewhere
-RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()) AS due
-
--- name: is_a_task
-SELECT EXISTS (SELECT FROM tasks WHERE task_id = :task_id)
+-- on its own: whoever waits for this row's lock must not hold others' (mark_dispatched locks many). One row if there is
+-- such a task, whatever its state; of nulls unless it waits.
+WITH marked AS (
+    UPDATE tasks
+       SET dispatched_at = NULL, message_no = message_no + 1
+     WHERE task_id = :task_id AND status = 'pending' AND NOT elsewhere
+    RETURNING task_id, message_no, mode, not_before IS NULL OR not_before <= coalesce(:now, clock_timestamp()) AS due
+)
+SELECT marked.task_id, marked.message_no, marked.mode, marked.due
+  FROM tasks LEFT JOIN marked USING (task_id)
+ WHERE tasks.task_id = :task_id
 
 -- name: mark_dispatched
 -- Answers which of the sent messages still announce a waiting task. The others were cancelled or claimed meanwhile.

@@ -21,10 +21,10 @@ from service.database import UNAVAILABLE, Connection, Pool
 from service.files.store import NewFile
 from service.sparing import Sparing
 from service.tasks import store
+from service.tasks.claiming import LEASE, Turns
 from service.tasks.store import Announcement, Claim, LostLease, Marked
 from service.transactions import transactional
 
-LEASE = timedelta(seconds=10)
 RENEWAL = timedelta(seconds=3)
 
 MARK_WITHIN = 3.0
@@ -58,48 +58,44 @@ async def claim(
     *,
     worker_id: str,
     modes: frozenset[Mode] | None,
+    turns: Turns | None = None,
     again: bool = False,
     now: datetime | None = None,
 ) -> Taken:
     """Give a free slot to the waiting task whose turn it is, which may be another than the message named.
 
-    The message is used up by this. So the task it names, unless it is the one that was claimed, is marked to be
-    dispatched again if it still waits. The caller announces it; should it die before that, a chore does, which also
-    finds a message that was used up without a mark.
+    The message is used up by this. So the task it names, unless it was claimed now, is marked to be dispatched again
+    if it still waits. The caller announces it; should it die before that, a chore does, which also finds a message that
+    was used up without a mark.
     `modes` are None for a worker that stops: nothing is claimed, and the message goes to somebody else.
-    `worker_id` is one slot's, which holds nothing as far as its worker knows. `again`: the database went away while it
-    claimed; should that have been committed, it is what is claimed now.
+    `worker_id` is one slot's, which holds nothing as far as its worker knows; all of a worker's ask the same `turns`.
+    `again`: the database went away while it claimed; should that have been committed, it is what is claimed now.
     """
-    async with pool.acquire() as connection:
-        held = None
-        if again and modes:
+    turns = turns or Turns(pool)
+    held = None
+    if again and modes:
+        async with pool.acquire() as connection:
             held = await store.unanswered_claim(connection, worker_id=worker_id, lease=LEASE, now=now)
-        held = held or await _next_in_turn(connection, worker_id, modes, now)
-        if held is not None and held.task_id == named_task_id:
-            return Taken(held, announce=None)
-        try:
-            async with asyncio.timeout(MARK_WITHIN):
-                named = await store.mark_undispatched(connection, named_task_id, now=now)
-                unknown = named is None and not await store.is_a_task(connection, named_task_id)
-        except UNAVAILABLE as error:
-            if held is None:
-                raise
-            # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
-            log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
-            named, unknown = None, False
-        if held is None and named is not None and named.due and named.mode in (modes or ()):
-            # Passed over, because whoever sent its message was just noting that. By now that is done.
-            held = await _next_in_turn(connection, worker_id, modes, now)
-    return Taken(held, announce=_again(named, held, modes), unknown=unknown)
-
-
-async def _next_in_turn(
-    connection: Connection, worker_id: str, modes: frozenset[Mode] | None, now: datetime | None
-) -> Claim | None:
-    """Claim; rows that somebody holds locked are passed over."""
-    if not modes:
-        return None
-    return await store.claim_task(connection, worker_id=worker_id, modes=modes, lease=LEASE, now=now)
+    together = frozenset({held.task_id} if held else ())
+    if held is None and modes:
+        # Rows that somebody holds locked are passed over.
+        turn = await turns.next(worker_id, modes, now=now)
+        held, together = turn.claim, turn.together
+    if named_task_id in together:
+        return Taken(held, announce=None)
+    try:
+        async with asyncio.timeout(MARK_WITHIN), pool.acquire() as connection:
+            named = await store.mark_undispatched(connection, named_task_id, now=now)
+    except UNAVAILABLE as error:
+        if held is None:
+            raise
+        # Not the caller's to know: who tries again would claim another task, and leave this one to its lease.
+        log.warning("message not marked as used up", task_id=named_task_id, error=type(error).__name__)
+        return Taken(held, announce=None)
+    if held is None and named.marked is not None and named.marked.due and named.marked.mode in (modes or ()):
+        # Passed over, because whoever sent its message was just noting that. By now that is done.
+        held = (await turns.next(worker_id, modes or frozenset(), now=now)).claim
+    return Taken(held, announce=_again(named.marked, held, modes), unknown=not named.is_a_task)
 
 
 def _again(named: Marked | None, held: Claim | None, modes: frozenset[Mode] | None) -> Announcement | None:

@@ -17,7 +17,6 @@ BY_FENCE = {
     "update_progress",
     "renew_lease",
     "holds_claim",
-    "claimed_task",
     "complete_task",
     "fail_task",
     "requeue_task",
@@ -26,7 +25,6 @@ BY_FENCE = {
 
 INSIDE = {
     "mark_undispatched": "the dispatcher's",
-    "is_a_task": "a worker's, about the message that it has",
     "get_file": "for whoever brings a signed URL",
     "delete_results": "behind delete_task, which asks for the owner",
     "task_and_owner": "for whoever brings a signed URL",

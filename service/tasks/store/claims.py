@@ -1,7 +1,8 @@
 """A typed function per statement of `schema/queries/task_claims.sql`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from asyncpg import Record
 from msgspec import Struct
@@ -29,30 +30,68 @@ class Claim(Struct, frozen=True):
         return self.task.lease_token
 
 
+Seen = Mapping[str, Any]
+"""What a claim has seen of who waits and what runs, for the next one with the same modes: nobody else's to read."""
+
+
+class Claimed(Struct, frozen=True):
+    """What several slots were given, each by its name; and what was seen, if anything was to be had."""
+
+    by_slot: Mapping[str, Claim]
+    seen: Seen | None
+
+
+async def claim_tasks(
+    connection: Connection,
+    *,
+    slots: Sequence[str],
+    modes: Iterable[Mode],
+    lease: timedelta,
+    seen: Seen | None = None,
+    now: datetime | None = None,
+) -> Claimed:
+    """The fairest waiting tasks, now processing: one a slot, in order, as single claims would have taken them.
+
+    One claim at a time, whoever else claims. Slots are left out for which nothing waits; or when what was claimed for
+    them was cancelled within the moment.
+    """
+    records = await QUERIES["claim_tasks"].records(
+        connection, slots=slots, modes=list(modes), lease=lease, seen=seen, now=now
+    )
+    claims = await _claimed(connection, records)
+    return Claimed(
+        {record["slot"]: claims[record["task_id"]] for record in records if record["task_id"] in claims},
+        records[-1]["seen"] if records else None,
+    )
+
+
 async def claim_task(
     connection: Connection, *, worker_id: str, modes: Iterable[Mode], lease: timedelta, now: datetime | None = None
 ) -> Claim | None:
-    """The fairest waiting task, now processing. One claim at a time, whoever else claims.
-
-    None when nothing waits for these modes; or when what was claimed was cancelled within the moment.
-    """
-    claimed = await QUERIES["claim_task"].record(
-        connection, worker_id=worker_id, modes=list(modes), lease=lease, now=now
-    )
-    return await _claimed(connection, claimed)
+    """The same for one slot."""
+    claimed = await claim_tasks(connection, slots=[worker_id], modes=modes, lease=lease, now=now)
+    return claimed.by_slot.get(worker_id)
 
 
 async def unanswered_claim(
     connection: Connection, *, worker_id: str, lease: timedelta, now: datetime | None = None
 ) -> Claim | None:
     """What this worker's slot, which has nothing to do, holds nevertheless; its lease is renewed."""
-    claimed = await QUERIES["unanswered_claim"].record(connection, worker_id=worker_id, lease=lease, now=now)
-    return await _claimed(connection, claimed)
+    records = await QUERIES["unanswered_claim"].records(connection, worker_id=worker_id, lease=lease, now=now)
+    return next(iter((await _claimed(connection, records)).values()), None)
 
 
-async def _claimed(connection: Connection, claimed: Record | None) -> Claim | None:
-    record = None if claimed is None else await QUERIES["claimed_task"].record(connection, **claimed)
-    return None if record is None else Claim(convert(record, TaskRecord), record["photos"] or {})
+async def _claimed(connection: Connection, claimed: Sequence[Record]) -> dict[str, Claim]:
+    """By the tasks' ids."""
+    if not claimed:
+        return {}
+    records = await QUERIES["claimed_tasks"].records(
+        connection,
+        task_ids=[record["task_id"] for record in claimed],
+        # Numbers as text: see service/tasks/store/messages.py.
+        lease_tokens=[str(record["lease_token"]) for record in claimed],
+    )
+    return {record["task_id"]: Claim(convert(record, TaskRecord), record["photos"] or {}) for record in records}
 
 
 async def update_progress(

@@ -8,7 +8,7 @@ from msgspec import Struct
 from schema.messages import Announcement
 from schema.models.edits import Mode
 from service.database import Connection
-from service.statements import load_queries
+from service.statements import convert, load_queries
 
 QUERIES = load_queries("task_messages")
 
@@ -22,14 +22,19 @@ class Marked(Struct, frozen=True):
     due: bool
 
 
-async def mark_undispatched(connection: Connection, task_id: str, *, now: datetime | None = None) -> Marked | None:
+class Named(Struct, frozen=True):
+    """What a message named: whether it is a task, and if it still waits, as it is marked now."""
+
+    is_a_task: bool
+    marked: Marked | None
+
+
+async def mark_undispatched(connection: Connection, task_id: str, *, now: datetime | None = None) -> Named:
     """The named task, if it still waits. Not to be called while rows of `tasks` are locked."""
-    return await QUERIES["mark_undispatched"].row(connection, Marked, task_id=task_id, now=now)
-
-
-async def is_a_task(connection: Connection, task_id: str) -> bool:
-    """Whether there is such a task, in whatever state."""
-    return await QUERIES["is_a_task"].value(connection, task_id=task_id)
+    record = await QUERIES["mark_undispatched"].record(connection, task_id=task_id, now=now)
+    if record is None:
+        return Named(is_a_task=False, marked=None)
+    return Named(is_a_task=True, marked=None if record["task_id"] is None else convert(record, Marked))
 
 
 async def mark_dispatched(

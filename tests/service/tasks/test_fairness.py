@@ -1,7 +1,6 @@
 """Whose turn it is: fewest running first, then the oldest last claim; and each user's own line."""
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from service.database import Connection, Pool
 from service.tasks import lifecycle, store
 from tests import lives
 from tests.factories import add_task
-from tests.lives import today
+from tests.lives import today, wait_in_line
 
 HERE = frozenset({Mode.BACKGROUND_CHANGE})
 
@@ -24,11 +23,6 @@ HERE = frozenset({Mode.BACKGROUND_CHANGE})
 async def users(connection: Connection) -> list[str]:
     """Three users, in the order of their ids."""
     return sorted([await lives.add_user(connection) for _ in range(3)])
-
-
-async def wait_in_line(connection: Connection, user_id: str, number: int, *, hour: int = 9) -> list[TaskRecord]:
-    """Waiting tasks of a user, a minute apart."""
-    return [await add_task(connection, user_id, created_at=today(hour, minute)) for minute in range(number)]
 
 
 async def served_at(connection: Connection, user_id: str, moment: datetime) -> None:
@@ -110,54 +104,6 @@ async def test_everybody_below_the_cap_goes_before_whoever_is_at_it(
     taken = whose([(await lives.claim(pool, now=today(12, 1, second))).task for second in range(9)])
     assert Counter(taken[:6]) == {second: 3, third: 3}
     assert taken[6:] == [first] * 3
-
-
-async def choice(connection: Connection, function: str, moment: datetime) -> str | None:
-    """Which task a claim would take, taken back at once."""
-    transaction = connection.transaction()
-    await transaction.start()
-    row = await connection.fetchrow(
-        f"SELECT claimed_task_id FROM {function}('worker', $1::text[], '10 s'::interval, $2)",  # noqa: S608 - from below
-        list(HERE),
-        moment,
-    )
-    await transaction.rollback()
-    return row and row[0]
-
-
-@pytest.mark.parametrize("seed", range(5))
-async def test_walking_the_turns_chooses_as_looking_at_everybody_does(
-    pool: Pool, connection: Connection, seed: int
-) -> None:
-    """A random life of eight users, seen after each step by the claim of before, which looks at every user."""
-    dice = random.Random(seed)  # noqa: S311 - no secret
-    users = [await lives.add_user(connection) for _ in range(8)]
-    running: list[lifecycle.Claim] = []
-    claimed = 0
-    for step in range(120):
-        moment = today(12) + timedelta(seconds=step)
-        what = dice.choice(["create", "create", "claim", "claim", "fail", "give back", "cancel"])
-        if what == "create":
-            mode = dice.choice([*HERE, *HERE, Mode.POSE_CHANGE])
-            waits = dice.choice([None, None, moment + timedelta(seconds=5)])
-            await add_task(connection, dice.choice(users), created_at=moment, mode=mode, not_before=waits)
-        elif what == "claim":
-            taken = await lifecycle.claim(pool, "task_of_nobody", worker_id="worker", modes=HERE, now=moment)
-            running += [taken.claim] if taken.claim else []
-            claimed += taken.claim is not None
-        elif what == "cancel":
-            row = await connection.fetchrow("SELECT user_id, task_id FROM tasks WHERE status = 'pending' LIMIT 1")
-            if row is not None:
-                await lifecycle.cancel_task(pool, row["user_id"], row["task_id"])
-        elif running:
-            held = running.pop(dice.randrange(len(running)))
-            if what == "fail":
-                await lifecycle.fail_task(pool, held, lives.FAILURE)
-            else:
-                await lifecycle.give_back(pool, held)
-        before = await choice(connection, "claim_next_task_v2", moment)
-        assert await choice(connection, "claim_next_task_v5", moment) == before, what
-    assert claimed > 5
 
 
 async def test_who_waits_for_something_else_is_looked_at_once(connection: Connection) -> None:
