@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from actors.engines.local.arrays import Floats, Plane, Rgb
+from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.perception import people
 from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
@@ -104,19 +104,24 @@ class Beholder(Runtimes):
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.matte = lambda image: _yellow(image) if _yellow(image).any() else _red(image)
+        self.matte = _striking
 
     def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
         assert name == people.MODEL
-        seen = _red(np.round(255 * image[0]))
+        seen = _red(as_rgb8(image[0]))
         return {(1, *seen.shape, 1): seen[None, ..., None]}
 
 
-def _yellow(image: Rgb) -> Plane:
+def _striking(image: Rgb8) -> Plane:
+    yellow = _yellow(image)
+    return yellow if yellow.any() else _red(image)
+
+
+def _yellow(image: Rgb8) -> Plane:
     return (image[..., 1] > 128).astype(np.float32)
 
 
-def _red(image: Rgb) -> Plane:
+def _red(image: Rgb8) -> Plane:
     return ((image[..., 0] > 128) & (image[..., 1] < 128)).astype(np.float32)
 
 
