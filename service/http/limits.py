@@ -1,11 +1,13 @@
 """Rate limits, counted in Redis for all processes together; with Redis away everybody is let through."""
 
+import asyncio
 import hashlib
 import time
 
 import structlog
 from msgspec import Struct
 
+from service.for_everybody import begin_for_everybody
 from service.newest import Newest
 from service.queue import REDIS_AWAY, Queue, load_script
 
@@ -13,6 +15,9 @@ WINDOW_SECONDS = 60
 READS_PER_WRITE = 10
 DRAWS_PER_LIMIT = 100
 """A process draws a hundredth of a limit at once, so that not every request asks Redis."""
+
+MOST_DRAWS = 50
+"""At once: beyond its connections Redis would seem to be away, and a crowd at one moment be let through uncounted."""
 
 LONGEST_NAME = 64
 """Characters of a user's id or an address that are kept as they are."""
@@ -40,6 +45,9 @@ class _Window:
         self.left_at_redis = left_at_redis
         self.ends = ends
 
+    def must_draw(self, now: float) -> bool:
+        return self.ends <= now or (self.mine == 0 and self.left_at_redis > 0)
+
 
 class RateLimiter:
     """Counts requests per key and minute."""
@@ -49,6 +57,8 @@ class RateLimiter:
         self._draw = queue.redis.register_script(load_script("draw"))
         self._per_minute = per_minute
         self._windows = Newest[str, _Window](REMEMBERED)
+        self._drawing: dict[str, asyncio.Task[bool]] = {}
+        self._at_once = asyncio.Semaphore(MOST_DRAWS)
         self._redis_away_until = 0.0
 
     async def take(self, kind: str, who: str, *, factor: int = 1) -> Verdict | None:
@@ -57,11 +67,13 @@ class RateLimiter:
         if limit == 0 or self._redis_away_until > time.monotonic():
             return None
         key = self._key(kind, who)
-        window = self._windows.get(key)
-        now = time.monotonic()
-        if window is None or window.ends <= now or (window.mine == 0 and window.left_at_redis > 0):
-            window = await self._refill(key, limit)
-            if window is None:
+        while (window := self._windows.get(key)) is None or window.must_draw(time.monotonic()):
+            # However many requests come together: one of them draws, and the others look again.
+            drawing = self._drawing.get(key)
+            if drawing is None:
+                drawing = self._drawing[key] = begin_for_everybody(self._draw_for(key, limit))
+            # Who hangs up stops nobody else's.
+            if not await asyncio.shield(drawing):
                 return None
         allowed = window.mine > 0
         if allowed:
@@ -80,23 +92,22 @@ class RateLimiter:
             and self._redis_away_until <= time.monotonic()
         )
 
-    async def _refill(self, key: str, limit: int) -> _Window | None:
+    async def _draw_for(self, key: str, limit: int) -> bool:
+        """Put what may be used into this key's window; False when Redis is away."""
         amount = max(1, limit // DRAWS_PER_LIMIT)
         try:
-            drawn, milliseconds = await self._draw(keys=[key], args=[amount, WINDOW_SECONDS * 1000])
+            async with self._at_once:
+                drawn, milliseconds = await self._draw(keys=[key], args=[amount, WINDOW_SECONDS * 1000])
         except REDIS_AWAY as error:
             self._redis_away_until = time.monotonic() + BREATH
             log.warning("rate limits can't be counted; letting everybody through", error=type(error).__name__)
-            return None
+            return False
+        finally:
+            del self._drawing[key]
         granted = max(0, min(amount, limit - drawn))
-        # Concurrent requests may have drawn meanwhile: what they left is added, not lost.
-        before = self._windows.get(key)
-        now = time.monotonic()
-        if before is not None and before.ends > now:
-            granted += before.mine
-        window = _Window(granted, max(0, limit - drawn - amount), now + milliseconds / 1000)
-        self._windows.put(key, window)
-        return window
+        ends = time.monotonic() + milliseconds / 1000
+        self._windows.put(key, _Window(granted, max(0, limit - drawn - amount), ends))
+        return True
 
     def _key(self, kind: str, who: str) -> str:
         if len(who) > LONGEST_NAME:

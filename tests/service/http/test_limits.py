@@ -16,6 +16,8 @@ from schema.models.problems import ProblemCode as Code
 from service.accounts import keys
 from service.accounts.known import UNKNOWN_SECONDS
 from service.database import Connection
+from service.http.limits import RateLimiter
+from service.queue import Queue
 from service.settings import Settings
 from tests.databases import url_of_database
 from tests.service.http.conftest import Fragile, NewUser
@@ -75,6 +77,15 @@ async def test_reads_have_ten_times_the_limit(new_user: NewUser, pair: tuple[Api
     answers = await asyncio.gather(*(user.http.get(f"{API}/me") for _ in range(10 * LIMIT + 5)))
     assert Counter(answer.status_code for answer in answers) == {200: 10 * LIMIT, 429: 5}
     assert {answer.headers["ratelimit-limit"] for answer in answers} == {str(10 * LIMIT)}
+
+
+async def test_a_crowd_at_one_moment_is_counted(queue: Queue) -> None:
+    """Each draw takes a connection to Redis: with more at once than there may be, nobody would be counted."""
+    limiter = RateLimiter(queue, LIMIT)
+    strangers = await asyncio.gather(*(limiter.take("read", f"user {number}") for number in range(300)))
+    assert all(verdict is not None and verdict.allowed for verdict in strangers)
+    one = await asyncio.gather(*(limiter.take("read", "one") for _ in range(300)))
+    assert Counter(verdict is not None and verdict.allowed for verdict in one) == {True: LIMIT, False: 300 - LIMIT}
 
 
 async def guess(user: User, key: str, address: str) -> httpx.Response:
