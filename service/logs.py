@@ -19,9 +19,17 @@ from service.printable import printable
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
-def _to_json(event: object, **_: object) -> str:
-    """JSON itself escapes only half of what a terminal obeys."""
-    text = _ENCODER.encode(event).decode()
+def _render_json(_: object, __: str, event: EventDict) -> str:
+    try:
+        text = _ENCODER.encode(event).decode()
+    except UnicodeEncodeError:
+        # Half a character, which has no place in UTF-8.
+        text = ""
+    if text.isprintable() and text and "\\" not in text:
+        # As nearly every line: nothing is to be spelled out.
+        return text
+    text = _ENCODER.encode(_spell_out(_, __, event)).decode()
+    # JSON itself escapes only half of what a terminal obeys.
     return text if text.isprintable() else "".join(one if one.isprintable() else _escaped(one) for one in text)
 
 
@@ -33,7 +41,6 @@ def _spell_out(_: object, __: str, event: EventDict) -> EventDict:
     """Nobody who can put a word into a log may write lines of its own with it, or colour an operator's terminal."""
     words = "".join([*event, *[value for value in event.values() if isinstance(value, str)]])
     if words.isprintable():
-        # As nearly every line.
         return event
     return {
         printable(name): printable(value.rstrip()) if isinstance(value, str) else value for name, value in event.items()
@@ -76,18 +83,17 @@ def set_up_logs(log_format: str) -> None:
         _sign,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _spell_out,
     ]
     last: list[Processor]
     if log_format == "json":
         without_locals = ExceptionDictTransformer(show_locals=False)
-        last = [
-            structlog.processors.ExceptionRenderer(without_locals),
-            structlog.processors.JSONRenderer(serializer=_to_json),
-        ]
+        last = [structlog.processors.ExceptionRenderer(without_locals), _render_json]
     else:
         # No colours where a file reads.
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)]
+        last = [
+            _spell_out,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback),
+        ]
     last.append(_mask)
     structlog.configure(
         processors=[*shared, *last],

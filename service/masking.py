@@ -29,19 +29,26 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )
 """What a text must hold for a pattern to be worth trying, and what stays of its match."""
 
-_MARK = re.compile("|".join(re.escape(mark) for marks, _ in _SECRETS for mark in marks))
-"""Whether it holds any at all: each log line comes here."""
+_MARKS = tuple(mark for marks, _ in _SECRETS for mark in marks)
 
 
 def without_secrets(text: str, *urls: str | None) -> str:
     """The text without passwords in URLs, keys, tokens and signatures; nor the passwords of `urls`, however spelled."""
-    if _MARK.search(text):
+    if _holds_any(_MARKS, text):
         for marks, pattern in _SECRETS:
-            if any(mark in text for mark in marks):
+            if _holds_any(marks, text):
                 text = pattern.sub(rf"\1{MASK}", text)
     for spelling in sorted({spelling for url in urls for spelling in _spellings(url)}, key=len, reverse=True):
         text = re.sub(rf"(?<![\w%]){re.escape(spelling)}(?![\w%])", MASK, text)
     return text
+
+
+def _holds_any(marks: tuple[str, ...], text: str) -> bool:
+    # Each log line comes here: a loop takes a third of what one pattern of all of them does.
+    for mark in marks:  # noqa: SIM110 - nor is `any` as quick
+        if mark in text:
+            return True
+    return False
 
 
 def _spellings(url: str | None) -> set[str]:
