@@ -25,7 +25,7 @@ from service.http.controllers.parameters import refuse_repeated
 from service.http.controllers.session import SessionController
 from service.http.controllers.tasks import TaskController
 from service.http.controllers.webhooks import WebhookController
-from service.http.gate import authenticated
+from service.http.gate import admitted
 from service.http.layers.context import RequestContext
 from service.http.layers.head import HeadAsGet
 from service.http.layers.headers import ResponseHeaders
@@ -121,7 +121,7 @@ def _api(settings: Settings) -> Router:
             AccountController,
             WebhookController,
         ],
-        guards=[authenticated],
+        before_request=admitted,
     )
     return Router(
         path="/api/v1",
@@ -140,11 +140,9 @@ def _api(settings: Settings) -> Router:
 
 async def _allow_every_method(message: Message, scope: Scope) -> None:
     """Litestar knows of a path only the methods that were registered at once, and nothing of our HEAD."""
-    if message["type"] != "http.response.start":
+    if message["type"] != "http.response.start" or all(name != b"allow" for name, _ in message["headers"]):
         return
     headers = MutableScopeHeaders.from_message(message)
-    if "Allow" not in headers:
-        return
     path = scope.get("path_template")
     routes = [route for route in scope["litestar_app"].routes if route.path_format == path]
     allowed = {method.strip() for method in headers["Allow"].split(",")}

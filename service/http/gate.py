@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
@@ -11,6 +12,7 @@ from schema.models.problems import ProblemCode
 from service.accounts.authentication import Authenticator
 from service.accounts.known import Caller
 from service.http.browsers import Browsers
+from service.http.controllers.parameters import refuse_repeated
 from service.http.layers.context import add_header, note_user
 from service.http.layers.proxies import client_network
 from service.http.limits import READS_PER_WRITE, RateLimiter, Verdict
@@ -24,7 +26,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class Gate:
-    """Authentication, then rate limits, as guards of the routes."""
+    """Authentication, then rate limits."""
 
     def __init__(self, authenticator: Authenticator, browsers: Browsers, limiter: RateLimiter) -> None:
         self._authenticator = authenticator
@@ -93,7 +95,7 @@ class Gate:
                 raise _rate_limited(verdict)
 
     async def _authenticate(self, connection: AnyConnection) -> Caller:
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        scheme, _, token = _authorization(connection).partition(" ")
         is_bearer = scheme.lower() == "bearer"
         token = token.strip() if is_bearer else ""
         session = None if is_bearer else self._browsers.session_of(connection)
@@ -121,6 +123,14 @@ class Gate:
             raise _rate_limited(verdict)
 
 
+def _authorization(connection: AnyConnection) -> str:
+    """The header, without making a mapping of all of them: most requests need no other."""
+    for name, value in connection.scope["headers"]:
+        if name == b"authorization":
+            return value.decode("latin-1")
+    return ""
+
+
 def _writes(connection: AnyConnection) -> bool:
     return connection.scope.get("method") not in SAFE_METHODS
 
@@ -139,18 +149,20 @@ def _rate_limited(verdict: Verdict) -> Refused:
     )
 
 
-async def authenticated(connection: AnyConnection, _: BaseRouteHandler) -> None:
-    """The guard of every route that belongs to a user; handlers find the user in `request.user`.
+async def admitted(request: Request[Any, Any, Any]) -> None:
+    """What every route that belongs to a user has before it; handlers find the user in `request.user`.
 
     Whatever is asked, their tasks that are overdue have ended before.
     What may be asked of a path (OPTIONS) is told to everybody.
+
+    No guard: Litestar copies a route's handler each time it asks one, which costs as much as everything here.
     """
-    if connection.scope.get("method") == "OPTIONS":
-        return
-    services = connection.app.state.services
-    user_id = await services.gate.admit(connection)
-    connection.scope["user"] = user_id
-    await services.deadlines.settle(user_id)
+    if request.scope["method"] != "OPTIONS":
+        services = request.app.state.services
+        user_id = await services.gate.admit(request)
+        request.scope["user"] = user_id
+        await services.deadlines.settle(user_id)
+    await refuse_repeated(request)
 
 
 async def for_operators(connection: AnyConnection, _: BaseRouteHandler) -> None:

@@ -20,7 +20,7 @@ from schema.models.files import FileList, NewFetch, UploadedFile
 from schema.models.problems import ProblemCode as Code
 from service.files.receiving import MAX_PURPOSE
 from service.http.controllers.parameters import Cursor, PageSize
-from service.http.gate import authenticated
+from service.http.gate import admitted
 from service.http.openapi.answers import problem_specs
 from service.http.sending import send_file
 from service.http.services import Services
@@ -150,7 +150,7 @@ class FileController(Controller):
     tags = ("Files",)
 
     @get(
-        guards=[authenticated],
+        before_request=admitted,
         responses=problem_specs(
             Code.INVALID_REQUEST,
         ),
@@ -201,7 +201,7 @@ class FileController(Controller):
 
     @delete(
         "/{file_id:str}",
-        guards=[authenticated],
+        before_request=admitted,
         responses=problem_specs(
             Code.INVALID_REQUEST,
             Code.FILE_NOT_FOUND,

@@ -6,11 +6,11 @@ from typing import Any
 from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 
-from service.http.gate import authenticated
+from service.http.gate import admitted
 from service.http.services import Services
 
 
-@get(["/results/{rest:path}", "/uploads/{rest:path}"], guards=[authenticated], include_in_schema=False)
+@get(["/results/{rest:path}", "/uploads/{rest:path}"], before_request=admitted, include_in_schema=False)
 async def old_address(request: Request[str, Any, Any], services: NamedDependency[Services]) -> Response[bytes]:
     """To the owner's token: where the picture is now, a signed URL of ours.
 

@@ -24,6 +24,9 @@ QUIET_PATHS = {"/livez", "/readyz", "/metrics"}
 
 log = structlog.get_logger("darkroom.access")
 
+Received = HTTPReceiveMessage | WebSocketReceiveMessage
+"""Put together once: an annotation of a function within a function is computed each time."""
+
 
 def request_id_of(scope: Scope) -> str:
     """The id of the request: the caller's `X-Request-Id` if it is a plain word, else one of ours."""
@@ -63,7 +66,7 @@ class RequestContext:
         scope["state"] = state
         status, answered = 0, False
 
-        async def receive_watched() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        async def receive_watched() -> Received:
             message = await receive()
             if message["type"] == "http.disconnect" and not answered:
                 state["hung_up"] = True

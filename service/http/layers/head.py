@@ -5,14 +5,14 @@ import asyncio
 from litestar.types import (
     ASGIApp,
     HTTPDisconnectEvent,
-    HTTPReceiveMessage,
     HTTPResponseBodyEvent,
     Message,
     Receive,
     Scope,
     Send,
-    WebSocketReceiveMessage,
 )
+
+from service.http.layers.context import Received
 
 END: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 GONE: HTTPDisconnectEvent = {"type": "http.disconnect"}
@@ -33,7 +33,7 @@ class HeadAsGet:
             return
         answered = asyncio.Event()
 
-        async def receive_until_answered() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        async def receive_until_answered() -> Received:
             if answered.is_set():
                 return GONE
             return await receive()
