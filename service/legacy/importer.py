@@ -6,6 +6,7 @@ any point and repeated at any time.
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 
@@ -92,8 +93,12 @@ class Importer:
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
         self._told.phase("tasks", max(self._source.size() - 2 * self.users.seen, 0))
-        async for tasks in one_ahead(growing(many_rows(self._source, self._zone, self._now), weigh=_weight)):
-            await self._put_tasks(tasks)
+        async with (
+            aclosing(many_rows(self._source, self._zone, self._now)) as rows,
+            aclosing(one_ahead(growing(rows, weigh=_weight))) as batches,
+        ):
+            async for tasks in batches:
+                await self._put_tasks(tasks)
 
     async def readable_tasks(self) -> AsyncGenerator[list[Task]]:
         """What the old Redis has, for a dry run that looks further; read once more."""

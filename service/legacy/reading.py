@@ -12,10 +12,9 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import IO, Any, Final, TypeVar, cast
+from typing import IO, Any, Final, cast
 
 import msgspec
 import redis
@@ -27,8 +26,6 @@ from service.legacy.rows import TaskRow, task_row
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
-
-T = TypeVar("T")
 
 MANY: Final = 20_000
 """Keys. Before a process has begun to read, fewer are read."""
@@ -52,7 +49,7 @@ class ReaderLost(Exception):  # noqa: N818 - whoever asked for a move is told so
 
 
 class Reading(Struct, frozen=True):
-    """Which tasks are read, and how: times as of this zone; as rows where `now` is told (see `row_of`)."""
+    """Which tasks are read, and how: times as of this zone; as rows where `now` is told (see `task_row`)."""
 
     url: str
     prefix: str
@@ -87,11 +84,7 @@ async def _read(source: LegacyRedis, zone: Zone, now: datetime | None) -> AsyncG
 
 
 def _batches(source: LegacyRedis, zone: Zone, now: datetime | None) -> Iterator[list[Any]]:
-    return _records(source.tasks(with_expiry=now is not None), zone, now)
-
-
-def _records(batches: Iterator[list[RawTask]], zone: Zone, now: datetime | None) -> Iterator[list[Any]]:
-    for raws in batches:
+    for raws in source.tasks(with_expiry=now is not None):
         yield [_record(raw, zone, now) for raw in raws]
 
 
@@ -135,13 +128,6 @@ async def _next_batch(said: asyncio.StreamReader) -> Any:
     return pickle.loads(body)  # noqa: S301 - of a process of ours
 
 
-def _one_ahead(batches: Iterator[T], thread: Executor) -> Iterator[T]:
-    reading = thread.submit(next, batches, None)
-    while (batch := reading.result()) is not None:
-        reading = thread.submit(next, batches, None)
-        yield batch
-
-
 def _tell(out: IO[bytes], batch: Any) -> None:
     try:
         body = _PACKED + _ENCODER.encode(batch)
@@ -162,10 +148,8 @@ def main() -> None:
     zone = Zone(reading.timezone, zone_of(reading.timezone))
     out = sys.stdout.buffer
     try:
-        with ThreadPoolExecutor(1) as thread:  # which waits for Redis meanwhile
-            raws = _one_ahead(source.tasks(with_expiry=reading.now is not None), thread)
-            for batch in _records(raws, zone, reading.now):
-                _tell(out, batch)
+        for batch in _batches(source, zone, reading.now):
+            _tell(out, batch)
         _tell(out, None)
     except redis.RedisError as error:
         _tell(out, error)

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import redis
 
+from service.legacy.questions import EXISTS, HGETALL, MEMORY, PTTL, Question
 from service.legacy.records import Fields, RawTask, RawUser
 from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
 
@@ -27,12 +28,6 @@ clients wait for about a millisecond."""
 FOREVER: Final = 1000 * 365 * 86_400_000
 """Milliseconds that are no time to live: a date that far ahead can't be told."""
 
-_HGETALL: Final = b"*2\r\n$7\r\nHGETALL\r\n$%d\r\n%b\r\n"
-_PTTL: Final = b"*2\r\n$4\r\nPTTL\r\n$%d\r\n%b\r\n"
-_EXISTS: Final = b"*2\r\n$6\r\nEXISTS\r\n$%d\r\n%b\r\n"
-_MEMORY: Final = b"*5\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n$%d\r\n%b\r\n$7\r\nSAMPLES\r\n$1\r\n0\r\n"
-"""Commands about one key, as Redis takes them."""
-
 BYTES_AT_ONCE: Final = 4 << 20
 """Of records that are read in one go, as far as they are known; a larger one is read alone."""
 
@@ -42,7 +37,6 @@ LARGEST_FIELD: Final = 32 << 20
 CAUTIOUS: Final = 20
 """How many records are read in one go where Redis doesn't tell their sizes."""
 
-_WRONG_TYPE: Final = "WRONGTYPE"
 _GLOB: Final = re.compile(rb"([\\*?\[\]^])")
 
 
@@ -104,18 +98,31 @@ class LegacyRedis:
         return self._redis.dbsize()
 
     def tasks(self, *, with_expiry: bool = False) -> Generator[list[RawTask]]:
-        """Every task's hash, in batches. SCAN may bring one twice."""
-        for keys in self._keys(self._data_key):
-            left = self._ask(_PTTL, keys) if with_expiry else [-1] * len(keys)
-            lives = dict(zip(keys, left, strict=True))
-            yield from self._records(keys, lives)
+        """Every task's hash, in batches. SCAN may bring one twice.
 
-    def _records(self, keys: Sequence[bytes], milliseconds_left: Mapping[bytes, int]) -> Generator[list[RawTask]]:
-        for group, size in self._bounded(keys):
-            if size > LARGEST_FIELD:
-                yield self._large(group[0], milliseconds_left)
-            else:
-                yield self._tasks(group, milliseconds_left)
+        Before a batch is told, the next one is asked for: Redis answers while this one is worked on.
+        """
+        after: _Asked | None = None
+        try:
+            for asked in self._asked(with_expiry=with_expiry):
+                before, after = after, asked
+                if before is not None:
+                    yield self._tasks(before)
+            if after is not None:
+                yield self._tasks(after)
+        finally:
+            if after is not None and after.question is not None:
+                after.question.give_up()
+
+    def _asked(self, *, with_expiry: bool) -> Generator["_Asked"]:
+        for keys in self._keys(self._data_key):
+            with Question(self._redis.connection_pool, PTTL, keys if with_expiry else []) as left:
+                groups = list(self._bounded(keys))
+                lives = dict(zip(keys, left.answers() or [-1] * len(keys), strict=True))
+            for group, size in groups:
+                large = size > LARGEST_FIELD
+                question = None if large else Question(self._redis.connection_pool, HGETALL, group)
+                yield _Asked(group, lives, question)
 
     def _bounded(self, keys: Sequence[bytes]) -> Generator[tuple[list[bytes], int]]:
         """These keys, as many at a time as have BYTES_AT_ONCE together; with the size of them."""
@@ -135,26 +142,29 @@ class LegacyRedis:
         """The bytes that each key takes in Redis; of one that is gone, none."""
         if self._tells_sizes:
             try:
-                return [size or 0 for size in self._ask(_MEMORY, keys)]
+                return [size or 0 for size in self._ask(MEMORY, keys)]
             except redis.ResponseError:  # it isn't allowed, or isn't known
                 self._tells_sizes = False
         return [BYTES_AT_ONCE // CAUTIOUS] * len(keys)
 
-    def _tasks(self, keys: Sequence[bytes], milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:
+    def _tasks(self, asked: "_Asked") -> list[RawTask]:
+        if asked.question is None:
+            return self._large(asked.keys[0], asked.milliseconds_left)
         found: list[RawTask] = []
-        for key, fields in zip(keys, self._ask(_HGETALL, keys), strict=True):
+        for key, fields in zip(asked.keys, asked.question.answers(), strict=True):
             task_id = _shown(key[len(self._data_key) :])
             if isinstance(fields, redis.ResponseError):
                 found += self._something_else(key, task_id)
             elif fields:  # empty: it has expired since the scan
-                lives = _lives(milliseconds_left[key])
+                lives = _lives(asked.milliseconds_left[key])
                 found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
         return found
 
     def _large(self, key: bytes, milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:
         """A record of which single fields may be too large to be held: the others."""
         if cast("bytes", self._redis.type(key)) != b"hash":
-            return self._tasks([key], milliseconds_left)
+            question = Question(self._redis.connection_pool, HGETALL, [key])
+            return self._tasks(_Asked([key], milliseconds_left, question))
         names = cast("list[bytes]", self._redis.hkeys(key))
         sizes = {name: self._redis.hstrlen(key, cast("str", name)) for name in names}
         fields: Fields = {}
@@ -166,25 +176,8 @@ class LegacyRedis:
         return [RawTask(_shown(key[len(self._data_key) :]), fields, _lives(milliseconds_left[key]), None, large)]
 
     def _ask(self, command: bytes, keys: Sequence[bytes]) -> list[Any]:
-        """One command about each key, in a pipeline without the library's objects for each.
-
-        Answers as RESP2 gives them; that a key holds something else is one, any other error is raised.
-        """
-        pool = self._redis.connection_pool
-        connection = pool.get_connection()
-        try:
-            connection.send_packed_command([b"".join([command % (len(key), key) for key in keys])])
-            answers = [_answer(connection) for _ in keys]
-        except BaseException:
-            # What still comes would be taken for the answers to the next commands.
-            connection.disconnect()
-            raise
-        finally:
-            pool.release(connection)
-        for answer in answers:
-            if isinstance(answer, redis.RedisError) and not str(answer).startswith(_WRONG_TYPE):
-                raise answer
-        return answers
+        """One command about each key; see `Question`."""
+        return Question(self._redis.connection_pool, command, keys).answers()
 
     def _something_else(self, key: bytes, task_id: str) -> list[RawTask]:
         """What isn't a hash is kept as Redis dumps it: RESTORE brings it back, whatever it is."""
@@ -291,7 +284,7 @@ class LegacyRedis:
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
-        there = self._ask(_EXISTS, [self._data_key + task_id.encode() for task_id in task_ids])
+        there = self._ask(EXISTS, [self._data_key + task_id.encode() for task_id in task_ids])
         return [task_id for task_id, exists in zip(task_ids, there, strict=True) if not exists]
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -316,6 +309,14 @@ class LegacyRedis:
                 return
 
 
+class _Asked(NamedTuple):
+    """Tasks' keys whose hashes were asked for; without a question it is one key, of a record too large to be held."""
+
+    keys: list[bytes]
+    milliseconds_left: Mapping[bytes, int]
+    question: Question | None
+
+
 def places_of(said: Mapping[str, Any]) -> set[str]:
     """Where a connection leads: a socket's path; a host, by its name and by every address that this has."""
     if "path" in said:
@@ -326,13 +327,6 @@ def places_of(said: Mapping[str, Any]) -> set[str]:
     except OSError:
         addresses = set[str]()
     return {f"{name}:{port}" for name in {host, *addresses}}
-
-
-def _answer(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
 
 
 def _lives(milliseconds: int) -> timedelta | None:
