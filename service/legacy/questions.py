@@ -1,7 +1,7 @@
 """Questions to the old Redis about many keys at once. They may be asked long before the answers are wanted."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import redis
 
@@ -27,7 +27,7 @@ class Question:
             self.give_up()
             raise
 
-    def __enter__(self) -> "Question":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,8 +36,12 @@ class Question:
     def answers(self) -> list[Any]:
         """As RESP2 gives them, once; that a key holds something else is one, any other error is raised."""
         try:
-            answers = [_answer(self._connection) for _ in range(self._open)]
+            # Its parser hands errors over as answers. The connection itself would prepare words for one each time.
+            read = self._connection._parser.read_response  # noqa: SLF001
+            answers = [read() for _ in range(self._open)]
             self._open = 0
+        except OSError as error:
+            raise redis.ConnectionError(f"Error while reading from the old Redis: {error}") from error
         finally:
             self.give_up()
         for answer in answers:
@@ -54,10 +58,3 @@ class Question:
             # What still comes would be taken for the answers to the next commands.
             connection.disconnect()
         self._pool.release(connection)
-
-
-def _answer(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error

@@ -157,7 +157,8 @@ class LegacyRedis:
                 found += self._something_else(key, task_id)
             elif fields:  # empty: it has expired since the scan
                 lives = _lives(asked.milliseconds_left[key])
-                found.append(RawTask(task_id, dict(zip(fields[::2], fields[1::2], strict=True)), lives))
+                parts = iter(fields)
+                found.append(RawTask(task_id, dict(zip(parts, parts, strict=True)), lives))
         return found
 
     def _large(self, key: bytes, milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:

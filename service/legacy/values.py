@@ -45,7 +45,8 @@ def zone_of(name: str) -> tzinfo:
 
 def fingerprint(fields: Mapping[bytes, bytes], zone: str = "") -> bytes:
     """16 bytes that differ when a record, or the zone its times are read in, differs (BLAKE2b)."""
-    return hashlib.blake2b(msgspec.msgpack.encode((zone, sorted(fields.items()))), digest_size=16).digest()
+    ordered = [(name, fields[name]) for name in sorted(fields)]
+    return hashlib.blake2b(msgspec.msgpack.encode((zone, ordered)), digest_size=16).digest()
 
 
 def text_of(value: bytes | None) -> str | None:
