@@ -13,7 +13,7 @@ from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
-from actors.engines.local.posing.parts import distance_to_line
+from actors.engines.local.posing.shapes import distance_to_line
 from actors.engines.local.posing.skeleton import BONES, HEAD, LIMBS, joints, torso_length
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps

@@ -6,7 +6,7 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
-from actors.engines.local.posing.parts import distance_to_line, inside_polygon, near, torso_outline
+from actors.engines.local.posing.shapes import distance_to_line, inside_polygon, near, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BONES,

@@ -19,7 +19,7 @@ from actors.engines.local.perception.pose import (
     RIGHT_SHOULDER,
 )
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.parts import distance_to_line, torso_outline
+from actors.engines.local.posing.shapes import distance_to_line, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BONES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actors.engines.local.posing.bending import Bent, bent_sheets
-from actors.engines.local.posing.parts import cores
+from actors.engines.local.posing.shapes import cores
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target, retargeted

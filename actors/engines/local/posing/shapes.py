@@ -1,0 +1,82 @@
+"""Where a figure's parts are in a picture, as far as its joints tell."""
+
+import numpy as np
+
+from actors.engines.local.arrays import Mask, Plane
+from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from actors.engines.local.posing.skeleton import (
+    BONES,
+    CHAINS,
+    HEAD,
+    LEFT_HAND,
+    LEGS,
+    NECK,
+    PELVIS,
+    RIGHT_HAND,
+    Doubles,
+    Layer,
+    length,
+    torso_length,
+)
+
+_CORE = 0.55
+"""A bone's core has this share of its thickness."""
+
+
+def cores(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, Mask]:
+    """What is certainly part of each layer, as masks (h, w), whether it is seen or not."""
+    unit = torso_length(figure)
+    result = {layer: np.zeros(shape[:2], np.bool_) for layer in Layer}
+    for limb, chain in CHAINS.items():
+        for order, index in enumerate(chain):
+            bone = BONES[index]
+            start, end = figure[bone.start], figure[bone.end]
+            if order == 0:
+                # The joint itself is as much the torso's.
+                start = start + (0.35 if limb in LEGS else 0.3) * (end - start)
+            result[limb] |= near(start, end, _CORE * bone.half * unit, shape)
+    for limb, wrist, hand in ((Layer.LEFT_ARM, 15, LEFT_HAND), (Layer.RIGHT_ARM, 16, RIGHT_HAND)):
+        result[limb] |= near(figure[wrist], figure[hand], 0.085 * unit, shape)
+    result[Layer.TORSO] = inside_polygon(torso_outline(figure, 0.20, -0.02), shape)
+    lifted = figure[HEAD] + 0.25 * (figure[HEAD] - figure[NECK])
+    result[Layer.HEAD] = near(figure[HEAD], lifted, 0.42 * length(figure, NECK, HEAD), shape)
+    return result
+
+
+def torso_outline(figure: Doubles, inwards: float, wider: float) -> Doubles:
+    """The corners (4, 2) of the torso: shoulders moved `inwards`, hips moved out by `wider` (shares)."""
+    shoulders = figure[RIGHT_SHOULDER] - figure[LEFT_SHOULDER]
+    hips = figure[RIGHT_HIP] - figure[LEFT_HIP]
+    down = 0.06 * (figure[PELVIS] - figure[NECK])
+    return np.array(
+        [
+            figure[LEFT_SHOULDER] + inwards * shoulders + down,
+            figure[LEFT_HIP] - wider * hips - down,
+            figure[RIGHT_HIP] + wider * hips - down,
+            figure[RIGHT_SHOULDER] - inwards * shoulders + down,
+        ]
+    )
+
+
+def near(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) within `radius` of the line between two points."""
+    return distance_to_line(start, end, shape) <= radius
+
+
+def distance_to_line(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Plane:
+    """Each pixel's distance from the line between two points."""
+    y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(start[1])
+    x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(start[0])
+    along = (end - start).astype(np.float32)
+    share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-9), 0, 1)
+    return np.hypot(x - share * along[0], y - share * along[1])
+
+
+def inside_polygon(corners: Doubles, shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) inside a convex polygon (n, 2)."""
+    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+    sides = [
+        (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
+        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    ]
+    return np.all([side >= 0 for side in sides], axis=0) | np.all([side <= 0 for side in sides], axis=0)
