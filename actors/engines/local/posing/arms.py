@@ -8,9 +8,11 @@ import numpy as np
 from msgspec import Struct
 from scipy.ndimage import distance_transform_edt, median_filter
 
-from actors.engines.local.arrays import Mask
+from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.posing.mesh import Indices
+from actors.engines.local.posing.shapes import cores, near
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, Doubles, Layer, torso_length
+from actors.engines.local.raster import grown, shrunk
 
 _LOOK = 0.45
 """How far from the bone the end of an arm is looked for, in torso lengths."""
@@ -22,6 +24,8 @@ _JOINT = 0.25
 """This share of the upper arm is as much the shoulder's."""
 _EVEN_OUT = 9
 """Thickness is the median over so many pixels along the bone."""
+_UNSURE, _BESIDE = (0.3, 0.65), 0.3
+"""Wide areas of alpha between these are background, if they are so near to an arm, in torso lengths."""
 _BODY = (Layer.TORSO, Layer.HEAD, Layer.LEFT_LEG, Layer.RIGHT_LEG)
 
 
@@ -109,3 +113,20 @@ def _at(labels: Indices, places: Indices) -> Indices:
     x, y = places[..., 0], places[..., 1]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return np.where(inside, labels[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], -1)
+
+
+def gaps(alpha: Plane, figure: Doubles) -> Mask:
+    """The background between arms and body that the matte `alpha` (h, w) is unsure of.
+
+    It is wider than an edge, and in the core of no bone. `figure` (38, 2) is in the same pixels.
+    """
+    low, high = _UNSURE
+    unsure = (alpha > low) & (alpha < high)
+    wide = grown(shrunk(unsure, 1), 1) & unsure
+    if not wide.any():
+        return wide
+    unit = torso_length(figure)
+    bones = [BONES[index] for arm in ARMS for index in CHAINS[arm]]
+    beside = [near(figure[bone.start], figure[bone.end], _BESIDE * unit, alpha.shape) for bone in bones]
+    certain = cores(figure, alpha.shape)
+    return wide & np.any(beside, axis=0) & ~np.any([certain[layer] for layer in (*ARMS, Layer.TORSO)], axis=0)

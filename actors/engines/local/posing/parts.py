@@ -13,7 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.posing.arms import trimmed
+from actors.engines.local.posing.arms import gaps, trimmed
+from actors.engines.local.posing.colours import told_by_colour
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import cores, distance_to_line
 from actors.engines.local.posing.skeleton import (
@@ -65,7 +66,9 @@ def labelled(image: Rgb, alpha: Plane, figure: Doubles) -> Division:
     scale = min(1.0, _SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = resized(image, *size)
-    return Division(small, _labels(small, resized(alpha, *size) > _FIGURE, figure * scale), scale)
+    cover = resized(alpha, *size)
+    inside = (cover > _FIGURE) & ~gaps(cover, figure * scale)
+    return Division(small, _labels(small, inside, figure * scale), scale)
 
 
 def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
@@ -95,7 +98,7 @@ def _labels(image: Rgb, inside: Mask, figure: Doubles) -> Indices:
     labels = np.where(inside & (found >= 0), seeded.ravel()[np.maximum(found, 0)], -1)
     for arm in ARMS:
         _give_back(labels, arm, figure)
-    return _on_edges(trimmed(labels, figure), graph, figure)
+    return told_by_colour(image, _on_edges(trimmed(labels, figure), graph, figure), figure)
 
 
 def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:

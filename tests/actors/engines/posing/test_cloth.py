@@ -113,6 +113,28 @@ def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
         assert inwards.max() < 0.18 * unit * division.scale
 
 
+@pytest.mark.parametrize("inwards", [0.0, 0.06])
+def test_a_bare_arm_takes_no_cloth_along_wherever_its_bone_was_thought_to_be(inwards: float) -> None:
+    joints = closed_stance(0.16)
+    unit = torso_length(joints)
+    image, inside = painted(joints, skirt=False)
+    moved = joints.copy()
+    for side, arm in ((1, [13, 15, 17, 19, 21, 36]), (-1, [14, 16, 18, 20, 22, 37])):
+        moved[arm, 0] -= side * inwards * unit
+    # A shirt as wide as the arms reach, behind them.
+    shirt = [joints[11], joints[15] - (0.02 * unit, 0), joints[16] + (0.02 * unit, 0), joints[12]]
+    cloth, _ = painted(joints, skirt=False)
+    bare = np.all(np.isclose(image, _SKIN), axis=-1)
+    for target, value in ((cloth, _SHIRT), (inside.view(np.uint8), (1,))):
+        cv2.fillPoly(target, [np.array(shirt).round().astype(np.int32)], value)
+    image = np.where(bare[..., None], image, cloth)
+    division = labelled(image, inside.astype(np.float32), moved)
+    arms = np.isin(division.labels, (Layer.LEFT_ARM, Layer.RIGHT_ARM))
+    below = np.arange(len(arms))[:, None] > (joints[11][1] + 0.35 * unit) * division.scale
+    light = np.abs(division.image - _SHIRT).max(axis=-1) < 0.1
+    assert (arms & below & light).sum() < 0.01 * (arms & below).sum()
+
+
 def _hanging(image: Rgb, inside: Mask, joints: Doubles) -> None:
     """Cloth that hangs from the left forearm, outside of the body."""
     drop = np.array([0.45, 0.25]) * torso_length(joints)
