@@ -25,7 +25,6 @@ from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import HeadSwapConfig
 
-_CARRIED = 0.9
 _NOTICED = 2.3
 """A difference in L*a*b* that is just noticed (Mahy and others, 1994): a smooth neck may have as much."""
 _LEAST_NECK = 0.02
@@ -124,8 +123,7 @@ def neck_step(swap: Swap) -> float | None:
     box = swap.box
     part = as_rgb(np.ascontiguousarray(swap.image[box.top : box.bottom, box.left : box.right]))
     unit = frame(swap.aim).height
-    bare = (swap.throat > 0.6) & (swap.carried < _CARRIED)  # what came along with the head has no seam
-    bare &= ~widened(swap.head > 0.01, 0.01 * unit)  # nor has the jaw's own edge
+    bare = (swap.throat > 0.6) & ~widened(swap.head > 0.01, 0.01 * unit)  # the jaw's own edge is no seam
     made = swap.made > 0.5
     reach = max(2, round(0.012 * unit))
     values = lab(gaussian(part, max(0.7, 0.004 * unit)))

@@ -11,12 +11,14 @@ from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import gaussian, smoothly
+from actors.engines.local.raster import gaussian, resized, resized_linear, smoothly
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
+_STEPS = 0.02
+"""The head's outline was divided in steps so large, likewise."""
 _STUB = 0.07
 """Half the breadth, likewise, of the largest part that isn't left beside the new head."""
 _FADE = 0.12
@@ -27,6 +29,8 @@ _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _ARM = 0.32
 """Breadth of an upper arm in its sleeve, likewise."""
+_UPRIGHT = 4
+"""A neck's light changes so much faster from side to side than from top to bottom."""
 _APART = 0.05
 """What was made as neck is none if it differs less from the background behind it (0 to 1)."""
 
@@ -51,16 +55,17 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     unit = figure.frame.height
     seen = narrowed(cover > 0.97, max(1, round(0.02 * unit)))
     neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
-    shape = np.maximum(neck, torso)
+    # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
+    shape = gaussian(np.maximum(neck, torso), max(0.7, 0.008 * unit))
     gone = _gone(figure, head, shape)
     # Beard, locks and folds that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
     gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
     body = (figure.alpha > 0.5) & ~gone
-    made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, unit)
+    made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
     ground = _ground(figure, image, gone, ~seen)
-    inside = np.maximum(gaussian(shape, max(0.7, 0.008 * unit)), ~gone)[..., None]
+    inside = np.maximum(shape, ~gone)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     edge = np.maximum(edge, fade)
@@ -85,7 +90,7 @@ def _gone(figure: Portrait, head: Head, shape: Plane) -> Mask:
     """The head with its outline and what would stick out beside the new one."""
     unit = figure.frame.height
     person = figure.alpha > 0.04
-    old = (person & (head.share > 0.5)) | (head.oval > 0.2)
+    old = (person & (gaussian(head.share, _STEPS * unit) > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     # Ears, locks and jewels may have been taken for body, beside the head where neither neck nor torso is.
@@ -134,13 +139,13 @@ def _torso_shape(figure: Portrait) -> Plane:
 
 
 def _body(
-    image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, skin: Plane, neck: Plane, unit: float
+    image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, skin: Plane, neck: Plane, face: Mask, unit: float
 ) -> tuple[Rgb, Plane]:
     """`image` with neck and clothes where the head is `gone`, and how far the neck passes over into the real one."""
     bare = narrowed(body & (skin > 0.7), max(1, round(0.012 * unit)))
     known = narrowed(body, 1)
-    hole = gone & (shape > 0.02)
-    throat = hole & (neck > 0.3)
+    hole = gone & (shape > 0)
+    throat = hole & widened(neck > 0.3, 0.03 * unit)
     rest = hole & ~throat
     shown = bool(bare.sum() > 0.008 * unit * unit)
     near = smoothly(1 - distance_to(throat) / max(2.0, _FADE * unit)) if shown else np.zeros_like(neck)
@@ -150,9 +155,28 @@ def _body(
     if (rest & needed).any():
         result = textured_fill(result, rest & needed, known & ~rest, _TEXTURE)
     if throat.any():
-        sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else known
-        result = np.where(wide[..., None], smooth_fill(image, sources.astype(np.float32)), result)
-        result = textured_fill(result, wide & needed, sources & ~wide, _TEXTURE)
+        sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else face
+        smooth = _drawn_up(image, sources, 0.03 * unit)
+        result = np.where(wide[..., None], smooth + _grain(image, sources, unit), result)
         if shown:
             result = levelled(result, wide, body & (skin > 0.5) & ~wide, max(1.5, 0.012 * unit))
     return result, fade
+
+
+def _grain(image: Rgb, where: Mask, unit: float) -> Plane:
+    """Noise (h, w, 1) as strong as the finest detail of `image` (h, w, 3) is `where` (h, w) says."""
+    light = np.ascontiguousarray(image.mean(axis=2))
+    sigma = max(0.7, 0.003 * unit)
+    detail = (light - gaussian(light, sigma))[where]
+    strength = 1.48 * float(np.median(np.abs(detail))) if len(detail) else 0.0
+    noise = gaussian(np.random.default_rng(5).standard_normal(light.shape).astype(np.float32), 0.5 * sigma)
+    return (noise * np.float32(min(strength, 0.02) / max(float(noise.std()), 1e-6)))[..., None]
+
+
+def _drawn_up(image: Rgb, sources: Mask, blur: float) -> Rgb:
+    """`image` with smooth values where no `sources` are, from those above and below rather than from beside."""
+    height, width = sources.shape
+    low = width, max(2, round(height / _UPRIGHT))
+    known = resized(sources.astype(np.float32), *low)
+    small = resized(image * sources[..., None], *low) / np.maximum(known, 1e-3)[..., None]
+    return gaussian(resized_linear(smooth_fill(small.astype(np.float32), known), width, height), blur)

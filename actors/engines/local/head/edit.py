@@ -72,7 +72,7 @@ class Swap(Struct, frozen=True):
 
     `image` is the canvas with the new head. `box` is the part of the canvas that was worked on; in its pixels: `aim`
     (468, 2) where the landmarks were to go, `head` the new head's alpha, `made` what was filled in, `throat` where neck
-    shows, and `carried` how far that came along with the head (h, w, 0 to 1).
+    shows (h, w, 0 to 1).
     """
 
     image: Rgb8
@@ -81,7 +81,6 @@ class Swap(Struct, frozen=True):
     head: Plane
     made: Plane
     throat: Plane
-    carried: Plane
     warnings: list[str]
 
 
@@ -147,7 +146,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judge_neck(fresh, bare.body)
     step("Putting the head on")
     throat = np.clip(skin.share + bare.neck, 0, 1)
-    necked, carried = one_neck(colours, fresh, bare.image, throat)
+    necked = one_neck(colours, fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += in_common(fresh, theirs, old_head)[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
@@ -162,7 +161,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, *size),
         made=resized_linear(bare.made, *size),
         throat=resized_linear(throat, *size),
-        carried=resized_linear(carried, *size),
         warnings=_warnings(ours, fit.scale / reduce, change),
     )
 

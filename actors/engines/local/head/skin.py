@@ -63,22 +63,25 @@ def face_tone(values: Floats, points: Points) -> Tone:
 class Shifts(Struct, frozen=True):
     """What to add to L*a*b*: to the head (3,) and to the figure's skin (3,).
 
-    `colour` is what the head's own colours are multiplied by before: 0 on a black-and-white figure.
+    `colour` is what the head's own colours are multiplied by before: 0 on a black-and-white figure. `taken` is how far
+    the figure's skin takes the head's tone, 0 to 1.
     """
 
     head: Floats
     body: Floats
+    taken: float
     colour: float = 1.0
 
 
 def shifts(head: Tone, figure: Tone, strength: float) -> Shifts:
     """How the two are brought together; `strength` 0 leaves both as they are."""
     own = np.clip((figure.mean - head.mean) * _HEAD_SHARE * strength, -_HEAD_LIMIT, _HEAD_LIMIT)
+    taken = min(1.0, strength / _FULL)
     if float(np.hypot(*figure.mean[1:])) < _GREY:  # black and white: nothing tells skin from clothes there
-        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), colour=0.0)
+        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, colour=0.0)
     if float(np.hypot(*head.mean[1:])) < _GREY:
         own = np.array([own[0], *(figure.mean - head.mean)[1:]], np.float32)
-    return Shifts(own, (head.mean + own - figure.mean) * min(1.0, strength / _FULL))
+    return Shifts(own, (head.mean + own - figure.mean) * taken, taken)
 
 
 class Skin(Struct, frozen=True):
@@ -148,7 +151,7 @@ def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> 
     """`image` with `skin` in the tone it is to have."""
     if skin.mean is None or not np.abs(change.body).max() > SEEN:
         return image
-    moved = _retoned(values, _skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
+    moved = retoned(values, _skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
     return np.where(skin.share[..., None] > 0, moved, image)
 
 
@@ -182,7 +185,7 @@ def _light(values: Floats, mean: Floats) -> Plane:
     return result
 
 
-def _retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
+def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     """Skin of the tone `mean` moved by `shift` where `share` says, its texture scaled with it: (h, w, 3) sRGB."""
     contrast = float(np.clip((mean[0] + shift[0]) / max(mean[0], 5), 0.75, 1.3))
     light = np.clip(_light(values, mean), 0, 1)[..., None]  # a shadow has less of the colour

@@ -1,0 +1,87 @@
+"""The neck is the figure's own: toned as a whole, and nothing of the old head is left at its sides."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.head.clearing import cleared
+from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.faces import the_person
+from actors.engines.local.head.frame import frame
+from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.neck import one_neck
+from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.perception.landmarks import FaceLandmarks
+from actors.engines.local.perception.matte import Box
+from actors.engines.local.raster import gaussian, lab
+from actors.engines.local.runtimes import Runtimes
+from tests.actors.engines.head.conftest import ASTRONAUT, opened
+
+SHAPE = 620, 600
+SKIN, PALE = np.array([0.7, 0.5, 0.4], np.float32), np.array([0.85, 0.7, 0.62], np.float32)
+
+
+@pytest.fixture(scope="module")
+def face(runtimes: Runtimes) -> FaceLandmarks:
+    found = the_person(opened(ASTRONAUT), "source", runtimes).face
+    middle = np.array([300, 260], np.float32) - frame(found.points).centre
+    return FaceLandmarks(found.points + middle, found.depth, found.certainty)
+
+
+def _parts(face: FaceLandmarks) -> tuple[Mask, Mask, Mask]:
+    """A head that is an ellipse with ragged sides, the neck under it, and the shoulders."""
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    ragged = 0.03 * np.sin(40 * down)
+    head = np.hypot(across / (0.55 + ragged), (down - 0.05) / 0.6) < 1
+    neck = (np.abs(across) < 0.3) & (down > 0) & (down < 1.2) & ~head
+    return head, neck, (np.abs(across) < 1.3) & (down > 1.1) & ~neck
+
+
+def _flat(*parts: tuple[Mask, Floats | float | tuple[float, float, float]]) -> Rgb:
+    """A light picture with its parts in plain colours."""
+    image = np.full((*SHAPE, 3), 0.9, np.float32)
+    for mask, colour in parts:
+        image[mask] = colour
+    return image
+
+
+def _new_head(face: FaceLandmarks, head: Mask, neck: Plane) -> Placed:
+    share, place = head.astype(np.float32), frame(face.points)
+    return Placed(_flat(), share, share, neck, place, _flat(), share, 0.0)
+
+
+def test_nothing_of_the_old_head_is_left_at_its_edge(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    image = _flat((shoulders, 0.4), (neck, SKIN), (head, (1, 0, 1)))
+    person = gaussian((head | neck | shoulders).astype(np.float32), 1)
+    figure = Portrait(
+        (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
+    )
+    old = Head(head.astype(np.float32), (head * np.float32(0)), np.zeros((8, 8), np.bool_), 8.0)
+    bare = cleared(figure, old, image, neck.astype(np.float32), face.points, np.zeros(SHAPE, np.float32))
+    assert (bare.image[..., [0, 2]].min(axis=2) - bare.image[..., 1]).max() < 0.06  # no violet
+
+
+def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    texture = np.random.default_rng(2).normal(0, 0.02, (*SHAPE, 1)).astype(np.float32)
+    body = _flat((shoulders, 0.4), (neck, SKIN)) + texture
+    throat = neck.astype(np.float32)
+    wanted = lab(PALE[None, None])[0, 0]
+    made = one_neck(_flat((neck, PALE)), _new_head(face, head, throat), wanted, body, throat)
+    assert (made[~neck] == body[~neck]).all()
+    _, down = frame(face.points).coordinates(SHAPE)
+    jaw = neck & ~(gaussian(head.astype(np.float32), 12) > 0.02) & (down < frame(face.points).chin + 0.3)
+    assert np.abs(np.median(lab(made)[jaw], axis=0) - wanted).max() < 8
+    fine = made - gaussian(made, 2)
+    inside = gaussian(throat, 6) > 0.99
+    assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
+
+
+def test_cloth_below_the_jaw_gives_a_neck_no_tone(face: FaceLandmarks) -> None:
+    head, neck, _ = _parts(face)
+    throat = neck.astype(np.float32)
+    body, wanted = _flat((neck, SKIN)), lab(PALE[None, None])[0, 0]
+    made = one_neck(_flat((neck, (0.1, 0.6, 0.1))), _new_head(face, head, throat), wanted, body, throat)
+    assert np.median(lab(made)[neck], axis=0)[1] > 0  # no green
