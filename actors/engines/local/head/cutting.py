@@ -5,6 +5,8 @@ and in the middle of the chest is not, and the rest is divided by how much more 
 in the other. The outline against the background is the matte's.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -28,11 +30,11 @@ _NAPE = 0.8
 """So far the neck shows behind the jaw, in heights of the face, for each by which one cheek is nearer."""
 _STRAND, _LONG = 0.07, 0.3
 """Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
-_EARS, _NARROW = 0.15, 0.25
-"""A neck is narrowest below the middle of the ears and no further below the chin, in heights of the face."""
+_NARROW, _NECK = 0.25, 0.75
+"""A neck is narrowest no further than that below the chin and above the shoulders, in heights of the face."""
 _SHOULDERS = [LEFT_SHOULDER, RIGHT_SHOULDER]
-_EAR, _WAIST = 0.12, 0.1
-"""There beside it is no more than an ear's breadth, or background comes in so far, likewise."""
+_EAR = 0.12
+"""Background parts them where less is beside face and neck than an ear's breadth, likewise."""
 _SURELY = 1.0
 """So far aside what hangs together with the head is its own, likewise, and nobody else's."""
 _HAIR = 0.6
@@ -72,16 +74,18 @@ def head_of(portrait: Portrait) -> Head:
     neck = _neck(alpha.shape, points, place, float(right - left))
     person = alpha > 0.5
     hair = _hair(guide, colours, person, oval, neck, place)
-    ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < place.chin - 0.25)
     above = person & (down < -0.1) & (np.abs(across) < 0.9) & ~widened(oval, 2)
     skin = _like_face(values, oval) & (likeness(colours, above, oval) < _HAIR)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     # Where background parts hair and shoulders, the matte has told already what is the head's.
-    body = portrait.pose
-    shoulders = portrait.frame.of(np.zeros((0, 2), np.float32) if body is None else body.points[_SHOULDERS])
-    over, under = _parted(person & ~neck & ~oval, across, down, place, shoulders)
+    joints = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[_SHOULDERS]
+    lowest = float(portrait.frame.of(joints)[:, 1].max(initial=place.chin + _NARROW))
+    over, under = _parted(person & ~neck & ~oval, across, down, place.height, lowest)
+    ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < np.where(over, place.chin - 0.25, _LONG - 0.05))
     hair = (hair | (person & over & ~neck & ~skin & (np.abs(across) < _SURELY))) & ~under
-    head = _hanging(_one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place), oval, across, down, place)
+    head = _hanging(
+        _one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place), oval, across, down, place.height
+    )
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
     severed = _alike_beside(values, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
@@ -146,54 +150,36 @@ def _alike_beside(values: Floats, first: Mask, second: Mask) -> Mask:
     return first & widened(second, 1.5) & alike
 
 
-def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane, place: Frame) -> Mask:
+def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane, unit: float) -> Mask:
     """`head` without what is below the end of the hair on its side: a collar, a lapel, a shoulder."""
     result = head.copy()
-    first = round(_LONG * place.height)
-    for side in (across < 0, across > 0):
-        beside = head & ~oval & side & (down > 0)
-        levels, reach = _outline(beside, across, down, place.height)
-        if len(ended := np.flatnonzero(reach[first:, 0] < _STRAND)):
-            result &= ~(beside & (levels >= first + int(ended[0])))
+    for side, levels, ends in _thin(head & ~oval, across, down, unit, _STRAND):
+        if len(ended := ends[ends >= round(_LONG * unit)]):
+            result &= ~side | (levels < ended[0]) | oval
     return result
 
 
-def _parted(beside: Mask, across: Plane, down: Plane, place: Frame, shoulders: Floats) -> tuple[Mask, Mask]:
-    """What is the head's and what the body's of what is `beside` face and neck, as far as its outline tells.
+def _parted(beside: Mask, across: Plane, down: Plane, unit: float, lowest: float) -> tuple[Mask, Mask]:
+    """What is above and what below the background between hair and shoulder on either side, as far as there is any.
 
-    It does on a side where background comes in between hair and shoulder: as far aside as that above is head, and below
-    is body. `shoulders` (n, 2): their joints' across and down.
+    `beside` is what of the person is neither face nor neck; the background is no lower than `lowest`.
     """
     over, under = np.zeros_like(beside), np.zeros_like(beside)
-    first = round(_EARS * place.height)
-    for sign in (-1, 1):
-        side = sign * across > 0
-        low = shoulders[sign * shoulders[:, 0] > 0, 1].max(initial=place.chin + _NARROW)
-        last = round(float(low) * place.height)
-        levels, outline = _outline(beside & side & (down > 0), across, down, place.height)
-        broad, reach = outline[first:last].T
-        if not len(broad):
-            continue
-        thin = np.flatnonzero(broad < _EAR)
-        waist = int(thin[-1]) if len(thin) else len(reach) - 1 - int(reach[::-1].argmin())
-        inside = 0.0 if len(thin) else float(reach[waist])
-        if len(thin) or outline[: first + waist, 1].max() > inside + _WAIST:
-            outer = side & (np.abs(across) > inside)
-            over |= outer & (levels < first + waist)
-            under |= outer & (levels >= first + waist)
+    for side, levels, ends in _thin(beside, across, down, unit, _EAR):
+        if len(ends := ends[(ends >= (lowest - _NECK) * unit) & (ends < lowest * unit)]):
+            over |= side & (levels < ends[-1])
+            under |= side & (levels >= ends[-1])
     return over, under
 
 
-def _outline(beside: Mask, across: Plane, down: Plane, unit: float) -> tuple[NDArray[np.int64], Floats]:
-    """The level (h, w) of each pixel, `unit` to a height of the face, and of each from the eyes on an outline.
-
-    That is (n, 2) how broad `beside` is there, and how far aside it reaches, in heights of the face.
-    """
+def _thin(
+    beside: Mask, across: Plane, down: Plane, unit: float, least: float
+) -> Iterator[tuple[Mask, NDArray[np.int64], NDArray[np.int64]]]:
+    """Either side, the level of each pixel (`unit` to a height of the face), and those where less is `beside`."""
     levels = np.round(down * unit).astype(np.int64)
-    count = max(1, int(levels.max()) + 2)
-    reach = np.zeros(count, np.float32)
-    np.maximum.at(reach, levels[beside], np.abs(across[beside]))
-    return levels, np.stack([np.bincount(levels[beside], minlength=count) / unit, reach], axis=1).astype(np.float32)
+    for side in (across < 0, across > 0):
+        count = np.bincount(levels[beside & side & (down > 0)], minlength=max(1, int(levels.max()) + 2))
+        yield side, levels, np.flatnonzero(count < least * unit)
 
 
 def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:
