@@ -24,6 +24,9 @@ BREATH = 1.0
 GATHER = 0.1
 """Seconds between two strikes: under load one statement does for all that were sent meanwhile."""
 
+SEND_EVERY = 0.005
+"""Seconds between two sends, likewise: a message that comes alone is sent at once, one of many within these."""
+
 CLOSE_WITHIN = 5.0
 
 log = structlog.get_logger(__name__)
@@ -139,6 +142,8 @@ class Dispatcher:
                         continue
                     self._sent.extend(batch)
                     self._sent_some.set()
+                    if len(self._announced) < BATCH:
+                        await self._breathe(SEND_EVERY)
             self._sent_all = True
             self._sent_some.set()
 
