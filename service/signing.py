@@ -5,12 +5,15 @@ import hmac
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from schema.models.problems import ProblemCode
 from service.refusals import Refused
 
 HOUR: Final = 3600
+KEPT: Final = 10_000
+"""Signatures that are remembered: whoever polls a task is given the same ones all through an hour."""
 
 _EXPIRES = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
 
@@ -31,9 +34,14 @@ class Signer:
             raise ValueError("a signer needs a key")
         label = b"darkroom signed url v1\n" + purpose.encode()
         self._keys = [hmac.digest(key.encode(), label, "sha256") for key in secret_keys]
+        # Per signer: a cache of the class would keep every one of them, with its keys.
+        self._query = lru_cache(KEPT)(self._signed)
 
     def query(self, subject: str, expires: int) -> str:
         """`expires=...&signature=...` for a subject's id, until a Unix time in seconds."""
+        return self._query(subject, expires)
+
+    def _signed(self, subject: str, expires: int) -> str:
         return f"expires={expires}&signature={_signature(self._keys[0], subject, str(expires)).decode()}"
 
     def verify(self, subject: str, expires: str | None, signature: str | None, *, now: datetime) -> None:
