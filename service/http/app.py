@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.models.edits import available_modes
+from service.http.answering import Answer
 from service.http.bodies import LiteralRequest
 from service.http.controllers.accounts import AccountController
 from service.http.controllers.batches import BatchController
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> "Application":
         ],
         dependencies={"services": Provide(services, sync_to_thread=False)},
         request_class=LiteralRequest,
+        response_class=Answer,
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[_allow_every_method],
         cors_config=_cors(settings),

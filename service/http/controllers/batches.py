@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from schema.models.batches import Batch, Cancellation, Cancelled, CreatedBatch, NewBatch
 from schema.models.problems import ProblemCode as Code
+from service.http.answering import Answer
 from service.http.controllers.idempotency import Key, idempotency_key, replay_headers
 from service.http.openapi.answers import problem_specs
 from service.http.problems import JSON_BODY_HANDLERS
@@ -55,7 +56,7 @@ class BatchController(Controller):
         idempotency = None if key is None else idempotency_key(ROUTE, key, await request.json())
         submitted = await services.batches.create(request.user, data, idempotency)
         batch_id = submitted.task.batch_id or ""
-        return Response(
+        return Answer(
             CreatedBatch(batch_id, [services.present.task(task) for task in submitted.tasks]),
             status_code=HTTPStatus.OK if submitted.replayed else HTTPStatus.CREATED,
             headers={"Location": f"/api/v1/batches/{batch_id}", **replay_headers(submitted)},

@@ -13,6 +13,7 @@ from schema.models.batches import MOST_AT_ONCE
 from schema.models.edits import Mode
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import History, NewRetry, NewTask, Task, TaskList, TaskStats, TaskStatus
+from service.http.answering import Answer
 from service.http.controllers.idempotency import Key, idempotency_key, replay_headers
 from service.http.controllers.parameters import Cursor, PageSize
 from service.http.layers.context import add_header
@@ -241,7 +242,7 @@ async def _submitted(
         queue = await services.line.place_of(task)
     headers = {"Location": f"/api/v1/tasks/{task.task_id}", **replay_headers(submitted)}
     status = HTTPStatus.OK if submitted.replayed else HTTPStatus.CREATED
-    return Response(services.present.task(task, queue), status_code=status, headers=headers)
+    return Answer(services.present.task(task, queue), status_code=status, headers=headers)
 
 
 def _said(again: NewRetry) -> dict[str, Any]:
