@@ -5,11 +5,8 @@ and in the middle of the chest is not, and the rest is divided by how much more 
 in the other. The outline against the background is the matte's.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.colours import Cells, cells, likeness
@@ -79,13 +76,13 @@ def head_of(portrait: Portrait) -> Head:
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     # Where background parts hair and shoulders, the matte has told already what is the head's.
     joints = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[_SHOULDERS]
-    lowest = float(portrait.frame.of(joints)[:, 1].max(initial=place.chin + _NARROW))
-    over, under = _parted(person & ~neck & ~oval, across, down, place.height, lowest)
+    low = float(portrait.frame.of(joints)[:, 1].max(initial=place.chin + _NARROW))
+    over, under = _parted(person & ~neck & ~oval, across, down, place.height, (low - _NECK, low), _EAR, -1)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < np.where(over, place.chin - 0.25, _LONG - 0.05))
     hair = (hair | (person & over & ~neck & ~skin & (np.abs(across) < _SURELY))) & ~under
-    head = _hanging(
-        _one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place), oval, across, down, place.height
-    )
+    head = _one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place)
+    # Below the end of the hair there is a collar, a lapel, a shoulder.
+    head &= oval | ~_parted(head & ~oval, across, down, place.height, (_LONG, np.inf), _STRAND, 0)[1]
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
     severed = _alike_beside(values, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
@@ -150,36 +147,22 @@ def _alike_beside(values: Floats, first: Mask, second: Mask) -> Mask:
     return first & widened(second, 1.5) & alike
 
 
-def _hanging(head: Mask, oval: Mask, across: Plane, down: Plane, unit: float) -> Mask:
-    """`head` without what is below the end of the hair on its side: a collar, a lapel, a shoulder."""
-    result = head.copy()
-    for side, levels, ends in _thin(head & ~oval, across, down, unit, _STRAND):
-        if len(ended := ends[ends >= round(_LONG * unit)]):
-            result &= ~side | (levels < ended[0]) | oval
-    return result
+def _parted(
+    beside: Mask, across: Plane, down: Plane, unit: float, among: tuple[float, float], least: float, which: int
+) -> tuple[Mask, Mask]:
+    """What is above and what below the level on either side at which less than `least` is `beside` the face, if any is.
 
-
-def _parted(beside: Mask, across: Plane, down: Plane, unit: float, lowest: float) -> tuple[Mask, Mask]:
-    """What is above and what below the background between hair and shoulder on either side, as far as there is any.
-
-    `beside` is what of the person is neither face nor neck; the background is no lower than `lowest`.
+    It is looked for `among` these, and `which` of them it is, 0 the first and -1 the last; all in heights of the face.
     """
     over, under = np.zeros_like(beside), np.zeros_like(beside)
-    for side, levels, ends in _thin(beside, across, down, unit, _EAR):
-        if len(ends := ends[(ends >= (lowest - _NECK) * unit) & (ends < lowest * unit)]):
-            over |= side & (levels < ends[-1])
-            under |= side & (levels >= ends[-1])
-    return over, under
-
-
-def _thin(
-    beside: Mask, across: Plane, down: Plane, unit: float, least: float
-) -> Iterator[tuple[Mask, NDArray[np.int64], NDArray[np.int64]]]:
-    """Either side, the level of each pixel (`unit` to a height of the face), and those where less is `beside`."""
     levels = np.round(down * unit).astype(np.int64)
     for side in (across < 0, across > 0):
-        count = np.bincount(levels[beside & side & (down > 0)], minlength=max(1, int(levels.max()) + 2))
-        yield side, levels, np.flatnonzero(count < least * unit)
+        broad = np.bincount(levels[beside & side & (down > 0)], minlength=max(1, int(levels.max()) + 2))
+        thin = np.flatnonzero(broad < least * unit)
+        if len(ends := thin[(thin >= among[0] * unit) & (thin < among[1] * unit)]):
+            over |= side & (levels < ends[which])
+            under |= side & (levels >= ends[which])
+    return over, under
 
 
 def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:

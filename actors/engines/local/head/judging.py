@@ -19,11 +19,9 @@ _SEVERED = 0.3
 """So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
-_HIDDEN, _RAISED = 0.12, 0.18
-"""So much of the figure's body, in squares of its face's height, may have been under its hair and come to light.
-
-And so much of it may be beside the face, higher than the chin.
-"""
+_HIDDEN, _RAISED = 0.12, 0.15
+"""So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; or be
+beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
 _RETONED = 15.0
@@ -68,12 +66,9 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
     """Whether enough is known of the body that the figure's own hair hid.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light, or the neck was hidden by the shoulders.
+        EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light.
     """
-    across, down = figure.frame.coordinates(figure.alpha.shape)
-    raised = (old.share < 0.5) & (figure.alpha > 0.5) & (down < figure.frame.chin - 0.1) & (np.abs(across) < 0.7)
-    if float(raised.sum()) / figure.frame.height**2 > _RAISED:
-        raise _no_neck()
+    _, down = figure.frame.coordinates(figure.alpha.shape)
     hair = (old.share > 0.5) & (figure.alpha > 0.5) & (down > figure.frame.chin + 0.1)
     hidden = float((hair & (fresh.alpha < 0.5)).sum()) / figure.frame.height**2
     if hidden > _HIDDEN:
@@ -88,12 +83,18 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     """Whether the head stands on something: `body` (h, w, 0 to 1) is what is the figure's, without the old head.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: there would be a gap.
+        EngineError: POSE_EXTRACTION_FAILED: there would be a gap, or the shoulders hide the neck.
     """
     unit, head = fresh.frame.height, fresh.alpha > 0.5
     sturdy = narrowed((body > 0.5) & ~head, _THREAD * unit)
-    if not (widened(sturdy, (_THREAD + _GAP) * unit) & head).any():
-        raise _no_neck()
+    across, down = fresh.frame.coordinates(body.shape)
+    raised = (body > 0.5) & ~head & (down < fresh.frame.chin - 0.1) & (np.abs(across) < 0.7)
+    if raised.sum() > _RAISED * unit**2 or not (widened(sturdy, (_THREAD + _GAP) * unit) & head).any():
+        raise _refused(
+            "reference",
+            "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "
+            "both shoulders can be seen, from the front.",
+        )
 
 
 def judge_skin(share: Plane, height: float, change: Floats) -> None:
@@ -132,14 +133,6 @@ def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:
             "the camera, with the face evenly lit and nothing before it.",
             details={"image": "source", "error": round(error, 3), "limit": _ERROR},
         )
-
-
-def _no_neck() -> EngineError:
-    return _refused(
-        "reference",
-        "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and both "
-        "shoulders can be seen, from the front.",
-    )
 
 
 def _refused(role: str, message: str) -> EngineError:

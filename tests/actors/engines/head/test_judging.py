@@ -28,6 +28,7 @@ from actors.engines.local.head.shapes import polygon
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
+from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.edits import HeadSwapConfig
@@ -104,6 +105,30 @@ def test_hair_that_goes_on_where_it_cannot_be_told_is_refused_if_it_will_be_seen
     judge_cut(cut, role, np.ones(head.share.shape, np.float32))
 
 
+@pytest.mark.parametrize("size", [1.0, 0.35])
+def test_the_outline_tells_short_hair_from_clothes_of_its_colour_at_any_size(face: FaceLandmarks, size: float) -> None:
+    short, long = _drawn(face, 0.5, clothes=HAIR), _drawn(face, 0.9)
+    for person in (short, long):
+        small = _resized(person, size)
+        head = head_of(small)
+        assert not head.border.any()
+        for across, down, own in ((0.55, 0.45, True), (0.55, 0.8, person is long), (0.55, 1.1, False)):
+            x, y = (int(v) for v in small.frame.place(across, down))
+            assert (head.share[y, x] * small.alpha[y, x] > 0.5) == own, (across, down)
+
+
+def _resized(person: Portrait, size: float) -> Portrait:
+    height, width = (round(side * size) for side in person.alpha.shape)
+    points = person.face.points * np.float32(size)
+    return structs.replace(
+        person,
+        image=resized(person.image, width, height),
+        alpha=np.clip(resized(person.alpha, width, height), 0, 1),
+        face=structs.replace(person.face, points=points, depth=person.face.depth * np.float32(size)),
+        frame=frame(points),
+    )
+
+
 def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> None:
     person = _drawn(face, 1.0)
     places = np.array([person.frame.place(x, y) for x, y in ((0.5, 0.9), (1.0, 1.5), (1.15, 1.4), (0.6, 0.85))])
@@ -137,6 +162,15 @@ def test_a_head_never_floats(face: FaceLandmarks) -> None:
     with pytest.raises(EngineError, match="No neck") as caught:
         judge_neck(head, person.alpha * (down > 0.9))
     assert caught.value.details["image"] == "reference"
+
+
+def test_shoulders_that_hide_the_neck_carry_no_head(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.3)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    head = _placed(person.frame, head_of(person).oval)
+    judge_neck(head, (down > 0.6).astype(np.float32))
+    with pytest.raises(EngineError, match="No neck"):
+        judge_neck(head, ((down > 0.6) | (down > 0.1) & (np.abs(across) > 0.35)).astype(np.float32))
 
 
 def test_much_skin_takes_no_large_change_of_tone() -> None:
