@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.engines.seam import Engine
+from actors.leftovers import Leftovers
 from actors.routing import Routes
 from schema.models.edits import Mode
 from service.database import Pool
@@ -32,7 +33,7 @@ class Limits(Struct, frozen=True):
 
 
 class Bench(Struct, frozen=True):
-    """`stopping` is set once the worker was asked to stop; edits have their files in `workspaces`.
+    """`stopping` is set once the worker was asked to stop; edits have their files in `workspaces`, until they are left.
 
     `stops` are the engines whose jobs run elsewhere, by name: each stops one.
     """
@@ -44,4 +45,5 @@ class Bench(Struct, frozen=True):
     workspaces: Path
     stopping: asyncio.Event
     routes: Routes = msgspec.field(default_factory=Routes)
+    leftovers: Leftovers = msgspec.field(default_factory=Leftovers)
     stops: Mapping[str, Stop] = {}

@@ -1,11 +1,8 @@
 """From a claim to stored pictures: download the photos, run the engine, put what it made into the storage."""
 
-import asyncio
-import shutil
-import tempfile
 from contextlib import aclosing
-from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 import structlog
 from msgspec import Struct
@@ -25,13 +22,15 @@ from actors.engines.seam import (
     Standing,
 )
 from actors.patience import Patience
-from actors.results import new_files, store_artifacts, stored_result
+from actors.results import store_artifacts, stored_result
+from schema.identifiers import new_id
 from schema.models.edits import AnyConfig
 from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskRecord
 from service.away import UNAVAILABLE
 from service.files import store as files
+from service.files.service import blob_key_of
 from service.files.storage import BlobNotFound, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused
@@ -58,7 +57,7 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, j
         StorageError: The photos can't be read.
         GaveUp: The database stayed away.
     """
-    workspace = Path(tempfile.mkdtemp(dir=bench.workspaces))
+    workspace = bench.workspaces / token_hex(8)
     try:
         left = await patience.hold(lambda: _left(jobs, engine)) if bench.stops else None
         if left is None:
@@ -67,8 +66,8 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, j
         artifacts, finished = await _run(Making(bench, claim, patience, jobs), engine, request)
         return await _save(bench, claim.task, patience, artifacts, finished)
     finally:
-        # Nobody waits for it: the slot may have its next task by then. At its end the process removes what is left.
-        asyncio.get_running_loop().run_in_executor(None, partial(shutil.rmtree, workspace, ignore_errors=True))
+        # The slot may have its next task by then.
+        bench.leftovers.leave(workspace)
 
 
 async def _left(jobs: JobNotes, engine: Engine) -> LeftJob | None:
@@ -102,9 +101,8 @@ async def _request(bench: Bench, claim: Claim, workspace: Path, left: LeftJob | 
         if blob_key is None:
             raise EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
         wanted.append((blob_key, path))
-    await _download(bench, task, wanted)
     made = workspace / "made"
-    made.mkdir()
+    await _download(bench, task, wanted, into=[workspace, made])
     return EditRequest(
         mode=task.mode,
         source=paths["source"],
@@ -116,9 +114,9 @@ async def _request(bench: Bench, claim: Claim, workspace: Path, left: LeftJob | 
     )
 
 
-async def _download(bench: Bench, task: TaskRecord, wanted: list[tuple[str, Path]]) -> None:
+async def _download(bench: Bench, task: TaskRecord, wanted: list[tuple[str, Path]], *, into: list[Path]) -> None:
     try:
-        await bench.storage.download_all(wanted)
+        await bench.storage.download_all(wanted, into=into)
     except BlobNotFound as missing:
         # The row says that it is there. So it isn't the user's fault, and another worker may well find it.
         name = next(path.name for key, path in wanted if key == missing.key)
@@ -197,19 +195,21 @@ async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
 async def _save(
     bench: Bench, task: TaskRecord, patience: Patience, artifacts: list[Artifact], finished: Finished
 ) -> Saved:
-    made = await new_files(task, artifacts)
-    await patience.hold(lambda: _expect(bench, made))
+    file_ids = await patience.hold(lambda: _expected(bench, len(artifacts)))
     try:
-        await store_artifacts(bench.storage, artifacts, made)
+        made = await store_artifacts(bench.storage, task, dict(zip(file_ids, artifacts, strict=True)))
     except StorageError as error:
         log.warning("result not saved", task_id=task.task_id, error=str(error))
         raise EngineError(FailureCode.RESULT_SAVE_FAILED, NOT_SAVED, transient=True) from error
     return Saved(made, stored_result(artifacts, made, finished))
 
 
-async def _expect(bench: Bench, made: list[NewFile]) -> None:
+async def _expected(bench: Bench, number: int) -> list[str]:
+    """The ids of so many files, whose blobs are noted: they go if the files are never recorded."""
+    file_ids = [new_id("file") for _ in range(number)]
     async with bench.pool.acquire() as connection:
-        await files.expect_blobs(connection, [new.blob_key for new in made])
+        await files.expect_blobs(connection, [blob_key_of(file_id) for file_id in file_ids])
+    return file_ids
 
 
 def _config(task: TaskRecord) -> AnyConfig:

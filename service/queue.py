@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from itertools import chain
 from secrets import token_hex
 from typing import cast
 
@@ -22,6 +23,7 @@ from schema.messages import (
     message_id,
 )
 from schema.models.tasks import TaskStatus
+from service.together import Together
 
 REDIS_AWAY = (RedisError, OSError, TimeoutError)
 """What redis-py raises when Redis can't be reached or refuses."""
@@ -59,6 +61,7 @@ class Queue:
             socket_timeout=COMMAND_TIMEOUT,
             health_check_interval=30,
         )
+        self._telling = Together(self._tell)
         self._edits = keys.queue()
         self._deliveries = keys.queue(DELIVERIES)
         self._send = self.redis.register_script(load_script("send"))
@@ -105,11 +108,15 @@ class Queue:
         await self.tell_changes([Change(task_id, status, user_id)])
 
     async def tell_changes(self, changes: Sequence[Change]) -> None:
-        """Tell them of several tasks, in one round trip."""
+        """Tell them of several tasks, in one round trip; with what others tell at the same time."""
+        await self._telling.ask(changes)
+
+    async def _tell(self, several: Sequence[Sequence[Change]]) -> Sequence[None]:
         async with self.redis.pipeline(transaction=False) as pipeline:
-            for change in changes:
+            for change in chain.from_iterable(several):
                 pipeline.publish(self.keys.changed, encode_change(change))
             await pipeline.execute()
+        return [None] * len(several)
 
     async def tell_progress(self, task_id: str, user_id: str | None) -> None:
         """Tell them that it has come a step further."""

@@ -3,14 +3,26 @@
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
 
 AT_ONCE = 1 << 20
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-def put_locally(root: Path, key: str, content: Path | bytes) -> None:
+class Digest(Struct, frozen=True):
+    """What was stored."""
+
+    sha256: str
+    size: int
+
+
+def put_locally(root: Path, key: str, content: Path | bytes) -> Digest:
     """Keep a file, whole or not at all: written beside its place, flushed, and moved there.
 
     A database row that names it must not outlive it when the power fails. So its directory is flushed, too, and where
@@ -29,11 +41,7 @@ def put_locally(root: Path, key: str, content: Path | bytes) -> None:
         descriptor = os.open(new, NEW_FILE, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                with content.open("rb", buffering=0) as source:
-                    shutil.copyfileobj(source, file, AT_ONCE)
+            digest = digest_of(content, file)
             file.flush()
             os.fsync(descriptor)
         new.replace(path)
@@ -41,6 +49,27 @@ def put_locally(root: Path, key: str, content: Path | bytes) -> None:
         new.unlink(missing_ok=True)
         raise
     _flush(path.parent)
+    return digest
+
+
+def digest_of(content: Path | bytes, copy: IO[bytes] | None = None) -> Digest:
+    """Of a file's bytes, which on the way can be written somewhere. Raises OSError."""
+    digest, size = sha256(), 0
+    for piece in _pieces(content):
+        digest.update(piece)
+        size += len(piece)
+        if copy is not None:
+            copy.write(piece)
+    return Digest(digest.hexdigest(), size)
+
+
+def _pieces(content: Path | bytes) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb", buffering=0) as source:
+        while piece := source.read(AT_ONCE):
+            yield piece
 
 
 def copy_out(blob: Path, path: Path) -> None:

@@ -16,7 +16,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import LocalStore, S3Store
 
 from service.files.bucket import CLIENT, OPTIONS, RETRIES
-from service.files.local import copy_out, put_locally, read_piece
+from service.files.local import Digest, copy_out, digest_of, put_locally, read_piece
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
@@ -150,14 +150,14 @@ class Storage:
         """Store a few bytes, like `put`."""
         await self.put_all([Blob(key, data, content_type)])
 
-    async def put_all(self, blobs: Sequence[Blob]) -> None:
+    async def put_all(self, blobs: Sequence[Blob]) -> list[Digest]:
         """Store several, like `put`; those before one that fails stay."""
         keys = [_checked(blob.key) for blob in blobs]
         try:
             with self._translated(", ".join(keys)):
                 if self._root is not None:
-                    await asyncio.to_thread(_put_all_locally, self._root, blobs)
-                    return
+                    return await asyncio.to_thread(_put_all_locally, self._root, blobs)
+                digests = [await asyncio.to_thread(digest_of, blob.content) for blob in blobs]
                 for blob in blobs:
                     await obstore.put_async(
                         self._store,
@@ -167,6 +167,7 @@ class Storage:
                         chunk_size=_PUT_AT_ONCE_S3,
                         max_concurrency=1,
                     )
+                return digests
         except BlobNotFound as error:
             raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
 
@@ -222,15 +223,20 @@ class Storage:
         """Write a blob to a local file, which isn't left behind half written."""
         await self.download_all([(key, path)])
 
-    async def download_all(self, wanted: Sequence[tuple[str, Path]]) -> None:
-        """Write several, each key to its path, like `download`; those before one that fails stay."""
+    async def download_all(self, wanted: Sequence[tuple[str, Path]], *, into: Sequence[Path] = ()) -> None:
+        """Write several, each key to its path, like `download`; those before one that fails stay.
+
+        `into`: directories to make before, for ourselves alone, in the same thread. Raises OSError if that can't be.
+        """
         if self._root is not None:
-            await asyncio.to_thread(self._copy_all, self._root, wanted)
+            await asyncio.to_thread(self._copy_all, self._root, wanted, into)
             return
+        await asyncio.to_thread(_make, into)
         for key, path in wanted:
             await self._download(key, path)
 
-    def _copy_all(self, root: Path, wanted: Sequence[tuple[str, Path]]) -> None:
+    def _copy_all(self, root: Path, wanted: Sequence[tuple[str, Path]], into: Sequence[Path]) -> None:
+        _make(into)
         for key, path in wanted:
             with self._translated(key):
                 copy_out(root / _checked(key), path)
@@ -322,7 +328,11 @@ def _reason(error: Exception) -> str:
     return "the server can't be reached" if "error sending request" in text else "an unexpected error"
 
 
-def _put_all_locally(root: Path, blobs: Sequence[Blob]) -> None:
+def _make(directories: Sequence[Path]) -> None:
+    for directory in directories:
+        directory.mkdir(mode=0o700)
+
+
+def _put_all_locally(root: Path, blobs: Sequence[Blob]) -> list[Digest]:
     """All of it in one thread: each hop to another costs more than a small file."""
-    for blob in blobs:
-        put_locally(root, blob.key, blob.content)
+    return [put_locally(root, blob.key, blob.content) for blob in blobs]

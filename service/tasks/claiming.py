@@ -6,6 +6,7 @@ Claims go one at a time, each until it is on disk: together they wait for that o
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from schema.models.edits import Mode
 from service.database import Pool
 from service.tasks import store
 from service.tasks.store import Claim, Seen
+from service.together import Together
 
 LEASE = timedelta(seconds=10)
 
@@ -27,65 +29,43 @@ class Turn(Struct, frozen=True):
     together: frozenset[str]
 
 
-class _Asking(Struct, frozen=True, eq=False):
-    slot: str
-    modes: frozenset[Mode]
-    now: datetime | None
-    answer: "asyncio.Future[Turn]"
-
-
 class Turns:
     """Gives waiting tasks to a process's slots, and keeps what the last claim saw of who waits."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._asking: list[_Asking] = []
-        self._serving: asyncio.Task[None] | None = None
+        self._by_modes: dict[frozenset[Mode], Together[str, Turn]] = {}
         self._seen: dict[frozenset[Mode], tuple[Seen, float]] = {}
 
     async def next(self, slot: str, modes: frozenset[Mode], *, now: datetime | None = None) -> Turn:
-        """The task whose turn it is. Raises what the claim raises, to all who asked together."""
-        loop = asyncio.get_running_loop()
-        asking = _Asking(slot, modes, now, loop.create_future())
-        self._asking.append(asking)
-        if self._serving is None:
-            self._serving = loop.create_task(self._serve())
-        return await asking.answer
+        """The task whose turn it is. Who stops waiting for it leaves it to its lease."""
+        if now is not None:
+            return (await self._claim(modes, [slot], now=now))[0]
+        if modes not in self._by_modes:
+            self._by_modes[modes] = Together(partial(self._claim_as_seen, modes))
+        return await self._by_modes[modes].ask(slot)
 
-    async def _serve(self) -> None:
-        try:
-            while self._asking:
-                first, *_ = waiting = self._asking
-                together = [one for one in waiting if (one.modes, one.now) == (first.modes, first.now)]
-                self._asking = [one for one in waiting if one not in together]
-                await self._claim_for([one for one in together if not one.answer.done()])
-        finally:
-            self._serving = None
-
-    async def _claim_for(self, asking: Sequence[_Asking]) -> None:
-        try:
-            by_slot = await self._claim(asking) if asking else {}
-        except Exception as error:  # noqa: BLE001 - theirs who asked
-            for one in asking:
-                if not one.answer.done():
-                    one.answer.set_exception(error)
-            return
-        ids = frozenset(claim.task_id for claim in by_slot.values())
-        for one in asking:
-            # Who has stopped waiting leaves a claim to its lease, as whoever is cut off in the middle of one.
-            if not one.answer.done():
-                one.answer.set_result(Turn(by_slot.get(one.slot), ids))
-
-    async def _claim(self, asking: Sequence[_Asking]) -> dict[str, Claim]:
-        modes, now = asking[0].modes, asking[0].now
+    async def _claim_as_seen(self, modes: frozenset[Mode], slots: Sequence[str]) -> list[Turn]:
         clock = asyncio.get_running_loop().time()
         seen, looked_at = self._seen.pop(modes, (None, clock))
-        if clock - looked_at >= LOOK_AFRESH_AFTER or now is not None:
+        if clock - looked_at >= LOOK_AFRESH_AFTER:
             seen, looked_at = None, clock
+        return await self._claim(modes, slots, seen=seen, looked_at=looked_at)
+
+    async def _claim(
+        self,
+        modes: frozenset[Mode],
+        slots: Sequence[str],
+        *,
+        seen: Seen | None = None,
+        looked_at: float | None = None,
+        now: datetime | None = None,
+    ) -> list[Turn]:
         async with self._pool.acquire() as connection:
             claimed = await store.claim_tasks(
-                connection, slots=[one.slot for one in asking], modes=sorted(modes), lease=LEASE, seen=seen, now=now
+                connection, slots=slots, modes=sorted(modes), lease=LEASE, seen=seen, now=now
             )
-        if claimed.seen is not None and now is None:
+        if claimed.seen is not None and looked_at is not None:
             self._seen[modes] = claimed.seen, looked_at
-        return dict(claimed.by_slot)
+        ids = frozenset(claim.task_id for claim in claimed.by_slot.values())
+        return [Turn(claimed.by_slot.get(slot), ids) for slot in slots]
