@@ -65,8 +65,13 @@ def run_command(
     *arguments: str, settings: Settings, extra: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`darkroom ...`, to its end."""
+    return ran_to_its_end(MAIN, *arguments, environment=environment(settings, extra))
+
+
+def ran_to_its_end(code: str, *arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `code` did in a process of its own."""
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
-        ran = start(MAIN, *arguments, environment=environment(settings, extra), stdout=stdout, stderr=stderr)
+        ran = start(code, *arguments, environment=environment, stdout=stdout, stderr=stderr)
         try:
             ran.wait(timeout=PATIENCE * 2)
         finally:

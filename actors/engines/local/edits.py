@@ -34,7 +34,6 @@ _EDITS: Mapping[Mode, tuple[Callable[..., Made], dict[str, int]]] = {
 }
 """For each mode what makes it, and its steps."""
 _MODELS = (
-    saliency.MODEL,
     pose.DETECTOR,
     pose.LANDMARKS,
     faces.SHORT_RANGE,
@@ -43,6 +42,7 @@ _MODELS = (
     people.MODEL,
     hands.MODEL,
 )
+"""Besides that of mattes."""
 _SAVING = "Saving the pictures"
 
 
@@ -60,8 +60,9 @@ class Studio:
 
     def warm_up(self) -> None:
         """Load what every edit needs; a model that is missing is told when an edit asks for it."""
+        ours = [saliency.MODEL] if self._runtimes.matte is None else []
         with suppress(ModelMissingError):
-            self._runtimes.load(*_MODELS)
+            self._runtimes.load(*ours, *_MODELS)
 
     def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
         """Make the edit `work`, saying each step and picture; returns the last report.

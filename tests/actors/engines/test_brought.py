@@ -114,6 +114,22 @@ def test_mattes_are_of_the_model_that_was_brought(tmp_path: Path, monkeypatch: p
     assert said.min() == pytest.approx(0.5)
 
 
+def test_ours_is_not_loaded_beside_one_that_was_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(_: Runtimes, *names: str) -> None:
+        loaded.extend(names)
+
+    monkeypatch.setattr(Runtimes, "load", load)
+    monkeypatch.setenv("MODEL_MATTE", str(kept(tmp_path / "m.onnx", brightness())))
+    Studio(1).warm_up()
+    others = set(loaded)
+    monkeypatch.delenv("MODEL_MATTE")
+    Studio(1).warm_up()
+    assert set(loaded) - others == {saliency.MODEL}
+    assert others
+
+
 def test_holes_are_filled_by_the_model_that_was_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_INPAINT", str(kept(tmp_path / "i.onnx", greying())))
     monkeypatch.delenv("MODEL_MATTE", raising=False)

@@ -5,7 +5,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -18,19 +18,22 @@ from service.cli.main import main
 from service.files.judging import UnacceptableImage, judge
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, HOPPER, loaded
 from tests.actors.scripted import PICTURE, FakeEngine, picture
+from tests.forking import MAIN
 from tests.heif import saved
+from tests.quick_matte import quick_matte
+from tests.running import ran_to_its_end
 
 QUICK = "from tests.actors.engines.test_edit_command import quickly; quickly()"
 """The command with an engine that makes its picture at once."""
 
 
-def run(*arguments: str | Path, program: Sequence[str] = ("-m", "service.cli.main")) -> "CompletedProcess[str]":
-    command = [sys.executable, *program, "edit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*arguments: str | Path, program: str = MAIN, extra: Mapping[str, str] | None = None) -> "CompletedProcess[str]":
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return ran_to_its_end(program, "edit", *map(str, arguments), environment=environ | dict(extra or {}))
 
 
 def quick(*arguments: str | Path) -> "CompletedProcess[str]":
-    return run("background_change", ASTRONAUT, *arguments, program=("-c", QUICK))
+    return run("background_change", ASTRONAUT, *arguments, program=QUICK)
 
 
 class Quick(FakeEngine):
@@ -64,7 +67,7 @@ def test_an_edit_writes_its_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "source"), [("HEAD_SWAP", HOPPER), ("POSE_CHANGE", FIGURE)])
 def test_every_mode_has_a_default_and_needs_no_reference(tmp_path: Path, mode: str, source: Path) -> None:
     output = tmp_path / "out.jpg"
-    done = run(mode, source, "-o", output, "--config", '{"size": "small"}')
+    done = run(mode, source, "-o", output, "--config", '{"size": "small"}', extra=quick_matte(tmp_path))
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
     assert max(loaded(output).size) <= 768
 
@@ -83,7 +86,15 @@ def test_every_format_is_taken_and_others_are_named_as_over_http(tmp_path: Path)
     (tmp_path / "reference.avif").write_bytes(saved(loaded(CHINA).convert("RGB"), b"av01"))
     photo.save(tmp_path / "moving.gif")
     files = tmp_path / "source.heic", tmp_path / "reference.avif"
-    done = run("background_change", *files, "-o", tmp_path / "out.jpg", "--config", '{"size": "small"}')
+    done = run(
+        "background_change",
+        *files,
+        "-o",
+        tmp_path / "out.jpg",
+        "--config",
+        '{"size": "small"}',
+        extra=quick_matte(tmp_path),
+    )
     assert done.returncode == 0, done.stderr
     assert loaded(tmp_path / "out.jpg").size == photo.size
     done = run("background_change", tmp_path / "moving.gif", "-o", tmp_path / "out.png")
