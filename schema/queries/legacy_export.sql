@@ -34,10 +34,11 @@ SELECT {UserRecord} FROM users WHERE user_id = ANY (:record_ids::text[]) ORDER B
 SELECT {TaskRecord} FROM tasks WHERE task_id = ANY (:record_ids::text[]) ORDER BY task_id
 
 -- name: exported
--- What exports have written of these records, and what stood there before.
+-- What exports have written of these records, and what stood there before. Joined, as the table may be empty: then
+-- thousands of ids aren't looked at.
 SELECT record_id, fingerprint, before
-  FROM legacy_exported
- WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
+  FROM legacy_exported JOIN unnest(:record_ids::text[]) AS asked (asked_id) ON record_id = asked_id
+ WHERE kind = :kind
 
 -- name: put_exported
 -- Before it is written: whichever of the two an interruption leaves there is known again.

@@ -18,7 +18,8 @@ ON CONFLICT (kind, record_id) DO UPDATE
  WHERE legacy_quarantine.fingerprint <> excluded.fingerprint
 
 -- name: release_from_quarantine
-DELETE FROM legacy_quarantine WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
+-- Joined, as often nothing is kept: then thousands of ids aren't looked at.
+DELETE FROM legacy_quarantine USING unnest(:record_ids::text[]) AS put (put_id) WHERE kind = :kind AND record_id = put_id
 
 -- name: put_remarks
 INSERT INTO legacy_remarks (kind, record_id, reasons, conflict, fields, fingerprint)
@@ -32,4 +33,4 @@ ON CONFLICT (kind, record_id) DO UPDATE
        IS DISTINCT FROM (excluded.reasons, excluded.conflict, excluded.fingerprint)
 
 -- name: drop_remarks
-DELETE FROM legacy_remarks WHERE kind = :kind AND record_id = ANY (:record_ids::text[])
+DELETE FROM legacy_remarks USING unnest(:record_ids::text[]) AS put (put_id) WHERE kind = :kind AND record_id = put_id

@@ -98,13 +98,14 @@ class LegacyRedis:
         return self._redis.dbsize()
 
     def tasks(self, *, with_expiry: bool = False) -> Generator[list[RawTask]]:
-        """Every task's hash, in batches. SCAN may bring one twice.
+        """Every task's hash, in batches. SCAN may bring one twice."""
+        return self._hashes(self._keys(self._data_key), with_expiry=with_expiry)
 
-        Before a batch is told, the next one is asked for: Redis answers while this one is worked on.
-        """
+    def _hashes(self, pages: Iterable[Sequence[bytes]], *, with_expiry: bool = False) -> Generator[list[RawTask]]:
+        """Before a batch is told, the next one is asked for: Redis answers while this one is worked on."""
         after: _Asked | None = None
         try:
-            for asked in self._asked(with_expiry=with_expiry):
+            for asked in self._asked(pages, with_expiry=with_expiry):
                 before, after = after, asked
                 if before is not None:
                     yield self._tasks(before)
@@ -114,8 +115,8 @@ class LegacyRedis:
             if after is not None and after.question is not None:
                 after.question.give_up()
 
-    def _asked(self, *, with_expiry: bool) -> Generator["_Asked"]:
-        for keys in self._keys(self._data_key):
+    def _asked(self, pages: Iterable[Sequence[bytes]], *, with_expiry: bool) -> Generator["_Asked"]:
+        for keys in pages:
             with Question(self._redis.connection_pool, PTTL, keys if with_expiry else []) as left:
                 groups = list(self._bounded(keys))
                 lives = dict(zip(keys, left.answers() or [-1] * len(keys), strict=True))

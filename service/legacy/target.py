@@ -27,11 +27,7 @@ class LegacyTarget(LegacyRedis):
     def fingerprints(self, task_ids: Sequence[str], zone: Zone) -> dict[str, bytes]:
         """What the tasks that are there look like."""
         keys = [self._data_key + task_id.encode() for task_id in task_ids]
-        return {
-            raw.task_id: read_task(raw, zone).fingerprint
-            for raws in self._records(keys, dict.fromkeys(keys, -1))
-            for raw in raws
-        }
+        return {raw.task_id: read_task(raw, zone).fingerprint for raws in self._hashes([keys]) for raw in raws}
 
     def users_of(self, user_ids: Sequence[str]) -> dict[str, RawUser]:
         """The users' copies that are there, under their ids and emails."""
