@@ -15,7 +15,10 @@ ENCODER = msgspec.json.Encoder()
 
 
 class Answer(Response[T]):
-    """A response that is nothing but a struct as JSON is made here; any other one by Litestar."""
+    """A response that is nothing but a struct as JSON is made here; any other one by Litestar.
+
+    A struct needs none of the encoders that Litestar's plugins bring.
+    """
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **options: Any) -> ASGIResponse:
         content, media_type = self.content, self.media_type or options.get("media_type")
@@ -24,7 +27,7 @@ class Answer(Response[T]):
             or (media_type or JSON) != JSON
             or self.cookies
             or self.background
-            or any(options.get(name) for name in ("background", "cookies", "encoded_headers", "type_encoders"))
+            or any(options.get(name) for name in ("background", "cookies", "encoded_headers"))
         ):
             return super().to_asgi_response(app, request, **options)
         headers: Mapping[str, str] = {**(options.get("headers") or {}), **self.headers}
