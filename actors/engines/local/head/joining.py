@@ -22,7 +22,7 @@ _FADING = 0.3
 
 
 class Placed(Struct, frozen=True):
-    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face and its neck (h, w, 0 to 1), its frame.
+    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w, 0 to 1), its frame.
 
     `photo` (h, w, 3) is all of its photo, bent likewise, and `person` (h, w) whose head it is; -1 beyond the border.
     `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
@@ -31,15 +31,14 @@ class Placed(Struct, frozen=True):
     colours: Rgb
     alpha: Plane
     oval: Plane
-    neck: Plane
     frame: Frame
     photo: Rgb
     person: Plane
     cut: float
 
 
-def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
-    """The head of `portrait` at its place, with its `neck` (h, w, 0 to 1)."""
+def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> Placed:
+    """The head of `portrait` at its place."""
     image = as_rgb(portrait.image)
     colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
     colours, alpha = without_spill(colours, behind, portrait.alpha)
@@ -60,7 +59,6 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
         alpha=alpha,
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
-        neck=np.clip(bent(neck, places, smooth=False), 0, 1),
         frame=place,
         photo=np.clip(bent(image, places, smooth=True), 0, 1),
         person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),

@@ -140,7 +140,7 @@ def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> N
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
     nothing = np.zeros_like(alpha)
     black = np.zeros((*alpha.shape, 3), np.float32)
-    return Placed(black, alpha, nothing, nothing, place, photo=black, person=alpha, cut=cut)
+    return Placed(black, alpha, nothing, place, photo=black, person=alpha, cut=cut)
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.head.clearing import cleared
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import the_person
@@ -46,9 +46,9 @@ def _flat(*parts: tuple[Mask, Floats | float | tuple[float, float, float]]) -> R
     return image
 
 
-def _new_head(face: FaceLandmarks, head: Mask, neck: Plane) -> Placed:
+def _new_head(face: FaceLandmarks, head: Mask) -> Placed:
     share, place = head.astype(np.float32), frame(face.points)
-    return Placed(_flat(), share, share, neck, place, _flat(), share, 0.0)
+    return Placed(_flat(), share, share, place, _flat(), share, 0.0)
 
 
 def test_nothing_of_the_old_head_is_left_at_its_edge(face: FaceLandmarks) -> None:
@@ -69,19 +69,12 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     body = _flat((shoulders, 0.4), (neck, SKIN)) + texture
     throat = neck.astype(np.float32)
     wanted = lab(PALE[None, None])[0, 0]
-    made = one_neck(_flat((neck, PALE)), _new_head(face, head, throat), wanted, body, throat)
+    made = one_neck(_new_head(face, head), wanted, body, throat)
     assert (made[~neck] == body[~neck]).all()
     _, down = frame(face.points).coordinates(SHAPE)
     jaw = neck & ~(gaussian(head.astype(np.float32), 12) > 0.02) & (down < frame(face.points).chin + 0.3)
-    assert np.abs(np.median(lab(made)[jaw], axis=0) - wanted).max() < 8
+    away = np.abs(np.median(lab(made)[jaw], axis=0) - wanted)
+    assert (away < [0.25 * wanted[0], 5, 5]).all()  # darker than the face, of its hue
     fine = made - gaussian(made, 2)
     inside = gaussian(throat, 6) > 0.99
     assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
-
-
-def test_cloth_below_the_jaw_gives_a_neck_no_tone(face: FaceLandmarks) -> None:
-    head, neck, _ = _parts(face)
-    throat = neck.astype(np.float32)
-    body, wanted = _flat((neck, SKIN)), lab(PALE[None, None])[0, 0]
-    made = one_neck(_flat((neck, (0.1, 0.6, 0.1))), _new_head(face, head, throat), wanted, body, throat)
-    assert np.median(lab(made)[neck], axis=0)[1] > 0  # no green
