@@ -146,7 +146,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     throat = np.clip(skin.share + bare.neck, 0, 1)
     necked = one_neck(fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
-    part += in_common(fresh, theirs, old_head)[..., None] * (seen - part)
+    part += in_common(fresh, theirs, old_head, throat)[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
     size = theirs.box.width, theirs.box.height

@@ -17,6 +17,8 @@ from actors.engines.local.raster import gaussian, lab, rgb
 _COLOUR_SIDE = 640
 _NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
 """So far around, in heights of the face, both have to be alike: so much of alpha, so much of brightness (0 to 1)."""
+_MOSTLY = 0.6
+"""So much of a neck has to be alike for any of it to stay."""
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
@@ -66,16 +68,18 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
     )
 
 
-def in_common(head: Placed, figure: Portrait, old: Head) -> Plane:
+def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane:
     """How far the figure's photo can stay as it is under the head, as the head's own shows the same: (h, w), 0 to 1.
 
-    It does where both show head, body or background, in the same colours.
+    It does where both show head, body or background, in the same colours; of the `throat` (h, w) all or nothing.
     """
     reach = max(0.8, _NEAR * head.frame.height)
     kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - old.share * figure.alpha))
     kinds = gaussian(kinds, reach)
     colours = gaussian(np.abs(head.photo - as_rgb(figure.image)).max(axis=2), reach)
-    return np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)
+    common = np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)
+    neck = (throat > 0.5) & (head.alpha < 0.5)
+    return common if not neck.any() or common[neck].mean() > _MOSTLY else common * (1 - throat)
 
 
 def lit(head: Placed, change: Shifts) -> Rgb:

@@ -12,7 +12,7 @@ from actors.engines.local.raster import gaussian, lab, smoothly
 
 _ENOUGH = 0.01
 """In squares of the face's height: from so much of a neck on its tone is known."""
-_SHADE = np.array([0.85, 0.95, 0.95], np.float32)
+_SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
 _SHADOW, _BELOW = 0.3, 0.1
 """The chin's shadow takes so much of the light away, and is so soft, in heights of the face."""

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.head.clearing import cleared
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.perception.landmarks import FaceLandmarks
@@ -78,3 +79,15 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     fine = made - gaussian(made, 2)
     inside = gaussian(throat, 6) > 0.99
     assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
+
+
+def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
+    head, neck, _ = _parts(face)
+    image, other = _flat((neck, SKIN)), _flat((neck, PALE))
+    spotted = np.where((np.arange(SHAPE[1]) % 60 < 20)[:, None], image, other)
+    person, throat = (head | neck).astype(np.float32), neck.astype(np.float32)
+    figure = Portrait((image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), 1.0)
+    old = Head(head.astype(np.float32), head.astype(np.float32), np.zeros((8, 8), np.bool_), 8.0)
+    new = structs.replace(_new_head(face, head), person=person, photo=image)
+    assert in_common(new, figure, old, throat)[neck].min() > 0.9  # its own photo
+    assert in_common(structs.replace(new, photo=spotted), figure, old, throat)[neck].max() == 0
