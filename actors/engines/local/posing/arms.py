@@ -4,13 +4,15 @@ Cloth and skin often go on from an arm to the body without an edge. But an arm i
 its outer one, and the outer one is seen against the background.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from msgspec import Struct
 from scipy.ndimage import distance_transform_edt, median_filter
 
 from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import cores, near
+from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.raster import grown, shrunk
 
@@ -115,10 +117,10 @@ def _at(labels: Indices, places: Indices) -> Indices:
     return np.where(inside, labels[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], -1)
 
 
-def gaps(alpha: Plane, figure: Doubles) -> Mask:
+def gaps(alpha: Plane, seeds: Mapping[Layer, Mask], figure: Doubles) -> Mask:
     """The background between arms and body that the matte `alpha` (h, w) is unsure of.
 
-    It is wider than an edge, and in the core of no bone. `figure` (38, 2) is in the same pixels.
+    It is wider than an edge, and certainly no part: none of `seeds` (h, w). `figure` (38, 2) is in the same pixels.
     """
     low, high = _UNSURE
     unsure = (alpha > low) & (alpha < high)
@@ -128,5 +130,4 @@ def gaps(alpha: Plane, figure: Doubles) -> Mask:
     unit = torso_length(figure)
     bones = [BONES[index] for arm in ARMS for index in CHAINS[arm]]
     beside = [near(figure[bone.start], figure[bone.end], _BESIDE * unit, alpha.shape) for bone in bones]
-    certain = cores(figure, alpha.shape)
-    return wide & np.any(beside, axis=0) & ~np.any([certain[layer] for layer in (*ARMS, Layer.TORSO)], axis=0)
+    return wide & np.any(beside, axis=0) & ~np.any([seeds[layer] for layer in (*ARMS, Layer.TORSO)], axis=0)

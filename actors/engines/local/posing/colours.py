@@ -35,6 +35,8 @@ _THICKEST = 1.3
 """An arm is at most so many times as thick as its bones."""
 _NEAREST, _FEWEST = 6, 12
 """A pixel is compared with so many samples; an arm with fewer than the second isn't looked at."""
+_ENOUGH, _ABOUT = 600, 0.2
+"""So many samples show what something looks like; by so much the nearest may be missed."""
 _CLEAR = 10.0
 """Who is so much more like the one than the other is clearly that, in L*a*b* units."""
 _STAYS = 0.3
@@ -139,5 +141,6 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
 
 def _unlikeness(wanted: Doubles, samples: Doubles) -> Doubles:
     """How far each of `wanted` (n, 5) is from the nearest of `samples` (m, 5)."""
-    away: Any = cKDTree(samples).query(wanted, k=_NEAREST)[0]
+    enough = samples[:: -(-len(samples) // _ENOUGH)]
+    away: Any = cKDTree(enough).query(wanted, k=_NEAREST, eps=_ABOUT)[0]
     return away.mean(axis=1)

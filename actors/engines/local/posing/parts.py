@@ -5,6 +5,7 @@ the figure, where steps across an edge in colour are long. Source of the idea: B
 Fast Interactive Image and Video Segmentation and Matting" (2007), with Dijkstra's algorithm on the grid of pixels.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ def labelled(image: Rgb, alpha: Plane, figure: Doubles) -> Division:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = resized(image, *size)
     cover = resized(alpha, *size)
-    inside = (cover > _FIGURE) & ~gaps(cover, figure * scale)
-    return Division(small, _labels(small, inside, figure * scale), scale)
+    seeds = cores(figure * scale, cover.shape)
+    inside = (cover > _FIGURE) & ~gaps(cover, seeds, figure * scale)
+    return Division(small, _labels(small, inside, seeds, figure * scale), scale)
 
 
 def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
@@ -84,9 +86,8 @@ def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
     return np.clip(large, 0, 1, out=large)
 
 
-def _labels(image: Rgb, inside: Mask, figure: Doubles) -> Indices:
-    """The layer of each pixel inside the figure, -1 outside."""
-    seeds = cores(figure, inside.shape)
+def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubles) -> Indices:
+    """The layer of each pixel inside the figure, -1 outside, from what `seeds` (h, w) say is certain."""
     seeded = np.full(inside.shape, -1, np.int64)
     for layer in (Layer.TORSO, Layer.HEAD, *LEGS, *ARMS):
         seeded[seeds[layer]] = layer

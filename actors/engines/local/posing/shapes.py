@@ -69,7 +69,9 @@ def distance_to_line(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Pl
     x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(start[0])
     along = (end - start).astype(np.float32)
     share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-9), 0, 1)
-    return np.hypot(x - share * along[0], y - share * along[1])
+    across, down = x - share * along[0], y - share * along[1]
+    # Pixels don't overflow: hypot, which minds that, takes several times as long.
+    return np.sqrt(across * across + down * down)
 
 
 def inside_polygon(corners: Doubles, shape: tuple[int, ...]) -> Mask:
