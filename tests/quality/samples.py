@@ -89,9 +89,7 @@ def _poses(scratch: Path) -> Iterator[Pair]:
     unsuitable = FailureCode.POSE_EXTRACTION_FAILED.value
     for preset in POSE_PRESETS:
         config = PoseChangeConfig(target_pose=preset)
-        # With the arms up two joints of twelve are found elsewhere: the check of the outcome refuses it.
-        expected = unsuitable if preset == "arms_raised" else DONE
-        yield Pair(f"man_standing + {preset}", Mode.POSE_CHANGE, _MAN, None, config, expected)
+        yield Pair(f"man_standing + {preset}", Mode.POSE_CHANGE, _MAN, None, config, DONE)
     for source, reference, expected in (
         (_MAN, _MAN_ARMS_UP, DONE),
         (_MAN_ARMS_OUT, _MAN, DONE),

@@ -35,6 +35,8 @@ _SIDE = 448
 """Long edge in pixels at which parts are told from each other."""
 _FIGURE = 0.3
 """Alpha from which a pixel is part of the figure."""
+_BLUR = 0.3
+"""What is blurred of the figure by this share is its edge."""
 _COLOUR = 0.6
 """A step across a difference of one L*a*b* unit is so many pixels longer."""
 _EDGE = 2
@@ -77,7 +79,10 @@ def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
     """The share (layers, h, w) of each layer in each pixel of a picture of `shape`: 0 to 1, its border a soft pixel."""
     height, width = shape
     shares = np.stack([gaussian((labels == layer).astype(np.float32), 0.8) for layer in Layer])
-    shares /= np.maximum(shares.sum(axis=0), np.float32(1e-3))
+    total = shares.sum(axis=0)
+    # Only hair goes on beyond the figure's edge; the rest there is what was left out between an arm and the body.
+    shares /= np.maximum(total, np.float32(_BLUR))
+    shares[Layer.HEAD] *= np.maximum(total, np.float32(_BLUR)) / np.maximum(total, np.float32(1e-3))
     large = np.stack([resized_linear(share, width, height) for share in shares])
     # At full size the soft step between two parts is as wide as a small pixel: made narrower again.
     large -= 0.5
