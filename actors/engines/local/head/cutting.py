@@ -29,11 +29,8 @@ _STRAND, _LONG = 0.07, 0.3
 """Hair that hangs is at least so broad beside the face, and long if it reaches so far below the eyes."""
 _NARROW, _NECK = 0.25, 0.75
 """A neck is narrowest no further than that below the chin and above the shoulders, in heights of the face."""
-_SHOULDERS = [LEFT_SHOULDER, RIGHT_SHOULDER]
-_EAR = 0.12
-"""Background parts them where less is beside face and neck than an ear's breadth, likewise."""
-_SURELY = 1.0
-"""So far aside what hangs together with the head is its own, likewise, and nobody else's."""
+_EAR, _SURELY = 0.12, 1.0
+"""Where less than an ear is beside a neck there is none but it; above, so far aside all is the head's own, likewise."""
 _HAIR = 0.6
 """Such a likeness to the hair above makes what is below more of it."""
 _SAME = 14.0
@@ -75,8 +72,8 @@ def head_of(portrait: Portrait) -> Head:
     skin = _like_face(values, oval) & (likeness(colours, above, oval) < _HAIR)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     # Where background parts hair and shoulders, the matte has told already what is the head's.
-    joints = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[_SHOULDERS]
-    low = float(portrait.frame.of(joints)[:, 1].max(initial=place.chin + _NARROW))
+    sides = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[[LEFT_SHOULDER, RIGHT_SHOULDER]]
+    low = float(portrait.frame.of(sides)[:, 1].max(initial=place.chin + _NARROW))
     over, under = _parted(person & ~neck & ~oval, across, down, place.height, (low - _NECK, low), _EAR, -1)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < np.where(over, place.chin - 0.25, _LONG - 0.05))
     hair = (hair | (person & over & ~neck & ~skin & (np.abs(across) < _SURELY))) & ~under

@@ -8,7 +8,6 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
-from actors.engines.local.head.crown import crowned
 from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
@@ -116,7 +115,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
     head = head_of(ours)
     judge_cut(head, "source")
-    ours, head = crowned(ours, head)
     step("Looking at the figure")
     theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)

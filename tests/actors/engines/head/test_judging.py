@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 
 from actors.engines.local.arrays import Points, Rgb8
 from actors.engines.local.head import faces
-from actors.engines.local.head.crown import crowned
 from actors.engines.local.head.cutting import Head, head_of
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
@@ -197,26 +196,6 @@ def test_a_head_cut_off_by_the_border_is_refused(runtimes: Runtimes, tmp_path: P
         swap_head(path, HOPPER, HeadSwapConfig(), MAX_PIXELS, runtimes, quiet())
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     assert caught.value.details["image"] == "source"
-
-
-def test_a_crown_that_the_border_cuts_is_rounded_off(face: FaceLandmarks) -> None:
-    person = _drawn(face, 0.3)
-    across, down = person.frame.coordinates(person.alpha.shape)
-    round_head = np.hypot(across / 0.6, (down + 0.1) / 0.75) < 1
-    row = int(person.frame.place(0, -0.7)[1])
-    cut = structs.replace(
-        person,
-        image=np.ascontiguousarray(person.image[row:]),
-        alpha=round_head[row:].astype(np.float32),
-        face=structs.replace(person.face, points=person.face.points - np.array([0, row], np.float32)),
-        frame=frame(person.face.points - np.array([0, row], np.float32)),
-    )
-    head = structs.replace(head_of(person), share=np.ones_like(cut.alpha), oval=np.zeros_like(cut.alpha))
-    whole, _ = crowned(cut, head)
-    high = len(whole.alpha) - len(cut.alpha)
-    assert high == pytest.approx(0.15 * person.frame.height, abs=3)
-    assert np.abs(whole.alpha - round_head[row - high :]).mean() < 0.005
-    assert whole.frame.centre[1] == pytest.approx(cut.frame.centre[1] + high)
 
 
 def test_a_head_that_touches_the_border_is_not(face: FaceLandmarks) -> None:
