@@ -4,14 +4,14 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb
-from actors.engines.local.filling.smooth import levelled, smooth_fill
+from actors.engines.local.filling.smooth import drawn_up, grain, levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import gaussian, resized, resized_linear, smoothly
+from actors.engines.local.raster import gaussian, smoothly
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -29,8 +29,6 @@ _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _ARM = 0.32
 """Breadth of an upper arm in its sleeve, likewise."""
-_UPRIGHT = 4
-"""A neck's light changes so much faster from side to side than from top to bottom."""
 _APART = 0.05
 """What was made as neck is none if it differs less from the background behind it (0 to 1)."""
 
@@ -156,27 +154,8 @@ def _body(
         result = textured_fill(result, rest & needed, known & ~rest, _TEXTURE)
     if throat.any():
         sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else face
-        smooth = _drawn_up(image, sources, 0.03 * unit) + _grain(image, sources, unit)
+        smooth = drawn_up(image, sources, 0.03 * unit) + grain(image, sources, max(0.7, 0.003 * unit))
         result = np.where(wide[..., None], smooth, result)
         if shown:
             result = levelled(result, wide, body & (skin > 0.5) & ~wide, max(1.5, 0.012 * unit))
     return result, fade
-
-
-def _grain(image: Rgb, where: Mask, unit: float) -> Plane:
-    """Noise (h, w, 1) as strong as the finest detail of `image` (h, w, 3) is `where` (h, w) says."""
-    light = np.ascontiguousarray(image.mean(axis=2))
-    sigma = max(0.7, 0.003 * unit)
-    detail = (light - gaussian(light, sigma))[where]
-    strength = 1.48 * float(np.median(np.abs(detail))) if len(detail) else 0.0
-    noise = gaussian(np.random.default_rng(5).standard_normal(light.shape).astype(np.float32), 0.5 * sigma)
-    return (noise * np.float32(min(strength, 0.02) / max(float(noise.std()), 1e-6)))[..., None]
-
-
-def _drawn_up(image: Rgb, sources: Mask, blur: float) -> Rgb:
-    """`image` with smooth values where no `sources` are, from those above and below rather than from beside."""
-    height, width = sources.shape
-    low = width, max(2, height // _UPRIGHT)
-    known = resized(sources.astype(np.float32), *low)
-    small = resized(image * sources[..., None], *low) / np.maximum(known, 1e-3)[..., None]
-    return gaussian(resized_linear(smooth_fill(small, known), width, height), blur)
