@@ -38,6 +38,7 @@ CREATE INDEX idx_claim_turns_asleep ON claim_turns (asleep_until) WHERE waiting 
 --   - came in a transaction that wasn't over by then: from `came_since` on,
 --   - were asleep,
 --   - had something running: `aside`.
+-- These are looked for where they are few, each by its own index (OFFSET 0): not along the order of turns.
 -- What came from another server by a dump has numbers that this one hasn't reached yet, or reaches some day, for a moment.
 CREATE FUNCTION claim_tasks_v6(for_slots text[], able text[], for_time interval, at timestamptz, seen jsonb)
     RETURNS TABLE (claimed_task_id text, claimed_token bigint, claimed_by text, claims_seen jsonb)
@@ -115,34 +116,29 @@ BEGIN
                           ORDER BY last_claimed_at, user_id
                           LIMIT 1) AS nearest)
                     UNION ALL
-                    (SELECT user_id, last_claimed_at, true
-                       FROM claim_turns
-                      WHERE waiting AND came >= came_since AND came < not_yet
-                        AND (asleep_until IS NULL OR asleep_until <= moment)
-                        AND (last_claimed_at, user_id) <= (upto_at, upto_user)
-                        AND (last_claimed_at, user_id) > (last_turn, last_user) AND user_id <> ALL (busy)
-                        AND (modes IS NULL OR modes && able)
-                      ORDER BY last_claimed_at, user_id
-                      LIMIT 1)
-                    UNION ALL
-                    (SELECT user_id, last_claimed_at, true
-                       FROM claim_turns
-                      WHERE waiting AND asleep_until <= moment
-                        AND (last_claimed_at, user_id) <= (upto_at, upto_user)
-                        AND (last_claimed_at, user_id) > (last_turn, last_user) AND user_id <> ALL (busy)
-                        AND (modes IS NULL OR modes && able)
-                      ORDER BY last_claimed_at, user_id
-                      LIMIT 1)
-                    UNION ALL
-                    (SELECT user_id, last_claimed_at, true
-                       FROM claim_turns
-                      WHERE user_id = ANY (free_again) AND waiting
-                        AND (asleep_until IS NULL OR asleep_until <= moment)
-                        AND (last_claimed_at, user_id) <= (upto_at, upto_user)
-                        AND (last_claimed_at, user_id) > (last_turn, last_user)
-                        AND (modes IS NULL OR modes && able)
-                      ORDER BY last_claimed_at, user_id
-                      LIMIT 1)) AS found
+                    SELECT behind.user_id, behind.last_claimed_at, true
+                      FROM ((SELECT user_id, last_claimed_at, modes, asleep_until
+                               FROM claim_turns
+                              WHERE waiting AND came >= came_since AND came < not_yet
+                             OFFSET 0)
+                            UNION ALL
+                            (SELECT user_id, last_claimed_at, modes, asleep_until
+                               FROM claim_turns
+                              WHERE waiting AND asleep_until <= moment
+                             OFFSET 0)
+                            UNION ALL
+                            SELECT free.user_id, free.last_claimed_at, free.modes, free.asleep_until
+                              FROM unnest(free_again) AS once (busy_user)
+                             CROSS JOIN LATERAL (
+                                SELECT user_id, last_claimed_at, modes, asleep_until, waiting
+                                  FROM claim_turns
+                                 WHERE user_id = busy_user
+                                OFFSET 0) AS free
+                             WHERE free.waiting) AS behind
+                     WHERE (last_claimed_at, user_id) <= (upto_at, upto_user)
+                       AND (last_claimed_at, user_id) > (last_turn, last_user) AND user_id <> ALL (busy)
+                       AND (modes IS NULL OR modes && able)
+                       AND (asleep_until IS NULL OR asleep_until <= moment)) AS found
              ORDER BY last_claimed_at, user_id
              LIMIT 1;
             EXIT WHEN NOT FOUND;

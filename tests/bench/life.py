@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import structlog
+import uvloop
 from PIL import Image
 
 from actors.bench import Bench, Limits, Slot
@@ -24,6 +25,7 @@ from service.installation import redis_keys
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
+from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
 from tests.bench.place import own_servers
@@ -114,16 +116,18 @@ async def wait_in_line(pool: Pool, user: NewUser, file_id: str, name: str) -> No
 async def the_statements_alone(pool: Pool) -> tuple[float, float]:
     """Claim and complete, without messages, photos and pictures: the limit. Seconds, and seconds of processor time."""
     left = iter(range(THROUGH))
+    turns = Turns(pool)
 
-    async def caller() -> None:
+    async def caller(number: int) -> None:
         for _ in left:
-            taken = await lifecycle.claim(pool, "nobody's", worker_id="bench", modes=frozenset(Mode))
+            slot = f"bench/{number}"
+            taken = await lifecycle.claim(pool, "nobody's", worker_id=slot, modes=frozenset(Mode), turns=turns)
             assert taken.claim is not None
             result = StoredResult("file_made", None, None, {})
             assert await lifecycle.complete_task(pool, taken.claim, result, []) is not None
 
     began, used = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(caller() for _ in range(SLOTS)))
+    await asyncio.gather(*(caller(number) for number in range(SLOTS)))
     return time.perf_counter() - began, time.process_time() - used
 
 
@@ -173,7 +177,7 @@ def run() -> None:
         user = asyncio.run(make_user(settings))
         file_id = one_after_another(settings, user)
         print(f"commit to claim, idle worker              {percentiles(asyncio.run(pickups(settings)))}")
-        asyncio.run(through(settings, user, file_id, directory))
+        uvloop.run(through(settings, user, file_id, directory))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ async def test_a_claim_reads_as_little_with_what_others_left_behind(
 ) -> None:
     """Somebody's snapshot keeps it from being cleared away: each claim leaves an entry where the next would begin."""
     settled = 60
+    entries_read = "SELECT pg_stat_get_xact_tuples_returned('idx_claim_turns_waiting'::regclass)"
     for user_id in users:
         await connection.execute(
             "INSERT INTO tasks (task_id, user_id, mode, source_image) "
@@ -145,12 +146,15 @@ async def test_a_claim_reads_as_little_with_what_others_left_behind(
 
     async with pool.acquire() as reader, reader.transaction(isolation="repeatable_read"):
         await reader.fetchval("SELECT count(*) FROM tasks")
+        running = await claim()
         for _ in range(settled):
-            await lifecycle.complete_task(pool, await claim(), lives.a_result(), [])
+            # One is always busy, and free again the next time.
+            held, running = running, await claim()
+            await lifecycle.complete_task(pool, held, lives.a_result(), [])
         async with connection.transaction():
+            before = await connection.fetchval(entries_read)
             await claim()
-            read = await connection.fetchval(
-                "SELECT sum(pg_stat_get_xact_tuples_returned(name::regclass)) "
-                "FROM unnest(ARRAY['idx_claim_turns_waiting', 'idx_tasks_running']) AS name"
-            )
+            read = await connection.fetchval(entries_read) - before
+    assert seen is not None
+    assert datetime.fromisoformat(seen["running_since"]) == running.task.started_at
     assert read < settled / 4
