@@ -1,6 +1,7 @@
 """Real servers for the whole suite: one PostgreSQL, one Valkey, and a migrated database of its own for each test."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from secrets import token_hex
@@ -26,6 +27,9 @@ TEMPLATE = "darkroom_template"
 hypothesis_settings.register_profile("darkroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("darkroom")
 
+# What is collected stays to the end of the run, so that looking for garbage in it is lost time.
+gc.disable()
+
 SECRET_KEY = "a secret key for tests only and long enough"
 
 
@@ -35,6 +39,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header() -> str:
@@ -73,14 +82,16 @@ async def empty_database(servers: EmbeddedServers) -> AsyncGenerator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(servers: EmbeddedServers, template: str) -> Databases:
-    return Databases(servers.database_url, template)
+def databases(servers: EmbeddedServers, template: str) -> Generator[Databases]:
+    made = Databases(servers.database_url, template)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-async def database_url(databases: Databases) -> str:
+def database_url(databases: Databases) -> str:
     """The URL of a migrated database without a row, this test's own for now. It may do with it whatever it likes."""
-    return await databases.take()
+    return databases.take()
 
 
 @pytest.fixture

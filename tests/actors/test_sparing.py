@@ -3,7 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may wait for its own disk
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,7 +69,7 @@ Poison = Callable[[str, str, list[str], str], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
-def databases(servers: EmbeddedServers, template: str) -> Databases:
+def databases(servers: EmbeddedServers, template: str) -> Generator[Databases]:
     """They can be poisoned by rows, so that one serves all of these tests."""
 
     async def make() -> None:
@@ -78,7 +78,9 @@ def databases(servers: EmbeddedServers, template: str) -> Databases:
         await made.close()
 
     asyncio.run(make())
-    return Databases(servers.database_url, POISONED)
+    databases = Databases(servers.database_url, POISONED)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture

@@ -75,15 +75,22 @@ def pair(request: pytest.FixtureRequest, servers: EmbeddedServers) -> Generator[
 
 
 @pytest.fixture(scope="module")
-def sick_databases(pair: tuple[str, str]) -> Databases:
+def sick_databases(pair: tuple[str, str]) -> Generator[Databases]:
     asyncio.run(create_migrated(pair[0], "sick_template"))
-    return Databases(pair[0], "sick_template")
+    databases = Databases(pair[0], "sick_template")
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
-async def sick(pair: tuple[str, str], sick_databases: Databases, tmp_path: Path) -> AsyncGenerator[Sick]:
+def sick_url(sick_databases: Databases) -> str:
+    return sick_databases.take()
+
+
+@pytest.fixture
+async def sick(pair: tuple[str, str], sick_url: str, tmp_path: Path) -> AsyncGenerator[Sick]:
     settings = Settings(
-        database_url=await sick_databases.take(),
+        database_url=sick_url,
         redis_url=pair[1],
         storage_url=(tmp_path / "files").as_uri(),
         secret_keys=(SECRET_KEY,),
