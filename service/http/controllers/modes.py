@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from schema.models.edits import (
@@ -117,7 +118,7 @@ def _example(mode: Mode) -> ModeExample | None:
 
 
 @get("/modes/pictures/{name:str}", include_in_schema=False, sync_to_thread=False)
-def mode_picture(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+def mode_picture(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """A picture that `GET /modes` names."""
     if name not in pictures():
         raise NotFoundException

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.params import FromPath
 
 from service.http.layers.context import add_header
 from service.http.openapi.edits import PLACEHOLDER
@@ -96,7 +97,7 @@ class Page(OpenAPIRenderPlugin):
 
 
 @get("/docs-assets/{name:str}", include_in_schema=False, sync_to_thread=False)
-def docs_asset(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+def docs_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """A file of Swagger UI's, from its package."""
     if name not in ASSETS:
         raise NotFoundException

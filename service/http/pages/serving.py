@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from service.http.assets import Asset
 from service.settings import Settings
@@ -35,7 +36,7 @@ def page_routes(settings: Settings) -> list[HTTPRouteHandler]:
         return pages[request.scope["path"].rstrip("/") or "/"].answer(request, headers)
 
     @get("/pages/assets/{name:str}", include_in_schema=False, sync_to_thread=False)
-    def page_asset(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    def page_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         if name not in assets:
             raise NotFoundException
         return assets[name].answer(request, {"Cache-Control": FOR_EVER})
