@@ -60,6 +60,10 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
     gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
+    # Beside the neck that is made, the real one's edge is neck as well: no background shows between the two.
+    beside = between & widened(neck > 0.5, reach / 4) & widened(skin > 0.5, reach / 4) & (figure.alpha > 0.5)
+    beside &= head.share < 0.5
+    shape = np.maximum(shape, gaussian(beside.astype(np.float32), max(0.7, 0.004 * unit)))
     body = (figure.alpha > 0.5) & ~gone
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
     ground = _ground(figure, image, gone, ~seen)
