@@ -8,11 +8,13 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
+from actors.engines.local.arrays import Floats
 from actors.engines.local.engine import LocalEngine
 from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished, Progress
 from schema.models.edits import AnyConfig, BackgroundChangeConfig, Mode, Size
+from tests.quick_matte import quick_matte
 
 MAX_PIXELS = 40_000_000
 SMALL = BackgroundChangeConfig(size=Size.SMALL)
@@ -31,11 +33,25 @@ class Edited(Struct):
         return self.artifacts[kind].path
 
 
+class Remembering(Runtimes):
+    """Looks with U²-Net, most of an edit's work, only once at the same picture."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self._seen: dict[tuple[str, bytes], Floats] = {}
+
+    def onnx(self, name: str, image: Floats) -> Floats:
+        key = name, image.tobytes()
+        if key not in self._seen:
+            self._seen[key] = super().onnx(name, image)
+        return self._seen[key].copy()
+
+
 @pytest.fixture(scope="session")
 def runtimes() -> Runtimes:
     """The models in this process, for what is tested without an engine around it."""
     use_threads(2)
-    return Runtimes(2)
+    return Remembering(2)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -44,6 +60,18 @@ async def engine() -> AsyncGenerator[LocalEngine]:
     await made.start()
     yield made
     await made.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def quick_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalEngine]:
+    """A warm engine for edits whose matte doesn't matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in quick_matte(tmp_path_factory.mktemp("matte")).items():
+            patch.setenv(name, value)
+        made = LocalEngine(threads=2)
+        await made.start()
+        yield made
+        await made.close()
 
 
 @pytest.fixture
