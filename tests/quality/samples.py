@@ -25,15 +25,12 @@ from tests.quality.pairs import DONE, KnownMiss, Pair
 _LONG_HAIR, _FACE_PAINT = SAMPLES / "portrait_long_hair.jpg", SAMPLES / "portrait_face_paint.jpg"
 _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("standing", "arms_out", "arms_up"))
 
-_PAINT = "paint on the shoulders changes its tone a little with the skin around it"
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
 _KNOWN = {
     "arms_raised-china": {"overlap": KnownMiss(0.935, _BESIDE)},
     "kicking-china": {"overlap": KnownMiss(0.925, _BESIDE), "sad": KnownMiss(16.5, _BESIDE)},
     "football-flower": {"overlap": KnownMiss(0.89, _BESIDE), "sad": KnownMiss(19.5, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.905, _BESIDE)},
-    "hopper + portrait_face_paint": {"untouched": KnownMiss(0.97, _PAINT)},
-    "astronaut + portrait_face_paint": {"untouched": KnownMiss(0.97, _PAINT)},
 }
 """What the edits are known not to reach. Whoever makes one of these better tightens its bound or strikes it out."""
 
@@ -65,9 +62,7 @@ def _heads() -> Iterator[Pair]:
         (ASTRONAUT, "officer"),
         (ASTRONAUT, _MAN),
         (HOPPER, "astronaut"),
-        (HOPPER, _FACE_PAINT),
         (HOPPER, _MAN),
-        (ASTRONAUT, _FACE_PAINT),  # 15 degrees further down
         (_FACE_PAINT, "astronaut"),
         (_FACE_PAINT, "officer"),
     )
@@ -75,6 +70,8 @@ def _heads() -> Iterator[Pair]:
         (ASTRONAUT, _LONG_HAIR),  # whose hair hides the shoulders
         (_FACE_PAINT, _LONG_HAIR),
         (_LONG_HAIR, "officer"),  # the photo's border cuts the hair
+        (HOPPER, _FACE_PAINT),  # whose bare shoulders are much darker than the head's skin
+        (ASTRONAUT, _FACE_PAINT),
     )
     for pairs, expected in ((made, DONE), (refused, FailureCode.POSE_EXTRACTION_FAILED.value)):
         for source, figure in pairs:

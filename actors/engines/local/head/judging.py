@@ -24,7 +24,7 @@ _HIDDEN, _RAISED = 0.12, 0.15
 beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
-_RETONED = 15.0
+_RETONED = 9.0
 """So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
 _ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
