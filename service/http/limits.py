@@ -97,6 +97,9 @@ class RateLimiter:
         amount = max(1, limit // DRAWS_PER_LIMIT)
         try:
             async with self._at_once:
+                if self._redis_away_until > time.monotonic():
+                    # Found out by those before: a crowd would wait for it in turns.
+                    return False
                 drawn, milliseconds = await self._draw(keys=[key], args=[amount, WINDOW_SECONDS * 1000])
         except REDIS_AWAY as error:
             self._redis_away_until = time.monotonic() + BREATH

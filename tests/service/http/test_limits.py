@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import cast
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from schema.models.problems import ProblemCode as Code
 from service.accounts import keys
 from service.accounts.known import UNKNOWN_SECONDS
 from service.database import Connection
-from service.http.limits import RateLimiter
+from service.http.limits import MOST_DRAWS, RateLimiter
 from service.queue import Queue
 from service.settings import Settings
 from tests.databases import url_of_database
@@ -79,13 +80,31 @@ async def test_reads_have_ten_times_the_limit(new_user: NewUser, pair: tuple[Api
     assert {answer.headers["ratelimit-limit"] for answer in answers} == {str(10 * LIMIT)}
 
 
-async def test_a_crowd_at_one_moment_is_counted(queue: Queue) -> None:
+async def test_a_crowd_at_one_moment_is_counted(
+    settings: Settings, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each draw takes a connection to Redis: with more at once than there may be, nobody would be counted."""
-    limiter = RateLimiter(queue, LIMIT)
+    # However busy this machine is, Redis isn't away.
+    for name in ("CONNECT_TIMEOUT", "COMMAND_TIMEOUT"):
+        monkeypatch.setattr(f"service.queue.{name}", 60.0)
+    patient = Queue(settings.redis_url, queue.keys)
+    limiter = RateLimiter(patient, LIMIT)
     strangers = await asyncio.gather(*(limiter.take("read", f"user {number}") for number in range(300)))
     assert all(verdict is not None and verdict.allowed for verdict in strangers)
     one = await asyncio.gather(*(limiter.take("read", "one") for _ in range(300)))
     assert Counter(verdict is not None and verdict.allowed for verdict in one) == {True: LIMIT, False: 300 - LIMIT}
+    await patient.close()
+
+
+async def test_a_crowd_waits_once_for_a_redis_that_says_nothing(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not in turns, each as long as a command may take."""
+    monkeypatch.setattr("service.http.limits.BREATH", 3600.0)
+    limiter = RateLimiter(queue, LIMIT)
+    draw = AsyncMock(side_effect=TimeoutError)
+    monkeypatch.setattr(limiter, "_draw", draw)
+    verdicts = await asyncio.gather(*(limiter.take("read", f"user {number}") for number in range(3 * MOST_DRAWS)))
+    assert set(verdicts) == {None}
+    assert draw.await_count <= MOST_DRAWS
 
 
 async def guess(user: User, key: str, address: str) -> httpx.Response:
