@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from service.for_everybody import begin_for_everybody
+
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -19,11 +21,10 @@ class Together(Generic[A, R]):
 
     async def ask(self, what: A) -> R:
         """The answer. Raises what doing it raises, to all for whom it was done."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[R] = loop.create_future()
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._asked.append((what, answer))
         if self._doing is None:
-            self._doing = loop.create_task(self._serve())
+            self._doing = begin_for_everybody(self._serve())
         return await answer
 
     async def _serve(self) -> None:

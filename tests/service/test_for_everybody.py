@@ -1,7 +1,7 @@
 """What one request begins for all of them is told under nobody's name."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from service.accounts.uses import Uses
 from service.coalescing import Coalesced
 from service.database import Connection, Pool
 from service.refreshed import Refreshed
+from service.together import Together
 
 Context = Mapping[str, Any]
 
@@ -21,6 +22,13 @@ async def coalesced(_: Pool) -> Context:
 
 async def refreshed(_: Pool) -> Context:
     return await Refreshed(_context, good_for=1).get()
+
+
+async def together(_: Pool) -> Context:
+    async def contexts(asked: Sequence[None]) -> Sequence[Context]:
+        return [await _context() for _ in asked]
+
+    return await Together(contexts).ask(None)
 
 
 async def uses(pool: Pool) -> Context:
@@ -39,7 +47,7 @@ async def _context() -> Context:
     return get_contextvars()
 
 
-@pytest.mark.parametrize("begin", [coalesced, refreshed, uses])
+@pytest.mark.parametrize("begin", [coalesced, refreshed, together, uses])
 async def test_work_for_all_has_no_context_of_the_request_that_began_it(
     begin: Callable[[Pool], Awaitable[Context]], pool: Pool
 ) -> None:
