@@ -39,26 +39,27 @@ async def choices(connection: Connection, number: int, moment: datetime) -> list
 async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones_that_look_at_everybody(
     pool: Pool, connection: Connection, seed: int, *, forgetful: bool
 ) -> None:
-    """A random life of eight users; each claim is for one to three slots."""
+    """A random life of eight users; each claim is one of two workers', for one to three slots."""
     dice = random.Random(seed)  # noqa: S311 - no secret
     users = [await lives.add_user(connection) for _ in range(8)]
     running: list[lifecycle.Claim] = []
     claimed = 0
-    seen: store.Seen | None = None
+    seen: dict[int, store.Seen | None] = {}
     for step in range(120):
         moment = today(12) + timedelta(seconds=step)
-        what = dice.choice(["create", "create", "claim", "claim", "fail", "give back", "cancel"])
+        what = dice.choice(["create", "create", "create", "claim", "claim", "fail", "give back", "cancel"])
         if what == "create":
             mode = dice.choice([*HERE, *HERE, Mode.POSE_CHANGE])
             waits = dice.choice([None, None, moment + timedelta(seconds=5)])
             await add_task(connection, dice.choice(users), created_at=moment, mode=mode, not_before=waits)
         elif what == "claim":
-            slots = [f"worker/{number}" for number in range(dice.randint(1, 3))]
+            worker = dice.randrange(2)
+            slots = [f"{worker}/{number}" for number in range(dice.randint(1, 3))]
             expected = await choices(connection, len(slots), moment)
             taken = await store.claim_tasks(
-                connection, slots=slots, modes=HERE, lease=lifecycle.LEASE, seen=seen, now=moment
+                connection, slots=slots, modes=HERE, lease=lifecycle.LEASE, seen=seen.get(worker), now=moment
             )
-            seen = None if forgetful else taken.seen
+            seen[worker] = None if forgetful else taken.seen
             held = [taken.by_slot[slot] for slot in slots if slot in taken.by_slot]
             assert [claim.task_id for claim in held] == expected, step
             running += held
