@@ -16,6 +16,7 @@ from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_o
 from actors.engines.local.posing.cutting import Cut, Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.framing import framed
+from actors.engines.local.posing.hands import hidden_hands
 from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import sheets, without_haze
@@ -27,6 +28,7 @@ from actors.engines.local.posing.suitability import (
     judge_reference,
     judge_source,
     judge_torn,
+    refuse_hand,
     refuse_joined_legs,
 )
 from actors.engines.local.posing.targets import Target, retargeted
@@ -147,6 +149,8 @@ def rebuilt(
     step("Taking the figure apart")
     division = labelled(as_rgb(photo.image), cut.alpha, figure)
     judge_carried(division.labels, figure * division.scale)
+    if hidden_hands(division.image, division.labels, figure * division.scale):
+        refuse_hand()
     warnings = list(cut.warnings)
     reference = wanted.joints
     if legs_joined(division.image, division.labels, figure * division.scale):

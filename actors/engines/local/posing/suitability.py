@@ -183,11 +183,20 @@ def judge_torn(arms: Iterable[Torn]) -> None:
                 "body, and without a wide coat or cape",
             )
         if arm.hand:
-            _refuse(
-                "source",
-                "hand_at_body",
-                "a hand is in a pocket or on a leg. Please send a photo with both hands free, away from the body",
-            )
+            refuse_hand()
+
+
+def refuse_hand() -> NoReturn:
+    """Refuse to move a hand that isn't seen, or that cloth goes on from.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    _refuse(
+        "source",
+        "hand_at_body",
+        "a hand is in a pocket or on a leg. Please send a photo with both hands free, away from the body",
+    )
 
 
 def _refuse(role: str, reason: str, words: str, **details: Any) -> NoReturn:

@@ -12,7 +12,7 @@ from actors.engines.local.posing.sheets import reaches
 from actors.engines.local.posing.skeleton import ARMS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.raster import lab
 
-_APART = 0.15
+_APART = 0.06
 """What has come apart by more torso lengths is torn."""
 _ALIKE, _SMOOTH = 12.0, 8.0
 """L*a*b* units: both sides are one piece of cloth if their colours differ, and change in between, by less."""
