@@ -254,7 +254,6 @@ async def test_the_engine_survives_what_opens(quick_engine: LocalEngine, tmp_pat
         todo = cases(opening(COUNT if THOROUGH else EDITS, tmp_path))
     faults: list[str] = []
     ends: Counter[str] = Counter()
-    sane: list[Case] = []
     for case in todo:
         before = child.cpu_times()
         try:
@@ -267,7 +266,6 @@ async def test_the_engine_survives_what_opens(quick_engine: LocalEngine, tmp_pat
             else:
                 sound(ended)
                 ends["made"] += 1
-                sane.append(case)
             after = child.cpu_times()
             cost = after.user + after.system - before.user - before.system
             assert cost < SLOW, f"{cost:.1f} s"
@@ -277,10 +275,13 @@ async def test_the_engine_survives_what_opens(quick_engine: LocalEngine, tmp_pat
                 await engine.start()
                 child = psutil.Process(pid := engine.pid or os.getpid())
     assert faults == []
-    assert ends["made"] >= len(todo) / 5, ends
+    # Of few images, those of one day may all be of nobody.
+    assert not THOROUGH or ends["made"] >= len(todo) / 5, ends
+    photo = Hostile(ASTRONAUT.read_bytes(), Fate.OPENS, name="a photo after all that")
     memory: list[int] = []
     for _ in range(AGAIN):
-        await through(engine, sane[0], tmp_path)
+        made = await through(engine, Case(photo, Mode.BACKGROUND_CHANGE, "source"), tmp_path)
+        assert isinstance(made, Edited), made
         memory.append(child.memory_info().rss)
     assert memory[-1] <= memory[0] + GROWTH, [size >> 20 for size in memory]
 

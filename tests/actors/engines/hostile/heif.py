@@ -21,7 +21,7 @@ def _file(kind: bytes, *items: Item, primary: int = 1) -> bytes:
 def _plain_heif(rng: Random) -> Hostile:
     image, kind = scenes.anything(rng), rng.choice(_KINDS)
     quality = rng.randint(50, 95)
-    return opens(saved(image, kind, quality=quality, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"), image, 8)
+    return opens(saved(image, kind, quality=quality, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"), image, 16)
 
 
 @recipe
