@@ -6,6 +6,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
 from actors.engines.local.head.cutting import head_of
@@ -13,14 +14,6 @@ from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
-from actors.engines.local.head.judging import (
-    judge_cut,
-    judge_hidden,
-    judge_neck,
-    judge_outcome,
-    judge_skin,
-    judge_whole,
-)
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.shapes import bent
@@ -114,7 +107,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
     ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
     head = head_of(ours)
-    judge_cut(head, "source")
+    judging.judge_cut(head, "source")
     step("Looking at the figure")
     theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
@@ -122,9 +115,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     fit = fitted(ours.face.solid, theirs.face.solid)
     own_tone = face_tone(lab(as_rgb(ours.image)), ours.face.points)
     fresh = placed(ours, head, fit, theirs.alpha.shape)
-    judge_whole(fresh)
-    judge_cut(old_head, "reference", fresh.alpha)
-    judge_hidden(theirs, old_head, fresh)
+    judging.judge_whole(fresh)
+    judging.judge_cut(old_head, "reference", fresh.alpha)
     step("Matching the skin")
     seen = as_rgb(theirs.image)
     values = lab(seen)
@@ -132,27 +124,30 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
     change = shifts(own_tone, tone, strength)
     skin = neck_skin(values, tone, theirs, old_head)
-    judge_skin(skin.share, theirs.frame.height, change.body)
+    judging.judge_skin(skin.share, theirs.frame.height, change.body)
     body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh, change)
     if config.preserve_details is False:
         colours = as_sharp_as(colours, fresh, seen, theirs.frame)
     step("Taking the old head away")
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
-    judge_neck(fresh, bare.body)
+    judging.judge_neck(fresh, bare.body)
+    judging.judge_hidden(theirs, old_head, fresh, bare.body)
     step("Putting the head on")
     throat = np.clip(skin.share + bare.neck, 0, 1)
     necked = one_neck(fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += in_common(fresh, theirs, old_head, throat)[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
-    image = _inserted(theirs, whole, part, np.maximum(bare.made, fresh.alpha))
-    size = theirs.box.width, theirs.box.height
+    made, near = np.maximum(bare.made, fresh.alpha), theirs.box
+    image = _inserted(theirs, whole, part, made)
+    size = near.width, near.height
+    judging.judge_change(canvas.image, image, theirs, made)
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
-    judge_outcome(image, aim + np.array([theirs.box.left, theirs.box.top], np.float32), runtimes)
+    judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(
         image=image,
-        box=theirs.box,
+        box=near,
         aim=aim,
         head=resized_linear(fresh.alpha, *size),
         made=resized_linear(bare.made, *size),

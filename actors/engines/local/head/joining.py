@@ -54,6 +54,9 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
     outside = bent(np.ones(portrait.alpha.shape, np.float32), places, smooth=False) < 0.5
     _, down = place.coordinates(shape)
     cut = (alpha > 0.5) & widened(outside, 1.5) & ~outside
+    # Beside the face and below the matte fades where the border cuts.
+    near = max(1.5, 0.03 * place.height)
+    rim = (alpha > 0.4) & widened(outside, near) & ~outside & (down > -0.2)
     # A little hair that the border cuts below the chin fades out; higher up there is no help.
     low = np.clip((down - place.chin) / 0.2, 0, 1)
     alpha *= 1 - low * np.clip(1 - distance_to(outside) / (_FADING * place.height), 0, 1)
@@ -64,7 +67,7 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
         frame=place,
         photo=np.clip(bent(image, places, smooth=True), 0, 1),
         person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),
-        cut=float(cut.sum()) / place.height,
+        cut=float(max(cut.sum(), rim.sum() / near)) / place.height,
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
@@ -10,7 +10,7 @@ from actors.engines.local.head.shapes import narrowed, widened
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
-from actors.engines.local.raster import resized
+from actors.engines.local.raster import gaussian, lab, resized, resized_linear, touching
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
@@ -19,13 +19,20 @@ _SEVERED = 0.3
 """So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
-_HIDDEN, _RAISED = 0.12, 0.15
-"""So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; or be
-beside the face, higher than the chin."""
+_HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.1, 0.2, 0.15
+"""So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
+gone below the chin (in heights, at the lower border); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
 _RETONED = 9.0
 """So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
+_PATCHY, _BURNT, _STEP, _UNIT = 5.0, 0.03, 3.0, 80
+"""New edges of so many heights of the face times steps of L*a*b* make patches, so many squares of it are burnt out, no
+smaller step is seen: at so many pixels to the height."""
+_UNEVEN = (
+    "The skin tones of head and figure differ, and so much skin (or cloth of its colour) is in the reference "
+    "photo that it wouldn't look even. Please send a figure whose skin is nearer to the head's or less bare."
+)
 _ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
 
@@ -62,16 +69,21 @@ def judge_whole(head: Placed) -> None:
         )
 
 
-def judge_hidden(figure: Portrait, old: Head, fresh: Placed) -> None:
-    """Whether enough is known of the body that the figure's own hair hid.
+def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> None:
+    """Whether enough is left of the figure, or known of what its own hair hid: `body` is as in `judge_neck`.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light.
+        EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light, or is gone.
     """
-    _, down = figure.frame.coordinates(figure.alpha.shape)
-    hair = (old.share > 0.5) & (figure.alpha > 0.5) & (down > figure.frame.chin + 0.1)
-    hidden = float((hair & (fresh.alpha < 0.5)).sum()) / figure.frame.height**2
-    if hidden > _HIDDEN:
+    unit, chin = figure.frame.height, figure.frame.chin
+    across, down = figure.frame.coordinates(figure.alpha.shape)
+    person, head = figure.alpha > 0.5, fresh.alpha > 0.5
+    hidden = person & ~head & (old.share > 0.5) & (down > chin + 0.1)
+    # Loose pieces are as good as gone.
+    left = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
+    gone = touching(person, old.oval > 0.5) & ~left & (down > chin)
+    lowest = gone[-max(1, round(0.05 * unit)) :].mean(axis=0).sum() / unit
+    if hidden.sum() > _HIDDEN * unit**2 or gone.sum() > _GONE * unit**2 or lowest > _BREADTH:
         raise _refused(
             "reference",
             "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
@@ -104,11 +116,33 @@ def judge_skin(share: Plane, height: float, change: Floats) -> None:
         EngineError: POSE_EXTRACTION_FAILED: much is bare, or in clothes that can't be told from skin.
     """
     if float((share > 0.5).sum()) / height**2 * float(np.abs(change).max()) > _RETONED:
-        raise _refused(
-            "reference",
-            "The skin tones of head and figure differ, and so much skin (or cloth of its colour) is in the reference "
-            "photo that it wouldn't look even. Please send a figure whose skin is nearer to the head's or less bare.",
-        )
+        raise _refused("reference", _UNEVEN)
+
+
+def judge_change(before: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> None:
+    """Whether what changed only its tone, where nothing of the `figure` was `made`, looks as even as it did `before`.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: it has got borders or burnt-out lights of its own.
+    """
+    box, anew = figure.box, np.zeros(before.shape[:2], np.float32)
+    anew[box.top : box.bottom, box.left : box.right] = resized_linear(made, box.width, box.height)
+    unit = min(_UNIT, figure.frame.height / figure.scale)
+    size = [max(8, round(side * unit / figure.frame.height * figure.scale)) for side in anew.shape[::-1]]
+    old, new = resized(before, *size), resized(after, *size)
+    same = ~widened(resized_linear(anew, *size) > 0.05, 3)
+    more = _steps(new) - np.float32(1.3) * _steps(old) - np.float32(_STEP)
+    patchy = more[same].clip(0).sum() / 4 / unit
+    burnt = same & (new.max(axis=2) >= 254) & ~widened(old.max(axis=2) >= 245, 1.5)
+    if patchy > _PATCHY or burnt.sum() > _BURNT * unit**2:
+        raise _refused("reference", _UNEVEN)
+
+
+def _steps(image: Rgb8) -> Plane:
+    """How steep `image` is, in steps of L*a*b* on four pixels: (h, w)."""
+    values = gaussian(lab(as_rgb(image)), 0.8)
+    result: Plane = 4 * np.sqrt(sum((np.gradient(values, axis=way) ** 2).sum(axis=2) for way in (0, 1)))
+    return result
 
 
 def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:

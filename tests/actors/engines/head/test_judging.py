@@ -7,14 +7,16 @@ import pytest
 from msgspec import structs
 from PIL import Image, ImageDraw
 
-from actors.engines.local.arrays import Points, Rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb8
 from actors.engines.local.head import faces
+from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.cutting import Head, head_of
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.joining import Placed, placed
 from actors.engines.local.head.judging import (
+    judge_change,
     judge_cut,
     judge_hidden,
     judge_neck,
@@ -145,12 +147,63 @@ def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float3
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
     short, long = _drawn(face, 0.3), _drawn(face, 1.8, broad=0.85)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
-    judge_hidden(short, head_of(short), bald)
+    judge_hidden(short, head_of(short), bald, _body(short))
     with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
-        judge_hidden(long, head_of(long), bald)
+        judge_hidden(long, head_of(long), bald, _body(long))
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     hairy: Head = head_of(long)
-    judge_hidden(long, hairy, _placed(long.frame, hairy.share.astype(np.float32)))
+    judge_hidden(long, hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long))
+
+
+def _body(person: Portrait) -> Plane:
+    return person.alpha * (head_of(person).share < 0.5)
+
+
+def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: FaceLandmarks) -> None:
+    person = _drawn(face, 1.8, broad=0.85)
+    head = head_of(person)
+    bottom = int(person.frame.place(0, person.frame.chin + 0.04)[1])
+    close = structs.replace(person, alpha=person.alpha[:bottom])
+    old = structs.replace(head, share=head.share[:bottom], oval=head.oval[:bottom])
+    bald = _placed(person.frame, np.zeros_like(close.alpha))
+    judge_hidden(close, old, bald, close.alpha)
+    with pytest.raises(EngineError, match="Long hair hides the shoulders"):
+        judge_hidden(close, old, bald, close.alpha * (old.share < 0.5))
+
+
+def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.3)
+    across, _ = person.frame.coordinates(person.alpha.shape)
+    head, bald = head_of(person), _placed(person.frame, np.zeros_like(person.alpha))
+    judge_hidden(person, head, bald, person.alpha)
+    with pytest.raises(EngineError, match="Long hair hides the shoulders"):
+        judge_hidden(person, head, bald, person.alpha * (np.abs(across - 0.6) > 0.01))
+
+
+@pytest.mark.parametrize("what", ["patch", "burnt"])
+def test_a_new_tone_brings_neither_borders_nor_burnt_lights_of_its_own(face: FaceLandmarks, what: str) -> None:
+    person = _drawn(face, 0.3)
+    before: Rgb8 = np.full((620, 600, 3), (200, 170, 150), np.uint8)
+    away = np.hypot(*(np.indices((620, 600)) - 300)) / person.frame.height
+    light = (away < 1) * 25 if what == "patch" else np.clip(100 - 60 * away, 0, 100)
+    after = np.clip(before + light[..., None], 0, 255).astype(np.uint8)
+    nothing = np.zeros_like(person.alpha)
+    with pytest.raises(EngineError, match="wouldn't look even") as caught:
+        judge_change(before, after, person, nothing)
+    assert caught.value.details["image"] == "reference"
+    judge_change(before, after, person, nothing + 1)
+    judge_change(before, before + 30, person, nothing)
+
+
+def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.9)
+    side = int(person.frame.place(0.55, 0)[0])
+    cut = structs.replace(person, image=person.image[:, :side], alpha=person.alpha[:, :side].copy())
+    cut.alpha[:, -2:] = 0.3
+    fit = fitted(person.face.solid, person.face.solid)
+    judge_whole(placed(person, head_of(person), fit, person.alpha.shape))
+    with pytest.raises(EngineError, match="cut off by the border"):
+        judge_whole(placed(cut, head_of(cut), fit, person.alpha.shape))
 
 
 def test_a_head_never_floats(face: FaceLandmarks) -> None:
