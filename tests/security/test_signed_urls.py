@@ -26,6 +26,8 @@ def opened(url: str, now: datetime = NOW) -> str | None:
     """The file that a URL opens, read as the server does; None where it opens none."""
     parts = urlsplit(url)
     values = parse_qs(parts.query, keep_blank_values=True)
+    if not parts.path.startswith(FILES_PATH):
+        return None
     file_id = parts.path.removeprefix(FILES_PATH)
     try:
         URLS.verify(file_id, values.get("expires", [""])[-1], values.get("signature", [""])[-1], now=now)

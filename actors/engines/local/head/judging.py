@@ -21,12 +21,12 @@ _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
 _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.1, 0.2, 0.15
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
-gone below the chin (in heights, at the lower border); or be beside the face, higher than the chin."""
+gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
 _RETONED = 9.0
 """So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
-_PATCHY, _BURNT, _STEP, _UNIT = 5.0, 0.03, 3.0, 80
+_PATCHY, _BURNT, _STEP, _UNIT = 15.0, 0.03, 3.0, 80
 """New edges of so many heights of the face times steps of L*a*b* make patches, so many squares of it are burnt out, no
 smaller step is seen: at so many pixels to the height."""
 _UNEVEN = (
@@ -70,7 +70,7 @@ def judge_whole(head: Placed) -> None:
 
 
 def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> None:
-    """Whether enough is left of the figure, or known of what its own hair hid: `body` is as in `judge_neck`.
+    """Whether enough is left of the figure, loose pieces apart, or known of what its hair hid: see `judge_neck`.
 
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: too much of it comes to light, or is gone.
@@ -79,11 +79,11 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> Non
     across, down = figure.frame.coordinates(figure.alpha.shape)
     person, head = figure.alpha > 0.5, fresh.alpha > 0.5
     hidden = person & ~head & (old.share > 0.5) & (down > chin + 0.1)
-    # Loose pieces are as good as gone.
     left = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
-    gone = touching(person, old.oval > 0.5) & ~left & (down > chin)
-    lowest = gone[-max(1, round(0.05 * unit)) :].mean(axis=0).sum() / unit
-    if hidden.sum() > _HIDDEN * unit**2 or gone.sum() > _GONE * unit**2 or lowest > _BREADTH:
+    there = touching(person, old.oval > 0.5) & (down > chin)
+    bare = (there & ~(left & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
+    lost = hidden.sum() / _HIDDEN, (there & ~left).sum() / _GONE, bare.mean(axis=0).sum() * unit / _BREADTH
+    if max(lost) > unit**2:
         raise _refused(
             "reference",
             "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
