@@ -40,6 +40,11 @@ class Together(Generic[A, R]):
     async def _answer(self, wanted: Sequence[tuple[A, "asyncio.Future[R]"]]) -> None:
         try:
             results = await self._do([what for what, _ in wanted])
+        except asyncio.CancelledError:
+            # Nobody will answer these any more.
+            for _, answer in wanted:
+                answer.cancel()
+            raise
         except Exception as error:  # noqa: BLE001 - theirs who asked
             for _, answer in wanted:
                 if not answer.done():
