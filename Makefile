@@ -13,13 +13,12 @@ help: ## Show what can be made
 up: install ## Serve the whole stack in the foreground (Ctrl-C stops it)
 	@exec $(BIN)/darkroom up --demo-user
 
-# Two processes more than there are cores, since tests wait much of their time; each has servers of its own. Tests that
+# Four processes more than there are cores, since tests wait much of their time; each has servers of its own. Tests that
 # stand in a group, or in a file, share one, and the longest groups come first.
-PROCESSES = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) + 2)")
+PROCESSES = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) + 4)")
 
 test: install-dev ## Run the whole test suite on its own servers, or T=tests/service a part; THOROUGH=1 makes up much more
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadscope \
-		--no-loadscope-reorder --durations=15 $(T)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --processes=$(PROCESSES) --durations=15 $(T)
 
 demo: install ## One edit of each available mode from sample photos, into demo/
 	$(BIN)/python samples/demo.py

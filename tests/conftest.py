@@ -10,19 +10,22 @@ import pytest
 import redis
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from xdist.remote import Producer
 
 from service.database import Connection, Pool, open_pool
 from service.embedded.servers import EmbeddedServers, temporary_servers
 from service.queue import Queue
 from service.settings import Settings
-from tests import seeds
+from tests import forking, seeds
 from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
-from tests.grouping import Groups, place_of
+from tests.grouping import place_of
 from tests.homes import forget_homes
 from tests.keys import KEYS
+from tests.prepared import TEMPLATE, Preparation
+from tests.processes import are_several, pytest_addoption, pytest_runtestloop
 
-TEMPLATE = "darkroom_template"
+__all__ = ["pytest_addoption", "pytest_runtestloop"]
+"""Hooks; fixtures and the others are found below."""
+
 # A busy machine is no failure: what takes too long is found by benchmarks.
 hypothesis_settings.register_profile("darkroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("darkroom")
@@ -33,17 +36,32 @@ gc.disable()
 SECRET_KEY = "a secret key for tests only and long enough"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
-    return Groups(config, log)
+PREPARATION = pytest.StashKey[Preparation]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What several processes share is made while this one collects tests."""
+    if are_several(session.config):
+        forking.begin_server()
+        session.config.stash[PREPARATION] = Preparation()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place_of(item.nodeid))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if PREPARATION in session.config.stash:
+        session.config.stash[PREPARATION].wait()
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What a stack in a test's directory kept elsewhere goes at the end."""
+    if PREPARATION in session.config.stash:
+        session.config.stash[PREPARATION].forget()
+    forget_homes(session.config._tmp_path_factory.getbasetemp())  # pyright: ignore # noqa: SLF001, PGH003
 
 
 def pytest_report_header() -> str:
@@ -51,25 +69,24 @@ def pytest_report_header() -> str:
     return seeds.told()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_under_var(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """What a stack in a test's directory kept elsewhere goes at the end."""
-    yield
-    forget_homes(tmp_path_factory.getbasetemp())
-
-
 @pytest.fixture(scope="session")
-def servers() -> Generator[EmbeddedServers]:
-    """PostgreSQL and Valkey, from pip, for this run."""
+def servers(pytestconfig: pytest.Config) -> Generator[EmbeddedServers]:
+    """PostgreSQL and Valkey, from pip, for this process."""
+    preparation = pytestconfig.stash.get(PREPARATION, None)
+    if preparation is not None:
+        with preparation.servers() as running:
+            yield running
+        return
     with temporary_servers() as running:
         asyncio.run(let_sign_in_quickly(running.database_url))
         yield running
 
 
 @pytest.fixture(scope="session")
-def template(servers: EmbeddedServers) -> str:
+def template(pytestconfig: pytest.Config, servers: EmbeddedServers) -> str:
     """The name of a migrated database, from which those of tests are cloned."""
-    asyncio.run(create_migrated(servers.database_url, TEMPLATE))
+    if PREPARATION not in pytestconfig.stash:
+        asyncio.run(create_migrated(servers.database_url, TEMPLATE))
     return TEMPLATE
 
 

@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +39,10 @@ class Start(Struct, frozen=True, tag=True):
     arguments: list[str]
     environment: dict[str, str]
     files: list[int]
+
+
+class Serve(Struct, frozen=True, tag=True):
+    """Fork another server, for whoever is at the other end of the socket sent along; nothing is answered."""
 
 
 class Reap(Struct, frozen=True, tag=True):
@@ -121,18 +124,31 @@ def start(
 class _Server:
     """The process that forks, which ends when this one does; `line` is to be held by whoever speaks to it."""
 
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, control: socket.socket, begun: "subprocess.Popen[bytes]") -> None:
+        self._control = control
+        self._begun = begun
         self.line = threading.RLock()
+
+    @classmethod
+    def begin(cls) -> "_Server":
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
         with theirs:
-            self._process = subprocess.Popen(
+            begun = subprocess.Popen(
                 [sys.executable, "-m", "tests.forking"],
                 env={**inherited, CONTROL_FD: str(theirs.fileno())},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
+        return cls(ours, begun)
+
+    def another(self) -> "_Server":
+        """One forked from this one, for a process that was forked from the one that had begun it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, self._control:
+            socket.send_fds(self._control, [msgspec.json.encode(Serve())], [theirs.fileno()])
+        return _Server(ours, self._begun)
 
     def told(self, order: Start | Reap, files: Sequence[int] = ()) -> int:
         """What it answers."""
@@ -140,7 +156,24 @@ class _Server:
         return int(self._control.recv(LARGEST_ORDER))
 
 
-_server = cache(_Server)
+_servers: list[_Server] = []
+"""At most one."""
+
+
+def _server() -> _Server:
+    if not _servers:
+        begin_server()
+    return _servers[0]
+
+
+def begin_server() -> None:
+    """Load Darkroom beside whatever this process does now."""
+    _servers.append(_Server.begin())
+
+
+def take_own_server() -> None:
+    """Where a process has been forked from one that had begun a server."""
+    _servers[:] = [server.another() for server in _servers]
 
 
 def _load_everything() -> None:
@@ -158,10 +191,17 @@ def _next_child(control: socket.socket) -> Start:
         message, files, _, _ = socket.recv_fds(control, LARGEST_ORDER, MOST_FILES)
         if not message:
             os._exit(0)
-        order = msgspec.json.decode(message, type=Start | Reap)
+        order = msgspec.json.decode(message, type=Start | Serve | Reap)
         if isinstance(order, Reap):
             _, status = os.waitpid(order.pid, 0)
             control.send(str(status).encode())
+            continue
+        if isinstance(order, Serve):
+            if os.fork() == 0:
+                control.close()
+                control = socket.socket(fileno=files[0])
+            else:
+                os.close(files[0])
             continue
         pid = os.fork()
         if pid == 0:

@@ -1,9 +1,7 @@
 """Which tests run one after the other in one process, beside those of other processes, and which of them come first.
 
-A file's tests stay together: what a module starts is started once. xdist's own `loadgroup` does nothing under pytest 9.
+A file's tests stay together: what a module starts is started once.
 """
-
-from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
     "people": ("actors/engines/head/", "actors/engines/posing/"),
@@ -51,10 +49,3 @@ def place_of(test: str) -> int:
 
 def _file(test: str) -> str:
     return test.partition("::")[0].removeprefix("tests/")
-
-
-class Groups(LoadScopeScheduling):
-    """Deals out groups."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid)

@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-from xdist.scheduler import LoadScopeScheduling
-
-from tests.grouping import GROUPS, Groups, group_of
+from tests.grouping import GROUPS, group_of
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 350
@@ -47,8 +45,7 @@ def test_documents_link_to_files_that_are_there() -> None:
     assert gone == set()
 
 
-def test_groups_are_of_files_that_are_there_and_xdist_asks_for_them() -> None:
+def test_groups_are_of_files_that_are_there() -> None:
     assert all((ROOT / "tests" / file).exists() for files in GROUPS.values() for file in files)
     assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "chaos"
     assert group_of("tests/test_house.py::test_two") == "test_house.py"
-    assert set(vars(Groups)) & set(vars(LoadScopeScheduling)) >= {"_split_scope"}

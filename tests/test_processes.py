@@ -1,0 +1,67 @@
+"""What a run in several processes tells: as much as one in a single process, and more where a process dies."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HOOKS = "from tests.processes import pytest_addoption, pytest_runtestloop"
+
+ONE = """
+import os, pytest
+
+@pytest.fixture(scope="session")
+def closing():
+    yield os.getpid()
+    raise OSError("taken down too late")
+
+def test_passes(tmp_path): assert tmp_path.parent.name == "shared"
+def test_fails(): print("printed before"); assert 1 + 1 == 3
+def test_is_skipped(): pytest.skip("not today")
+def test_sets_something_up(closing): assert closing == os.getpid()
+"""
+
+TWO = """
+import os, signal
+
+def test_comes_first(): pass
+def test_kills_its_process(): os.kill(os.getpid(), signal.SIGKILL)
+def test_comes_after(): pass
+"""
+
+THREE = """
+def test_prints_as_well(capfd): print("printed elsewhere"); assert capfd.readouterr().out == "printed elsewhere\\n"
+"""
+
+
+def run(directory: Path, *options: str) -> str:
+    """What pytest prints about these three files in three processes."""
+    for name, text in (("conftest", HOOKS), ("test_one", ONE), ("test_two", TWO), ("test_three", THREE)):
+        (directory / f"{name}.py").write_text(text)
+    arguments = ["--processes=3", "--color=no", "-ra", f"--basetemp={directory / 'shared'}", "-p", "no:cacheprovider"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, *options, f"--rootdir={directory}", directory],
+        env={**os.environ, "COLUMNS": "200"},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stderr
+    return ran.stdout
+
+
+def test_all_are_told_and_a_process_that_dies_takes_one_test_along(tmp_path: Path) -> None:
+    told = run(tmp_path)
+    assert "3 failed, 5 passed, 1 skipped" in told, told
+    assert "assert (1 + 1) == 3" in told
+    assert told.count("printed before") == 2
+    assert "printed elsewhere" not in told
+    assert "test_two.py::test_kills_its_process - The process that ran this test ended, with exit code -9" in told
+    assert "test_one.py::test_sets_something_up - The process that ran this test last ended with" in told
+
+
+def test_it_stops_at_the_first_failure_where_that_is_asked_for(tmp_path: Path) -> None:
+    told = run(tmp_path, "-x", "-k", "fails or sets_something_up")
+    assert "stopping after 1 failures" in told, told
+    assert "1 failed, 6 deselected" in told
