@@ -9,13 +9,17 @@ SELECT claimed_task_id AS task_id, claimed_token AS lease_token, claimed_by AS s
 
 -- name: claimed_tasks
 -- A statement of its own: the one that claims sees the rows as they were before. With where their photos lie.
+-- Each by its id (OFFSET 0), also before the first ANALYZE: not all that runs, nor all of a user's files.
 SELECT {TaskRecord},
        (SELECT jsonb_object_agg(file_id, blob_key)
-          FROM files
-         WHERE files.user_id = tasks.user_id AND file_id IN (source_image, reference_image)) AS photos
+          FROM (SELECT file_id, user_id AS whose, blob_key
+                  FROM files
+                 WHERE file_id IN (source_image, reference_image)
+                OFFSET 0) AS named
+         WHERE whose = user_id) AS photos
   FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[]) AS claimed (claimed_id, token)
-  JOIN tasks ON task_id = claimed_id AND lease_token = token
- WHERE status = 'processing'
+ CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = claimed_id OFFSET 0) AS held
+ WHERE lease_token = token AND status = 'processing'
 
 -- name: unanswered_claim
 -- What a slot that has nothing claimed as far as its worker knows: the claim's answer was lost, with the connection.

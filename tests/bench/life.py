@@ -1,6 +1,7 @@
 """What a task costs besides its edit, how soon it is claimed, how many go through: `python -m tests.bench.life`."""
 
 import asyncio
+import io
 import logging
 import os
 import statistics
@@ -37,6 +38,15 @@ THROUGH = 600
 SLOTS = 8
 
 
+def a_picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(data, "JPEG")
+    return data.getvalue()
+
+
+PICTURE = a_picture()
+
+
 class NoEdit:
     """A fake engine whose edit takes no time, to see what is left."""
 
@@ -49,7 +59,7 @@ class NoEdit:
 
     async def run(self, request: EditRequest) -> AsyncGenerator[EngineEvent]:
         path = request.workspace / "output.jpg"
-        Image.new("RGB", (64, 64)).save(path)
+        path.write_bytes(PICTURE)
         yield Artifact("output", path, "image/jpeg", 64, 64)
         yield Finished({})
 
@@ -101,11 +111,11 @@ async def pickups(settings: Settings) -> list[float]:
 
 
 async def wait_in_line(pool: Pool, user: NewUser, file_id: str, name: str) -> None:
-    """So many tasks that wait."""
+    """So many tasks that wait, in the order of their numbers."""
     async with pool.acquire() as connection:
         await connection.execute(
             "INSERT INTO tasks (task_id, user_id, mode, source_image) "
-            "SELECT $4 || '_' || n, $1, 'BACKGROUND_CHANGE', $2 FROM generate_series(1, $3::integer) AS n",
+            "SELECT $4 || to_char(n, '_FM0000'), $1, 'BACKGROUND_CHANGE', $2 FROM generate_series(1, $3::integer) AS n",
             user.user_id,
             file_id,
             THROUGH,
@@ -154,7 +164,7 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
 
     async def slot() -> None:
         for number in numbers:
-            await editor.take(f"bench_{number}")
+            await editor.take(f"bench_{number:04}")
 
     began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(slot() for _ in range(SLOTS)))

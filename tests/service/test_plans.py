@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -126,3 +126,18 @@ async def test_one_users_paging_spoils_no_connection(filled: Connection) -> None
         for _ in range(12):
             for name, (most, call) in calls.items():
                 assert await rows_read(filled, call) <= most, name
+
+
+async def test_a_claim_reads_the_head_of_a_line_in_a_database_that_is_new(connection: Connection) -> None:
+    """Where nothing was analyzed yet, PostgreSQL takes a table for nearly empty, and any index for as good."""
+    await connection.execute("INSERT INTO users (user_id) VALUES ('usr_0')")
+    await connection.execute(
+        "INSERT INTO tasks (task_id, user_id, mode, source_image) "
+        "SELECT 'task_' || n, 'usr_0', 'HEAD_SWAP', 'file_' || n FROM generate_series(1, 500) AS n"
+    )
+    claim = partial(
+        store.claim_tasks, connection, slots=["a", "b"], modes=[Mode.HEAD_SWAP], lease=timedelta(seconds=10)
+    )
+    async with connection.transaction():
+        await claim()
+        assert await rows_read(connection, claim) <= 50
