@@ -60,7 +60,7 @@ class RawUser(Struct, frozen=True):
     nameless: bool = False
 
 
-class Task(Struct, frozen=True, kw_only=True, tag=True):
+class Task(Struct, frozen=True, tag=True):
     """What a task's hash becomes. `remarks` tell what was read otherwise than it stands there, field by field."""
 
     task_id: str

@@ -2,6 +2,7 @@
 
 import re
 from binascii import hexlify
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from schema.models.tasks import TaskStatus
-from service.legacy.records import Fields, Task
+from service.legacy.records import ENDS, Fields, Task
 
 COLUMNS: Final = (
     "task_id",
@@ -68,8 +69,9 @@ class TaskRow(Struct, frozen=True, gc=False, tag=True):
         return _UNPACKER.decode(self.packed)
 
 
-_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 _PACKER: Final = msgspec.msgpack.Encoder()
+_DONE, _FAILED, _CANCELLED = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED
 _UNPACKER: Final = msgspec.msgpack.Decoder(Fields)
 _ESCAPES: Final = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"))
 _MEANT: Final = {escape.decode(): character.decode() for character, escape in _ESCAPES}
@@ -78,34 +80,38 @@ _ESCAPED: Final = re.compile(r"\\[\\nrt]")
 
 def task_row(task: Task, original: Fields, expires_at: datetime | None, *, now: datetime) -> TaskRow:
     """A task with its row. `now` stands where its record tells no time; at `expires_at` the old Redis forgets it."""
+    status = task.status
     return TaskRow(
         task.task_id,
         task.user_id,
-        task.status,
+        status,
         task.credits_consumed,
         task.fingerprint,
-        task.ended_at if task.status.ended else task.updated_at,
+        task.ended_at if status in ENDS else task.updated_at,
         task.remarks,
         _PACKER.encode(original),
-        _line_of(_values_of(task, expires_at, now=now), task.fingerprint),
+        _line_of(_values_of(task, status, expires_at, now), task.fingerprint),
     )
 
 
-def _values_of(task: Task, expires_at: datetime | None, *, now: datetime) -> list[bytes]:
+def _values_of(task: Task, status: TaskStatus, expires_at: datetime | None, now: datetime) -> tuple[bytes, ...]:
     """A task's row but for its fingerprint, as bytes: one emoji would make a text of all of it four times as wide.
 
     The old system doesn't record when a worker took a task: `started_at` of an ended one is its `created_at`, so that
     its `processing_time` is what its user waited. Nor does it record refunds: failed and cancelled count as refunded.
     """
-    status = task.status
-    created, ended = task.created_at or now, None
-    if status.ended:
-        ended = task.ended_at or created
+    created, updated, ended = task.created_at or now, task.updated_at, None
     created_at = _time(created)
-    ended_at = b"" if ended is None else _time(ended)
+    started_at = ended_at = b""
+    if status in ENDS:
+        ended = task.ended_at or created
+        ended_at = created_at if ended is created else _time(ended)
+        started_at = ended_at if ended < created else created_at
+    updated_at = created_at if updated is None else ended_at if updated is ended else _time(updated)
     charged = b"%d" % task.credits_consumed
-    refunded = status is TaskStatus.FAILED or status is TaskStatus.CANCELLED
-    return [
+    done = status is _DONE
+    result, error = task.result, task.error
+    return (
         task.task_id.encode(),
         (task.user_id or "").encode(),
         status.encode(),
@@ -114,24 +120,24 @@ def _values_of(task: Task, expires_at: datetime | None, *, now: datetime) -> lis
         (task.current_step or "").encode(),
         task.source_image.encode(),
         (task.reference_image or "").encode(),
-        _ENCODER.encode(task.config),
-        b"" if task.result is None else _ENCODER.encode(task.result),
-        b"" if task.error is None else _ENCODER.encode(task.error),
+        _encode(task.config),
+        b"" if result is None else _encode(result),
+        b"" if error is None else _encode(error),
         charged,
-        charged if refunded else b"0",
+        b"0" if done or ended is None else charged,
         created_at,
-        created_at if task.updated_at is None else _time(task.updated_at),
+        updated_at,
         created_at,
-        ended_at if ended is None or ended < created else created_at,
-        ended_at if status is TaskStatus.DONE else b"",
-        ended_at if status is TaskStatus.FAILED else b"",
-        ended_at if status is TaskStatus.CANCELLED else b"",
-        b"false" if ended_at else b"true",
+        started_at,
+        ended_at if done else b"",
+        ended_at if status is _FAILED else b"",
+        ended_at if status is _CANCELLED else b"",
+        b"true" if ended is None else b"false",
         b"" if expires_at is None else _time(expires_at),
-    ]
+    )
 
 
-def _line_of(values: list[bytes], fingerprint: bytes) -> bytes:
+def _line_of(values: Sequence[bytes], fingerprint: bytes) -> bytes:
     """A row as a line of COPY's text format, in which nothing stands for null: no column of ours is ever empty text."""
     line = b"\t".join(values)
     if b"\\" in line or b"\n" in line or b"\r" in line or line.count(b"\t") >= len(values):
@@ -154,4 +160,4 @@ def _escaped(value: bytes) -> bytes:
 
 def _time(moment: datetime) -> bytes:
     """As RFC 3339; msgspec takes a tenth of what isoformat() takes."""
-    return _ENCODER.encode(moment)[1:-1]
+    return _encode(moment)[1:-1]

@@ -19,6 +19,7 @@ MOST_DIGITS: Final = 19
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """At most, between the time that an id tells and the one that is written beside it."""
 
+_PACKER: Final = msgspec.msgpack.Encoder()
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(?:\.0*)?", re.ASCII)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SECONDS = re.compile(r"[a-z]+_([0-9]{10})_", re.ASCII)
@@ -45,8 +46,7 @@ def zone_of(name: str) -> tzinfo:
 
 def fingerprint(fields: Mapping[bytes, bytes], zone: str = "") -> bytes:
     """16 bytes that differ when a record, or the zone its times are read in, differs (BLAKE2b)."""
-    ordered = [(name, fields[name]) for name in sorted(fields)]
-    return hashlib.blake2b(msgspec.msgpack.encode((zone, ordered)), digest_size=16).digest()
+    return hashlib.blake2b(_PACKER.encode((zone, sorted(fields.items()))), digest_size=16).digest()
 
 
 def text_of(value: bytes | None) -> str | None:
