@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +28,7 @@ MAIN = "from service.cli.main import main; main()"
 UNLOADED = ("actors.engines.local.", "actors.standalone", "service.cli.main")
 """What is native, which no worker loads into its own process; what connects when it is loaded; what is to run."""
 
+SPELLING = "PYTHONIOENCODING"
 CONTROL_FD = "TEST_CONTROL_FD"
 LARGEST_ORDER = 1 << 17
 MOST_FILES = 64
@@ -104,7 +106,7 @@ def start(
     pass_fds: Sequence[int] = (),
 ) -> Process:
     """A process that runs `code` with these arguments, and reads nothing; a new Python where it is told of PYTHON..."""
-    if sys.platform != "linux" or any(name.startswith("PYTHON") for name in environment):
+    if sys.platform != "linux" or any(name.startswith("PYTHON") for name in environment.keys() - {SPELLING}):
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=environment,
@@ -224,6 +226,13 @@ def _place(files: Sequence[int], numbers: Sequence[int]) -> None:
         os.close(descriptor)
 
 
+def _spell(encoding: str, errors: str = "strict") -> None:
+    """As Python itself does what PYTHONIOENCODING says."""
+    for stream, its_errors in ((sys.stdout, errors), (sys.stderr, "backslashreplace")):
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(encoding=encoding, errors=its_errors)
+
+
 def main() -> None:
     control = socket.socket(fileno=int(os.environ.pop(CONTROL_FD)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -233,6 +242,8 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(order.environment)
     time.tzset()
+    if SPELLING in order.environment:
+        _spell(*order.environment[SPELLING].split(":"))
     tempfile.tempdir = None  # what was found out of the other environment
     sys.argv[1:] = order.arguments
     exec(compile(order.code, "<test>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the tests' own

@@ -24,13 +24,15 @@ from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
 from tests.factories import add_task
+from tests.seeds import THOROUGH
 from tests.service.http.serving import API, PHOTO, Api, User, client_of, serving
 
 CREDITS = 100_000_000
 EACH = 40
 """Files, and tasks of each status, so that what one request ends others still find."""
 
-EXAMPLES = 25
+EXAMPLES = 25 if THOROUGH else 8
+"""Of what is made up for each operation, beside each case that the document itself holds."""
 PATIENCE = 300.0
 LEAST_LINKS = 3
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ import httpx
 import psutil
 from PIL import Image
 
+from tests.quick_matte import quick_matte
+
 PATIENCE = 60.0
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def up(directory: Path) -> "subprocess.Popen[bytes]":
+def up(directory: Path, extra: Mapping[str, str] | None = None) -> "subprocess.Popen[bytes]":
     inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
     command = [
         sys.executable,
@@ -35,7 +37,8 @@ def up(directory: Path) -> "subprocess.Popen[bytes]":
         "--data-dir",
         str(directory),
     ]
-    return subprocess.Popen(command, env=inherited, cwd=directory.parent, stdin=subprocess.DEVNULL)
+    environment = {**inherited, **(extra or {})}
+    return subprocess.Popen(command, env=environment, cwd=directory.parent, stdin=subprocess.DEVNULL)
 
 
 def is_running(pid: int) -> bool:
@@ -74,8 +77,10 @@ def wait_until_gone(pids: list[int]) -> None:
 
 
 @contextmanager
-def running_stack(directory: Path, ended_by: int = signal.SIGTERM) -> Generator[dict[str, Any]]:
-    process = up(directory)
+def running_stack(
+    directory: Path, ended_by: int = signal.SIGTERM, extra: Mapping[str, str] | None = None
+) -> Generator[dict[str, Any]]:
+    process = up(directory, extra)
     try:
         yield wait_for_ready(process, directory)
     finally:
@@ -156,7 +161,7 @@ def test_a_running_task_is_cancelled_and_the_worker_takes_the_next(stack: dict[s
 
 def test_a_killed_worker_is_started_again_and_its_task_is_done(stack: dict[str, Any]) -> None:
     with client_of(stack) as client:
-        body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"quality": "ultra"}}
+        body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client)}
         task_id = client.post("/api/v1/tasks", json=body).json()["task_id"]
         deadline = time.monotonic() + PATIENCE
         while client.get(f"/api/v1/tasks/{task_id}").json()["status"] == "pending":
@@ -168,8 +173,8 @@ def test_a_killed_worker_is_started_again_and_its_task_is_done(stack: dict[str, 
 
 
 def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    directory = tmp_path / "data"
-    process = up(directory)
+    directory, matte = tmp_path / "data", quick_matte(tmp_path)
+    process = up(directory, matte)
     ready = wait_for_ready(process, directory)
     with client_of(ready) as client:
         body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"size": "small"}}
@@ -179,7 +184,7 @@ def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leave
     process.kill()
     process.wait()
     wait_until_gone(everybody)
-    with running_stack(directory, ended_by=signal.SIGINT) as again, client_of(again) as client:
+    with running_stack(directory, ended_by=signal.SIGINT, extra=matte) as again, client_of(again) as client:
         everybody = everybody_of(again)
         assert again["api_key"] == ready["api_key"]
         assert client.get(f"/api/v1/tasks/{done['task_id']}").json()["status"] == "done"
