@@ -21,7 +21,7 @@ from service.embedded.strangers import command_of, signal_if
 HERE = Path(__file__).parent
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until something is so, or fail."""
     end = time.monotonic() + seconds
     while not condition():
