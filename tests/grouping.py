@@ -5,9 +5,12 @@ A file's tests stay together: what a module starts is started once.
 
 GROUPS = {
     "people": ("actors/engines/head/", "actors/engines/posing/"),
-    "chaos": ("chaos/",),
+    "storms": ("chaos/test_remote_storm.py", "chaos/test_rolling_restart.py", "chaos/test_storm.py"),
     "stacks": ("journeys/test_runninghub.py", "journeys/test_stack.py", "journeys/test_stack_client.py"),
     "browsers": ("journeys/",),
+    "walk": ("chaos/test_schema_walk.py",),
+    "chaos": ("chaos/",),
+    "workflows": ("actors/engines/workflows/",),
     "engines": ("actors/engines/",),
     "clock": (
         "installing/test_switch_over.py",
@@ -20,9 +23,10 @@ GROUPS = {
         "service/legacy/test_interruptions.py",
         "service/legacy/test_whole_move.py",
     ),
+    "http": ("service/http/",),
 }
-"""Models are loaded twice; whole stacks, and whatever is told by a clock, aren't in each other's way. These groups are
-the longest and come first: after them there is enough left for all processes."""
+"""Models are loaded twice, the HTTP tests' APIs once; whole stacks, and whatever is told by a clock, aren't in each
+other's way. These groups are the longest and come first: after them there is enough left for all processes."""
 
 LONG = (
     "service/embedded/",

@@ -47,5 +47,5 @@ def test_documents_link_to_files_that_are_there() -> None:
 
 def test_groups_are_of_files_that_are_there() -> None:
     assert all((ROOT / "tests" / file).exists() for files in GROUPS.values() for file in files)
-    assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "chaos"
+    assert group_of("tests/chaos/test_storm.py::test_one[a::b]") == "storms"
     assert group_of("tests/test_house.py::test_two") == "test_house.py"
