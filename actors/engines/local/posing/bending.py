@@ -1,6 +1,6 @@
 """Bending a figure's layers into another pose."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from msgspec import Struct
@@ -46,18 +46,23 @@ class Bent(Struct, frozen=True):
 
 
 def bent_sheets(
-    layers: Mapping[Layer, Sheet], figure: Doubles, target: Target, shape: tuple[int, int], smoothness: float
+    layers: Mapping[Layer, Sheet],
+    figure: Doubles,
+    target: Target,
+    shape: tuple[int, int],
+    smoothness: float,
+    bare: Collection[Layer] = (),
 ) -> Bent:
     """The mesh of all layers, at rest and as it is to be, in a picture of `shape`.
 
-    `smoothness` 0 to 1: how much of a limb bends at a joint.
+    `smoothness` 0 to 1: how much of a limb bends at a joint; `bare`: which arms have no sleeve.
     """
     unit = torso_length(figure)
     step = max(5, round(unit / 26))
     masks = {layer: _whole(sheet, shape) for layer, sheet in layers.items()}
     seams = [
         Seam(layer, other, grown(zone > 0, step))
-        for layer, others in reaches(figure, shape).items()
+        for layer, others in reaches(figure, shape, bare).items()
         for other, zone in others
         if layer < other
     ]

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from actors.engines.local.arrays import Plane, Rgb
+from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.bending import Bent
 from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length
+from actors.engines.local.posing.targets import Motion
 from actors.engines.local.raster import components, extent, gaussian, grown
 
 _OPEN = 0.6
@@ -21,15 +22,25 @@ _BEHIND = 0.5
 
 
 def drawn(
-    layers: Mapping[Layer, Sheet], figure: Bent, order: Sequence[Layer], shape: tuple[int, int]
+    layers: Mapping[Layer, Sheet],
+    figure: Bent,
+    order: Sequence[Layer],
+    shape: tuple[int, int],
+    under: Sequence[tuple[Sheet, Motion]] = (),
 ) -> tuple[Rgb, Plane]:
     """The bent layers over each other in a picture of `shape`, the first of `order` at the bottom.
 
+    What is `under` all of them moves without bending.
     Returns colours (h, w, 3), already weighted by alpha, and alpha (h, w).
     """
     height, width = shape
     result = np.zeros((height, width, 3), np.float32)
     cover = np.zeros((height, width), np.float32)
+    for sheet, motion in under:
+        box = _moved_box(sheet, motion, shape)
+        rows, columns = np.mgrid[box]
+        where = motion.origins(np.stack([columns, rows], axis=-1).astype(np.float64)).astype(np.float32)
+        _lay(sheet, where, box, result, cover)
     for layer in order:
         mine = figure.mesh.triangles[figure.mesh.layer_of == layer]
         if not len(mine):
@@ -39,12 +50,26 @@ def drawn(
         box = extent(there)
         if box is None:
             continue
-        sheet = layers[layer]
-        origin = np.array([sheet.left, sheet.top], np.float32)
-        colours, alpha = sampled(sheet.colours, sheet.alpha, where[box] - origin)
-        result[box] += (colours - result[box]) * alpha[..., None]
-        cover[box] += alpha * (1 - cover[box])
+        _lay(layers[layer], where[box], box, result, cover)
     return _without_holes(result, cover, float(np.ptp(figure.placed[:, 1])))
+
+
+def _lay(sheet: Sheet, where: Floats, box: tuple[slice, slice], result: Rgb, cover: Plane) -> None:
+    """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`."""
+    origin = np.array([sheet.left, sheet.top], np.float32)
+    colours, alpha = sampled(sheet.colours, sheet.alpha, where - origin)
+    result[box] += (colours - result[box]) * alpha[..., None]
+    cover[box] += alpha * (1 - cover[box])
+
+
+def _moved_box(sheet: Sheet, motion: Motion, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns of a picture of `shape` that a moved sheet may be in."""
+    height, width = sheet.alpha.shape
+    right, bottom = sheet.left + width, sheet.top + height
+    corners = [[x, y] for x in (sheet.left, right) for y in (sheet.top, bottom)]
+    moved = motion.moved(np.array(corners, np.float64))
+    (left, top), (right, bottom) = moved.min(axis=0).astype(int), moved.max(axis=0).astype(int) + 1
+    return slice(max(0, top), max(0, min(shape[0], bottom))), slice(max(0, left), max(0, min(shape[1], right)))
 
 
 def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]:

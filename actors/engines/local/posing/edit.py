@@ -19,8 +19,9 @@ from actors.engines.local.posing.framing import framed
 from actors.engines.local.posing.hands import hidden_hands
 from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
-from actors.engines.local.posing.sheets import sheets, without_haze
-from actors.engines.local.posing.skeleton import Doubles, joints
+from actors.engines.local.posing.sheets import insides, sheets, without_haze
+from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
+from actors.engines.local.posing.sleeves import bare_arms, going_up, without_cloth
 from actors.engines.local.posing.suitability import (
     judge_carried,
     judge_cut,
@@ -161,14 +162,20 @@ def rebuilt(
     target = _target(figure, reference, config, photo.width)
     if target.size < _NOTICED:
         warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
-    shares = shares_of(division.labels, cut.alpha.shape)
-    layers = sheets(cut.colours, without_haze(cut.alpha, shares), shares, figure)
+    bare = going_up(bare_arms(division, figure), target)
+    shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
+    clear = without_haze(cut.alpha, shares)
+    layers = sheets(cut.colours, clear, shares, figure, bare)
+    under = [
+        (sheet, target.motions[CHAINS[arm][0]])
+        for arm, sheet in insides(cut.colours, clear, shares, figure, bare).items()
+    ]
     step("Bending it into the pose")
     smoothness = SMOOTHNESS if config.smoothness is None else config.smoothness
-    mesh = bent_sheets(layers, figure, target, cut.alpha.shape, smoothness)
+    mesh = bent_sheets(layers, figure, target, cut.alpha.shape, smoothness, bare)
     judge_torn(torn(division, figure, mesh).values())
     order = drawing_order(wanted.joints, wanted.depth)
-    result, cover = drawn(layers, mesh, order, cut.alpha.shape)
+    result, cover = drawn(layers, mesh, order, cut.alpha.shape, under)
     step("Filling the background")
     margin = max(3, round(0.008 * max(photo.width, photo.height)))
     hole = grown(cut.alpha > _TRACE, margin)

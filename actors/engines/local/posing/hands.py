@@ -40,12 +40,11 @@ def hidden_hands(image: Rgb, labels: Indices, figure: Doubles) -> list[Layer]:
     `image` (h, w, 3), `labels` (h, w) from `parts.labelled` and `figure` (38, 2) are in the same pixels.
     """
     unit = torso_length(figure)
-    colours = lab(image).astype(np.float64) / _STEPS
-    face = near(figure[NOSE], figure[NOSE], _FACE * length(figure, LEFT_EAR, RIGHT_EAR), labels.shape)
-    face &= labels == Layer.HEAD
-    if face.sum() < _FEWEST:
+    colours = in_skin_steps(image)
+    skin = face_colour(colours, labels, figure)
+    if skin is None:
         return []
-    unlike_skin = np.sqrt(((colours - np.median(colours[face], axis=0)) ** 2).sum(axis=-1))
+    unlike_skin = np.sqrt(((colours - skin) ** 2).sum(axis=-1))
     cloth = np.isin(labels, (Layer.TORSO, *LEGS)) & (unlike_skin > _CLOTH)
     hidden: list[Layer] = []
     for arm, (little, index) in _HANDS.items():
@@ -59,6 +58,18 @@ def hidden_hands(image: Rgb, labels: Indices, figure: Doubles) -> list[Layer]:
         if is_cloth.mean() > _HIDDEN:
             hidden.append(arm)
     return hidden
+
+
+def in_skin_steps(image: Rgb) -> Doubles:
+    """L*a*b* colours (h, w, 3) of `image`, in units by which skin's change between light and shade."""
+    return lab(image).astype(np.float64) / _STEPS
+
+
+def face_colour(colours: Doubles, labels: Indices, figure: Doubles) -> Doubles | None:
+    """The colour (3,) of the face among `colours` (h, w, 3); None where too little of one is seen."""
+    face = near(figure[NOSE], figure[NOSE], _FACE * length(figure, LEFT_EAR, RIGHT_EAR), labels.shape)
+    face &= labels == Layer.HEAD
+    return np.median(colours[face], axis=0) if face.sum() >= _FEWEST else None
 
 
 def _at_body(hand: Doubles, figure: Doubles) -> bool:

@@ -1,5 +1,7 @@
 """Cutting a figure into layers: which pixels each has, and what it has behind the others."""
 
+from collections.abc import Collection
+
 import numpy as np
 from msgspec import Struct
 
@@ -40,6 +42,10 @@ _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
 _COARSE, _DENT = 4, 0.22
 """Dents in the body's outline are found at a quarter of the size; those up to twice this wide are filled."""
+_BARE_SHOULDER = 0.23
+"""The same for a bare arm: else the cloth beside it would be drawn up along it."""
+_EDGE, _WELL_INSIDE = 0.006, 0.03
+"""So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
 _LIFTED = 0.12
 """Where an arm hangs, the middle of that is so much higher."""
 
@@ -53,24 +59,51 @@ class Sheet(Struct, frozen=True):
     top: int
 
 
-def sheets(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles) -> dict[Layer, Sheet]:
+def sheets(
+    colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer] = ()
+) -> dict[Layer, Sheet]:
     """The layers of a figure with what is hidden filled in.
 
-    `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`.
+    `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along.
     """
-    around = reaches(figure, alpha.shape)
+    around = reaches(figure, alpha.shape, bare)
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
         hidden = _hidden(layer, figure, shares)
         sewn = np.zeros_like(alpha)
-        for other, zone in around[layer]:
+        for other, zone in around[layer] if layer not in bare else ():
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
             sewn += np.clip(zone * 2.5, 0, 1) * shares[other]
         box = _box(shares[layer] + sewn + hidden)
-        result[layer] = _sheet(
-            colours[box], alpha[box], shares[layer][box], sewn[box], hidden[box], box, torso_length(figure)
-        )
+        edge = (_WELL_INSIDE if layer in bare else _EDGE) * torso_length(figure)
+        result[layer] = _sheet(colours[box], alpha[box], shares[layer][box], sewn[box], hidden[box], box, edge)
     return result
+
+
+def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer]) -> dict[Layer, Sheet]:
+    """The inner side of `bare` upper arms, which the body hides: it lies under everything, and shows when they go up.
+
+    The arguments are those of `sheets`; the colours are the arm's own, carried on.
+    """
+    unit = torso_length(figure)
+    result: dict[Layer, Sheet] = {}
+    for arm in sorted(bare):
+        bone = BONES[CHAINS[arm][0]]
+        cone = gaussian(_cone(figure[bone.start], figure[bone.end], bone.half * unit, alpha.shape), 1.0) * alpha
+        box = _box(cone)
+        certain = shrunk_values(shares[arm][box] * (alpha[box] > _SOLID), max(1, round(_WELL_INSIDE * unit)))
+        if certain.any():
+            colours_on = smooth_fill(colours[box], certain)
+            result[arm] = Sheet(colours_on, cone[box], box[1].start, box[0].start)
+    return result
+
+
+def _cone(start: Doubles, end: Doubles, half: float, shape: tuple[int, ...]) -> Plane:
+    """The pixels (h, w), 0 or 1, of an arm that is `half` thick at `start` and nothing at `end`."""
+    along = (end - start) / max(float((end - start) @ (end - start)), 1e-9)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    share = np.clip((x - start[0]) * along[0] + (y - start[1]) * along[1], 0, 1)
+    return (distance_to_line(start, end, shape) <= half * (1 - share)).astype(np.float32)
 
 
 def without_haze(alpha: Plane, shares: Floats) -> Plane:
@@ -83,15 +116,18 @@ def without_haze(alpha: Plane, shares: Floats) -> Plane:
 
 
 def _sheet(
-    colours: Rgb, alpha: Plane, own: Plane, sewn: Plane, hidden: Plane, box: tuple[slice, slice], unit: float
+    colours: Rgb, alpha: Plane, own: Plane, sewn: Plane, hidden: Plane, box: tuple[slice, slice], edge: float
 ) -> Sheet:
-    """The sheet of the layer that has the shares `own`, `sewn` and `hidden` (h, w) in the pixels of `box`."""
+    """The sheet of the layer that has the shares `own`, `sewn` and `hidden` (h, w) in the pixels of `box`.
+
+    Nearer than `edge` to other layers colours are carried on from its inside.
+    """
     solid = (alpha > _SOLID).astype(np.float32)
     known = np.clip(own + sewn, 0, 1)
-    certain = shrunk_values(known * solid, max(1, round(0.006 * unit)))
+    certain = shrunk_values(known * solid, max(1, round(edge)))
     filled = _filled(colours, certain, hidden > 0)
     foreign = np.clip(1 - known, 0, 1) * solid
-    keep = (1 - grown_values(foreign, max(1, round(0.007 * unit))))[..., None]
+    keep = (1 - grown_values(foreign, max(1, round(1.2 * edge))))[..., None]
     # Own pixels cover up to where the other part's begin: half and half would let the background through.
     cover = np.clip(2 * own + sewn + hidden, 0, 1)
     return Sheet(filled + (colours - filled) * keep, alpha * cover, box[1].start, box[0].start)
@@ -110,7 +146,9 @@ def _filled(colours: Rgb, known: Plane, hidden: Mask) -> Rgb:
     return textured_fill(smooth, hole, usable, _HIDDEN_SIDE)
 
 
-def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[Layer, Plane]]]:
+def reaches(
+    figure: Doubles, shape: tuple[int, ...], bare: Collection[Layer] = ()
+) -> dict[Layer, list[tuple[Layer, Plane]]]:
     """For each layer, into which others it reaches, and how deep inside that zone a pixel is (1 in its middle)."""
     unit = torso_length(figure)
     result: dict[Layer, list[tuple[Layer, Plane]]] = {layer: [] for layer in Layer}
@@ -127,7 +165,8 @@ def reaches(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, list[tuple[L
             # The side of the chest below the armpit isn't the arm's, however close that hangs.
             hangs = max(0.0, float(along @ (figure[PELVIS] - figure[NECK])) / unit)
             joint = joint - _LIFTED * hangs * unit * along
-            reach(limb, Layer.TORSO, _depth(joint, joint, _SHOULDER * unit, shape))
+            radius = _BARE_SHOULDER if limb in bare else _SHOULDER
+            reach(limb, Layer.TORSO, _depth(joint, joint, radius * unit, shape))
         else:
             reach(limb, Layer.TORSO, _depth(joint, joint, _GROIN * unit, shape))
     low = figure[PELVIS] + 0.05 * (figure[PELVIS] - figure[NECK])

@@ -61,10 +61,16 @@ class Motion(Struct, frozen=True):
         return self.across * np.eye(2) + (self.along - self.across) * np.outer(self.axis, self.axis)
 
     def moved(self, points: Doubles) -> Doubles:
-        """`points` (n, 2) where this bone takes them."""
+        """`points` (..., 2) where this bone takes them."""
+        return self.place + (points - self.pivot) @ self._matrix().T
+
+    def origins(self, points: Doubles) -> Doubles:
+        """Where `points` (..., 2), that this bone has taken along, were."""
+        return self.pivot + (points - self.place) @ np.linalg.inv(self._matrix()).T
+
+    def _matrix(self) -> Doubles:
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        turn = np.array([[cosine, -sine], [sine, cosine]])
-        return self.place + (points - self.pivot) @ (turn @ self.stretch()).T
+        return np.array([[cosine, -sine], [sine, cosine]]) @ self.stretch()
 
 
 class Target(Struct, frozen=True):

@@ -17,55 +17,7 @@ from actors.engines.local.posing.tearing import Torn, torn
 from actors.engines.seam import EngineError
 from schema.models.edits import POSE_PRESETS
 
-from .figures import HEIGHT, WIDTH, figure
-
-_SKIN, _SHIRT, _TROUSERS = (0.8, 0.6, 0.5), (0.85, 0.85, 0.8), (0.2, 0.25, 0.5)
-_GAP = 4
-"""Half the width of the dark line between two trouser legs, in pixels."""
-
-
-def painted(joints: Doubles, *, skirt: bool) -> tuple[Rgb, Mask]:
-    """A person of a shirt, skin, and trousers or a skirt, on a wall; and where they are."""
-    image = np.full((HEIGHT, WIDTH, 3), 0.6, np.float32)
-    unit = torso_length(joints)
-    inside = np.zeros((HEIGHT, WIDTH), np.uint8)
-
-    def stroke(start: int, end: int, half: float, colour: tuple[float, float, float]) -> None:
-        ends = [tuple(round(float(value)) for value in joints[joint]) for joint in (start, end)]
-        for target, value in ((image, colour), (inside, (1, 1, 1))):
-            cv2.line(target, ends[0], ends[1], value, round(2 * half * unit))
-
-    def area(corners: list[Doubles], colour: tuple[float, float, float]) -> None:
-        points = np.array(corners).round().astype(np.int32)
-        for target, value in ((image, colour), (inside, (1, 1, 1))):
-            cv2.fillPoly(target, [points], value)
-
-    wide = np.array([0.12 * unit, 0.0])
-    for thigh, knee, ankle in ((23, 25, 27), (24, 26, 28)):
-        stroke(thigh, knee, 0.16, _TROUSERS)
-        stroke(knee, ankle, 0.13, _SKIN if skirt else _TROUSERS)
-    if skirt:
-        area([joints[23] + wide, joints[25] + wide, joints[26] - wide, joints[24] - wide], _TROUSERS)
-    else:
-        middle = joints[PELVIS] + (0, 0.2 * unit)
-        cv2.line(image, middle.round().astype(int).tolist(), (round(middle[0]), HEIGHT), (0.02, 0.02, 0.05), 2 * _GAP)
-    area([joints[11] + wide, joints[23] + wide, joints[24] - wide, joints[12] - wide], _SHIRT)
-    for shoulder, elbow, wrist, hand in ((11, 13, 15, 36), (12, 14, 16, 37)):
-        stroke(shoulder, elbow, 0.1, _SKIN)
-        stroke(elbow, wrist, 0.08, _SKIN)
-        stroke(wrist, hand, 0.06, _SKIN)
-    stroke(33, 35, 0.2, _SKIN)
-    return image, inside.view(np.bool_)
-
-
-def closed_stance(apart: float) -> Doubles:
-    """Standing with the ankles so many torso lengths from the middle."""
-    joints = figure("standing_front")
-    unit = torso_length(joints)
-    middle = joints[PELVIS][0]
-    for left, half in ((23, 0.17), (25, apart + 0.02), (27, apart)):
-        joints[left][0], joints[left + 1][0] = middle + half * unit, middle - half * unit
-    return joints
+from .figures import SHIRT, SKIN, TROUSERS, closed_stance, figure, painted
 
 
 def divided(joints: Doubles, *, skirt: bool) -> Division:
@@ -103,7 +55,7 @@ def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
     # A sleeve of the shirt's own cloth: nothing tells it from the side of the shirt.
     for shoulder, elbow in ((11, 13), (12, 14)):
         ends = [joints[joint].round().astype(int).tolist() for joint in (shoulder, elbow)]
-        cv2.line(image, ends[0], ends[1], _SHIRT, round(0.2 * unit))
+        cv2.line(image, ends[0], ends[1], SHIRT, round(0.2 * unit))
     division = labelled(image, inside.astype(np.float32), joints)
     small = joints * division.scale
     for arm, elbow, side in ((Layer.LEFT_ARM, 13, 1), (Layer.RIGHT_ARM, 14, -1)):
@@ -125,14 +77,14 @@ def test_a_bare_arm_takes_no_cloth_along_wherever_its_bone_was_thought_to_be(inw
     # A shirt as wide as the arms reach, behind them.
     shirt = [joints[11], joints[15] - (0.02 * unit, 0), joints[16] + (0.02 * unit, 0), joints[12]]
     cloth, _ = painted(joints, skirt=False)
-    bare = np.all(np.isclose(image, _SKIN), axis=-1)
-    for target, value in ((cloth, _SHIRT), (inside.view(np.uint8), (1,))):
+    bare = np.all(np.isclose(image, SKIN), axis=-1)
+    for target, value in ((cloth, SHIRT), (inside.view(np.uint8), (1,))):
         cv2.fillPoly(target, [np.array(shirt).round().astype(np.int32)], value)
     image = np.where(bare[..., None], image, cloth)
     division = labelled(image, inside.astype(np.float32), moved)
     arms = np.isin(division.labels, (Layer.LEFT_ARM, Layer.RIGHT_ARM))
     below = np.arange(len(arms))[:, None] > (joints[11][1] + 0.35 * unit) * division.scale
-    light = np.abs(division.image - _SHIRT).max(axis=-1) < 0.1
+    light = np.abs(division.image - SHIRT).max(axis=-1) < 0.1
     assert (arms & below & light).sum() < 0.01 * (arms & below).sum()
 
 
@@ -159,9 +111,9 @@ def test_what_hangs_from_an_arm_is_refused() -> None:
 @pytest.mark.parametrize(
     ("covered", "colour", "hidden"),
     [
-        ([], _SHIRT, []),
-        ([17], _TROUSERS, [Layer.LEFT_ARM]),
-        ([17, 18], _TROUSERS, [Layer.LEFT_ARM, Layer.RIGHT_ARM]),
+        ([], SHIRT, []),
+        ([17], TROUSERS, [Layer.LEFT_ARM]),
+        ([17, 18], TROUSERS, [Layer.LEFT_ARM, Layer.RIGHT_ARM]),
         ([17, 18], (0.3, 0.05, 0.05), []),
     ],
     ids=["both seen", "one in a pocket", "both in pockets", "gloves"],
@@ -198,7 +150,7 @@ def test_a_coat_whose_sleeves_are_one_with_it_is_torn_by_raising_the_arms_alone(
     unit = torso_length(joints)
     out = np.array([0.1 * unit, 0])
     coat = np.array([joints[11] + out, joints[15] + out, joints[16] - out, joints[12] - out]).round().astype(np.int32)
-    cv2.fillPoly(image, [coat], _SHIRT)
+    cv2.fillPoly(image, [coat], SHIRT)
     cv2.fillPoly(inside.view(np.uint8), [coat], (1,))
     assert all(arm.sleeve for arm in _torn(joints, image, inside, "arms_out").values())
     # Arms that swing as in walking leave a narrow gap: that shows as well.
