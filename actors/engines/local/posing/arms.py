@@ -26,6 +26,8 @@ _JOINT = 0.25
 """This share of the upper arm is as much the shoulder's."""
 _EVEN_OUT = 9
 """Thickness is the median over so many pixels along the bone."""
+_BETWEEN_JOINTS = (0.1, 0.9)
+"""This part of a forearm is no elbow and no hand."""
 _UNSURE, _BESIDE = (0.3, 0.65), 0.3
 """Wide areas of alpha between these are background, if they are so near to an arm, in torso lengths."""
 _BODY = (Layer.TORSO, Layer.HEAD, Layer.LEFT_LEG, Layer.RIGHT_LEG)
@@ -115,6 +117,22 @@ def _at(labels: Indices, places: Indices) -> Indices:
     x, y = places[..., 0], places[..., 1]
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return np.where(inside, labels[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], -1)
+
+
+def forearm_thickness(labels: Indices, arm: Layer, figure: Doubles) -> float:
+    """How thick the forearm of `arm` is seen to be, in torso lengths.
+
+    `labels` (h, w) and `figure` (38, 2) are in the same pixels.
+    """
+    bone = BONES[CHAINS[arm][1]]
+    along = figure[bone.end] - figure[bone.start]
+    rows, columns = np.nonzero(
+        (labels == arm) & near(figure[bone.start], figure[bone.end], _LOOK * torso_length(figure), labels.shape)
+    )
+    share = (np.stack([columns, rows], axis=1) - figure[bone.start]) @ along / max(float(along @ along), 1e-6)
+    first, last = _BETWEEN_JOINTS
+    seen = float(((share > first) & (share < last)).sum())
+    return seen / ((last - first) * max(float(np.hypot(*along)), 1.0)) / torso_length(figure)
 
 
 def gaps(alpha: Plane, seeds: Mapping[Layer, Mask], figure: Doubles) -> Mask:

@@ -27,6 +27,7 @@ from actors.engines.local.posing.suitability import (
     judge_cut,
     judge_reach,
     judge_reference,
+    judge_seen,
     judge_source,
     judge_torn,
     refuse_hand,
@@ -150,6 +151,7 @@ def rebuilt(
     step("Taking the figure apart")
     division = labelled(as_rgb(photo.image), cut.alpha, figure)
     judge_carried(division.labels, figure * division.scale)
+    judge_seen(division.labels, figure * division.scale)
     if hidden_hands(division.image, division.labels, figure * division.scale):
         refuse_hand()
     warnings = list(cut.warnings)

@@ -18,6 +18,7 @@ from actors.engines.local.perception.pose import (
     RIGHT_HIP,
     RIGHT_SHOULDER,
 )
+from actors.engines.local.posing.arms import forearm_thickness
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import distance_to_line, torso_outline
 from actors.engines.local.posing.skeleton import (
@@ -68,6 +69,8 @@ _SOLID, _CUT = 0.7, 0.08
 """Alpha that certainly is the person's, and how much of that may touch the border, relative to the torso."""
 _FLIES, _CARRIED = 0.17, 0.035
 """What is farther from an arm's bones than wide sleeves reach, and how much of it is no fold; in torso lengths."""
+_SLIVER = 0.085
+"""Of a forearm that is seen less thick than this, in torso lengths, something is hidden: thin ones have 0.11."""
 _OVER_BODY = 0.4
 _FOLDED = np.radians(50.0)
 """In an elbow bent to less than this the forearm and sleeve lie over the upper arm."""
@@ -166,6 +169,22 @@ def judge_carried(labels: Indices, figure: Doubles) -> None:
                 "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a "
                 "cape or bag",
             )
+
+
+def judge_seen(labels: Indices, figure: Doubles) -> None:
+    """Whether the arms are seen in their whole thickness: what the body hides of one can't be moved.
+
+    `labels` (h, w) from `parts.labelled` and `figure` (38, 2) are in the same pixels.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    if min(forearm_thickness(labels, arm, figure) for arm in ARMS) < _SLIVER:
+        _refuse(
+            "source",
+            "arm_behind_body",
+            "an arm is partly behind the body or clothes. Please send a photo with the arms away from the body",
+        )
 
 
 def judge_torn(arms: Iterable[Torn]) -> None:

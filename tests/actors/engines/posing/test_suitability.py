@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from actors.engines.local.posing import presets
-from actors.engines.local.posing.skeleton import Doubles
-from actors.engines.local.posing.suitability import judge_cut, judge_reference, judge_source
+from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.skeleton import BONES, CHAINS, Doubles, Layer, torso_length
+from actors.engines.local.posing.suitability import judge_cut, judge_reference, judge_seen, judge_source
 from actors.engines.seam import EngineError
 from schema.models.edits import POSE_PRESETS
 from schema.models.problems import FailureCode
@@ -150,3 +151,19 @@ def test_a_leaning_figure_is_judged_by_its_own_level() -> None:
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     joints = (figure(unit=150) - (WIDTH / 2, HEIGHT / 2)) @ matrix.T + (WIDTH / 2, HEIGHT / 2)
     judge_source(joints, SEEN, WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize(("half", "behind"), [(0.06, False), (0.035, True)])
+def test_an_arm_of_which_the_body_hides_a_part_is_refused(half: float, behind: bool) -> None:
+    joints = figure("standing_front")
+    unit = torso_length(joints)
+    labels = np.full((HEIGHT, WIDTH), -1, np.int64)
+    for arm, thick in ((Layer.LEFT_ARM, 0.08), (Layer.RIGHT_ARM, half)):
+        for bone in (BONES[index] for index in CHAINS[arm]):
+            labels[near(joints[bone.start], joints[bone.end], thick * unit, labels.shape)] = arm
+    if not behind:
+        judge_seen(labels, joints)
+        return
+    with pytest.raises(EngineError, match="partly behind the body") as refused:
+        judge_seen(labels, joints)
+    assert refused.value.details["reason"] == "arm_behind_body"
