@@ -179,10 +179,14 @@ def take_own_server() -> None:
 
 
 def _load_everything() -> None:
+    from litestar import Litestar, get  # noqa: PLC0415 - whoever asks this process doesn't need it
+
     for room in ("service", "actors"):
         for module in pkgutil.walk_packages(import_module(room).__path__, f"{room}."):
             if not module.name.startswith(UNLOADED):
                 import_module(module.name)
+    # It loads the rest when there is something to route.
+    Litestar([get("/", sync_to_thread=False)(_load_everything)], logging_config=None)
     assert len([*Path("/proc/self/task").iterdir()]) == 1, "a thread wouldn't survive the fork"
     gc.freeze()
 

@@ -58,7 +58,7 @@ class _Hand:
     def __init__(self, process: ForkProcess) -> None:
         self.process = process
         self.left: Group = deque()
-        self.last = ""
+        self.last = "tests"
 
 
 class _Crew:

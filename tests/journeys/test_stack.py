@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.quick_matte import quick_matte
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
@@ -173,8 +173,8 @@ def test_a_killed_worker_is_started_again_and_its_task_is_done(stack: dict[str, 
 
 
 def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    directory, matte = tmp_path / "data", quick_matte(tmp_path)
-    process = up(directory, matte)
+    directory = tmp_path / "data"
+    process = up(directory)
     ready = wait_for_ready(process, directory)
     with client_of(ready) as client:
         body = {"mode": "BACKGROUND_CHANGE", "source_image": upload(client), "config": {"size": "small"}}
@@ -184,7 +184,10 @@ def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leave
     process.kill()
     process.wait()
     wait_until_gone(everybody)
-    with running_stack(directory, ended_by=signal.SIGINT, extra=matte) as again, client_of(again) as client:
+    with (
+        running_stack(directory, ended_by=signal.SIGINT, extra=quick_matte(tmp_path)) as again,
+        client_of(again) as client,
+    ):
         everybody = everybody_of(again)
         assert again["api_key"] == ready["api_key"]
         assert client.get(f"/api/v1/tasks/{done['task_id']}").json()["status"] == "done"
