@@ -24,7 +24,7 @@ _ARMPIT = 0.2
 """So near to the upper part of an arm it may have taken cloth, in torso lengths."""
 _SKIN, _CLOTH = 1.0, 1.2
 """A bare arm is less unlike the face than the first, and more unlike the cloth than the second."""
-_UP = np.radians(60.0)
+_UP = np.radians(25.0)
 """Up to this turn cloth and skin stretch without showing it."""
 
 
@@ -50,7 +50,7 @@ def bare_arms(division: Division, figure: Doubles) -> frozenset[Layer]:
 
 
 def going_up(arms: Collection[Layer], target: Target) -> frozenset[Layer]:
-    """Those of `arms` that go so far up that what is between them and the body would be seen to stretch."""
+    """Those of `arms` that turn so far that what is between them and the body would be seen to stretch."""
     return frozenset(arm for arm in arms if abs(target.motions[CHAINS[arm][0]].angle) > _UP)
 
 
