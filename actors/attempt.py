@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
 from actors.bench import Bench
 from actors.engines.seam import Engine, EngineError, Standing
-from actors.making import Saved, make
+from actors.making import Making, Saved, make
 from actors.patience import GaveUp, Patience
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskFailure, TaskRecord, TaskStatus
@@ -17,6 +18,7 @@ from service.files.storage import StorageError
 from service.files.store import NewFile
 from service.tasks import lifecycle
 from service.tasks.lifecycle import RENEWAL, Claim
+from service.tasks.outcomes import Outcomes
 from service.tasks.remote_jobs import JobNotes, stop_jobs_for_nobody
 
 LOOK_EVERY = 0.5
@@ -28,10 +30,11 @@ log = structlog.get_logger(__name__)
 class Attempt:
     """Makes the edit while it watches the claim, and writes what became of it."""
 
-    def __init__(self, bench: Bench, claim: Claim, engine: Engine) -> None:
+    def __init__(self, bench: Bench, claim: Claim, engine: Engine, outcomes: Outcomes) -> None:
         self._bench = bench
         self._claim = claim
         self._engine = engine
+        self._outcomes = outcomes
         self._patience = Patience(bench.stopping)
         self._jobs = JobNotes(bench.pool, claim)
 
@@ -60,7 +63,8 @@ class Attempt:
                 log.warning("remote job left to a chore", task_id=self._claim.task_id, error=type(error).__name__)
 
     async def _race(self) -> None:
-        making = asyncio.create_task(make(self._bench, self._claim, self._engine, self._patience, self._jobs))
+        work = Making(self._bench, self._claim, self._patience, self._jobs, self._outcomes)
+        making = asyncio.create_task(make(work, self._engine))
         lost = asyncio.create_task(self._watch())
         stop = asyncio.create_task(self._stop_after_grace())
         try:
@@ -159,10 +163,8 @@ class Attempt:
 
     async def _complete(self, saved: Saved) -> None:
         self._bench.routes.well(self._engine.name)
-        complete = lifecycle.complete_task
-        task = await self._write(
-            lambda: complete(self._bench.pool, self._claim, saved.result, saved.made), TaskStatus.DONE
-        )
+        complete = partial(lifecycle.complete_task, self._bench.pool, self._claim, outcomes=self._outcomes)
+        task = await self._write(lambda: complete(saved.result, saved.made), TaskStatus.DONE)
         if task is None:
             log.info("claim lost; its result is thrown away", task_id=self._claim.task_id)
             await self._patience.hold(lambda: self._throw_away(saved.made))

@@ -14,6 +14,7 @@ from service.tasks import lifecycle
 from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import Claim
+from service.tasks.outcomes import Outcomes
 
 HOLD_ON = 2.0
 """Seconds that a message waits here for a slot of the kind that is busy: it may be for that."""
@@ -30,6 +31,7 @@ class Editor:
         self._worker_id = worker_id
         self._slots = Slots(slots)
         self._turns = Turns(bench.pool)
+        self._outcomes = Outcomes(bench.pool)
         self._stopping_elsewhere: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -72,7 +74,7 @@ class Editor:
         return None
 
     async def _attempt(self, claim: Claim, held: Held) -> None:
-        attempt = Attempt(self._bench, claim, held.use(claim.task.mode))
+        attempt = Attempt(self._bench, claim, held.use(claim.task.mode), self._outcomes)
         await attempt.run()
         # The slot isn't kept for that.
         stopping = asyncio.create_task(attempt.stop_elsewhere())

@@ -23,19 +23,17 @@ from actors.engines.seam import (
 )
 from actors.patience import Patience
 from actors.results import store_artifacts, stored_result
-from schema.identifiers import new_id
 from schema.models.edits import AnyConfig
 from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskRecord
 from service.away import UNAVAILABLE
-from service.files import store as files
-from service.files.service import blob_key_of
 from service.files.storage import BlobNotFound, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused
 from service.tasks import lifecycle
 from service.tasks.lifecycle import Claim
+from service.tasks.outcomes import Outcomes
 from service.tasks.remote_jobs import JobNotes, NoPlace
 from service.tasks.submission import stored_config
 
@@ -49,7 +47,39 @@ class Saved(Struct, frozen=True):
     result: StoredResult
 
 
-async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, jobs: JobNotes) -> Saved:
+class Making(Struct, frozen=True):
+    """What the events of one attempt's engine are turned into state with."""
+
+    bench: Bench
+    claim: Claim
+    patience: Patience
+    jobs: JobNotes
+    outcomes: Outcomes
+
+    async def note(self, event: EngineEvent) -> None:
+        """Keep what is to be known outside before the engine goes on."""
+        match event:
+            case Progress():
+                await _tell_progress(self.bench, self.claim, event)
+            case JobBegun(job, started):
+                await self._note_job(job, started=started)
+            case JobOver(_, lost):
+                await self.patience.hold(lambda: self.jobs.over(lost=lost))
+            case _:
+                pass
+
+    async def _note_job(self, job: RemoteJob, *, started: bool) -> None:
+        at_most = self.bench.routes.most_of(job.engine)
+        try:
+            held = await self.patience.hold(lambda: self.jobs.begun(job, started=started, at_most=at_most))
+        except NoPlace:
+            raise _no_place() from None
+        if not held:
+            message = "The edit was given to somebody else."
+            raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True)
+
+
+async def make(making: Making, engine: Engine) -> Saved:
     """All that takes long, saving included: a storage that hangs holds no slot after a cancel or a shutdown.
 
     Raises:
@@ -57,14 +87,15 @@ async def make(bench: Bench, claim: Claim, engine: Engine, patience: Patience, j
         StorageError: The photos can't be read.
         GaveUp: The database stayed away.
     """
+    bench, claim, patience, jobs = making.bench, making.claim, making.patience, making.jobs
     workspace = bench.workspaces / token_hex(8)
     try:
         left = await patience.hold(lambda: _left(jobs, engine)) if bench.stops else None
         if left is None:
             await _demand_place(bench, engine, patience, jobs)
         request = await _request(bench, claim, workspace, left)
-        artifacts, finished = await _run(Making(bench, claim, patience, jobs), engine, request)
-        return await _save(bench, claim.task, patience, artifacts, finished)
+        artifacts, finished = await _run(making, engine, request)
+        return await _save(making, artifacts, finished)
     finally:
         # The slot may have its next task by then.
         bench.leftovers.leave(workspace)
@@ -130,37 +161,6 @@ async def _download(bench: Bench, task: TaskRecord, wanted: list[tuple[str, Path
         raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True) from None
 
 
-class Making(Struct, frozen=True):
-    """What the events of one attempt's engine are turned into state with."""
-
-    bench: Bench
-    claim: Claim
-    patience: Patience
-    jobs: JobNotes
-
-    async def note(self, event: EngineEvent) -> None:
-        """Keep what is to be known outside before the engine goes on."""
-        match event:
-            case Progress():
-                await _tell_progress(self.bench, self.claim, event)
-            case JobBegun(job, started):
-                await self._note_job(job, started=started)
-            case JobOver(_, lost):
-                await self.patience.hold(lambda: self.jobs.over(lost=lost))
-            case _:
-                pass
-
-    async def _note_job(self, job: RemoteJob, *, started: bool) -> None:
-        at_most = self.bench.routes.most_of(job.engine)
-        try:
-            held = await self.patience.hold(lambda: self.jobs.begun(job, started=started, at_most=at_most))
-        except NoPlace:
-            raise _no_place() from None
-        if not held:
-            message = "The edit was given to somebody else."
-            raise EngineError(FailureCode.PROCESSING_FAILED, message, transient=True)
-
-
 async def _run(making: Making, engine: Engine, request: EditRequest) -> tuple[list[Artifact], Finished]:
     artifacts: list[Artifact] = []
     async with aclosing(engine.run(request)) as events:
@@ -192,24 +192,15 @@ async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
         log.debug("progress not told", task_id=claim.task_id, error=type(error).__name__)
 
 
-async def _save(
-    bench: Bench, task: TaskRecord, patience: Patience, artifacts: list[Artifact], finished: Finished
-) -> Saved:
-    file_ids = await patience.hold(lambda: _expected(bench, len(artifacts)))
+async def _save(making: Making, artifacts: list[Artifact], finished: Finished) -> Saved:
+    task = making.claim.task
+    file_ids = await making.patience.hold(lambda: making.outcomes.expect_files(len(artifacts)))
     try:
-        made = await store_artifacts(bench.storage, task, dict(zip(file_ids, artifacts, strict=True)))
+        made = await store_artifacts(making.bench.storage, task, dict(zip(file_ids, artifacts, strict=True)))
     except StorageError as error:
         log.warning("result not saved", task_id=task.task_id, error=str(error))
         raise EngineError(FailureCode.RESULT_SAVE_FAILED, NOT_SAVED, transient=True) from error
     return Saved(made, stored_result(artifacts, made, finished))
-
-
-async def _expected(bench: Bench, number: int) -> list[str]:
-    """The ids of so many files, whose blobs are noted: they go if the files are never recorded."""
-    file_ids = [new_id("file") for _ in range(number)]
-    async with bench.pool.acquire() as connection:
-        await files.expect_blobs(connection, [blob_key_of(file_id) for file_id in file_ids])
-    return file_ids
 
 
 def _config(task: TaskRecord) -> AnyConfig:

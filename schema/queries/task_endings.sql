@@ -34,7 +34,64 @@ WITH owner AS MATERIALIZED (
         size bigint, width integer, height integer)
     RETURNING blob_key
 ), kept AS (
-    DELETE FROM blob_removals USING made WHERE blob_removals.blob_key = made.blob_key
+    DELETE FROM blob_removals WHERE blob_key = ANY (ARRAY(SELECT blob_key FROM made))
+)
+SELECT {TaskRecord} FROM done
+
+-- name: complete_tasks
+-- Several claims' outcomes, each as in complete_task. It waits for nobody: those of whom somebody holds a row are left out,
+-- and are to be written by themselves. Batches are locked in one order: two of these would count them down in their own.
+WITH ended AS MATERIALIZED (
+    SELECT ended_id, token, achieved
+      FROM jsonb_to_recordset(:ended) AS one (ended_id text, token bigint, achieved jsonb)
+), owners AS MATERIALIZED (
+    SELECT user_id AS owner_id
+      FROM users
+     WHERE user_id = ANY (ARRAY(SELECT user_id FROM ended JOIN tasks ON task_id = ended_id))
+     ORDER BY user_id
+       FOR KEY SHARE SKIP LOCKED
+), held AS MATERIALIZED (
+    SELECT coalesce(array_agg(owner_id), '{}') AS owner_ids FROM owners
+), chosen AS MATERIALIZED (
+    SELECT ended_id, achieved, batch_id AS of_batch
+      FROM held CROSS JOIN ended JOIN tasks ON task_id = ended_id
+     WHERE user_id = ANY (owner_ids) AND status = 'processing' AND lease_token = token
+       AND (deadline_at IS NULL OR deadline_at > coalesce(:now, clock_timestamp()))
+     ORDER BY task_id
+       FOR NO KEY UPDATE OF tasks SKIP LOCKED
+), counted AS MATERIALIZED (
+    SELECT batch_id AS counted_id
+      FROM batches
+     WHERE batch_id = ANY (ARRAY(SELECT of_batch FROM chosen))
+     ORDER BY batch_id
+       FOR NO KEY UPDATE SKIP LOCKED
+), ready AS MATERIALIZED (
+    SELECT ended_id, achieved FROM chosen WHERE of_batch IS NULL OR of_batch IN (SELECT counted_id FROM counted)
+), done AS (
+    UPDATE tasks
+       SET status = 'done',
+           progress = 100,
+           current_step = NULL,
+           result = achieved,
+           error = NULL,
+           lease_expires_at = NULL,
+           completed_at = coalesce(:now, clock_timestamp()),
+           updated_at = coalesce(:now, clock_timestamp())
+      FROM ready
+     WHERE task_id = ended_id
+    RETURNING {TaskRecord}
+), made AS (
+    INSERT INTO files (file_id, user_id, task_id, purpose, filename, blob_key, sha256, content_type, size, width, height)
+    SELECT new.file_id, done.user_id, done.task_id, new.purpose, new.filename, new.blob_key, new.sha256,
+           new.content_type, new.size, new.width, new.height
+      FROM done
+      JOIN jsonb_to_recordset(:made) AS new (
+        file_id text, task_id text, purpose text, filename text, blob_key text, sha256 text, content_type text,
+        size bigint, width integer, height integer) USING (task_id)
+     ORDER BY new.file_id
+    RETURNING blob_key
+), kept AS (
+    DELETE FROM blob_removals WHERE blob_key = ANY (ARRAY(SELECT blob_key FROM made))
 )
 SELECT {TaskRecord} FROM done
 

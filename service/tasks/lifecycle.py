@@ -22,6 +22,7 @@ from service.files.store import NewFile
 from service.sparing import Sparing
 from service.tasks import store
 from service.tasks.claiming import LEASE, Turns
+from service.tasks.outcomes import Outcomes
 from service.tasks.store import Announcement, Claim, LostLease, Marked
 from service.transactions import transactional
 
@@ -127,14 +128,22 @@ async def update_task_progress(pool: Pool, claim: Claim, progress: int, step: st
 
 
 async def complete_task(
-    pool: Pool, claim: Claim, result: StoredResult, made: list[NewFile], *, now: datetime | None = None
+    pool: Pool,
+    claim: Claim,
+    result: StoredResult,
+    made: list[NewFile],
+    *,
+    outcomes: Outcomes | None = None,
+    now: datetime | None = None,
 ) -> TaskRecord | None:
     """Record what a claim achieved, and its files, whose blobs are stored already.
 
     Returns the finished task, or None when the claim is no longer ours (cancelled, or its lease passed on), or when the
     deadline is past, and whoever sees that next fails the task. Then nothing was written, and the caller throws away
-    what it made.
+    what it made. All of a worker's slots ask the same `outcomes`.
     """
+    if outcomes is not None and (done := await outcomes.complete(claim, result, made)) is not None:
+        return done
     async with pool.acquire() as connection:
         return await store.complete_task(connection, claim.task_id, claim.lease_token, result, made, now=now)
 

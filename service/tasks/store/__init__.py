@@ -17,10 +17,12 @@ from service.tasks.store.claims import (
 )
 from service.tasks.store.endings import (
     EndedTask,
+    Made,
     OverdueTask,
     cancel_task,
     cancel_tasks,
     complete_task,
+    complete_tasks,
     delete_task,
     expired_tasks,
     fail_overdue,
@@ -88,6 +90,7 @@ __all__ = [
     "EndedTask",
     "IdempotencyKey",
     "LostLease",
+    "Made",
     "Marked",
     "Order",
     "OverdueTask",
@@ -103,6 +106,7 @@ __all__ = [
     "claim_task",
     "claim_tasks",
     "complete_task",
+    "complete_tasks",
     "count_tasks_by_status",
     "count_tasks_by_user",
     "delete_task",

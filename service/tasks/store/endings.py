@@ -33,6 +33,30 @@ async def complete_task(
     )
 
 
+class Made(Struct, frozen=True):
+    """What a claim achieved: its result and its files, whose blobs are stored."""
+
+    task_id: str
+    lease_token: int
+    result: StoredResult
+    files: Sequence[NewFile]
+
+
+async def complete_tasks(
+    connection: Connection, several: Sequence[Made], *, now: datetime | None = None
+) -> list[TaskRecord]:
+    """Those that could be completed without waiting for anybody. The others `complete_task` decides, one by one."""
+    return await QUERIES["complete_tasks"].rows(
+        connection,
+        TaskRecord,
+        ended=[
+            {"ended_id": one.task_id, "token": one.lease_token, "achieved": to_builtins(one.result)} for one in several
+        ],
+        made=[{**to_builtins(new), "task_id": one.task_id} for one in several for new in one.files],
+        now=now,
+    )
+
+
 async def fail_task(
     connection: Connection,
     task_id: str,
