@@ -54,13 +54,17 @@ class Attempt:
         finally:
             self._bench.routes.ended(self._engine.name)
 
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether something may still run elsewhere for the task."""
+        return self._jobs.open
+
     async def stop_elsewhere(self) -> None:
-        """What still runs elsewhere for the task, unless somebody goes on with it. A chore does it if we can't."""
-        if self._jobs.open:
-            try:
-                await stop_jobs_for_nobody(self._bench.pool, self._bench.stops, limit=1, task_id=self._claim.task_id)
-            except UNAVAILABLE as error:
-                log.warning("remote job left to a chore", task_id=self._claim.task_id, error=type(error).__name__)
+        """Stop that, unless somebody goes on with it. A chore does it if we can't."""
+        try:
+            await stop_jobs_for_nobody(self._bench.pool, self._bench.stops, limit=1, task_id=self._claim.task_id)
+        except UNAVAILABLE as error:
+            log.warning("remote job left to a chore", task_id=self._claim.task_id, error=type(error).__name__)
 
     async def _race(self) -> None:
         work = Making(self._bench, self._claim, self._patience, self._jobs, self._outcomes)
@@ -217,8 +221,9 @@ class Attempt:
 
 async def _stopped(running: "asyncio.Task[Saved] | asyncio.Task[None]") -> None:
     """Cancel a task and wait until it is really over."""
-    running.cancel()
-    await asyncio.wait({running})
+    if not running.done():
+        running.cancel()
+        await asyncio.wait({running})
     if not running.cancelled() and running.exception() is not None:
         log.debug("stopped while failing", error=type(running.exception()).__name__)
 

@@ -76,10 +76,11 @@ class Editor:
     async def _attempt(self, claim: Claim, held: Held) -> None:
         attempt = Attempt(self._bench, claim, held.use(claim.task.mode), self._outcomes)
         await attempt.run()
-        # The slot isn't kept for that.
-        stopping = asyncio.create_task(attempt.stop_elsewhere())
-        self._stopping_elsewhere.add(stopping)
-        stopping.add_done_callback(self._stopping_elsewhere.discard)
+        if attempt.runs_elsewhere:
+            # The slot isn't kept for that.
+            stopping = asyncio.create_task(attempt.stop_elsewhere())
+            self._stopping_elsewhere.add(stopping)
+            stopping.add_done_callback(self._stopping_elsewhere.discard)
 
     async def _claim(self, named_task_id: str, held: Held | None) -> Claim | None:
         number, modes = (0, None) if held is None else (held.number, held.modes())

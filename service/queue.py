@@ -70,6 +70,7 @@ class Queue:
         self._try_to_send = self.redis.register_script(load_script("try_to_send"))
         self._try_to_work = self.redis.register_script(load_script("try_to_work"))
         self._settle = self.redis.register_script(load_script("settle"))
+        self._tell_all = self.redis.register_script(load_script("tell"))
 
     async def send(self, announcements: Iterable[Announcement]) -> None:
         """Put one message per (task, message number) into the queue, and wake idle workers."""
@@ -112,10 +113,8 @@ class Queue:
         await self._telling.ask(changes)
 
     async def _tell(self, several: Sequence[Sequence[Change]]) -> Sequence[None]:
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for change in chain.from_iterable(several):
-                pipeline.publish(self.keys.changed, encode_change(change))
-            await pipeline.execute()
+        changes = [encode_change(change) for change in chain.from_iterable(several)]
+        await self._tell_all(keys=[], args=[self.keys.changed, *changes])
         return [None] * len(several)
 
     async def tell_progress(self, task_id: str, user_id: str | None) -> None:

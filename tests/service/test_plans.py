@@ -12,6 +12,7 @@ from schema.models.tasks import UNFINISHED, TaskStatus
 from service.database import Connection
 from service.statements import Text
 from service.tasks import store
+from tests import lives
 from tests.service.test_queries import ALL
 
 LONG = 60_000
@@ -141,3 +142,29 @@ async def test_a_claim_reads_the_head_of_a_line_in_a_database_that_is_new(connec
     async with connection.transaction():
         await claim()
         assert await rows_read(connection, claim) <= 50
+
+
+@pytest.mark.parametrize("table", ["tasks", "task_events", "claim_turns", "batches"])
+async def test_what_a_session_planned_while_there_was_nothing_reads_no_whole_table_later(
+    connection: Connection, table: str
+) -> None:
+    """Plans of functions last until the next ANALYZE, which a busy first minute doesn't wait for."""
+    await connection.execute("ANALYZE; INSERT INTO users (user_id) VALUES ('usr_0')")
+    await connection.execute(
+        "INSERT INTO batches (batch_id, user_id, total, unfinished) "
+        "SELECT 'batch_' || n, 'usr_0', 1, 1 FROM generate_series(1, 400) AS n"
+    )
+    create = (
+        "INSERT INTO tasks (task_id, user_id, mode, source_image, batch_id) "
+        "SELECT 'task_' || n, 'usr_0', 'HEAD_SWAP', 'file_1', 'batch_' || n FROM generate_series({}, {}) AS n"
+    )
+    scans = "SELECT pg_stat_get_xact_numscans($1::regclass)"
+    async with connection.transaction():
+        for first, last in ((1, 1), (2, 400)):
+            before = await connection.fetchval(scans, table)
+            await connection.execute(create.format(first, last))
+            for claim in (
+                await store.claim_tasks(connection, slots=["a"], modes=[Mode.HEAD_SWAP], lease=timedelta(seconds=10))
+            ).by_slot.values():
+                await store.complete_task(connection, claim.task_id, claim.lease_token, lives.a_result(), [])
+        assert await connection.fetchval(scans, table) == before
