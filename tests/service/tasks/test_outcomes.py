@@ -72,6 +72,10 @@ async def complete_each(connection: Connection, several: list[Made]) -> list[Tas
     return [task for task in done if task is not None]
 
 
+async def complete_together(connection: Connection, several: list[Made]) -> list[TaskRecord]:
+    return await store.complete_tasks(connection, several, now=NOW)
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_outcomes_written_together_are_those_that_are_written_by_themselves(
     connection: Connection, seed: int
@@ -98,7 +102,7 @@ async def test_outcomes_written_together_are_those_that_are_written_by_themselve
         lost = dice.random() < 1 / 6
         several.append(structs.replace(made, lease_token=made.lease_token + 1) if lost else made)
     outcomes: list[tuple[dict[str, TaskRecord], dict[str, list[str]]]] = []
-    for write in (complete_each, lambda where, these: store.complete_tasks(where, these, now=NOW)):
+    for write in (complete_each, complete_together):
         transaction = connection.transaction()
         await transaction.start()
         done = await write(connection, several)
