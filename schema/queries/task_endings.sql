@@ -41,21 +41,22 @@ SELECT {TaskRecord} FROM done
 -- name: complete_tasks
 -- Several claims' outcomes, each as in complete_task. It waits for nobody: those of whom somebody holds a row are left out,
 -- and are to be written by themselves. Batches are locked in one order: two of these would count them down in their own.
+-- Each task is found by its id alone (IS NOT DISTINCT FROM): among what runs are the dead entries of all that ran.
 WITH ended AS MATERIALIZED (
-    SELECT ended_id, token, achieved
-      FROM jsonb_to_recordset(:ended) AS one (ended_id text, token bigint, achieved jsonb)
+    SELECT ended_id, token, achieved, (SELECT user_id FROM tasks WHERE task_id = ended_id) AS owner_id
+      FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[], :results::jsonb[]) AS one (ended_id, token, achieved)
 ), owners AS MATERIALIZED (
-    SELECT user_id AS owner_id
+    SELECT user_id
       FROM users
-     WHERE user_id = ANY (ARRAY(SELECT user_id FROM ended JOIN tasks ON task_id = ended_id))
+     WHERE user_id = ANY (ARRAY(SELECT owner_id FROM ended))
      ORDER BY user_id
        FOR KEY SHARE SKIP LOCKED
 ), held AS MATERIALIZED (
-    SELECT coalesce(array_agg(owner_id), '{}') AS owner_ids FROM owners
+    SELECT coalesce(array_agg(user_id), '{}') AS owner_ids FROM owners
 ), chosen AS MATERIALIZED (
     SELECT ended_id, achieved, batch_id AS of_batch
       FROM held CROSS JOIN ended JOIN tasks ON task_id = ended_id
-     WHERE user_id = ANY (owner_ids) AND status = 'processing' AND lease_token = token
+     WHERE owner_id = ANY (owner_ids) AND (status, lease_token) IS NOT DISTINCT FROM ('processing', token)
        AND (deadline_at IS NULL OR deadline_at > coalesce(:now, clock_timestamp()))
      ORDER BY task_id
        FOR NO KEY UPDATE OF tasks SKIP LOCKED

@@ -49,9 +49,10 @@ async def complete_tasks(
     return await QUERIES["complete_tasks"].rows(
         connection,
         TaskRecord,
-        ended=[
-            {"ended_id": one.task_id, "token": one.lease_token, "achieved": to_builtins(one.result)} for one in several
-        ],
+        task_ids=[one.task_id for one in several],
+        # Numbers as text: see service/tasks/store/messages.py.
+        lease_tokens=[str(one.lease_token) for one in several],
+        results=[to_builtins(one.result) for one in several],
         made=[{**to_builtins(new), "task_id": one.task_id} for one in several for new in one.files],
         now=now,
     )
