@@ -7,7 +7,7 @@ import pytest
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.perception import people
-from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.belonging import decided, of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.matte import Effort, coarse_matte
 from actors.engines.local.perception.pose import Pose
@@ -97,6 +97,36 @@ def test_what_is_faint_and_away_from_anybody_goes() -> None:
 
 def test_where_no_two_agree_nobody_is_found() -> None:
     assert of_people(shapes(WOMAN), shapes(MAN), None, [face_in((60, 70, 90, 100), 0.9)]).max() == 0
+
+
+def test_who_contradicts_two_that_agree_is_not_heard() -> None:
+    doubtful = np.minimum(shapes(MAN), 1 - 0.6 * shapes((40, 200, 110, 300)))
+    found = of_people(doubtful, shapes(WOMAN), posed(shapes(MAN)), [])
+    assert within(found, MAN).min() > 0.7
+    assert within(found, WOMAN).max() == 0
+
+
+@pytest.mark.parametrize(("sure", "kept"), [(0.9, True), (0.6, False)])
+def test_a_piece_that_is_half_transparent_becomes_whole_or_goes(sure: float, *, kept: bool) -> None:
+    """And up to its own border, where alpha ends somewhere in it."""
+    image = as_rgb8(0.5 * shapes(MAN)[..., None] + np.array([0, 0, 0.8]) * shapes(BAG)[..., None])
+    most_of_it = (110, 160, 142, 220)
+    alpha = np.maximum(shapes(MAN), shapes(most_of_it, alpha=0.65))
+    likely = np.maximum(shapes(MAN), shapes(BAG, alpha=sure))
+    found = decided(image, alpha, alpha, likely, None, [])
+    assert within(found, MAN).min() > 0.99
+    thing = within(found, most_of_it)
+    assert thing.min() > 0.95 if kept else thing.max() < 0.05
+    assert found[:, 160:].max() == 0
+
+
+def test_hair_stays_half_transparent() -> None:
+    image = as_rgb8(np.repeat(shapes(MAN)[..., None], 3, axis=2))
+    hair = (110, 60, 118, 120)
+    alpha = np.maximum(shapes(MAN), shapes(hair, alpha=0.4))
+    face = face_in((50, 65, 90, 105), 0.9)
+    assert np.array_equal(decided(image, alpha, alpha, shapes(MAN), None, [face]), alpha)
+    assert decided(image, alpha, alpha, shapes(MAN), None, [])[70:110, 113:116].max() < 0.1
 
 
 class Beholder(Runtimes):

@@ -11,11 +11,22 @@ people are known by comes in where a face or hips were found in it.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane
+from actors.engines.local.arrays import Mask, Plane, Rgb8
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
-from actors.engines.local.raster import components, gaussian, grown, resized, resized_linear, shrunk, touching
+from actors.engines.local.raster import (
+    Raster,
+    components,
+    gaussian,
+    grown,
+    resized,
+    resized_linear,
+    segments,
+    shrunk,
+    touching,
+)
 
 _SIDE = 320
 """Long edge in pixels at which parts are judged: the networks know no finer."""
@@ -31,6 +42,10 @@ _THEIRS = 0.3
 """A part that stands alone is somebody's when this share of it is a person."""
 _AGREED = 0.4
 """With less than this share of what two see in common, they speak of different things."""
+_UNDECIDED = 0.1, 0.9
+"""Alpha between these, over more than an edge's breadth, is of what the networks can't agree upon."""
+_SURE = 0.75
+"""Mean likelihood of a piece from which a network is sure of it."""
 _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
@@ -66,13 +81,67 @@ def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequenc
     return np.maximum(salient * keep, added)
 
 
+def decided(
+    image: Rgb8, alpha: Plane, salient: Plane, likely: Plane, person: Pose | None, faces: Sequence[Detection]
+) -> Plane:
+    """`alpha` (h, w) with each piece of `image` that it leaves half transparent opaque or gone, whole.
+
+    A piece stays if most of it is in `alpha` and one of the networks is sure of it. Its borders are the photo's own;
+    hair, around `faces`, is half transparent further than other edges.
+    """
+    height, width = alpha.shape
+    stands_out, seen, _ = _witnesses(salient, likely, person)
+    now = _small(alpha)
+    undecided = (now > _UNDECIDED[0]) & (now < _UNDECIDED[1])
+    hair = _around(faces, now.shape, max(height, width))
+    undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
+    if not undecided.any():
+        return alpha
+    pieces = segments(_small(image), 3)
+    there, first, second = (_means(plane, pieces) for plane in (now, stands_out, seen))
+    stays = ((there > 0.5) & (np.maximum(first, second) > _SURE))[pieces]
+    solid = touching(np.where(undecided, stays, now > 0.5), now > _UNDECIDED[1])
+    after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
+    weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
+    weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
+    return alpha + weight * (after - alpha)
+
+
 def _witnesses(salient: Plane, likely: Plane, person: Pose | None) -> tuple[Plane, Plane, Plane]:
-    """All three at the size at which parts are judged."""
-    height, width = salient.shape
-    size = max(1, round(_SIDE * width / max(height, width))), max(1, round(_SIDE * height / max(height, width)))
+    """All three at the size at which parts are judged.
+
+    Where the pose knows of nobody else and agrees with what stands out, a network of people that sees them elsewhere
+    isn't heard.
+    """
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
-    alpha, seen, body = (np.clip(resized(plane, *size), 0, 1) for plane in (salient, likely, silhouette))
+    alpha, seen, body = (np.clip(_small(plane), 0, 1) for plane in (salient, likely, silhouette))
+    alone = person is not None and not len(person.others)
+    if alone and max(_in_common(alpha, seen), _in_common(seen, body)) < _AGREED <= _in_common(alpha, body):
+        seen = body
     return alpha, seen, body
+
+
+def _small(image: Raster) -> Raster:
+    """`image` at the size at which parts are judged."""
+    scale = _SIDE / max(image.shape[:2])
+    return resized(image, max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0])))
+
+
+def _means(plane: Plane, pieces: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The mean of `plane` in each of the `pieces`, by their labels."""
+    return np.bincount(pieces.ravel(), weights=plane.ravel()) / np.maximum(np.bincount(pieces.ravel()), 1)
+
+
+def _around(faces: Sequence[Detection], shape: tuple[int, int], long_edge: int) -> Mask:
+    """Where hair may be."""
+    found = np.zeros(shape, np.bool_)
+    for face in faces:
+        reach = 2.2 * face.height
+        left, top, right, bottom = (
+            int(max(0, place) * _SIDE / long_edge) for place in (*(face.middle - reach), *(face.middle + reach))
+        )
+        found[top:bottom, left:right] = True
+    return found
 
 
 def _in_common(first: Plane, second: Plane) -> float:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import of_people, people_elsewhere
+from actors.engines.local.perception.belonging import decided, of_people, people_elsewhere
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
@@ -106,7 +106,8 @@ def coarse_matte(
             likely = body.into(likely, people(body.of(image), runtimes))
     # What both took for a person at first sight stays, whatever a closer look makes of it.
     alpha = np.maximum(alpha, np.minimum(salient, likely))
-    alpha = _to_the_border(of_people(alpha, likely, person, faces))
+    theirs = _to_the_border(of_people(alpha, likely, person, faces))
+    alpha = decided(image, theirs, alpha, likely, person, faces)
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
