@@ -30,7 +30,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=cache,target=/root/.cache/uv \
     python pip_to_uv.py "$VIRTUAL_ENV/bin/uv" pip install --require-hashes --requirement requirements.lock
 
-# The models, 191 MB to download: their list, and what fetches and checks them, are all that they depend on.
+# The models, 208 MB to download: their list, and what fetches and checks them, are all that they depend on.
 COPY actors/engines/local/models.py actors/engines/local/models.json /models/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca \

@@ -111,7 +111,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.models: actors/engines/local/models.json $(VENV)/.installed
-	@echo "Fetching the models, once: 191 MB to download, 200 MB on disk"
+	@echo "Fetching the models, once: 208 MB to download, 215 MB on disk"
 	@$(BIN)/python -m actors.engines.local.models
 	@touch $@
 

@@ -14,7 +14,6 @@ from actors.engines.local.background.edit import PLAN as BACKGROUND_PLAN
 from actors.engines.local.background.edit import change_background
 from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
-from actors.engines.local.perception.people import people
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.pictures.opening import open_picture
 from actors.engines.local.pictures.writing import Made
@@ -27,6 +26,7 @@ from actors.engines.seam import EngineError
 from schema.models.edits import LONG_EDGE, Mode, Size
 from tests.quality.wild import looks
 from tests.quality.wild.brought import without_brought
+from tests.quality.wild.selfie import of_selfies
 from tests.quality.wild.trials import Trial
 
 MAX_PIXELS = 40_000_000
@@ -113,7 +113,7 @@ def _looked_at(trial: Trial, source: Path, made: Made, runtimes: Runtimes) -> tu
         assert outcome.alpha is not None
         height, width = outcome.alpha.shape
         image = resized(_opened(source, max(height, width)), width, height)
-        selfie = people(image, runtimes)
+        selfie = of_selfies(image, runtimes)
         with without_brought(runtimes):
             plain = subject(image, runtimes)
         told = looks.agreement(outcome.alpha, plain, selfie)
@@ -142,7 +142,7 @@ def _default(trial: Trial, source: Path, runtimes: Runtimes) -> tuple[Rgb8, ...]
 
 
 def _peers(image: Rgb8, runtimes: Runtimes) -> tuple[Rgb8, ...]:
-    return tuple(_over(image, alpha) for alpha in (subject(image, runtimes), people(image, runtimes)))
+    return tuple(_over(image, alpha) for alpha in (subject(image, runtimes), of_selfies(image, runtimes)))
 
 
 def _over(colours: Rgb8, alpha: Plane) -> Rgb8:

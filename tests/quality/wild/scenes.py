@@ -11,7 +11,6 @@ from PIL import Image
 
 from actors.engines.local.arrays import Plane, Rgb8
 from actors.engines.local.background.edit import PLAN, change_background
-from actors.engines.local.perception.people import people
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
@@ -22,6 +21,7 @@ from tests.quality import matte
 from tests.quality.sheets import Tile, write_sheet
 from tests.quality.wild.brought import without_brought
 from tests.quality.wild.manifest import File, Manifest, Part
+from tests.quality.wild.selfie import of_selfies
 
 _ON_A_SHEET = 12
 
@@ -43,7 +43,7 @@ def measured_scenes(
         scene = _scene(file, behind, cache, half=number % 3 == 2)
         found = {
             "ours": _ours(scene, runtimes),
-            "selfie": people(scene.image, runtimes),
+            "selfie": of_selfies(scene.image, runtimes),
         }
         with without_brought(runtimes):
             found["plain"] = subject(scene.image, runtimes)

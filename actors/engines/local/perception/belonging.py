@@ -1,15 +1,15 @@
-"""What of a picture belongs to its people: the agreement of those who know them.
+"""What of a picture belongs to its people.
 
-One network knows what stands out and where it ends, but takes a tower for the subject; another knows people, but not
-their edge nor what they hold; the silhouette that comes with a pose knows one person, roughly. What two of them see
-stays, opaque. What stands out alone and touches somebody is held, worn or sat on by them, unless it is large. What only
-people are known by comes in where a face or hips were found in it.
+One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
+and takes a tower for the subject. The first is believed, but for those whom only it sees beside somebody else. What
+stands out and touches them is held, worn or sat on by them where the first has a doubt as well.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,12 +36,20 @@ _HAIR = 12
 """So far from what is surely somebody's, in those pixels, hair may reach; what is faint further away is nothing."""
 _LARGE = 0.5
 """What together is as large as this share of the people isn't held, worn or sat on by them."""
-_DOUBTFUL = 0.6
-"""Mean alpha below which a part that no person explains is a guess."""
+_MOST = 0.8
+"""Who sees less than this share of the people speaks of the place, and isn't asked for things."""
+_STRIKING = 0.6
+"""Mean alpha below which a thing doesn't stand out."""
+_HELD = 0.3
+"""What is at a hand, hips or a foot is held, sat or stood on up to this share of the people."""
+_ENDS = (*range(15, 23), LEFT_HIP, RIGHT_HIP, *range(27, 33))
+"""Hands, hips and feet among a pose's keypoints."""
+_DOUBT = 0.05
+"""Mean alpha from which on somebody who knows people isn't sure that a thing is none of them."""
 _THEIRS = 0.3
-"""A part that stands alone is somebody's when this share of it is a person."""
-_AGREED = 0.4
-"""With less than this share of what two see in common, they speak of different things."""
+"""A part is somebody's when this share of it is seen by others too."""
+_AS_LARGE = 0.3
+"""A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what the networks can't agree upon."""
 _SURE = 0.75
@@ -50,35 +58,19 @@ _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
-def people_elsewhere(salient: Plane, likely: Plane, person: Pose | None) -> Plane | None:
-    """Roughly where those who know people see some, if `salient` (h, w) speaks of something else."""
-    alpha, seen, silhouette = _witnesses(salient, likely, person)
-    if max(_in_common(alpha, seen), _in_common(alpha, silhouette)) >= _AGREED:
-        return None
-    body = _thick((seen > 0.7) | (silhouette > 0.5)).astype(np.float32)
-    return resized_linear(body, salient.shape[1], salient.shape[0])
-
-
-def of_people(salient: Plane, likely: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
-    """What `salient` (h, w) shows of people, with what it lacks of them; nothing where no two witnesses agree.
-
-    `likely` (h, w) is how likely each pixel shows a person. All that is returned is in one of the two.
-    """
+def of_people(salient: Plane, seen: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
+    """The people of `seen` (h, w), with what is theirs of `salient` (h, w); all of it is in one of the two."""
     height, width = salient.shape
-    alpha, seen, silhouette = _witnesses(salient, likely, person)
-    if max(_in_common(alpha, seen), _in_common(alpha, silhouette), _in_common(seen, silhouette)) < _AGREED:
-        return np.zeros_like(salient)
-    figures = _figures(person, faces, seen, max(height, width))
-    body = (seen > 0.5) | (silhouette > 0.5)
-    keep = _without_islands(alpha, body, figures)
-    keep *= _without_things(alpha * keep, body, figures)
-    keep *= _without_islands(alpha * keep, body, figures)
-    # What stands out but half is a light sleeve or a shadow: it counts where another sees a person.
-    two_of_three = np.sort([np.minimum(2 * alpha, 1), seen, silhouette], axis=0)[1]
-    added = _missing(alpha * keep, two_of_three, seen, figures)
-    near = gaussian(grown(np.maximum(alpha * keep, added) > 0.9, _HAIR).astype(np.float32), 2.0)
-    keep, added = (resized_linear(weights * near, width, height) for weights in (keep, added))
-    return np.maximum(salient * keep, added)
+    alpha, likely, silhouette = _witnesses(salient, seen, person)
+    figures = _figures(person, faces, likely, max(height, width))
+    somebody = _somebody(likely, (alpha > 0.5) | (silhouette > 0.5), figures)
+    body = (likely > 0.5) & somebody
+    things = _things(alpha, likely, body, _at_hand(person, alpha.shape, max(height, width)))
+    near = grown(body, _HAIR)
+    keep, add = (
+        resized_linear(gaussian(mask.astype(np.float32), 1.0), width, height) for mask in (somebody & near, things)
+    )
+    return np.maximum(seen * keep, salient * add)
 
 
 def decided(
@@ -108,16 +100,9 @@ def decided(
 
 
 def _witnesses(salient: Plane, likely: Plane, person: Pose | None) -> tuple[Plane, Plane, Plane]:
-    """All three at the size at which parts are judged.
-
-    Where the pose knows of nobody else and agrees with what stands out, a network of people that sees them elsewhere
-    isn't heard.
-    """
+    """All three at the size at which parts are judged."""
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
     alpha, seen, body = (np.clip(_small(plane), 0, 1) for plane in (salient, likely, silhouette))
-    alone = person is not None and not len(person.others)
-    if alone and max(_in_common(alpha, seen), _in_common(seen, body)) < _AGREED <= _in_common(alpha, body):
-        seen = body
     return alpha, seen, body
 
 
@@ -144,11 +129,6 @@ def _around(faces: Sequence[Detection], shape: tuple[int, int], long_edge: int) 
     return found
 
 
-def _in_common(first: Plane, second: Plane) -> float:
-    """Intersection over union of two outlines."""
-    return float(((first > 0.5) & (second > 0.5)).sum()) / max(1.0, float(((first > 0.5) | (second > 0.5)).sum()))
-
-
 def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_edge: int) -> Mask:
     """Where somebody was found: the middle of each face, and of each body its hips."""
     height, width = seen.shape
@@ -161,49 +141,45 @@ def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_
     return found
 
 
-def _without_islands(alpha: Plane, body: Mask, figures: Mask) -> Plane:
-    """Weights that keep the parts with somebody in them."""
-    labels, stats = components(alpha > 0.3)
-    keep = np.bincount(labels[body], minlength=len(stats)) > _THEIRS * stats[:, 4]
+def _somebody(likely: Plane, also: Mask, figures: Mask) -> Mask:
+    """The large parts of `likely`, those that others know or that have somebody in them, and a leg beyond a skirt."""
+    labels, stats = components(likely > 0.3)
+    keep = np.bincount(labels[also], minlength=len(stats)) > _THEIRS * stats[:, 4]
     keep[labels[figures]] = True
     keep[0] = False
-    return _softly(keep[labels])
+    keep |= stats[:, 4] >= _AS_LARGE * stats[1:, 4].max(initial=1)
+    keep[0] = False
+    keep[np.unique(labels[grown(keep[labels], _HAIR)])] = True
+    keep[0] = False
+    return grown(keep[labels], 3)
 
 
-def _without_things(alpha: Plane, body: Mask, figures: Mask) -> Plane:
-    """Weights that drop what stands out beside people, but can't be theirs: too much of it, or doubtful."""
-    labels, stats = components(shrunk((alpha > 0.3) & ~grown(body, _NEAR), 1))
-    areas = np.maximum(stats[:, 4], 1).astype(np.float64)
-    people = float(((alpha > 0.5) & body).sum())
-    sure = np.bincount(labels.ravel(), weights=alpha.ravel()) / areas
-    drop = (sure < _DOUBTFUL) & (areas > 0.01 * people)
-    drop |= float(areas[1:].sum()) > _LARGE * people
-    drop[0] = False
-    drop[labels[figures]] = False
-    gone = grown(drop[labels], _NEAR + 1) & ~body
-    return 1 - gaussian(gone.astype(np.float32), 1.0)
+def _things(alpha: Plane, likely: Plane, body: Mask, hands: Mask) -> Mask:
+    """What stands out, hangs together with people and may be theirs; nothing if all of it is too much.
 
-
-def _missing(alpha: Plane, two_of_three: Plane, seen: Plane, figures: Mask) -> Plane:
-    """The parts of people that `alpha` lacks; 0 elsewhere.
-
-    Those that hang together with it and two witnesses see (not an edge's breadth of it: two coarse outlines always
-    differ by that), and those with somebody's face or hips in them.
+    It may where those who know people have a doubt, and where it is small and at hands, hips or feet.
     """
-    limbs = touching(_thick((two_of_three > 0.6) & (alpha < 0.8)), grown(alpha > 0.5, 1))
-    others = touching(_thick((seen > 0.7) & (alpha < 0.5)), grown(figures, 1))
-    return np.maximum(_softly(limbs) * _steeper(two_of_three), _softly(others) * _steeper(seen))
+    around = grown(body, _NEAR)
+    labels, stats = components(shrunk((alpha > 0.3) & ~around, 1))
+    areas = np.maximum(stats[:, 4], 1).astype(np.float64)
+    people = float(body.sum())
+    doubtful = np.bincount(labels.ravel(), weights=likely.ravel()) > _DOUBT * areas
+    held = (np.bincount(labels[grown(hands, _NEAR)], minlength=len(stats)) > 0) & (areas < _HELD * people)
+    theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (doubtful | held)
+    theirs &= np.bincount(labels.ravel(), weights=alpha.ravel()) > _STRIKING * areas
+    theirs[0] = False
+    most = float((body & (alpha > 0.5)).sum()) > _MOST * people
+    if not most or float(areas[theirs].sum()) > _LARGE * people:
+        return np.zeros_like(body)
+    return grown(theirs[labels], _NEAR + 1)
 
 
-def _thick(mask: Mask) -> Mask:
-    """`mask` without what is thin."""
-    return mask & grown(shrunk(mask, 2), 3)
-
-
-def _softly(mask: Mask) -> Plane:
-    """Weights that reach a little further than `mask`."""
-    return gaussian(grown(mask, 3).astype(np.float32), 1.0)
-
-
-def _steeper(likely: Plane) -> Plane:
-    return np.clip((likely - 0.4) / 0.4, 0, 1)
+def _at_hand(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
+    """Around hands, hips and feet."""
+    found = np.zeros(shape, np.uint8)
+    if person is not None:
+        scale = _SIDE / long_edge
+        reach = max(6, round(0.2 * person.shoulders * scale))
+        for x, y in (person.points[list(_ENDS)][person.visible[list(_ENDS)] > 0.5] * scale).astype(int).tolist():
+            cv2.circle(found, (x, y), reach, 1, -1)
+    return found > 0

@@ -10,13 +10,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import decided, of_people, people_elsewhere
+from actors.engines.local.perception.belonging import decided, of_people
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
-from actors.engines.local.perception.people import people, people_among
+from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
-from actors.engines.local.perception.saliency import subject, subject_mirrored
+from actors.engines.local.perception.saliency import subject
 from actors.engines.local.raster import extent, gaussian, grown, resized, resized_linear, shrunk
 from actors.engines.local.runtimes import Runtimes
 
@@ -89,30 +89,20 @@ def coarse_matte(
     `step` is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
-    salient = subject(image, runtimes)
-    likely = people_among(salient, image, runtimes)
+    salient, seen = subject(image, runtimes), people(image, runtimes)
     step("Looking closer at the person")
-    elsewhere = people_elsewhere(salient, likely, person)
-    body = _body_box(of_people(salient, likely, person, faces) if elsewhere is None else elsewhere)
-    alpha = salient
-    if effort.mirror_all or body is None or not _is_closer(body, image):
-        alpha = (alpha + subject_mirrored(image, runtimes)) / 2
+    body = _body_box(seen)
     if body is not None and _is_closer(body, image):
-        part = subject_mirrored(body.of(image), runtimes)
-        if elsewhere is None:
-            alpha = _put(alpha, part, body, 0.5)
-        else:
-            alpha = salient = body.into(np.zeros_like(alpha), part)
-            likely = body.into(likely, people(body.of(image), runtimes))
-    # What both took for a person at first sight stays, whatever a closer look makes of it.
-    alpha = np.maximum(alpha, np.minimum(salient, likely))
-    theirs = _to_the_border(of_people(alpha, likely, person, faces))
-    alpha = decided(image, theirs, alpha, likely, person, faces)
+        seen = _put(seen, people(body.of(image), runtimes), body)
+        salient = _put(salient, subject(body.of(image), runtimes), body, 0.5)
+    if runtimes.matte is not None:
+        seen = _near_edge(seen, salient)
+    theirs = _to_the_border(of_people(salient, seen, person, faces))
+    alpha = decided(image, theirs, salient, seen, person, faces)
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
-        part = (subject(head.of(image), runtimes) + subject_mirrored(head.of(image), runtimes)) / 2
-        old = head.of(alpha)
+        part, old = people(head.of(image), runtimes), head.of(alpha)
         if _agree(old, part):
             alpha = _put(alpha, _near_edge(old, part), head)
     return alpha
