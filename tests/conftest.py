@@ -58,7 +58,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What a stack in a test's directory kept elsewhere goes at the end."""
+    """What processes shared goes at the end, and what a stack in a test's directory kept elsewhere."""
+    forking.end_server()
     if PREPARATION in session.config.stash:
         session.config.stash[PREPARATION].forget()
     forget_homes(session.config._tmp_path_factory.getbasetemp())  # pyright: ignore # noqa: SLF001, PGH003

@@ -152,6 +152,11 @@ class _Server:
             socket.send_fds(self._control, [msgspec.json.encode(Serve())], [theirs.fileno()])
         return _Server(ours, self._begun)
 
+    def end(self) -> None:
+        self._control.close()
+        self._begun.kill()
+        self._begun.wait()
+
     def told(self, order: Start | Reap, files: Sequence[int] = ()) -> int:
         """What it answers."""
         socket.send_fds(self._control, [msgspec.json.encode(order)], files)
@@ -171,6 +176,12 @@ def _server() -> _Server:
 def begin_server() -> None:
     """Load Darkroom beside whatever this process does now."""
     _servers.append(_Server.begin())
+
+
+def end_server() -> None:
+    """Where it was begun."""
+    while _servers:
+        _servers.pop().end()
 
 
 def take_own_server() -> None:

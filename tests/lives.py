@@ -29,7 +29,7 @@ PRICE = 40
 CREDITS = 1000
 EVERY_MODE = frozenset(Mode)
 FAILURE = TaskFailure(FailureCode.NO_PERSON_DETECTED, "Nobody is in the photo.", {"people": 0})
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds until something that should happen counts as not happening, on a machine that is busy with other things."""
 
 

@@ -41,6 +41,8 @@ class Preparation:
                 forget_homes(directory)
 
     def forget(self) -> None:
+        self._process.kill()
+        self._process.wait()
         forget_homes(self._directory)
         self._kept.close()
 

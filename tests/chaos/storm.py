@@ -36,7 +36,7 @@ from tests.lives import until
 from tests.service.webhooks.receiver import receiving
 
 ROOT = Path(__file__).parents[2]
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 CALM_WITHIN = 120.0
 """Seconds after the last blow in which every task has to end: several leases, and some edits one after the other."""
 

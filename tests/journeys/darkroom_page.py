@@ -28,7 +28,7 @@ from service.tasks.watching import Changes
 from service.tasks.workers import see_worker
 from tests.actors.scripted import FakeEngine, Step
 from tests.databases import create, drop, url_of_database
-from tests.journeys.browsing import CHROMIUM, FLAGS
+from tests.journeys.browsing import CHROMIUM, FLAGS, PATIENCE
 from tests.keys import KEYS
 from tests.service.http.serving import serving
 
@@ -106,6 +106,7 @@ class Darkroom(Struct, frozen=True):
             # Without a worker nobody knows of places in line.
             await see_worker(connection, "worker", slots=1, modes=[*Mode])
         opened = await self.browser.new_context(base_url=self.base_url, **DESK | context)
+        opened.set_default_timeout(PATIENCE)
         page = await opened.new_page()
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -162,7 +163,7 @@ async def darkroom(servers: EmbeddedServers, template: str, directory: Path) -> 
                 stopping=asyncio.Event(),
             )
             editor = Editor(bench, dispatcher, [dict.fromkeys(Mode, engine)], worker_id="worker")
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
             yield Darkroom(api.base_url, pool, browser, engine, editor)
             await browser.close()
             await dispatcher.close()

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Request
 from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
-from tests.journeys.browsing import browser, needs_chromium
+from tests.journeys.browsing import browser, needs_chromium, open_page
 from tests.running import free_port, running_api
 from tests.service.http.serving import API, PHOTO, Api, User, client_of, serving
 
@@ -57,7 +57,7 @@ async def test_a_picture_that_was_shown_can_be_fetched(
     made = await create_user(connection, "app@example.com", credits_=100)
     with page_at(free_port()) as origin, serving(settings, tmp_path / "api.log", {"CORS_ORIGINS": origin}) as api:
         url = api.base_url + await uploaded(api, made.user_id, made.api_key)
-        page = await browser.new_page()
+        page = await open_page(browser)
         await page.goto(origin)
         assert await page.evaluate(SHOW, url) > 0
         assert await page.evaluate("async url => (await fetch(url)).status", url) == 200
@@ -76,7 +76,7 @@ async def test_a_picture_is_shown_by_pages_of_any_site(
     made = await create_user(connection, "app@example.com", credits_=100)
     with page_at(free_port()) as origin, serving(settings, tmp_path / "api.log") as api:
         url = api.base_url + await uploaded(api, made.user_id, made.api_key)
-        page = await browser.new_page()
+        page = await open_page(browser)
         # Another site than 127.0.0.1.
         await page.goto(origin.replace("127.0.0.1", "localhost"))
         assert await page.evaluate(SHOW, url) > 0
@@ -102,7 +102,7 @@ async def test_the_docs_work_under_the_policy_they_are_sent_with(
         complaints.append(f"failed: {request.url}")
 
     with running_api(settings) as base_url:
-        page = await browser.new_page()
+        page = await open_page(browser)
         page.on("console", heard)
         page.on("requestfailed", failed)
         await page.goto(f"{base_url}/docs")

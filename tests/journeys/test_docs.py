@@ -10,7 +10,7 @@ from service.accounts.users import create_user
 from service.database import Connection
 from service.http.openapi.edits import EXAMPLES
 from service.settings import Settings
-from tests.journeys.browsing import browser, needs_chromium
+from tests.journeys.browsing import browser, needs_chromium, open_page
 from tests.service.http.serving import API, PHOTO, serving
 
 __all__ = ["browser"]
@@ -37,7 +37,7 @@ async def test_every_example_succeeds_as_it_stands(
 ) -> None:
     made = await create_user(connection, "app@example.com", credits_=1000)
     with serving(settings, tmp_path / "api.log") as api:
-        page = await browser.new_page()
+        page = await open_page(browser)
         await page.goto(f"{api.base_url}/docs")
         await page.click("button.authorize")
         await page.locator(".auth-container input").first.fill(made.api_key)

@@ -15,7 +15,7 @@ from schema.models.edits import REFERENCE_FIELDS, Mode
 from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
-from tests.journeys.browsing import browser, needs_chromium
+from tests.journeys.browsing import PATIENCE, browser, needs_chromium
 from tests.journeys.existing_client.proxy import one_origin
 from tests.quick_matte import quick_matte
 from tests.running import running_api, running_worker
@@ -80,6 +80,7 @@ async def origin(settings: Settings, connection: Connection) -> AsyncGenerator[s
 async def opened(browser: Browser, origin: str, email: str | None) -> AsyncGenerator[Client]:
     """The page, in a context of its own; nothing may go wrong in its script."""
     context = await browser.new_context()
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -18,14 +18,11 @@ from service.database import Connection
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.factories import TaskFailureFactory, add_task
-from tests.journeys.browsing import browser, needs_chromium, violations
+from tests.journeys.browsing import browser, needs_chromium, open_page, violations
 from tests.service.http.serving import Api, serving
 
 __all__ = ["browser"]
 pytestmark = needs_chromium
-
-expect.set_options(timeout=30_000)
-"""A browser beside all other tests takes its time."""
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 WORKERS = ("worker:studio-1:4711", "worker:studio-2:815")
@@ -91,7 +88,7 @@ async def shoot(page: Page, name: str) -> None:
 async def test_a_link_signs_in_once_and_leaves_no_trace(browser: Browser, api: Api, connection: Connection) -> None:
     made = await create_user(connection, "ada@example.com", credits_=10)
     link = await issue_link(connection, made.user_id, Scope.USER)
-    page = await browser.new_page()
+    page = await open_page(browser)
     # A preview looks, and doesn't use it up.
     assert (await page.request.get(link.url(api.base_url))).ok
     await page.goto(link.url(api.base_url))
@@ -116,7 +113,7 @@ async def test_an_operator_sees_everything_and_others_nothing(
 ) -> None:
     made = await create_user(connection, "ada@example.com", credits_=10)
     failed = await add_a_day(connection, made.user_id)
-    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+    page = await open_page(browser, viewport={"width": 1280, "height": 900})
     odd: list[str] = []
     page.on("console", lambda message: odd.append(message.text) if "Content Security Policy" in message.text else None)
     page.on("pageerror", lambda error: odd.append(str(error)))

@@ -190,7 +190,7 @@ async def test_several_photos_at_once(house: Darkroom) -> None:
         assert (await page.locator("#price strong").inner_text()) == "108 credits"
         await page.get_by_role("button", name="Make 3 pictures").click()
         await expect(page.locator(".card")).to_have_count(3)
-        await expect(page.locator(".gallery")).to_contain_text("2 before it", timeout=15_000)
+        await expect(page.locator(".gallery")).to_contain_text("2 before it")
         batches = await house.pool.fetch("SELECT DISTINCT batch_id FROM tasks WHERE user_id = $1", visitor.user_id)
         assert len(batches) == 1
         await house.work(visitor, *made())
