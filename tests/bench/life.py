@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
+from service.tasks.outcomes import Outcomes
 from service.tasks.watching import Changes
 from tests.bench.place import own_servers
 from tests.running import running_api, running_worker
@@ -126,7 +127,7 @@ async def wait_in_line(pool: Pool, user: NewUser, file_id: str, name: str) -> No
 async def the_statements_alone(pool: Pool) -> tuple[float, float]:
     """Claim and complete, without messages, photos and pictures: the limit. Seconds, and seconds of processor time."""
     left = iter(range(THROUGH))
-    turns = Turns(pool)
+    turns, outcomes = Turns(pool), Outcomes(pool)
 
     async def caller(number: int) -> None:
         for _ in left:
@@ -134,7 +135,7 @@ async def the_statements_alone(pool: Pool) -> tuple[float, float]:
             taken = await lifecycle.claim(pool, "nobody's", worker_id=slot, modes=frozenset(Mode), turns=turns)
             assert taken.claim is not None
             result = StoredResult("file_made", None, None, {})
-            assert await lifecycle.complete_task(pool, taken.claim, result, []) is not None
+            assert await lifecycle.complete_task(pool, taken.claim, result, [], outcomes=outcomes) is not None
 
     began, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(caller(number) for number in range(SLOTS)))

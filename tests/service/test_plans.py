@@ -168,3 +168,16 @@ async def test_what_a_session_planned_while_there_was_nothing_reads_no_whole_tab
             ).by_slot.values():
                 await store.complete_task(connection, claim.task_id, claim.lease_token, lives.a_result(), [])
         assert await connection.fetchval(scans, table) == before
+
+
+@pytest.mark.parametrize("table", ["tasks", "task_events", "claim_turns", "credit_ledger"])
+async def test_creates_of_a_first_minute_read_no_whole_table(connection: Connection, table: str) -> None:
+    user_id = await lives.add_user(connection)
+    await connection.execute("ANALYZE")
+    scans = "SELECT pg_stat_get_xact_numscans($1::regclass)"
+    async with connection.transaction():
+        await lives.create(connection, user_id)
+        before = await connection.fetchval(scans, table)
+        for _ in range(8):
+            await lives.create(connection, user_id)
+        assert await connection.fetchval(scans, table) == before
