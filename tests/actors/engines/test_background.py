@@ -186,7 +186,7 @@ async def test_feet_on_a_floor_cast_a_shadow(engine: LocalEngine, request_for: M
     )
     after = pixels(result.path("output")).sum(axis=2)
     sole = int(np.flatnonzero(outline.any(axis=1))[-1])
-    under = after[sole + 4 : sole + 8, 200:320].mean()
+    under = after[sole + 4 : sole + 8, 240:300].mean()
     beside = after[sole + 4 : sole + 8, 10:60].mean()
     assert under < 0.9 * beside
 

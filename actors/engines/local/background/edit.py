@@ -21,7 +21,6 @@ from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
 from actors.engines.local.perception.pose import Pose, pose
-from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
@@ -58,8 +57,8 @@ _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 _HIPS_WITHIN = 0.04
 """Of the photo's long edge: so far beside a body its hips may be found."""
 
-_SEEN, _SAME = 0.02, 0.7
-"""Somebody without a face or a pose is believed in who is so large a share of it, and whom two see so alike."""
+_LARGE = 0.05
+"""Somebody without a face or a pose, from behind perhaps, is believed in who is so large a share of the picture."""
 _SURE_FACE, _SURE_BODY, _LIKELY_BODY = 0.7, 0.5, 0.3
 """A face alone has to be a sure one: flowers and cats come close. A body is looked at again when its joints are found.
 """
@@ -160,7 +159,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
         person = None
     coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
     known = person is not None or any(face.score > _SURE_FACE for face in found)
-    if not (_shows_somebody(coarse, person, found) if known else _stands_out(photo.image, coarse, runtimes)):
+    if not (_shows_somebody(coarse, person, found) if known else (coarse > 0.9).mean() > _LARGE):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
     if photo.alpha is not None and _agree(photo.alpha > 0.5, coarse > 0.5):
         # The photo comes cut out already: nobody knows its edge better.
@@ -196,12 +195,6 @@ def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -
         if (solid & body).sum() > 0.4 * body.sum() > 0:
             return True
     return any(_holds(solid, face.middle) for face in found)
-
-
-def _stands_out(image: Rgb8, alpha: Plane, runtimes: Runtimes) -> bool:
-    """Whether who knows no people cuts out the same: somebody from behind, or without a head in the photo."""
-    solid, striking = alpha > 0.5, subject(image, runtimes) > 0.5
-    return bool(solid.mean() > _SEEN and (solid & striking).sum() > _SAME * (solid | striking).sum())
 
 
 def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
