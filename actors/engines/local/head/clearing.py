@@ -6,12 +6,13 @@ from msgspec import Struct
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import drawn_up, grain, levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
+from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
-from actors.engines.local.raster import gaussian, smoothly
+from actors.engines.local.raster import gaussian, lab, smoothly, touching
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -29,8 +30,18 @@ _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _ARM = 0.32
 """Breadth of an upper arm in its sleeve, likewise."""
-_APART = 0.05
-"""What was made as neck is none if it differs less from the background behind it (0 to 1)."""
+_INWARDS = 0.93
+"""So far out, of half the breadth of the jaw, the neck comes from behind it."""
+_CURVE, _REACH, _LOOSE = 0.04, 0.15, 0.08
+"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left."""
+_SOFT = 1.25
+"""How steep its edge is: about as soft as a lens makes one."""
+_SLOPE, _ASIDE = 0.08, 0.7
+"""So far above the shoulders, likewise, skin is theirs, and so far aside it isn't the neck's."""
+_LOCK, _HAIR = 0.4, 0.75
+"""So far from the head, likewise, old hair is looked for, which is as likely as that."""
+_ROUND, _SIDES = 0.1, 0.25
+"""The made neck's sides are darker by so much at their edge, and over so much inwards, likewise."""
 
 
 class Cleared(Struct, frozen=True):
@@ -55,27 +66,40 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     shape = gaussian(np.maximum(neck, torso), max(0.7, 0.008 * unit))
-    gone = _gone(figure, head, shape)
+    gone = _gone(figure, head, image, skin, (neck, torso))
     # Beard, locks and folds that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
     gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
-    # Beside the neck that is made, the real one's edge is neck as well: no background shows between the two.
-    beside = between & widened(neck > 0.5, reach / 4) & widened(skin > 0.5, reach / 4) & (figure.alpha > 0.5)
-    beside &= head.share < 0.5
-    shape = np.maximum(shape, gaussian(beside.astype(np.float32), max(0.7, 0.004 * unit)))
+    gone, shape = _outlined(figure.alpha, gone, shape, unit)
     body = (figure.alpha > 0.5) & ~gone
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
+    # A neck is round: its sides are darker.
+    round_off = 1 - np.clip(2 * gaussian(shape, _ROUND * unit) - 1, 0, 1)
+    made_body = made_body * (1 - _SIDES * round_off * neck)[..., None]
     ground = _ground(figure, image, gone, ~seen)
-    inside = np.maximum(shape, ~gone)[..., None]
+    inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     edge = np.maximum(edge, fade)
     result = image + edge[..., None] * (fresh - image)
     fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
-    apart = np.abs(made_body - ground).max(axis=2) > _APART
-    whole = np.maximum(body, shape * (gone & apart)).astype(np.float32)
-    return Cleared(result.astype(np.float32), edge, fresh_neck, whole)
+    return Cleared(result.astype(np.float32), edge, fresh_neck, shape)
+
+
+def _outlined(alpha: Plane, gone: Mask, shape: Plane, unit: float) -> tuple[Mask, Plane]:
+    """`gone` with what a smooth outline takes from or adds to the body beside it, and the whole body (h, w, 0 to 1).
+
+    A shape's edge blurred and cut at its half is a curve without the jags of what it was put together from.
+    """
+    rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
+    rough = touching(rough, narrowed(rough, _LOOSE * unit))
+    sigma = max(1.0, _CURVE * unit)
+    curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
+    near = widened(gone, _REACH * unit)
+    other = near & ((curve > 0.5) != rough) | (near & (alpha > 0.5) & ~rough)
+    gone = gone | widened(other, max(2, 0.012 * unit))
+    return gone, np.where(near, curve, alpha).astype(np.float32)
 
 
 def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
@@ -88,18 +112,27 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
-def _gone(figure: Portrait, head: Head, shape: Plane) -> Mask:
-    """The head with its outline and what would stick out beside the new one."""
-    unit = figure.frame.height
+def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, shapes: tuple[Plane, Plane]) -> Mask:
+    """The head with its outline and what would stick out beside the new one, whose neck and torso have these shapes."""
+    unit, chin = figure.frame.height, figure.frame.chin
     person = figure.alpha > 0.04
     old = (person & (gaussian(head.share, _STEPS * unit) > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     # Ears, locks and jewels may have been taken for body, beside the head where neither neck nor torso is.
-    _, down = figure.frame.coordinates(old.shape)
+    across, down = figure.frame.coordinates(old.shape)
+    neck, torso = (shape > 0.5 for shape in shapes)
     thin = body & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & widened(old, 0.25 * unit)
-    stubs = thin & (shape < 0.5) & (down < figure.frame.chin + 0.6)
-    return gone | widened(stubs, round(0.03 * unit))
+    stubs = thin & ~neck & ~torso & (down < chin + 0.6)
+    # So does a broader neck's skin.
+    beyond = body & ~neck & ~widened(torso, _SLOPE * unit) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
+    stubs |= beyond & (skin > 0.5)
+    # Nor is hair left that lies on neck and shoulders, if neither skin nor clothes have its colours.
+    near = widened(old, _LOCK * unit) & body & (skin < 0.5) & ~neck & (down < chin + 0.8)
+    hair = old & (head.oval < 0.1) & (down < chin)
+    locks = near & (likeness(cells(lab(image)), hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
+    stubs |= widened(narrowed(locks, 1.5), 1.5)
+    return gone | widened(stubs, max(1.0, 0.015 * unit))
 
 
 def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> Plane:
@@ -113,10 +146,11 @@ def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> 
     if seen.sum() > 0.01 * place.height**2:
         left = float(np.clip(np.percentile(across[seen], 2), 1.1 * jaw[0, 0], 0.6 * jaw[0, 0]))
         right = float(np.clip(np.percentile(across[seen], 98), 0.6 * jaw[-1, 0], 1.1 * jaw[-1, 0]))
-    low = chin + 0.12
-    top = [place.place(0.98 * float(x), float(y) - 0.04) for x, y in (new_jaw[0], new_jaw[-1])]
-    ends = (right, low), (right * 1.05, chin + 0.6), (left * 1.05, chin + 0.6), (left, low)
-    return polygon(skin.shape, np.array([*top, *(place.place(x, y) for x, y in ends)], np.float32))
+    # From behind the new jaw straight to the real neck's sides: further down the broader that is.
+    first, last = (np.array([_INWARDS * x, y - 0.04]) for x, y in (new_jaw[0], new_jaw[-1]))
+    low = [chin + float(np.clip(0.12 + 1.2 * (wide - 0.04), 0.12, 0.4)) for wide in (first[0] - left, right - last[0])]
+    ends = last, (right, low[1]), (right * 1.05, chin + 0.6), (left * 1.05, chin + 0.6), (left, low[0])
+    return polygon(skin.shape, np.array([place.place(float(x), float(y)) for x, y in (first, *ends)], np.float32))
 
 
 def _torso_shape(figure: Portrait) -> Plane:

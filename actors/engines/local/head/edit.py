@@ -41,7 +41,6 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.STANDARD: Effort(mirror_all=False, whole=640, head=512),
     Quality.HIGH: Effort(mirror_all=True, whole=896, head=640),
     Quality.ULTRA: Effort(mirror_all=True, whole=1280, head=896),
 }
@@ -97,7 +96,7 @@ def swap_head(
 
 def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: Runtimes, step: Steps) -> Swap:
     """The figure of `canvas` with the head of `photo`. Raises what `swap_head` does, but for files."""
-    effort = _EFFORTS.get(config.quality or Quality.STANDARD, _EFFORTS[Quality.STANDARD])
+    effort = _EFFORTS.get(config.quality or Quality.STANDARD)
     step("Finding the faces")
     person, figure = the_person(photo, "source", runtimes), the_person(canvas, "reference", runtimes)
     judge_together(person, figure)
@@ -134,7 +133,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
     step("Putting the head on")
-    throat = np.clip(skin.share + bare.neck, 0, 1)
+    throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     necked = one_neck(fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += in_common(fresh, theirs, old_head, throat)[..., None] * (seen - part)

@@ -19,6 +19,8 @@ _NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
 """So far around, in heights of the face, both have to be alike: so much of alpha, so much of brightness (0 to 1)."""
 _MOSTLY = 0.6
 """So much of a neck has to be alike for any of it to stay."""
+_CURVE = 0.04
+"""Spikes narrower than that, likewise, are cut from where the head's share ends."""
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
@@ -44,7 +46,10 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
     image = as_rgb(portrait.image)
     colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
     colours, alpha = without_spill(colours, behind, portrait.alpha)
-    alpha = head.share * np.maximum(alpha, head.oval)
+    # Where hair ends on shoulders it ends in a curve.
+    sigma = max(0.7, _CURVE * portrait.frame.height)
+    ends = np.clip(0.5 + (gaussian(head.share, sigma) - 0.5) * np.float32(sigma), 0, 1)
+    alpha = np.maximum(ends, head.oval) * np.maximum(alpha, head.oval)
     if fit.scale < 0.75:
         sigma = 0.38 / fit.scale
         colours, alpha = gaussian(colours, sigma), gaussian(alpha, sigma)

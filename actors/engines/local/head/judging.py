@@ -19,7 +19,7 @@ _SEVERED = 0.3
 """So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
-_HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.1, 0.2, 0.15
+_HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12

@@ -6,13 +6,11 @@ from msgspec import Struct, structs
 from actors.engines.local.arrays import Plane, Points, Rgb8
 from actors.engines.local.head.faces import Person
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.perception.belonging import of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box, Effort, refined_matte
 from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.perception.saliency import subject, subject_mirrored
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
@@ -49,8 +47,8 @@ def around_head(picture: Picture, face: FaceLandmarks) -> Box:
     )
 
 
-def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort, runtimes: Runtimes) -> Portrait:
-    """The `person` of `picture` at `scale`."""
+def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort | None, runtimes: Runtimes) -> Portrait:
+    """The `person` of `picture` at `scale`; its matte refined with `effort`, or as the network of people gives it."""
     box = around_head(picture, person.face)
     size = max(8, round(box.width * scale)), max(8, round(box.height * scale))
     image = resized(box.of(picture.image), *size)
@@ -70,12 +68,10 @@ def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort, 
     if picture.alpha is not None:
         alpha = np.clip(resized(box.of(picture.alpha), *size), 0, 1)
     else:
-        coarse = subject(image, runtimes)
-        if effort.mirror_all:
-            coarse = (coarse + subject_mirrored(image, runtimes)) / 2
-        coarse = of_people(coarse, people(image, runtimes), moved_pose, boxes)
-        fine = refined_matte(image, coarse, moved_pose, boxes, effort, lambda _words: None)
-        alpha = np.where(np.isfinite(fine), fine, coarse)
+        alpha = people(image, runtimes)
+        if effort is not None:
+            fine = refined_matte(image, alpha, moved_pose, boxes, effort, lambda _words: None)
+            alpha = np.where(np.isfinite(fine), fine, alpha)
     return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)
 
 

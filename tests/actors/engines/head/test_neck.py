@@ -5,13 +5,14 @@ import pytest
 from msgspec import structs
 
 from actors.engines.local.arrays import Floats, Mask, Rgb
-from actors.engines.local.head.clearing import cleared
+from actors.engines.local.head.clearing import Cleared, cleared
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.head.shapes import narrowed, widened
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import gaussian, lab
@@ -52,16 +53,59 @@ def _new_head(face: FaceLandmarks, head: Mask) -> Placed:
     return Placed(_flat(), share, share, place, _flat(), share, 0.0)
 
 
-def test_nothing_of_the_old_head_is_left_at_its_edge(face: FaceLandmarks) -> None:
-    head, neck, shoulders = _parts(face)
-    image = _flat((shoulders, 0.4), (neck, SKIN), (head, (1, 0, 1)))
-    person = gaussian((head | neck | shoulders).astype(np.float32), 1)
+def _bare(face: FaceLandmarks, parts: tuple[Mask, Mask, Mask], hair: Mask, cloth: float = 0.4) -> Cleared:
+    """A figure of these parts without its violet head; `hair` of the head's colour wasn't told to be the head's."""
+    head, neck, shoulders = parts
+    image = _flat((shoulders, cloth), (neck, SKIN), (head | hair, (1, 0, 1)))
+    person = gaussian((head | neck | shoulders | hair).astype(np.float32), 1)
     figure = Portrait(
         (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
     )
     old = Head(head.astype(np.float32), (head * np.float32(0)), np.zeros((8, 8), np.bool_), 8.0)
-    bare = cleared(figure, old, image, neck.astype(np.float32), face.points, np.zeros(SHAPE, np.float32))
-    assert (bare.image[..., [0, 2]].min(axis=2) - bare.image[..., 1]).max() < 0.06  # no violet
+    skin = (neck & ~hair).astype(np.float32)
+    return cleared(figure, old, image, skin, face.points, np.zeros(SHAPE, np.float32))
+
+
+def _violet(image: Rgb) -> float:
+    return float((image[..., [0, 2]].min(axis=2) - image[..., 1]).max())
+
+
+def test_nothing_of_the_old_head_is_left_at_its_edge(face: FaceLandmarks) -> None:
+    parts = _parts(face)
+    assert _violet(_bare(face, parts, np.zeros(SHAPE, np.bool_)).image) < 0.06
+
+
+def test_old_hair_on_the_shoulders_goes_too(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    lock = (across > 0.45) & (across < 0.75) & (down > 0.4) & (down < 0.9)
+    assert _violet(_bare(face, _parts(face), lock).image) < 0.06
+
+
+def test_what_is_made_has_a_smooth_outline(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    # The head's share ends in teeth, on collar and shoulders.
+    teeth = (down > 0.4) & (down < 1.16 + 0.08 * np.sin(60 * across)) & (np.abs(across) < 0.8) & (np.abs(across) > 0.3)
+    bare = _bare(face, (head | (teeth & shoulders), neck, shoulders), np.zeros(SHAPE, np.bool_))
+    body, reach = bare.body > 0.5, 0.03 * place.height
+    jags = widened(narrowed(body, reach), reach) ^ body
+    jags |= narrowed(widened(body, reach), reach) ^ body
+    rows = (down > place.chin + 0.15) & (down < 1.6)
+    assert (jags & rows & ~widened(~rows, 2 * reach)).sum() < 0.002 * place.height**2
+    edge = (bare.body > 0.05) & (bare.body < 0.95) & rows
+    assert edge.sum() > body[rows.any(axis=1)].shape[0]  # soft, as a lens draws it
+
+
+def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    head, _, shoulders = _parts(face)
+    thick = (np.abs(across) < 0.55) & (down > 0) & (down < 1.2) & ~head & ~shoulders
+    bare = _bare(face, (head, thick, shoulders), np.zeros(SHAPE, np.bool_))
+    beside = (down > place.chin - 0.1) & (down < place.chin + 0.05) & (np.abs(across) > 0.5)
+    assert bare.body[beside].max() == 0
 
 
 def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> None:
