@@ -65,8 +65,10 @@ def test_what_touches_somebody_and_is_small_is_theirs(thing: tuple[int, int, int
     assert (within(found, thing) > 0.5).mean() == (1 if kept else 0)
 
 
-def test_what_surely_is_no_person_is_not_held() -> None:
-    assert within(of_people(shapes(MAN, BAG), shapes(MAN), None, []), BAG).max() == 0
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_surely_is_no_person_is_held_if_who_says_so_was_brought(*, trusted: bool) -> None:
+    found = of_people(shapes(MAN, BAG), shapes(MAN), None, [], trusted=trusted)
+    assert (within(found, BAG) > 0.9).mean() == (1 if trusted else 0)
 
 
 def test_what_is_at_a_hand_is_held() -> None:

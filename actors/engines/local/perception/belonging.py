@@ -58,14 +58,20 @@ _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
-def of_people(salient: Plane, seen: Plane, person: Pose | None, faces: Sequence[Detection]) -> Plane:
-    """The people of `seen` (h, w), with what is theirs of `salient` (h, w); all of it is in one of the two."""
+def of_people(
+    salient: Plane, seen: Plane, person: Pose | None, faces: Sequence[Detection], *, trusted: bool = False
+) -> Plane:
+    """The people of `seen` (h, w), with what is theirs of `salient` (h, w); all of it is in one of the two.
+
+    Whoever brought the model that `salient` is of is `trusted` to know what belongs to them.
+    """
     height, width = salient.shape
     alpha, likely, silhouette = _witnesses(salient, seen, person)
     figures = _figures(person, faces, likely, max(height, width))
     somebody = _somebody(likely, (alpha > 0.5) | (silhouette > 0.5), figures)
     body = (likely > 0.5) & somebody
-    things = _things(alpha, likely, body, _at_hand(person, alpha.shape, max(height, width)))
+    doubted = np.ones_like(likely) if trusted else likely
+    things = _things(alpha, doubted, body, _at_hand(person, alpha.shape, max(height, width)))
     near = grown(body, _HAIR)
     keep, add = (
         resized_linear(gaussian(mask.astype(np.float32), 1.0), width, height) for mask in (somebody & near, things)

@@ -95,9 +95,9 @@ def coarse_matte(
     if body is not None and _is_closer(body, image):
         seen = _put(seen, people(body.of(image), runtimes), body)
         salient = _put(salient, subject(body.of(image), runtimes), body, 0.5)
-    if runtimes.matte is not None:
+    if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
-    theirs = _to_the_border(of_people(salient, seen, person, faces))
+    theirs = _to_the_border(of_people(salient, seen, person, faces, trusted=trusted))
     alpha = decided(image, theirs, salient, seen, person, faces)
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
