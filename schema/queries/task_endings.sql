@@ -44,7 +44,8 @@ SELECT {TaskRecord} FROM done
 -- Each task is found by its id alone (IS NOT DISTINCT FROM): among what runs are the dead entries of all that ran.
 WITH ended AS MATERIALIZED (
     SELECT ended_id, token, achieved, (SELECT user_id FROM tasks WHERE task_id = ended_id) AS owner_id
-      FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[], :results::jsonb[]) AS one (ended_id, token, achieved)
+      FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[], :results::text[]::jsonb[])
+        AS one (ended_id, token, achieved)
 ), owners AS MATERIALIZED (
     SELECT user_id
       FROM users

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, json, to_builtins
 
 from schema.models.tasks import UNFINISHED, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection
@@ -50,9 +50,9 @@ async def complete_tasks(
         connection,
         TaskRecord,
         task_ids=[one.task_id for one in several],
-        # Numbers as text: see service/tasks/store/messages.py.
+        # Numbers and JSON as text: see service/tasks/store/messages.py.
         lease_tokens=[str(one.lease_token) for one in several],
-        results=[to_builtins(one.result) for one in several],
+        results=[json.encode(one.result).decode() for one in several],
         made=[{**to_builtins(new), "task_id": one.task_id} for one in several for new in one.files],
         now=now,
     )
