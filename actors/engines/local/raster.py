@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, Rgb8
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
 
 Raster = TypeVar("Raster", bound=NDArray[Any])
 
@@ -110,25 +110,6 @@ def touching(parts: Mask, by: Mask) -> Mask:
     chosen[labels[by]] = True
     chosen[0] = False
     return chosen[labels]
-
-
-def segments(image: Rgb8, reach: int) -> NDArray[np.int32]:
-    """Labels (h, w) of pieces of `image` (h, w, 3) with borders of colour around them: one for each plainest place.
-
-    A place is plainest among those that `reach` pixels lead to.
-    Source: Meyer, "Color image segmentation" (1992): the gradient is flooded from those places.
-    """
-    values: Any = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32), (0, 0), 1.0)
-    steepness = np.sqrt((_slope(values, 1, 0) ** 2 + _slope(values, 0, 1) ** 2).sum(axis=2))
-    labels, _ = components(steepness <= -grown_values(-steepness, reach))
-    relief = np.clip(steepness / 2, 0, 255).astype(np.uint8)
-    flooded: Any = np.maximum(cv2.watershed(np.repeat(relief[..., None], 3, axis=2), labels), 0)
-    return np.where(flooded, flooded, grown_values(flooded.astype(np.float32), 1)).astype(np.int32)
-
-
-def _slope(image: Floats, across: int, down: int) -> Floats:
-    result: Any = cv2.Sobel(image, cv2.CV_32F, across, down)
-    return result
 
 
 def extent(mask: NDArray[Any], air: int = 0) -> tuple[slice, slice] | None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane, Rgb8
+from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
 from actors.engines.local.raster import (
@@ -21,9 +21,9 @@ from actors.engines.local.raster import (
     components,
     gaussian,
     grown,
+    grown_values,
     resized,
     resized_linear,
-    segments,
     shrunk,
     touching,
 )
@@ -42,6 +42,8 @@ _STRIKING = 0.6
 """Mean alpha below which a thing doesn't stand out."""
 _HELD = 0.3
 """What is at a hand, hips or a foot is held, sat or stood on up to this share of the people."""
+_ENCLOSED, _GAP = 0.75, 0.1
+"""What people are around in this share of its rim, up to so large a share of them, is seen between their limbs."""
 _ENDS = (*range(15, 23), LEFT_HIP, RIGHT_HIP, *range(27, 33))
 """Hands, hips and feet among a pose's keypoints."""
 _DOUBT = 0.05
@@ -51,9 +53,9 @@ _THEIRS = 0.3
 _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
-"""Alpha between these, over more than an edge's breadth, is of what the networks can't agree upon."""
-_SURE = 0.75
-"""Mean likelihood of a piece from which a network is sure of it."""
+"""Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
+_SPECK = 1.5
+"""What is smaller, in those pixels, isn't decided by itself."""
 _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
@@ -79,26 +81,20 @@ def of_people(
     return np.maximum(seen * keep, salient * add)
 
 
-def decided(
-    image: Rgb8, alpha: Plane, salient: Plane, likely: Plane, person: Pose | None, faces: Sequence[Detection]
-) -> Plane:
-    """`alpha` (h, w) with each piece of `image` that it leaves half transparent opaque or gone, whole.
+def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
+    """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone, whichever is nearer.
 
-    A piece stays if most of it is in `alpha` and one of the networks is sure of it. Its borders are the photo's own;
-    hair, around `faces`, is half transparent further than other edges.
+    Hair, around `faces`, is half transparent further than other edges. What stays hangs together with what is sure.
     """
     height, width = alpha.shape
-    stands_out, seen, _ = _witnesses(salient, likely, person)
     now = _small(alpha)
     undecided = (now > _UNDECIDED[0]) & (now < _UNDECIDED[1])
     hair = _around(faces, now.shape, max(height, width))
     undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
     if not undecided.any():
         return alpha
-    pieces = segments(_small(image), 3)
-    there, first, second = (_means(plane, pieces) for plane in (now, stands_out, seen))
-    stays = ((there > 0.5) & (np.maximum(first, second) > _SURE))[pieces]
-    solid = touching(np.where(undecided, stays, now > 0.5), now > _UNDECIDED[1])
+    mostly = gaussian(now, _SPECK) > 0.5
+    solid = touching(np.where(undecided, mostly, now > 0.5), now > _UNDECIDED[1])
     after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
@@ -116,11 +112,6 @@ def _small(image: Raster) -> Raster:
     """`image` at the size at which parts are judged."""
     scale = _SIDE / max(image.shape[:2])
     return resized(image, max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0])))
-
-
-def _means(plane: Plane, pieces: NDArray[np.int32]) -> NDArray[np.float64]:
-    """The mean of `plane` in each of the `pieces`, by their labels."""
-    return np.bincount(pieces.ravel(), weights=plane.ravel()) / np.maximum(np.bincount(pieces.ravel()), 1)
 
 
 def _around(faces: Sequence[Detection], shape: tuple[int, int], long_edge: int) -> Mask:
@@ -163,7 +154,7 @@ def _somebody(likely: Plane, also: Mask, figures: Mask) -> Mask:
 def _things(alpha: Plane, likely: Plane, body: Mask, hands: Mask) -> Mask:
     """What stands out, hangs together with people and may be theirs; nothing if all of it is too much.
 
-    It may where those who know people have a doubt, and where it is small and at hands, hips or feet.
+    It may where those who know people have a doubt, and where it is small, at hands, hips or feet, and no gap.
     """
     around = grown(body, _NEAR)
     labels, stats = components(shrunk((alpha > 0.3) & ~around, 1))
@@ -171,6 +162,7 @@ def _things(alpha: Plane, likely: Plane, body: Mask, hands: Mask) -> Mask:
     people = float(body.sum())
     doubtful = np.bincount(labels.ravel(), weights=likely.ravel()) > _DOUBT * areas
     held = (np.bincount(labels[grown(hands, _NEAR)], minlength=len(stats)) > 0) & (areas < _HELD * people)
+    held &= ~(_enclosed(labels, grown(around, 1), len(stats)) & (areas < _GAP * people))
     theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (doubtful | held)
     theirs &= np.bincount(labels.ravel(), weights=alpha.ravel()) > _STRIKING * areas
     theirs[0] = False
@@ -178,6 +170,14 @@ def _things(alpha: Plane, likely: Plane, body: Mask, hands: Mask) -> Mask:
     if not most or float(areas[theirs].sum()) > _LARGE * people:
         return np.zeros_like(body)
     return grown(theirs[labels], _NEAR + 1)
+
+
+def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np.bool_]:
+    """Which of the parts have `people` around them."""
+    wide = grown_values(labels.astype(np.float32), 2).astype(np.int32)
+    rim = (wide > 0) & (labels == 0)
+    whole, theirs = (np.bincount(wide[places], minlength=count) for places in (rim, rim & people))
+    return np.asarray(theirs > _ENCLOSED * np.maximum(whole, 1), np.bool_)
 
 
 def _at_hand(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:

@@ -98,7 +98,7 @@ def coarse_matte(
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
     theirs = _to_the_border(of_people(salient, seen, person, faces, trusted=trusted))
-    alpha = decided(image, theirs, salient, seen, person, faces)
+    alpha = decided(theirs, faces)
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
