@@ -6,9 +6,8 @@ It was made for videos and remembers from frame to frame; a photo shown to it se
 """
 
 import numpy as np
-from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Plane, Rgb, Rgb8, as_rgb
+from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb
 from actors.engines.local.raster import resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 
@@ -22,24 +21,12 @@ _LOOKS = 4
 _MEMORIES = 4
 
 
-class People(Struct, frozen=True):
-    """Who is in a picture: `alpha` (h, w), 0 to 1, and their colours alone (h, w, 3), without what is behind hair."""
-
-    alpha: Plane
-    colours: Rgb
-
-
 def people(image: Rgb8, runtimes: Runtimes) -> Plane:
     """How much of each pixel (h, w), 0 to 1, is a person, what they wear, or hair.
 
     Raises:
         ModelMissingError: the model isn't installed.
     """
-    return people_in_colour(image, runtimes).alpha
-
-
-def people_in_colour(image: Rgb8, runtimes: Runtimes) -> People:
-    """`people`, and their own colours. Raises what that does."""
     height, width = image.shape[:2]
     scale = min(1.0, _LARGEST / max(height, width))
     shown = as_rgb(resized(image, max(1, round(width * scale)), max(1, round(height * scale))))
@@ -51,7 +38,4 @@ def people_in_colour(image: Rgb8, runtimes: Runtimes) -> People:
         memory = {f"r{number}i": one for number, one in enumerate(remembered, start=1)}
         said = runtimes.outputs(MODEL, {"src": frame, "downsample_ratio": ratio, **memory})
         remembered = [said[f"r{number}o"] for number in range(1, _MEMORIES + 1)]
-    alpha, colours = said["pha"][0, 0], np.ascontiguousarray(said["fgr"][0].transpose(1, 2, 0))
-    return People(
-        np.clip(resized_linear(alpha, width, height), 0, 1), np.clip(resized_linear(colours, width, height), 0, 1)
-    )
+    return np.clip(resized_linear(said["pha"][0, 0], width, height), 0, 1)
