@@ -112,7 +112,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     old_head = head_of(theirs)
     step("Fitting the head")
     fit = fitted(ours.face.solid, theirs.face.solid)
-    own_tone = face_tone(lab(as_rgb(ours.image)), ours.face.points)
     fresh = placed(ours, head, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
     judging.judge_cut(old_head, "reference", fresh.alpha)
@@ -121,7 +120,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     values = lab(seen)
     tone = face_tone(values, theirs.face.points)
     strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
-    change = shifts(own_tone, tone, strength)
+    change = shifts(face_tone(lab(as_rgb(ours.image)), ours.face.points), tone, strength)
     skin = neck_skin(values, tone, theirs, old_head)
     judging.judge_skin(skin.share, theirs.frame.height, change.body)
     body = in_tone(seen, values, skin, tone, change)
@@ -132,16 +131,18 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
-    step("Putting the head on")
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
+    common = in_common(fresh, theirs, old_head, throat)
+    judging.judge_ends(fresh, np.maximum(bare.body, common))
+    step("Putting the head on")
     necked = one_neck(fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
-    part += in_common(fresh, theirs, old_head, throat)[..., None] * (seen - part)
+    part += common[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     image = _inserted(theirs, whole, part, made)
-    size = near.width, near.height
     judging.judge_change(canvas.image, image, theirs, made)
+    size = near.width, near.height
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(

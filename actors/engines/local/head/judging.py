@@ -24,6 +24,8 @@ _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
+_RIM, _ENDS = 0.02, 0.82
+"""So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
 _RETONED = 9.0
 """So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
 _PATCHY, _BURNT, _STEP, _UNIT = 15.0, 0.03, 3.0, 80
@@ -106,6 +108,24 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
             "reference",
             "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "
             "both shoulders can be seen, from the front.",
+        )
+
+
+def judge_ends(fresh: Placed, body: Plane) -> None:
+    """Whether hair cut from the source's shoulders or clothes has something under it: `body` or what stays as it was.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: it would end in mid-air, as it was cut.
+    """
+    unit, head = fresh.frame.height, fresh.alpha > 0.5
+    _, down = fresh.frame.coordinates(body.shape)
+    reach = max(1.5, _RIM * unit)
+    cut = widened(head, reach) & ~head & (fresh.person > 0.5) & (body < 0.5) & (down > fresh.frame.chin - 0.2)
+    if cut.sum() > _ENDS * reach * unit:
+        raise _refused(
+            "source",
+            "The hair in the source photo runs on over shoulders or clothes that the figure doesn't have there. Please "
+            "send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the face.",
         )
 
 

@@ -18,6 +18,7 @@ from actors.engines.local.head.joining import Placed, placed
 from actors.engines.local.head.judging import (
     judge_change,
     judge_cut,
+    judge_ends,
     judge_hidden,
     judge_neck,
     judge_outcome,
@@ -169,6 +170,15 @@ def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: 
     judge_hidden(close, old, bald, close.alpha)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
         judge_hidden(close, old, bald, close.alpha * (old.share < 0.5))
+
+
+def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> None:
+    person = _drawn(face, 1.3, broad=1.0)
+    head = head_of(person)
+    fresh = structs.replace(_placed(person.frame, (head.share * person.alpha).astype(np.float32)), person=person.alpha)
+    judge_ends(fresh, person.alpha.astype(np.float32))
+    with pytest.raises(EngineError, match="runs on over shoulders"):
+        judge_ends(fresh, np.zeros_like(person.alpha))
 
 
 def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
