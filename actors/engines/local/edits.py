@@ -15,7 +15,7 @@ from actors.engines.local.brought.running import brought_by
 from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.models import FETCH_COMMAND, ModelMissingError
-from actors.engines.local.perception import faces, hands, landmarks, people, pose, saliency
+from actors.engines.local.perception import faces, hands, landmarks, people, pose, saliency, selfie
 from actors.engines.local.pictures.decoding import decode_with
 from actors.engines.local.pictures.writing import Made, write_pictures
 from actors.engines.local.posing.edit import PLAN as POSE_PLAN
@@ -40,6 +40,7 @@ _MODELS = (
     faces.FULL_RANGE,
     landmarks.MODEL,
     people.MODEL,
+    selfie.MODEL,
     hands.MODEL,
 )
 """Besides that of mattes."""

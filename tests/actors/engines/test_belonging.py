@@ -1,12 +1,12 @@
 """What belongs to people, from what two networks say: on drawn shapes, without the networks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
-from actors.engines.local.perception import people
+from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.matte import Effort, coarse_matte
@@ -46,13 +46,18 @@ def face_in(box: tuple[int, int, int, int], score: float) -> Detection:
     return Detection(score, np.array(box, np.float32), np.zeros((6, 2), np.float32))
 
 
+def theirs(salient: Plane, seen: Plane, person: Pose | None, faces: list[Detection], *, trusted: bool = False) -> Plane:
+    """Where the rough network sees nobody."""
+    return of_people(salient, seen, np.zeros_like(seen), person, faces, trusted=trusted)
+
+
 MAN, WOMAN = (40, 60, 110, 300), (200, 60, 270, 300)
 FAR = (200, 60, 240, 140)
 BAG, TOWER, LAMP = (110, 160, 150, 220), (110, 20, 170, 300), (180, 20, 300, 200)
 
 
 def test_people_stay_whole_and_what_both_deny_stays_away() -> None:
-    found = of_people(shapes(MAN, WOMAN), shapes(MAN, WOMAN), None, [])
+    found = theirs(shapes(MAN, WOMAN), shapes(MAN, WOMAN), None, [])
     assert within(found, MAN).min() > 0.99
     assert within(found, WOMAN).min() > 0.99
     assert found[:50].max() == 0
@@ -60,32 +65,32 @@ def test_people_stay_whole_and_what_both_deny_stays_away() -> None:
 
 @pytest.mark.parametrize(("thing", "kept"), [(BAG, True), (TOWER, False), (LAMP, False)], ids=["bag", "tower", "lamp"])
 def test_what_touches_somebody_and_is_small_is_theirs(thing: tuple[int, int, int, int], *, kept: bool) -> None:
-    found = of_people(shapes(MAN, thing), np.maximum(shapes(MAN), shapes(thing, alpha=0.2)), None, [])
+    found = theirs(shapes(MAN, thing), np.maximum(shapes(MAN), shapes(thing, alpha=0.2)), None, [])
     assert within(found, MAN).min() > 0.99
     assert (within(found, thing) > 0.5).mean() == (1 if kept else 0)
 
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_what_surely_is_no_person_is_held_if_who_says_so_was_brought(*, trusted: bool) -> None:
-    found = of_people(shapes(MAN, BAG), shapes(MAN), None, [], trusted=trusted)
+    found = theirs(shapes(MAN, BAG), shapes(MAN), None, [], trusted=trusted)
     assert (within(found, BAG) > 0.9).mean() == (1 if trusted else 0)
 
 
 def test_what_is_at_a_hand_is_held() -> None:
-    found = of_people(shapes(MAN, BAG), shapes(MAN), posed(shapes(MAN), (112, 190)), [])
+    found = theirs(shapes(MAN, BAG), shapes(MAN), posed(shapes(MAN), (112, 190)), [])
     assert within(found, BAG).min() > 0.9
 
 
 def test_a_gap_between_a_hand_and_the_body_is_no_thing() -> None:
     arm, gap = (150, 60, 170, 300), (110, 120, 150, 190)
     likely = shapes(MAN, arm, (110, 190, 170, 230))
-    found = of_people(np.maximum(likely, shapes(gap)), likely, posed(likely, (130, 120)), [])
+    found = theirs(np.maximum(likely, shapes(gap)), likely, posed(likely, (130, 120)), [])
     assert within(found, gap).max() < 0.1
 
 
 def test_who_does_not_see_the_people_is_asked_for_nothing() -> None:
     half = (40, 60, 110, 170)
-    found = of_people(shapes(half, BAG), np.maximum(shapes(MAN), shapes(BAG, alpha=0.2)), None, [])
+    found = theirs(shapes(half, BAG), np.maximum(shapes(MAN), shapes(BAG, alpha=0.2)), None, [])
     assert within(found, BAG).max() < 0.3
 
 
@@ -94,32 +99,44 @@ def test_somebody_far_behind_is_kept_who_is_known_from_elsewhere(known: str) -> 
     faces = [face_in((210, 70, 230, 90), 0.9)] if known == "by a face" else []
     salient = shapes(MAN, FAR) if known == "by what stands out" else shapes(MAN)
     body = posed(shapes(FAR)) if known == "by a silhouette" else None
-    found = of_people(salient, shapes(MAN, FAR), body, faces)
+    found = theirs(salient, shapes(MAN, FAR), body, faces)
     assert (within(found, FAR) > 0.9).mean() == (0 if known == "nowhere" else 1)
 
 
 def test_who_is_as_large_belongs_to_the_group() -> None:
-    assert within(of_people(shapes(MAN), shapes(MAN, WOMAN), None, []), WOMAN).min() > 0.95
+    assert within(theirs(shapes(MAN), shapes(MAN, WOMAN), None, []), WOMAN).min() > 0.95
 
 
 def test_a_leg_beyond_a_skirt_is_kept() -> None:
     leg = (50, 308, 70, 320)
-    assert found_at(of_people(shapes(MAN), shapes(MAN, leg), None, []), leg) > 0.9
+    assert found_at(theirs(shapes(MAN), shapes(MAN, leg), None, []), leg) > 0.9
+
+
+LEGS = (40, 200, 110, 300)
+
+
+@pytest.mark.parametrize("who", ["two networks", "one network", "one network and a pose with a joint there"])
+def test_what_two_others_see_of_somebody_is_kept(who: str) -> None:
+    half = shapes((40, 60, 110, 200))
+    salient = shapes(MAN) if who == "two networks" else half
+    person = posed(shapes(MAN), (80, 250)) if "pose" in who else None
+    found = within(of_people(salient, half, shapes(MAN), person, []), LEGS)
+    assert found[8:].min() > 0.9 if who != "one network" else found[20:].max() == 0
 
 
 def test_a_face_that_both_deny_brings_nothing_in() -> None:
-    assert within(of_people(shapes(MAN), shapes(MAN), None, [face_in((215, 70, 255, 110), 0.9)]), WOMAN).max() == 0
+    assert within(theirs(shapes(MAN), shapes(MAN), None, [face_in((215, 70, 255, 110), 0.9)]), WOMAN).max() == 0
 
 
 def test_a_silhouette_alone_brings_nothing_in() -> None:
     wall = (104, 20, 300, 300)
-    assert within(of_people(shapes(MAN), shapes(MAN), posed(shapes(MAN, wall)), []), wall).max() == 0
+    assert within(theirs(shapes(MAN), shapes(MAN), posed(shapes(MAN, wall)), []), wall).max() == 0
 
 
 def test_what_is_faint_and_away_from_anybody_goes() -> None:
     hair, smudge = (110, 60, 118, 100), (110, 250, 180, 300)
     seen = np.maximum(shapes(MAN), shapes(hair, smudge, alpha=0.4))
-    found = of_people(shapes(MAN), seen, None, [])
+    found = theirs(shapes(MAN), seen, None, [])
     assert found[62:98, 112:116].min() > 0.25
     assert found[250:300, 135:].max() < 0.01
 
@@ -149,6 +166,11 @@ class Beholder(Runtimes):
     def __init__(self) -> None:
         super().__init__(1)
         self.matte = _striking
+
+    def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
+        assert name == selfie.MODEL
+        seen = _red(as_rgb8(image[0]))
+        return {(1, *seen.shape, 1): seen[None, ..., None]}
 
     def outputs(self, name: str, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         assert name == people.MODEL

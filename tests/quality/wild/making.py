@@ -15,6 +15,7 @@ from actors.engines.local.background.edit import change_background
 from actors.engines.local.head.edit import PLAN as HEAD_PLAN
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.perception.saliency import subject
+from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.pictures.opening import open_picture
 from actors.engines.local.pictures.writing import Made
 from actors.engines.local.posing.edit import PLAN as POSE_PLAN
@@ -26,7 +27,6 @@ from actors.engines.seam import EngineError
 from schema.models.edits import LONG_EDGE, Mode, Size
 from tests.quality.wild import looks
 from tests.quality.wild.brought import without_brought
-from tests.quality.wild.selfie import of_selfies
 from tests.quality.wild.trials import Trial
 
 MAX_PIXELS = 40_000_000

@@ -12,6 +12,7 @@ from PIL import Image
 from actors.engines.local.arrays import Plane, Rgb8
 from actors.engines.local.background.edit import PLAN, change_background
 from actors.engines.local.perception.saliency import subject
+from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -21,7 +22,6 @@ from tests.quality import matte
 from tests.quality.sheets import Tile, write_sheet
 from tests.quality.wild.brought import without_brought
 from tests.quality.wild.manifest import File, Manifest, Part
-from tests.quality.wild.selfie import of_selfies
 
 _ON_A_SHEET = 12
 

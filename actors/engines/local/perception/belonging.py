@@ -46,8 +46,12 @@ _ENCLOSED, _GAP = 0.75, 0.1
 """What people are around in this share of its rim, up to so large a share of them, is seen between their limbs."""
 _ENDS = (*range(15, 23), LEFT_HIP, RIGHT_HIP, *range(27, 33))
 """Hands, hips and feet among a pose's keypoints."""
+_BODY = range(11, 33)
+"""A pose's keypoints but for those of the face."""
 _DOUBT = 0.05
 """Mean alpha from which on somebody who knows people isn't sure that a thing is none of them."""
+_TOGETHER = 0.8
+"""What two see so surely is somebody's, whatever the network that knows people makes of it."""
 _THEIRS = 0.3
 """A part is somebody's when this share of it is seen by others too."""
 _AS_LARGE = 0.3
@@ -61,24 +65,42 @@ _SURE_FACE = 0.7
 
 
 def of_people(
-    salient: Plane, seen: Plane, person: Pose | None, faces: Sequence[Detection], *, trusted: bool = False
+    salient: Plane,
+    seen: Plane,
+    rough: Plane,
+    person: Pose | None,
+    faces: Sequence[Detection],
+    *,
+    trusted: bool = False,
 ) -> Plane:
-    """The people of `seen` (h, w), with what is theirs of `salient` (h, w); all of it is in one of the two.
+    """The people of `seen` (h, w), with what is theirs of `salient` (h, w), and what two see of them that it lacks.
 
-    Whoever brought the model that `salient` is of is `trusted` to know what belongs to them.
+    The two are a `rough` network of people with what is `salient`, or with the pose's silhouette at a joint. Whoever
+    brought the model that `salient` is of is `trusted` to know what belongs to people.
     """
     height, width = salient.shape
-    alpha, likely, silhouette = _witnesses(salient, seen, person)
-    figures = _figures(person, faces, likely, max(height, width))
-    somebody = _somebody(likely, (alpha > 0.5) | (silhouette > 0.5), figures)
+    silhouette = np.zeros_like(salient) if person is None else person.silhouette
+    alpha, likely, also, outline = (np.clip(_small(plane), 0, 1) for plane in (salient, seen, rough, silhouette))
+    figures = _figures(person, faces, np.maximum(likely, also), max(height, width))
+    both, posed = np.minimum(alpha, also), np.minimum(also, outline)
+    somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
     body = (likely > 0.5) & somebody
+    lacking = touching(_thick((both > _TOGETHER) & ~body), grown(body, 2) | figures)
+    lacking |= touching(_thick((posed > _TOGETHER) & ~body), _joints(person, alpha.shape, max(height, width)))
+    body |= lacking
     doubted = np.ones_like(likely) if trusted else likely
     things = _things(alpha, doubted, body, _at_hand(person, alpha.shape, max(height, width)))
     near = grown(body, _HAIR)
-    keep, add = (
-        resized_linear(gaussian(mask.astype(np.float32), 1.0), width, height) for mask in (somebody & near, things)
+    keep, add, limbs = (
+        resized_linear(gaussian(plane.astype(np.float32), 1.0), width, height)
+        for plane in (somebody & near, things, grown(lacking, 3) * np.clip((np.maximum(both, posed) - 0.4) / 0.4, 0, 1))
     )
-    return np.maximum(seen * keep, salient * add)
+    return np.maximum(np.maximum(seen * keep, salient * add), limbs)
+
+
+def _thick(mask: Mask) -> Mask:
+    """`mask` without what is thin: coarse outlines always differ by an edge's breadth."""
+    return mask & grown(shrunk(mask, 4), 5)
 
 
 def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
@@ -99,13 +121,6 @@ def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
     return alpha + weight * (after - alpha)
-
-
-def _witnesses(salient: Plane, likely: Plane, person: Pose | None) -> tuple[Plane, Plane, Plane]:
-    """All three at the size at which parts are judged."""
-    silhouette = np.zeros_like(salient) if person is None else person.silhouette
-    alpha, seen, body = (np.clip(_small(plane), 0, 1) for plane in (salient, likely, silhouette))
-    return alpha, seen, body
 
 
 def _small(image: Raster) -> Raster:
@@ -182,10 +197,19 @@ def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np
 
 def _at_hand(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
     """Around hands, hips and feet."""
+    if person is None:
+        return np.zeros(shape, np.bool_)
+    return _at(person, _ENDS, shape, long_edge, max(6, round(0.2 * person.shoulders * _SIDE / long_edge)))
+
+
+def _joints(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
+    """Where the joints of the body are that are seen."""
+    return np.zeros(shape, np.bool_) if person is None else _at(person, _BODY, shape, long_edge, 2)
+
+
+def _at(person: Pose, points: Sequence[int], shape: tuple[int, ...], long_edge: int, reach: int) -> Mask:
     found = np.zeros(shape, np.uint8)
-    if person is not None:
-        scale = _SIDE / long_edge
-        reach = max(6, round(0.2 * person.shoulders * scale))
-        for x, y in (person.points[list(_ENDS)][person.visible[list(_ENDS)] > 0.5] * scale).astype(int).tolist():
-            cv2.circle(found, (x, y), reach, 1, -1)
+    indices = list(points)
+    for x, y in (person.points[indices][person.visible[indices] > 0.5] * _SIDE / long_edge).astype(int).tolist():
+        cv2.circle(found, (x, y), reach, 1, -1)
     return found > 0

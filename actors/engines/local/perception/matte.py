@@ -17,6 +17,7 @@ from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject
+from actors.engines.local.perception.selfie import selfies_among
 from actors.engines.local.raster import extent, gaussian, grown, resized, resized_linear, shrunk
 from actors.engines.local.runtimes import Runtimes
 
@@ -90,6 +91,7 @@ def coarse_matte(
     """
     step("Finding the outline")
     salient, seen = subject(image, runtimes), people(image, runtimes)
+    rough = selfies_among(salient, image, runtimes)
     step("Looking closer at the person")
     body = _body_box(seen)
     if body is not None and _is_closer(body, image):
@@ -97,7 +99,7 @@ def coarse_matte(
         salient = _put(salient, subject(body.of(image), runtimes), body, 0.5)
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
-    theirs = _to_the_border(of_people(salient, seen, person, faces, trusted=trusted))
+    theirs = _to_the_border(of_people(salient, seen, rough, person, faces, trusted=trusted))
     alpha = decided(theirs, faces)
     head = head_box(image, person, faces) if effort.mirror_all else None
     if head is not None and _is_closer(head, image):

@@ -11,6 +11,7 @@ from actors.engines.local.perception.matte import Effort, coarse_matte, refined_
 from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject
+from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.posing.shapes import distance_to_line
@@ -71,7 +72,8 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
-        coarse = of_people(subject(image, runtimes), people(image, runtimes), inside, nobody)
+        seen = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
+        coarse = of_people(*seen, inside, nobody)
     coarse = _with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
