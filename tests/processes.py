@@ -6,6 +6,7 @@ reports it as if it had run them all itself.
 
 import sys
 from collections import deque
+from contextlib import suppress
 from itertools import groupby
 from multiprocessing import connection, get_context
 from multiprocessing.context import ForkProcess
@@ -98,14 +99,15 @@ class _Crew:
         hand = self._hands[line]
         try:
             what, told = line.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the latter in the middle of a message
             del self._hands[line]
             hand.process.join()
             self._look_after(hand)
             return
         if what == FREE:
             hand.left = self._waiting.popleft() if self._waiting else deque()
-            line.send(list(hand.left))
+            with suppress(ConnectionError):  # it died meanwhile, which its line tells next
+                line.send(list(hand.left))
             return
         if what == FINISHES:
             hand.last = self._session.items[hand.left.popleft()].nodeid
@@ -120,8 +122,10 @@ class _Crew:
         if hand.left:
             item = self._session.items[hand.left.popleft()]
             self._blame(item.nodeid, item.location, f"The process that ran this test ended, with exit code {code}")
-            self._waiting.appendleft(hand.left)
-            self._take_on()
+            if hand.left:
+                self._waiting.appendleft(hand.left)
+            if self._waiting:
+                self._take_on()
         elif code != 0:
             message = f"The process that ran this test last ended with exit code {code}; why is told above"
             self._blame(hand.last, (hand.last, None, ""), message)

@@ -29,14 +29,23 @@ def test_kills_its_process(): os.kill(os.getpid(), signal.SIGKILL)
 def test_comes_after(): pass
 """
 
+KILLS = """
+import os, signal
+
+def test_kills_its_process(): os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 THREE = """
 def test_prints_as_well(capfd): print("printed elsewhere"); assert capfd.readouterr().out == "printed elsewhere\\n"
 """
 
 
-def run(directory: Path, *options: str) -> str:
-    """What pytest prints about these three files in three processes."""
-    for name, text in (("conftest", HOOKS), ("test_one", ONE), ("test_two", TWO), ("test_three", THREE)):
+FILES = {"test_one": ONE, "test_two": TWO, "test_three": THREE}
+
+
+def run(directory: Path, *options: str, files: dict[str, str] = FILES) -> str:
+    """What pytest prints about these files in three processes."""
+    for name, text in {"conftest": HOOKS, **files}.items():
         (directory / f"{name}.py").write_text(text)
     arguments = ["--processes=3", "--color=no", "-ra", f"--basetemp={directory / 'shared'}", "-p", "no:cacheprovider"]
     ran = subprocess.run(
@@ -65,3 +74,9 @@ def test_it_stops_at_the_first_failure_where_that_is_asked_for(tmp_path: Path) -
     told = run(tmp_path, "-x", "-k", "fails or sets_something_up")
     assert "stopping after 1 failures" in told, told
     assert "1 failed, 6 deselected" in told
+
+
+def test_however_many_processes_die_all_others_tests_are_run(tmp_path: Path) -> None:
+    killing = {f"test_{number}": KILLS for number in range(4)}
+    told = run(tmp_path, files={**killing, "test_last": "def test_passes(): pass"})
+    assert "4 failed, 1 passed" in told, told

@@ -88,8 +88,8 @@ WITH ended AS MATERIALIZED (
            new.content_type, new.size, new.width, new.height
       FROM done
       JOIN jsonb_to_recordset(:made) AS new (
-        file_id text, task_id text, purpose text, filename text, blob_key text, sha256 text, content_type text,
-        size bigint, width integer, height integer) USING (task_id)
+        file_id text, task_id text, lease_token bigint, purpose text, filename text, blob_key text, sha256 text, content_type text,
+        size bigint, width integer, height integer) USING (task_id, lease_token)
      ORDER BY new.file_id
     RETURNING blob_key
 ), kept AS (

@@ -42,10 +42,12 @@ class Outcomes:
     async def _complete(self, several: Sequence[Made]) -> Sequence[TaskRecord | None]:
         try:
             async with self._pool.acquire() as connection:
-                done = {task.task_id: task for task in await store.complete_tasks(connection, several)}
+                tasks = await store.complete_tasks(connection, several)
         except UNAVAILABLE:
             raise
         except Exception as error:  # noqa: BLE001 - raised again to whose it is, when each is written by itself
             log.info("outcomes not written together", tasks=len(several), error=type(error).__name__)
             return [None] * len(several)
-        return [done.get(one.task_id) for one in several]
+        # A task may be among them twice: claimed again here after its lease ran out.
+        done = {(task.task_id, task.lease_token): task for task in tasks}
+        return [done.get((one.task_id, one.lease_token)) for one in several]

@@ -53,7 +53,11 @@ async def complete_tasks(
         # Numbers and JSON as text: see service/tasks/store/messages.py.
         lease_tokens=[str(one.lease_token) for one in several],
         results=[json.encode(one.result).decode() for one in several],
-        made=[{**to_builtins(new), "task_id": one.task_id} for one in several for new in one.files],
+        made=[
+            {**to_builtins(new), "task_id": one.task_id, "lease_token": one.lease_token}
+            for one in several
+            for new in one.files
+        ],
         now=now,
     )
 

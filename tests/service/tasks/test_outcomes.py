@@ -153,3 +153,17 @@ async def test_an_outcome_that_cannot_be_written_costs_no_other(pool: Pool, conn
     assert isinstance(ended[1], asyncpg.UniqueViolationError)
     done = [task.task_id for task in ended if isinstance(task, TaskRecord) and task.status is TaskStatus.DONE]
     assert done == [task.task_id for task in tasks if task is not tasks[1]]
+
+
+async def test_of_two_claims_of_a_task_the_last_one_ends_it(pool: Pool, connection: Connection) -> None:
+    """One process may hold both: one whose lease ran out while it held an outcome, and the next."""
+    task = await add_task(connection, await lives.add_user(connection), TaskStatus.PROCESSING)
+    lost = structs.replace(task, lease_token=task.lease_token - 1)
+    outcomes = Outcomes(pool)
+    both = [(Claim(one), made_by(one, 2).files) for one in (lost, task)]
+    ended = await asyncio.gather(
+        *(lifecycle.complete_task(pool, claim, lives.a_result(), list(new), outcomes=outcomes) for claim, new in both)
+    )
+    assert [one and one.lease_token for one in ended] == [None, task.lease_token]
+    recorded = await connection.fetch("SELECT file_id FROM files WHERE task_id = $1", task.task_id)
+    assert {row["file_id"] for row in recorded} == {new.file_id for new in both[1][1]}
