@@ -38,8 +38,9 @@ _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _ASIDE = 0.08, 0.7
 """So far above the shoulders, likewise, skin is theirs, and so far aside it isn't the neck's."""
-_LOCK, _HAIR = 0.4, 0.75
-"""So far from the head, likewise, old hair is looked for, which is as likely as that."""
+_LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
+"""So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
+far above it: short hair leaves nothing on shoulders that are as dark."""
 _ROUND, _SIDES = 0.1, 0.25
 """The made neck's sides are darker by so much at their edge, and over so much inwards, likewise."""
 
@@ -127,11 +128,12 @@ def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, shapes: tuple[P
     # So does a broader neck's skin.
     beyond = body & ~neck & ~widened(torso, _SLOPE * unit) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
     stubs |= beyond & (skin > 0.5)
-    # Nor is hair left that lies on neck and shoulders, if neither skin nor clothes have its colours.
+    # Nor is hair left that hangs down to neck and shoulders, if neither skin nor clothes have its colours.
     near = widened(old, _LOCK * unit) & body & (skin < 0.5) & ~neck & (down < chin + 0.8)
     hair = old & (head.oval < 0.1) & (down < chin)
     locks = near & (likeness(cells(lab(image)), hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
-    stubs |= widened(narrowed(locks, 1.5), 1.5)
+    hanging = widened(old & (head.oval < 0.1) & (down > chin - _HANGS), _MARGIN * unit)
+    stubs |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
     return gone | widened(stubs, max(1.0, 0.015 * unit))
 
 
