@@ -50,8 +50,8 @@ _BODY = range(11, 33)
 """A pose's keypoints but for those of the face."""
 _DOUBT = 0.05
 """Mean alpha from which on somebody who knows people isn't sure that a thing is none of them."""
-_TOGETHER = 0.8
-"""What two see so surely is somebody's, whatever the network that knows people makes of it."""
+_TOGETHER, _AT_A_JOINT = 0.8, 0.5
+"""What two see so surely is somebody's, whatever the one that knows people makes of it: anywhere, and at a joint."""
 _THEIRS = 0.3
 """A part is somebody's when this share of it is seen by others too."""
 _AS_LARGE = 0.3
@@ -75,18 +75,18 @@ def of_people(
 ) -> Plane:
     """The people of `seen` (h, w), with what is theirs of `salient` (h, w), and what two see of them that it lacks.
 
-    The two are a `rough` network of people with what is `salient`, or with the pose's silhouette at a joint. Whoever
-    brought the model that `salient` is of is `trusted` to know what belongs to people.
+    The two are a `rough` network of people and what is `salient`, or either of them and the silhouette of a pose at one
+    of its joints. Whoever brought the model that `salient` is of is `trusted` to know what belongs to people.
     """
     height, width = salient.shape
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
     alpha, likely, also, outline = (np.clip(_small(plane), 0, 1) for plane in (salient, seen, rough, silhouette))
     figures = _figures(person, faces, np.maximum(likely, also), max(height, width))
-    both, posed = np.minimum(alpha, also), np.minimum(also, outline)
+    both, posed = np.minimum(alpha, also), np.minimum(np.maximum(alpha, also), outline)
     somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
     body = (likely > 0.5) & somebody
-    lacking = touching(_thick((both > _TOGETHER) & ~body), grown(body, 2) | figures)
-    lacking |= touching(_thick((posed > _TOGETHER) & ~body), _joints(person, alpha.shape, max(height, width)))
+    lacking = touching(_thick((both > _TOGETHER) & ~body, 4), grown(body, 2) | figures)
+    lacking |= touching(_thick((posed > _AT_A_JOINT) & ~body, 2), _joints(person, alpha.shape, max(height, width)))
     body |= lacking
     doubted = np.ones_like(likely) if trusted else likely
     things = _things(alpha, doubted, body, _at_hand(person, alpha.shape, max(height, width)))
@@ -98,9 +98,9 @@ def of_people(
     return np.maximum(np.maximum(seen * keep, salient * add), limbs)
 
 
-def _thick(mask: Mask) -> Mask:
+def _thick(mask: Mask, least: int) -> Mask:
     """`mask` without what is thin: coarse outlines always differ by an edge's breadth."""
-    return mask & grown(shrunk(mask, 4), 5)
+    return mask & grown(shrunk(mask, least), least + 1)
 
 
 def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
