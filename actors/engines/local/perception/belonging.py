@@ -81,7 +81,7 @@ def of_people(
     height, width = salient.shape
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
     alpha, likely, also, outline = (np.clip(_small(plane), 0, 1) for plane in (salient, seen, rough, silhouette))
-    figures = _figures(person, faces, np.maximum(likely, also), max(height, width))
+    figures = _figures(person, faces, likely, max(height, width))
     both, posed = np.minimum(alpha, also), np.minimum(np.maximum(alpha, also), outline)
     somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
     body = (likely > 0.5) & somebody

@@ -75,11 +75,18 @@ def test_nothing_of_the_old_head_is_left_at_its_edge(face: FaceLandmarks) -> Non
     assert _violet(_bare(face, parts, np.zeros(SHAPE, np.bool_)).image) < 0.06
 
 
-def test_old_hair_on_the_shoulders_goes_too(face: FaceLandmarks) -> None:
+@pytest.mark.parametrize("hangs", [True, False])
+def test_old_hair_that_hangs_down_to_the_shoulders_goes_too_and_cloth_of_its_colour_stays(
+    face: FaceLandmarks, *, hangs: bool
+) -> None:
+    head, neck, shoulders = _parts(face)
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
     lock = (across > 0.45) & (across < 0.75) & (down > 0.4) & (down < 0.9)
-    assert _violet(_bare(face, _parts(face), lock).image) < 0.06
+    if hangs:
+        head |= lock & (down < place.chin + 0.05)
+    left = _violet(_bare(face, (head, neck, shoulders), lock).image)
+    assert left < 0.06 if hangs else left > 0.2
 
 
 def test_what_is_made_has_a_smooth_outline(face: FaceLandmarks) -> None:
