@@ -1,8 +1,10 @@
 """What of a picture belongs to its people.
 
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
-and takes a tower for the subject. The first is believed, but for those whom only it sees beside somebody else. What
-stands out and touches them is held, worn or sat on by them where the first has a doubt as well.
+and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
+believed, but for small figures that only it sees beside somebody else; what it lacks comes back where two others see
+it. What stands out and touches people is held, worn or sat on by them where the first has a doubt as well, or where it
+is small and at hands, hips or feet.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
