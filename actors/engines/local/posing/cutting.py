@@ -15,7 +15,7 @@ from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.posing.shapes import distance_to_line
-from actors.engines.local.posing.skeleton import BONES, HEAD, LIMBS, joints, torso_length
+from actors.engines.local.posing.skeleton import BONES, CHAINS, HEAD, joints, torso_length
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -74,7 +74,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
         seen = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
         coarse = of_people(*seen, inside, nobody)
-    coarse = _with_limbs(coarse, inside)
+    coarse = with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
         raise EngineError(
@@ -94,17 +94,16 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     )
 
 
-def _with_limbs(coarse: Plane, person: Pose) -> Plane:
-    """`coarse` with the middle of every limb in it, where the pose's own silhouette agrees.
+def with_limbs(coarse: Plane, person: Pose) -> Plane:
+    """`coarse` with the middle of every limb in it, hands and feet too, where the pose's own silhouette agrees.
 
-    The network alone loses arms that are of the background's colour.
+    The networks alone lose what is of the background's colour.
     """
     figure = joints(person.points)
     unit = torso_length(figure)
     core = np.zeros_like(coarse)
-    for start, end in LIMBS:
-        half = next(bone.half for bone in BONES if (bone.start, bone.end) == (start, end))
-        reach = distance_to_line(figure[start], figure[end], coarse.shape) / np.float32(half * unit)
+    for bone in (BONES[index] for chain in CHAINS.values() for index in chain):
+        reach = distance_to_line(figure[bone.start], figure[bone.end], coarse.shape) / np.float32(bone.half * unit)
         core = np.maximum(core, np.clip((0.75 - reach) / 0.25, 0, 1))
     return np.maximum(coarse, core * np.clip((person.silhouette - 0.3) / 0.3, 0, 1))
 
