@@ -1,6 +1,8 @@
 """The `darkroom` command, with a fake engine in its workers: real edits are too slow to kill hundreds of them.
 
-Everything else of a worker is as it is: claims, leases, files, outcomes, the sweep.
+Webhooks that failed are sent again after seconds, not minutes: an attempt that died with its worker is one of those
+after which a receiver is left alone for longer than a storm takes. Everything else of a worker is as it is: claims,
+leases, files, outcomes, the sweep.
 """
 
 import asyncio
@@ -8,18 +10,22 @@ import random
 import shutil
 import sys
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from typing import Literal
 
 from actors.engines import registry
 from actors.engines.seam import Artifact, EditRequest, EngineError, EngineEvent, Finished, Progress
 from schema.models.edits import ENGINE_MODES, LOCAL, BackgroundChangeConfig, Mode
 from schema.models.problems import FailureCode
+from schema.models.webhooks import SCHEDULE
 from service.cli.main import main
+from service.webhooks import delivering
 
 WIDTH, HEIGHT = 96, 80
 STEPS = 5
 SECONDS = (0.05, 0.6)
 SLOW_SECONDS = 3.0
+SENT_AGAIN_WITHIN = timedelta(seconds=5)
 
 PLAIN, NOBODY, FLAKY, CRASHING, SLOW = range(5)
 """What becomes of an edit: the number that its `edge_blur` is, which a fake engine has no other use for."""
@@ -65,4 +71,5 @@ class StormEngine:
 if __name__ == "__main__":
     if "worker" in sys.argv:
         registry.ENGINES[LOCAL] = StormEngine
+        delivering.SCHEDULE = tuple(min(wait, SENT_AGAIN_WITHIN) for wait in SCHEDULE)
     main()

@@ -162,8 +162,10 @@ async def all_told(told: JSON) -> None:
     async def none_waits() -> bool:
         return not await connection.fetchval("SELECT EXISTS (SELECT FROM webhook_deliveries WHERE status = 'waiting')")
 
-    await until(none_waits, within=CALM_WITHIN)
-    await connection.close()
+    try:
+        await until(none_waits, within=CALM_WITHIN)
+    finally:
+        connection.terminate()
 
 
 async def _each(events: Iterable[asyncio.Event]) -> None:
