@@ -70,8 +70,8 @@ async def quick_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerat
             patch.setenv(name, value)
         made = LocalEngine(threads=2)
         await made.start()
-        yield made
-        await made.close()
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE, HOPPER, loaded
 from tests.actors.scripted import PICTURE, FakeEngine, picture
 from tests.forking import MAIN
 from tests.heif import saved
-from tests.quick_matte import quick_matte
+from tests.quick_matte import quick_matte, quick_salience
 from tests.running import ran_to_its_end
 
 QUICK = "from tests.actors.engines.test_edit_command import quickly; quickly()"
@@ -67,7 +67,7 @@ def test_an_edit_writes_its_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "source"), [("HEAD_SWAP", HOPPER), ("POSE_CHANGE", FIGURE)])
 def test_every_mode_has_a_default_and_needs_no_reference(tmp_path: Path, mode: str, source: Path) -> None:
     output = tmp_path / "out.jpg"
-    done = run(mode, source, "-o", output, "--config", '{"size": "small"}', extra=quick_matte(tmp_path))
+    done = run(mode, source, "-o", output, "--config", '{"size": "small"}', extra=quick_salience(tmp_path))
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (0, "", 1)
     assert max(loaded(output).size) <= 768
 
