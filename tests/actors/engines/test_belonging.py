@@ -198,7 +198,7 @@ def test_what_stands_out_more_than_a_group_does_not_hide_it() -> None:
     group = [(100, 440, 180, 640), (260, 440, 340, 640), (420, 440, 500, 640)]
     for left, top, right, bottom in group:
         image[top:bottom, left:right] = (200, 0, 0)
-    effort = Effort(mirror_all=False, whole=768, head=512)
+    effort = Effort(closer=False, whole=768, head=512)
     found = coarse_matte(image, None, [face_in((120, 450, 160, 490), 0.9)], effort, Beholder(), lambda _step: None)
     assert min(within(found, figure).min() for figure in group) > 0.95
     assert found[:400].max() == 0

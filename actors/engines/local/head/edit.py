@@ -41,8 +41,8 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.HIGH: Effort(mirror_all=True, whole=896, head=640),
-    Quality.ULTRA: Effort(mirror_all=True, whole=1280, head=896),
+    Quality.HIGH: Effort(closer=True, whole=896, head=640),
+    Quality.ULTRA: Effort(closer=True, whole=1280, head=896),
 }
 SOURCE_EDGE = 2048
 """Long edge in pixels at which the source is looked at: only its head is used."""

@@ -14,7 +14,7 @@ from actors.engines.local.perception.belonging import decided, of_people
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
-from actors.engines.local.perception.people import people
+from actors.engines.local.perception.people import Sight, people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.selfie import selfies_among
@@ -25,11 +25,11 @@ from actors.engines.local.runtimes import Runtimes
 class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
-    `mirror_all`: look a second time, in a mirror, at the whole, and at the enlarged head too; `whole` and `head`: long
-    edge in pixels at which the band around the person, and around the head, is solved, in at most so many `steps`.
+    `closer`: look at the enlarged head too; `whole` and `head`: long edge in pixels at which the band around the
+    person, and around the head, is solved, in at most so many `steps`.
     """
 
-    mirror_all: bool
+    closer: bool
     whole: int
     head: int
     steps: int = 120
@@ -73,6 +73,8 @@ _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
 _FADES = 0.012
 """So far from the picture's border, as a share of its long edge, the network isn't sure of anything."""
+_GLANCES, _MORE = 1, 3
+"""Looks at a whole picture that tell where its people are, and more of them that tell their outline."""
 _AGREE = 0.9
 """A closer look counts if it agrees with the first in this share of its pixels."""
 
@@ -90,24 +92,32 @@ def coarse_matte(
     `step` is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
-    salient, seen = subject(image, runtimes), people(image, runtimes)
+    seen, salient = _seen(image, runtimes, step)
     rough = selfies_among(salient, image, runtimes)
-    step("Looking closer at the person")
-    body = _body_box(seen)
-    if body is not None and _is_closer(body, image):
-        seen = _put(seen, people(body.of(image), runtimes), body)
-        salient = _put(salient, subject(body.of(image), runtimes), body, 0.5)
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
     theirs = _to_the_border(of_people(salient, seen, rough, person, faces, trusted=trusted))
     alpha = decided(theirs, faces)
-    head = head_box(image, person, faces) if effort.mirror_all else None
+    head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
         part, old = people(head.of(image), runtimes), head.of(alpha)
         if _agree(old, part):
             alpha = _put(alpha, _near_edge(old, part), head)
     return alpha
+
+
+def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple[Plane, Plane]:
+    """Where people are (h, w), and what stands out around them: looked at closely where they are but a part of it."""
+    sight = Sight(image, runtimes)
+    glance = sight.after(_GLANCES)
+    step("Looking closer at the person")
+    body = _body_box(glance)
+    if body is None or not _is_closer(body, image):
+        return sight.after(_MORE), subject(image, runtimes)
+    part = people(body.of(image), runtimes)
+    seen = _put(glance, part, body) if _agree(body.of(glance), part) else sight.after(_MORE)
+    return seen, body.into(np.zeros_like(seen), subject(body.of(image), runtimes))
 
 
 def refined_matte(
@@ -201,15 +211,15 @@ def _body_box(alpha: Plane) -> Box | None:
     return _box(alpha.shape, columns.start - air, rows.start - air, columns.stop + air, rows.stop + air)
 
 
-def _put(alpha: Plane, part: Plane, box: Box, share: float = 1.0) -> Plane:
-    """`alpha` with a `share` of `part` in its place, faded in from its sides, if the two agree; else as it was."""
+def _put(alpha: Plane, part: Plane, box: Box) -> Plane:
+    """`alpha` with `part` in its place, faded in from its sides, if the two agree; else as it was."""
     old = box.of(alpha)
     if not _agree(old, part):
         return alpha
     height, width = alpha.shape
     down = _ramp(box.height, 0.25, fade_start=box.top > 0, fade_end=box.bottom < height)
     across = _ramp(box.width, 0.15, fade_start=box.left > 0, fade_end=box.right < width)
-    weight = np.float32(share) * np.minimum(down[:, None], across[None, :])
+    weight = np.minimum(down[:, None], across[None, :])
     return box.into(alpha, old + weight * (part - old))
 
 

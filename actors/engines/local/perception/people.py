@@ -16,7 +16,7 @@ _LARGEST = 1024
 """Long edge in pixels of the picture that it is shown."""
 _INSIDE = 512
 """Long edge in pixels at which it looks for people: finer, it takes parts of large ones for something else."""
-_LOOKS = 4
+_LOOKS = 3
 """After so many looks another changes next to nothing."""
 _MEMORIES = 4
 
@@ -27,15 +27,31 @@ def people(image: Rgb8, runtimes: Runtimes) -> Plane:
     Raises:
         ModelMissingError: the model isn't installed.
     """
-    height, width = image.shape[:2]
-    scale = min(1.0, _LARGEST / max(height, width))
-    shown = as_rgb(resized(image, max(1, round(width * scale)), max(1, round(height * scale))))
-    ratio = np.array([min(1.0, _INSIDE / max(shown.shape[:2]))], np.float32)
-    frame = np.ascontiguousarray(shown.transpose(2, 0, 1)[None])
-    remembered: list[Floats] = [np.zeros((1, 1, 1, 1), np.float32)] * _MEMORIES
-    said: dict[str, Floats] = {}
-    for _ in range(_LOOKS):
-        memory = {f"r{number}i": one for number, one in enumerate(remembered, start=1)}
-        said = runtimes.outputs(MODEL, {"src": frame, "downsample_ratio": ratio, **memory})
-        remembered = [said[f"r{number}o"] for number in range(1, _MEMORIES + 1)]
-    return np.clip(resized_linear(said["pha"][0, 0], width, height), 0, 1)
+    return Sight(image, runtimes).after(_LOOKS)
+
+
+class Sight:
+    """A picture that is looked at again and again, each time seeing it more clearly."""
+
+    def __init__(self, image: Rgb8, runtimes: Runtimes) -> None:
+        self._height, self._width = image.shape[:2]
+        self._runtimes = runtimes
+        scale = min(1.0, _LARGEST / max(self._height, self._width))
+        shown = as_rgb(resized(image, max(1, round(self._width * scale)), max(1, round(self._height * scale))))
+        ratio = np.array([min(1.0, _INSIDE / max(shown.shape[:2]))], np.float32)
+        frame = np.ascontiguousarray(shown.transpose(2, 0, 1)[None])
+        self._asked: dict[str, Floats] = {"src": frame, "downsample_ratio": ratio}
+        self._remembered: list[Floats] = [np.zeros((1, 1, 1, 1), np.float32)] * _MEMORIES
+
+    def after(self, looks: int) -> Plane:
+        """`people`, as they are seen after so many more `looks`.
+
+        Raises:
+            ModelMissingError: the model isn't installed.
+        """
+        said: dict[str, Floats] = {}
+        for _ in range(looks):
+            memory = {f"r{number}i": one for number, one in enumerate(self._remembered, start=1)}
+            said = self._runtimes.outputs(MODEL, self._asked | memory)
+            self._remembered = [said[f"r{number}o"] for number in range(1, _MEMORIES + 1)]
+        return np.clip(resized_linear(said["pha"][0, 0], self._width, self._height), 0, 1)

@@ -28,8 +28,3 @@ def _said(image: Rgb8, runtimes: Runtimes) -> Plane:
     small = resized(image, _SIDE, _SIDE).astype(np.float32)
     pixels = (small / max(float(small.max()), 1) - _MEAN) / _DEVIATION
     return runtimes.onnx(MODEL, np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0, 0]
-
-
-def subject_mirrored(image: Rgb8, runtimes: Runtimes) -> Plane:
-    """`subject` seen in a mirror, turned back: its errors differ, so the mean of both is better than either."""
-    return np.ascontiguousarray(subject(np.ascontiguousarray(image[:, ::-1]), runtimes)[:, ::-1])

@@ -66,7 +66,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
         person.others_certainty,
     )
     nobody: list[Detection] = []
-    effort = Effort(mirror_all=False, whole=work.side, head=work.side * 3 // 5)
+    effort = Effort(closer=False, whole=work.side, head=work.side * 3 // 5)
     if work.head:
         coarse = coarse_matte(image, inside, nobody, effort, runtimes, step)
     else:
