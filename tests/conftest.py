@@ -21,9 +21,9 @@ from tests.grouping import place_of
 from tests.homes import forget_homes
 from tests.keys import KEYS
 from tests.prepared import TEMPLATE, Preparation
-from tests.processes import are_several, pytest_addoption, pytest_runtestloop
+from tests.processes import are_several, pytest_addoption, pytest_runtestloop, pytest_terminal_summary
 
-__all__ = ["pytest_addoption", "pytest_runtestloop"]
+__all__ = ["pytest_addoption", "pytest_runtestloop", "pytest_terminal_summary"]
 """Hooks; fixtures and the others are found below."""
 
 # A busy machine is no failure: what takes too long is found by benchmarks.

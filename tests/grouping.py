@@ -39,6 +39,29 @@ LONG = (
 """Files whose turn comes next: those that take more than ten seconds. The others make the ends meet."""
 
 
+CLOCKED = (
+    *GROUPS["clock"],
+    "actors/test_broker.py",
+    "actors/test_editor.py",
+    "actors/test_leadership.py",
+    "chaos/test_few_connections.py",
+    "chaos/test_storage_faults.py",
+    "security/test_bounds.py",
+    "security/test_tokens.py",
+    "service/files/test_urls.py",
+    "service/http/test_auth.py",
+    "service/http/test_crowd.py",
+    "service/tasks/",
+    "service/test_redis_states.py",
+    "service/test_stopping.py",
+)
+"""What is promised within a time is looked for in it, which takes a machine that has nothing else to do."""
+
+
+def told_by_a_clock(test: str) -> bool:
+    return _file(test).startswith(CLOCKED)
+
+
 def group_of(test: str) -> str:
     """The group of a test's id, or its file."""
     file = _file(test)

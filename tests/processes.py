@@ -1,10 +1,12 @@
 """Tests in several processes, forked from the one that has collected them: what is imported is imported once.
 
 Each takes groups of tests (`grouping.py`), one after the other, and tells the first process what became of them, which
-reports it as if it had run them all itself.
+reports it as if it had run them all itself. A test that is told by a clock, and failed beside others, is run once more
+when nothing else runs, and that is said.
 """
 
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from itertools import groupby
@@ -15,7 +17,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 
 from tests.forking import take_own_server
-from tests.grouping import group_of
+from tests.grouping import group_of, told_by_a_clock
 
 Line: TypeAlias = "connection.Connection[Any, Any]"
 Group = deque[int]
@@ -26,6 +28,12 @@ REPORTS = "pytest_runtest_logreport"
 FINISHES = "pytest_runtest_logfinish"
 FREE = "free"
 """What is told: hooks of pytest's and what they are called with, and that a process may be given its next group."""
+
+HANGS_AFTER = 900.0
+"""Seconds in which a test has to end."""
+
+AGAIN = pytest.StashKey[list[str]]()
+"""Tests that failed beside others, and were run again alone."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +52,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     crew = _Crew(session)
     try:
         crew.run(session.config.option.processes)
+        crew.run_again_alone()
     finally:
         crew.dismiss()
     if session.shouldfail:
@@ -53,6 +62,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for test in config.stash.get(AGAIN, None) or ():
+        terminalreporter.write_line(f"AGAIN {test}: told by a clock, it failed beside others, and was run again alone")
+
+
 class _Hand:
     """A process, as the first one sees it."""
 
@@ -60,6 +74,9 @@ class _Hand:
         self.process = process
         self.left: Group = deque()
         self.last = "tests"
+        self.reports: list[pytest.TestReport] = []
+        """Of the test that runs."""
+        self.heard = time.monotonic()
 
 
 class _Crew:
@@ -67,6 +84,8 @@ class _Crew:
         self._session = session
         self._waiting = deque(_groups(session.items))
         self._hands: dict[Line, _Hand] = {}
+        self._again: Group = deque()
+        self._alone = False
         # Whoever needs it first would make one that the others know nothing of.
         session.config._tmp_path_factory.getbasetemp()  # pyright: ignore # noqa: SLF001, PGH003
         _plugin(session, "terminalreporter").showfspath = False  # tests of many files end beside each other
@@ -75,10 +94,21 @@ class _Crew:
         for _ in range(min(count, len(self._waiting))):
             self._take_on()
         while self._hands:
-            for line in connection.wait(self._hands):
+            for line in connection.wait(self._hands, timeout=HANGS_AFTER / 10):
                 self._listen(cast("Line", line))
+            for hand in self._hands.values():
+                if time.monotonic() - hand.heard > HANGS_AFTER:
+                    hand.process.kill()
             if self._session.shouldfail or self._session.shouldstop:
                 return
+
+    def run_again_alone(self) -> None:
+        """What is told by a clock, and failed beside others: a fault is one on a quiet machine as well."""
+        if self._again:
+            self._session.config.stash[AGAIN] = [self._session.items[place].nodeid for place in self._again]
+            self._waiting.append(self._again)
+            self._alone = True
+            self.run(1)
 
     def dismiss(self) -> None:
         """Each ends its test, takes down what it has started, and goes."""
@@ -97,6 +127,7 @@ class _Crew:
 
     def _listen(self, line: Line) -> None:
         hand = self._hands[line]
+        hand.heard = time.monotonic()
         try:
             what, told = line.recv()
         except (EOFError, OSError):  # the latter in the middle of a message
@@ -109,18 +140,31 @@ class _Crew:
             with suppress(ConnectionError):  # it died meanwhile, which its line tells next
                 line.send(list(hand.left))
             return
-        if what == FINISHES:
-            hand.last = self._session.items[hand.left.popleft()].nodeid
         hook = self._session.config.hook
         if what == REPORTS:
-            told["report"] = hook.pytest_report_from_serializable(config=self._session.config, data=told["report"])
+            report = hook.pytest_report_from_serializable(config=self._session.config, data=told["report"])
+            hand.reports.append(cast("pytest.TestReport", report))
+            return
+        if what == FINISHES:
+            self._finish(hand)
         getattr(hook, what)(**told)
+
+    def _finish(self, hand: _Hand) -> None:
+        """Report a test that has ended, unless it is to have another go."""
+        place, reports, hand.reports = hand.left.popleft(), hand.reports, []
+        hand.last = self._session.items[place].nodeid
+        if not self._alone and told_by_a_clock(hand.last) and any(report.failed for report in reports):
+            self._again.append(place)
+            return
+        for report in reports:
+            self._session.config.hook.pytest_runtest_logreport(report=report)
 
     def _look_after(self, hand: _Hand) -> None:
         """A process has ended; of one that has died, the test is told, and the others of its group are run anew."""
         code = hand.process.exitcode
         if hand.left:
             item = self._session.items[hand.left.popleft()]
+            hand.reports = []
             self._blame(item.nodeid, item.location, f"The process that ran this test ended, with exit code {code}")
             if hand.left:
                 self._waiting.appendleft(hand.left)

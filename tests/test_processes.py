@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HOOKS = "from tests.processes import pytest_addoption, pytest_runtestloop"
+HOOKS = "from tests.processes import pytest_addoption, pytest_runtestloop, pytest_terminal_summary"
 
 ONE = """
 import os, pytest
@@ -40,12 +40,24 @@ def test_prints_as_well(capfd): print("printed elsewhere"); assert capfd.readout
 """
 
 
+CLOCKED = """
+from pathlib import Path
+
+def test_is_late_once():
+    been = Path(__file__).with_name("been")
+    assert been.exists() or been.touch()
+
+def test_is_always_late(): assert False
+def test_is_in_time(): pass
+"""
+
 FILES = {"test_one": ONE, "test_two": TWO, "test_three": THREE}
 
 
 def run(directory: Path, *options: str, files: dict[str, str] = FILES) -> str:
     """What pytest prints about these files in three processes."""
     for name, text in {"conftest": HOOKS, **files}.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / f"{name}.py").write_text(text)
     arguments = ["--processes=3", "--color=no", "-ra", f"--basetemp={directory / 'shared'}", "-p", "no:cacheprovider"]
     ran = subprocess.run(
@@ -80,3 +92,12 @@ def test_however_many_processes_die_all_others_tests_are_run(tmp_path: Path) -> 
     killing = {f"test_{number}": KILLS for number in range(4)}
     told = run(tmp_path, files={**killing, "test_last": "def test_passes(): pass"})
     assert "4 failed, 1 passed" in told, told
+
+
+def test_what_is_told_by_a_clock_and_fails_beside_others_is_run_again_alone(tmp_path: Path) -> None:
+    told = run(tmp_path, files={"security/test_bounds": CLOCKED, "test_other": "def test_passes(): pass"})
+    assert "1 failed, 3 passed" in told, told
+    assert [line.split(":")[2] for line in told.splitlines() if line.startswith("AGAIN")] == [
+        "test_is_late_once",
+        "test_is_always_late",
+    ]
