@@ -15,13 +15,13 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Mask, Points, Rgb8, as_rgb
 from actors.engines.local.head.edit import PLAN, Swap, swapped
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.shapes import widened
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, pose
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import widened
 from actors.engines.local.steps import Steps
 from schema.models.edits import HeadSwapConfig
 

@@ -136,6 +136,17 @@ def warped(image: Raster, matrix: Floats, width: int, height: int) -> Raster:
     return result
 
 
+def bent(image: Raster, places: Floats, *, smooth: bool, edge: bool = False) -> Raster:
+    """The values of `image` at `places` (h, w, 2), which are x and y in its pixels; bicubic if `smooth`, else bilinear.
+
+    Colours beyond the border are those of the border; planes (h, w) are 0 there, unless `edge` says the same of them.
+    """
+    border = cv2.BORDER_REPLICATE if image.ndim == 3 or edge else cv2.BORDER_CONSTANT
+    how = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
+    result: Any = cv2.remap(image, places[..., 0], places[..., 1], how, borderMode=border)
+    return result
+
+
 def inverse(matrix: Floats) -> Floats:
     """The affine map (2, 3) that undoes `matrix`."""
     result: Any = cv2.invertAffineTransform(matrix)

@@ -6,13 +6,14 @@ from msgspec import Struct
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import drawn_up, grain, levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
-from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import distance_to, narrowed, polygon, strokes, widened
+from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.raster import gaussian, lab, smoothly, touching
+from actors.engines.local.shapes import distance_to, narrowed, polygon, strokes, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -30,6 +31,8 @@ _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _ARM = 0.32
 """Breadth of an upper arm in its sleeve, likewise."""
+_UNDER, _SHOWS = 0.08, 0.35
+"""So far below the chin, likewise, the new head's own neck shows its sides, if so much of it is there, likewise."""
 _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
 _CURVE, _REACH, _LOOSE = 0.04, 0.15, 0.08
@@ -38,7 +41,7 @@ _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _ASIDE = 0.08, 0.7
 """So far above the shoulders, likewise, skin is theirs, and so far aside it isn't the neck's."""
-_LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
+_LOCK, _HAIR, _HANGS, _NAPE = 0.4, 0.75, 0.1, 0.25
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
 _ROUND, _SIDES = 0.1, 0.25
@@ -57,14 +60,14 @@ class Cleared(Struct, frozen=True):
     body: Plane
 
 
-def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, cover: Plane) -> Cleared:
+def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, new: Placed) -> Cleared:
     """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of `new_face` (468, 2).
 
-    Where `cover` (h, w, 0 to 1) will lie on top nothing needs to be more than roughly right.
+    Where the `new` head will lie on top nothing needs to be more than roughly right.
     """
     unit = figure.frame.height
-    seen = narrowed(cover > 0.97, max(1, round(0.02 * unit)))
-    neck, torso = _neck_shape(figure, head, skin, new_face), _torso_shape(figure)
+    seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
+    neck, torso = _neck_shape(figure, head, skin, new_face, new), _torso_shape(figure)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     shape = gaussian(np.maximum(neck, torso), max(0.7, 0.008 * unit))
     gone = _gone(figure, head, image, skin, (neck, torso))
@@ -128,17 +131,25 @@ def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, shapes: tuple[P
     # So does a broader neck's skin.
     beyond = body & ~neck & ~widened(torso, _SLOPE * unit) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
     stubs |= beyond & (skin > 0.5)
-    # Nor is hair left that hangs down to neck and shoulders, if neither skin nor clothes have its colours.
-    near = widened(old, _LOCK * unit) & body & (skin < 0.5) & ~neck & (down < chin + 0.8)
-    hair = old & (head.oval < 0.1) & (down < chin)
-    locks = near & (likeness(cells(lab(image)), hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
+    # Nor is hair left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
+    # behind have its colours, nor background where the neck goes on.
+    close = widened(old, _LOCK * unit)
+    near = close & ~old & (skin < 0.5) & (~neck | ~person) & (down < chin + 0.8)
+    hair, colours = old & (head.oval < 0.1) & (down < chin), cells(lab(image))
+    sure = figure.alpha > 0.5
+    locks = near & sure & (likeness(colours, hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
+    locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
     hanging = widened(old & (head.oval < 0.1) & (down > chin - _HANGS), _MARGIN * unit)
     stubs |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
+    stubs |= neck & ~person & (down < chin + _NAPE)
     return gone | widened(stubs, max(1.0, 0.015 * unit))
 
 
-def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> Plane:
-    """Where the neck goes on under the old head: between its sides, as seen below the jaw, up to behind the new jaw."""
+def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points, new: Placed) -> Plane:
+    """Where the neck goes on under the old head: between its sides, as seen below the jaw, up to behind the new jaw.
+
+    Right below that it has the sides of the `new` head's own neck, where they show.
+    """
     place = figure.frame
     chin = place.chin
     across, down = place.coordinates(skin.shape)
@@ -151,7 +162,21 @@ def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points) -> 
     # From behind the new jaw straight to the real neck's sides: further down the broader that is.
     first, last = (np.array([_INWARDS * x, y - 0.04]) for x, y in (new_jaw[0], new_jaw[-1]))
     low = [chin + float(np.clip(0.12 + 1.2 * (wide - 0.04), 0.12, 0.4)) for wide in (first[0] - left, right - last[0])]
-    ends = last, (right, low[1]), (right * 1.05, chin + 0.6), (left * 1.05, chin + 0.6), (left, low[0])
+    own = (new.neck > 0.5) & (np.abs(down - chin - _UNDER) < 0.5 * _UNDER)
+    upper: tuple[Points, ...] = ()
+    if own.sum() > _SHOWS * _UNDER * place.height**2:
+        sides = np.percentile(across[own], [1, 99])
+        sides = np.clip(sides, [1.1 * first[0], 0.75 * last[0]], [0.75 * first[0], 1.1 * last[0]])
+        upper = tuple(np.array([x, chin + _UNDER]) for x in sides)
+    ends = (
+        last,
+        *upper[1:],
+        (right, low[1]),
+        (right * 1.05, chin + 0.6),
+        (left * 1.05, chin + 0.6),
+        (left, low[0]),
+        *upper[:1],
+    )
     return polygon(skin.shape, np.array([place.place(float(x), float(y)) for x, y in (first, *ends)], np.float32))
 
 

@@ -9,14 +9,14 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
-from actors.engines.local.head.colours import Cells, cells, likeness
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import distance_to, narrowed, polygon, widened
+from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
 from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
+from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
@@ -41,14 +41,11 @@ class Head(Struct, frozen=True):
     """A head's share of its portrait.
 
     `share` (h, w) 0 to 1 divides the person, whatever their matte: 1 is head, 0 is neck, body, hands. `oval` (h, w)
-    is the face. `border` (a smaller picture of it, `unit` pixels to the face's height) is where beside the face and
-    the jaw the same colours are on either side of its edge: hair that goes on, but couldn't be told from what is there.
+    is the face.
     """
 
     share: Plane
     oval: Plane
-    border: Mask
-    unit: float
 
 
 def head_of(portrait: Portrait) -> Head:
@@ -81,9 +78,10 @@ def head_of(portrait: Portrait) -> Head:
     # Below the end of the hair there is a collar, a lapel, a shoulder.
     head &= oval | ~_parted(head & ~oval, across, down, place.height, (_LONG, np.inf), _STRAND, 0)[1]
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
-    rest = widened(narrowed(person & ~head, 3), 3) & ~head
-    severed = _alike_beside(values, head, rest) & ~widened(neck, 2) & (np.abs(across) > 0.42)
-    severed &= (down > _LONG) & (down < place.chin + 0.1) & ~over & ~under
+    beside = (np.abs(across) > 0.42) & (down > _LONG) & (down < place.chin + 0.1) & ~widened(neck, 2) & ~over & ~under
+    # Hardly anything but hair is there: what can't be told from it is more of it.
+    more = person & ~head & ~skin & beside & (np.abs(across) < _SURELY)
+    head |= touching(more, widened(_severed(values, head, person) & beside, 3))
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
@@ -91,7 +89,7 @@ def head_of(portrait: Portrait) -> Head:
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
     bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
     share = np.maximum(share * (1 - bare), full_oval)
-    return Head(share, full_oval, severed, place.height)
+    return Head(share, full_oval)
 
 
 def _like_face(values: Floats, oval: Mask) -> Mask:
@@ -133,15 +131,16 @@ def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, plac
     return found
 
 
-def _alike_beside(values: Floats, first: Mask, second: Mask) -> Mask:
-    """The border of `first` with `second` where the two have the same colours, a pixel wide."""
+def _severed(values: Floats, head: Mask, person: Mask) -> Mask:
+    """The border of `head` with the rest of the `person` where the two have the same colours, a pixel wide."""
 
     def near(part: Mask) -> Floats:
         weight = part.astype(np.float32)[..., None]
         return gaussian(values * weight, 2.0) / np.maximum(gaussian(weight[..., 0], 2.0), 1e-4)[..., None]
 
-    alike = np.sqrt(((near(first) - near(second)) ** 2).sum(axis=2)) < _SAME
-    return first & widened(second, 1.5) & alike
+    rest = widened(narrowed(person & ~head, 3), 3) & ~head
+    alike = np.sqrt(((near(head) - near(rest)) ** 2).sum(axis=2)) < _SAME
+    return head & widened(rest, 1.5) & alike
 
 
 def _parted(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
@@ -16,10 +16,21 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
-from actors.engines.local.head.shapes import bent
-from actors.engines.local.head.skin import SEEN, Shifts, Tone, face_tone, in_tone, limb_skin, limbs, neck_skin, shifts
+from actors.engines.local.head.skin import (
+    SEEN,
+    Shifts,
+    Tone,
+    face_tone,
+    in_tone,
+    limb_skin,
+    limbs,
+    neck_skin,
+    own_skin,
+    shifts,
+)
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
+from actors.engines.local.pictures.inserting import inserted
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import extent, lab, resized, resized_linear
@@ -50,7 +61,6 @@ _SPARE = 1.3
 """The head is worked on at this much more than the size it will have."""
 _LARGEST = 1_500_000
 """The figure's head and shoulders are worked on in at most so many pixels, for memory; what stays keeps all its own."""
-_STRIP = 256
 _SOMEBODY = 0.5
 _FAR = 22
 """A change in lightness that shadows and highlights of the old skin show through."""
@@ -106,41 +116,39 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
     ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
     head = head_of(ours)
-    judging.judge_cut(head, "source")
     step("Looking at the figure")
     theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
     step("Fitting the head")
     fit = fitted(ours.face.solid, theirs.face.solid)
-    fresh = placed(ours, head, fit, theirs.alpha.shape)
+    own_tone, neck = own_skin(ours, head)
+    fresh = placed(ours, head, neck, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
-    judging.judge_cut(old_head, "reference", fresh.alpha)
     step("Matching the skin")
     seen = as_rgb(theirs.image)
     values = lab(seen)
     tone = face_tone(values, theirs.face.points)
-    strength = BLEND_STRENGTH if config.blend_strength is None else config.blend_strength
-    change = shifts(face_tone(lab(as_rgb(ours.image)), ours.face.points), tone, strength)
+    change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
     skin = neck_skin(values, tone, theirs, old_head)
-    judging.judge_skin(skin.share, theirs.frame.height, change.body)
+    change = judging.judge_skin(skin.share, theirs.frame.height, change)
     body = in_tone(seen, values, skin, tone, change)
-    colours = lit(fresh, change)
+    colours = lit(fresh.colours, change)
     if config.preserve_details is False:
         colours = as_sharp_as(colours, fresh, seen, theirs.frame)
     step("Taking the old head away")
-    bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh.alpha)
+    bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, old_head, throat)
     judging.judge_ends(fresh, np.maximum(bare.body, common))
     step("Putting the head on")
-    necked = one_neck(fresh, face_tone(lab(colours), fit.aim).mean, bare.image, throat, change.taken)
+    necked = one_neck(fresh, lit(fresh.photo, change), fit.aim, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
-    image = _inserted(theirs, whole, part, made)
+    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
     judging.judge_change(canvas.image, image, theirs, made)
     size = near.width, near.height
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
@@ -176,41 +184,6 @@ def _limbs_in_tone(
     result = image.copy()
     result[here] = as_rgb8(in_tone(part, values, skin, tone, change))
     return result
-
-
-def _inserted(theirs: Portrait, whole: Rgb8, part: Rgb, fresh: Plane) -> Rgb8:
-    """`whole` with `part` in its place, wherever that is another than it was.
-
-    Where it isn't `fresh` (h, w, 0 to 1), only its difference is taken over: the canvas may be finer than the part.
-    """
-    box = theirs.box
-    here = slice(box.top, box.bottom), slice(box.left, box.right)
-    seen = as_rgb(theirs.image)
-    changed: Plane = np.abs(part - seen).max(axis=2)
-    share = np.clip(changed * 255 - 0.5, 0, 1)
-    result = whole.copy()
-    if share.shape == (box.height, box.width):
-        result[here] = as_rgb8(whole[here] / np.float32(255) * (1 - share[..., None]) + part * share[..., None])
-        return result
-    difference = part - seen
-    for top in range(0, box.height, _STRIP):
-        rows = slice(top, min(top + _STRIP, box.height))
-        there = slice(box.top + rows.start, box.top + rows.stop), here[1]
-        places = _places(rows, box, share.shape)
-        weight = bent(share, places, smooth=False, edge=True)[..., None]
-        new = bent(fresh, places, smooth=False, edge=True)[..., None]
-        old = as_rgb(whole[there])
-        toned = old + bent(difference, places, smooth=False)
-        made = bent(part, places, smooth=True)
-        result[there] = as_rgb8(old + weight * (toned + new * (made - toned) - old))
-    return result
-
-
-def _places(rows: slice, box: Box, shape: tuple[int, ...]) -> Floats:
-    """Where the pixels of these rows of `box` lie in its reduced picture of this `shape`: (h, w, 2), x and y."""
-    y = (np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * np.float32(shape[0] / box.height) - 0.5
-    x = (np.arange(box.width, dtype=np.float32) + 0.5) * np.float32(shape[1] / box.width) - 0.5
-    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
 
 
 def _warnings(ours: Portrait, scale: float, change: Shifts) -> list[str]:

@@ -8,11 +8,12 @@ from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import bent, distance_to, widened
 from actors.engines.local.head.skin import Shifts
+from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
-from actors.engines.local.raster import gaussian, lab, rgb
+from actors.engines.local.raster import bent, gaussian, lab, rgb
+from actors.engines.local.shapes import distance_to, widened
 
 _COLOUR_SIDE = 640
 _NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
@@ -24,11 +25,16 @@ _CURVE = 0.04
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
+_BESIDE, _RIM, _DEEP, _STRANGE = 0.5, 0.06, 0.5, 0.85
+"""The background so near to the head is looked for in its hair, so far in and no further; from such a likeness on it is
+that, where the person's own colours are those so far in."""
+
 
 class Placed(Struct, frozen=True):
     """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w, 0 to 1), its frame.
 
-    `photo` (h, w, 3) is all of its photo, bent likewise, and `person` (h, w) whose head it is; -1 beyond the border.
+    `photo` (h, w, 3) is all of its photo, bent likewise, `neck` (h, w, 0 to 1) what of it is bare below the head, and
+    `person` (h, w) whose head it is; -1 beyond the border.
     `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
     """
 
@@ -37,15 +43,17 @@ class Placed(Struct, frozen=True):
     oval: Plane
     frame: Frame
     photo: Rgb
+    neck: Plane
     person: Plane
     cut: float
 
 
-def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> Placed:
-    """The head of `portrait` at its place."""
+def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
+    """The head of `portrait`, whose bare skin below it is `neck` (h, w, 0 to 1), at its place."""
     image = as_rgb(portrait.image)
     colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
     colours, alpha = without_spill(colours, behind, portrait.alpha)
+    alpha *= 1 - _shines_through(image, portrait, head)
     # Where hair ends on shoulders it ends in a curve.
     sigma = max(0.7, _CURVE * portrait.frame.height)
     ends = np.clip(0.5 + (gaussian(head.share, sigma) - 0.5) * np.float32(sigma), 0, 1)
@@ -71,9 +79,25 @@ def placed(portrait: Portrait, head: Head, fit: Fit, shape: tuple[int, ...]) -> 
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
         frame=place,
         photo=np.clip(bent(image, places, smooth=True), 0, 1),
+        neck=bent(neck, places, smooth=False),
         person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),
         cut=float(max(cut.sum(), rim.sum() / near)) / place.height,
     )
+
+
+def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
+    """How far each pixel of the hair is the background behind it, seen between braids or curls: (h, w), 0 to 1.
+
+    Its colours are those of the background right beside the head and next to never the person's.
+    """
+    unit = portrait.frame.height
+    inside = portrait.alpha > 0.5
+    ground = (portrait.alpha < 0.05) & (distance_to(inside & (head.share > 0.5)) < _BESIDE * unit)
+    depth = distance_to(~inside)
+    share = likeness(cells(lab(image)), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
+    share = gaussian(share, max(0.7, 0.004 * unit))
+    within = (head.oval < 0.02) & (depth < _DEEP * unit)
+    return within * np.clip((share - _STRANGE) / (1 - _STRANGE), 0, 1).astype(np.float32)
 
 
 def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane:
@@ -90,9 +114,9 @@ def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane
     return common if not neck.any() or common[neck].mean() > _MOSTLY else common * (1 - throat)
 
 
-def lit(head: Placed, change: Shifts) -> Rgb:
-    """The head's colours in its new tone."""
-    values = lab(head.colours)
+def lit(colours: Rgb, change: Shifts) -> Rgb:
+    """The `colours` of the head in its new tone."""
+    values = lab(colours)
     values[..., 1:] *= np.float32(change.colour)
     return rgb(values + change.head.astype(np.float32))
 

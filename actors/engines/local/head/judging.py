@@ -1,22 +1,22 @@
 """Whether a swap can be good, and whether it was: refusals that say what photo would do."""
 
 import numpy as np
+from msgspec import structs
 
-from actors.engines.local.arrays import Floats, Plane, Points, Rgb8, as_rgb
+from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import narrowed, widened
+from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
 from actors.engines.local.raster import gaussian, lab, resized, resized_linear, touching
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import narrowed, widened
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-_SEVERED = 0.3
-"""So much hair, in heights of the face, may end where nothing shows that it ends."""
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
 _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
@@ -28,6 +28,8 @@ _RIM, _ENDS = 0.02, 0.82
 """So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
 _RETONED = 9.0
 """So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
+_APART = np.array([8, 4, 4], np.float32)
+"""A face may differ from its body by so much of L*a*b*: faces see more sun, or less of it, and have their own light."""
 _PATCHY, _BURNT, _STEP, _UNIT = 15.0, 0.03, 3.0, 80
 """New edges of so many heights of the face times steps of L*a*b* make patches, so many squares of it are burnt out, no
 smaller step is seen: at so many pixels to the height."""
@@ -37,24 +39,6 @@ _UNEVEN = (
 )
 _ERROR = 0.03
 """Mean distance of the landmarks from their aims, in distances of the eyes, above which the outcome isn't delivered."""
-
-
-def judge_cut(head: Head, role: str, cover: Plane | None = None) -> None:
-    """Whether the whole head was cut out of the photo whose `role` ("source", "reference") this is.
-
-    What `cover` (h, w, 0 to 1) will lie over needs no clean cut.
-
-    Raises:
-        EngineError: POSE_EXTRACTION_FAILED: its hair goes on where it can't be told from what is there.
-    """
-    height, width = head.border.shape
-    seen = head.border if cover is None else head.border & (resized(cover, width, height) < 0.5)
-    if float(seen.sum()) / head.unit > _SEVERED:
-        raise _refused(
-            role,
-            f"The hair in the {role} photo can't be told from the skin or the clothes beside it, so the head can't be "
-            "cut out cleanly. Please send a photo with shorter or tied-back hair, or one whose colour stands out.",
-        )
 
 
 def judge_whole(head: Placed) -> None:
@@ -129,14 +113,17 @@ def judge_ends(fresh: Placed, body: Plane) -> None:
         )
 
 
-def judge_skin(share: Plane, height: float, change: Floats) -> None:
-    """Whether the figure's skin, `share` (h, w, 0 to 1), can take a `change` (3,) of its L*a*b* and look even.
+def judge_skin(share: Plane, height: float, change: Shifts) -> Shifts:
+    """The part of a `change` that the figure's skin, `share` (h, w, 0 to 1), can take and look even.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: much is bare, or in clothes that can't be told from skin.
+        EngineError: POSE_EXTRACTION_FAILED: without the rest head and body wouldn't be taken for one person's.
     """
-    if float((share > 0.5).sum()) / height**2 * float(np.abs(change).max()) > _RETONED:
+    much = float((share > 0.5).sum()) / height**2 * float(np.abs(change.body).max())
+    body = change.body * np.float32(min(1.0, _RETONED / max(much, 1e-3)))
+    if np.abs((change.body - body) / _APART).max() > 1:
         raise _refused("reference", _UNEVEN)
+    return structs.replace(change, body=body)
 
 
 def judge_change(before: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> None:

@@ -7,15 +7,15 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
-from actors.engines.local.head.colours import cells, likeness
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import narrowed, polygon, strokes, widened
+from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import gaussian, resized, rgb, touching
+from actors.engines.local.raster import gaussian, lab, resized, rgb, touching
+from actors.engines.local.shapes import narrowed, polygon, strokes, widened
 
 _LIMBS = (
     (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
@@ -89,6 +89,13 @@ class Skin(Struct, frozen=True):
 
     share: Plane
     mean: Floats | None
+
+
+def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Plane]:
+    """The tone of a face and the skin below its `head`: its share (h, w) of each pixel."""
+    values = lab(as_rgb(portrait.image))
+    tone = face_tone(values, portrait.face.points)
+    return tone, neck_skin(values, tone, portrait, head).share
 
 
 def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Skin:

@@ -6,9 +6,9 @@ import pytest
 from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.head.alignment import bending, fitted, turned
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.shapes import bent
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import CHIN, FaceLandmarks, landmarks
+from actors.engines.local.raster import bent
 from actors.engines.local.runtimes import Runtimes
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
 

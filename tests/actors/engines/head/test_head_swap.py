@@ -23,7 +23,7 @@ from actors.engines.seam import EngineError
 from schema.models.edits import FIGURE_PRESETS, HeadSwapConfig
 from schema.models.problems import FailureCode
 from tests.actors.engines.head.conftest import ASTRONAUT, HOPPER, MAX_PIXELS, SAMPLES, Swapping, opened, quiet
-from tests.quality.head import changeable, face_points, landmark_error, neck_step, proportion, untouched
+from tests.quality.head import changeable, face_points, landmark_error, proportion, untouched
 
 PAIRS = [(ASTRONAUT, HOPPER), (HOPPER, ASTRONAUT)]
 
@@ -65,12 +65,6 @@ def test_it_is_the_sources_face(swap: Swapping, runtimes: Runtimes, source: Path
 def test_a_head_put_back_onto_its_own_photo_changes_nothing(swap: Swapping) -> None:
     apart = np.abs(swap(ASTRONAUT, ASTRONAUT).image.astype(int) - opened(ASTRONAUT).image).max(axis=2)
     assert (apart > 24).mean() < 0.002
-
-
-def test_the_neck_shows_no_step(swap: Swapping) -> None:
-    step = neck_step(swap(ASTRONAUT, HOPPER))
-    assert step is not None
-    assert step <= 1
 
 
 def test_a_large_canvas_is_worked_on_smaller_and_keeps_its_own_pixels(

@@ -17,7 +17,6 @@ from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed, placed
 from actors.engines.local.head.judging import (
     judge_change,
-    judge_cut,
     judge_ends,
     judge_hidden,
     judge_neck,
@@ -26,12 +25,13 @@ from actors.engines.local.head.judging import (
     judge_whole,
 )
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import polygon
+from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import resized
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import polygon
 from actors.engines.seam import EngineError
 from schema.models.edits import HeadSwapConfig
 from schema.models.problems import FailureCode
@@ -89,22 +89,14 @@ def test_long_hair_belongs_to_the_head_and_clothes_do_not(face: FaceLandmarks, h
     assert (head.share[y, x] > 0.5) == (hair_to > 0.9)
     x, y = (int(v) for v in person.frame.place(0.95, 1.4))
     assert head.share[y, x] < 0.5
-    judge_cut(head, "source")
 
 
-@pytest.mark.parametrize("role", ["source", "reference"])
-def test_hair_that_goes_on_where_it_cannot_be_told_is_refused_if_it_will_be_seen(
-    face: FaceLandmarks, role: str
-) -> None:
-    head = head_of(_drawn(face, 1.0))
-    judge_cut(head, role)
-    cut = structs.replace(head, border=np.zeros_like(head.border))
-    cut.border[20 : 20 + round(0.8 * cut.unit), 20] = True
-    with pytest.raises(EngineError, match="shorter or tied-back hair") as caught:
-        judge_cut(cut, role)
-    assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
-    assert caught.value.details["image"] == role
-    judge_cut(cut, role, np.ones(head.share.shape, np.float32))
+def test_hair_that_cannot_be_told_from_the_clothes_beside_it_is_hair_down_to_the_chin(face: FaceLandmarks) -> None:
+    person = _drawn(face, 1.0, clothes=HAIR)
+    head = head_of(person)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    beside = (np.abs(np.abs(across) - 0.55) < 0.04) & (down > 0) & (down < person.frame.chin - 0.1)
+    assert head.share[beside].min() > 0.5
 
 
 @pytest.mark.parametrize("size", [1.0, 0.35])
@@ -113,7 +105,6 @@ def test_the_outline_tells_short_hair_from_clothes_of_its_colour_at_any_size(fac
     for person in (short, long):
         small = _resized(person, size)
         head = head_of(small)
-        assert not head.border.any()
         for across, down, own in ((0.55, 0.45, True), (0.55, 0.8, person is long), (0.55, 1.1, False)):
             x, y = (int(v) for v in small.frame.place(across, down))
             assert (head.share[y, x] * small.alpha[y, x] > 0.5) == own, (across, down)
@@ -142,7 +133,7 @@ def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> N
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
     nothing = np.zeros_like(alpha)
     black = np.zeros((*alpha.shape, 3), np.float32)
-    return Placed(black, alpha, nothing, place, photo=black, person=alpha, cut=cut)
+    return Placed(black, alpha, nothing, place, photo=black, neck=nothing, person=alpha, cut=cut)
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
@@ -211,9 +202,9 @@ def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: Fac
     cut = structs.replace(person, image=person.image[:, :side], alpha=person.alpha[:, :side].copy())
     cut.alpha[:, -2:] = 0.3
     fit = fitted(person.face.solid, person.face.solid)
-    judge_whole(placed(person, head_of(person), fit, person.alpha.shape))
+    judge_whole(placed(person, head_of(person), person.alpha, fit, person.alpha.shape))
     with pytest.raises(EngineError, match="cut off by the border"):
-        judge_whole(placed(cut, head_of(cut), fit, person.alpha.shape))
+        judge_whole(placed(cut, head_of(cut), cut.alpha, fit, person.alpha.shape))
 
 
 def test_a_head_never_floats(face: FaceLandmarks) -> None:
@@ -235,13 +226,20 @@ def test_shoulders_that_hide_the_neck_carry_no_head(face: FaceLandmarks) -> None
         judge_neck(head, ((down > 0.6) | (down > 0.1) & (np.abs(across) > 0.35)).astype(np.float32))
 
 
-def test_much_skin_takes_no_large_change_of_tone() -> None:
+def test_much_skin_takes_as_much_of_a_new_tone_as_looks_even_if_the_rest_is_what_faces_differ_by() -> None:
     bare = np.ones((200, 100), np.float32)
-    light, large = np.array([4, 0, 0], np.float32), np.array([-2, 1, 9], np.float32)
-    judge_skin(bare, 100, light)
-    judge_skin(bare * (np.arange(200) < 60)[:, None], 100, large)
-    with pytest.raises(EngineError, match="so much skin"):
-        judge_skin(bare, 100, large)
+
+    def asked(*body: float) -> Shifts:
+        return Shifts(np.zeros(3, np.float32), np.array(body, np.float32), 1)
+
+    assert (judge_skin(bare, 100, asked(4, 0, 0)).body == asked(4, 0, 0).body).all()
+    little = bare * (np.arange(200) < 60)[:, None]
+    assert (judge_skin(little, 100, asked(-2, 1, 9)).body == asked(-2, 1, 9).body).all()
+    part = judge_skin(bare, 100, asked(9, 2, 2)).body
+    assert part == pytest.approx(np.array([4.5, 1, 1]))
+    for large in ((-2, 1, 9), (14, 0, 0)):
+        with pytest.raises(EngineError, match="so much skin"):
+            judge_skin(bare, 100, asked(*large))
 
 
 @pytest.mark.parametrize("side", [-1, 1])

@@ -1,4 +1,4 @@
-"""The neck is the figure's own: toned as a whole, and nothing of the old head is left at its sides."""
+"""The neck is the head's own, or the figure's toned as a whole, and nothing of the old head is left at its sides."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,15 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.shapes import narrowed, widened
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import narrowed, widened
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
 
 SHAPE = 620, 600
+_DEPTHS = np.arange(0.08, 0.5, 0.04)
 SKIN, PALE = np.array([0.7, 0.5, 0.4], np.float32), np.array([0.85, 0.7, 0.62], np.float32)
 
 
@@ -50,7 +51,7 @@ def _flat(*parts: tuple[Mask, Floats | float | tuple[float, float, float]]) -> R
 
 def _new_head(face: FaceLandmarks, head: Mask) -> Placed:
     share, place = head.astype(np.float32), frame(face.points)
-    return Placed(_flat(), share, share, place, _flat(), share, 0.0)
+    return Placed(_flat(), share, share, place, _flat(), np.zeros_like(share), share, 0.0)
 
 
 def _bare(face: FaceLandmarks, parts: tuple[Mask, Mask, Mask], hair: Mask, cloth: float = 0.4) -> Cleared:
@@ -61,9 +62,9 @@ def _bare(face: FaceLandmarks, parts: tuple[Mask, Mask, Mask], hair: Mask, cloth
     figure = Portrait(
         (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
     )
-    old = Head(head.astype(np.float32), (head * np.float32(0)), np.zeros((8, 8), np.bool_), 8.0)
+    old = Head(head.astype(np.float32), head * np.float32(0))
     skin = (neck & ~hair).astype(np.float32)
-    return cleared(figure, old, image, skin, face.points, np.zeros(SHAPE, np.float32))
+    return cleared(figure, old, image, skin, face.points, _new_head(face, np.zeros(SHAPE, np.bool_)))
 
 
 def _violet(image: Rgb) -> float:
@@ -121,7 +122,7 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     body = _flat((shoulders, 0.4), (neck, SKIN)) + texture
     throat = neck.astype(np.float32)
     wanted = lab(PALE[None, None])[0, 0]
-    made = one_neck(_new_head(face, head), wanted, body, throat)
+    made = one_neck(_new_head(face, head), _flat((head, PALE)), face.points, body, throat)
     assert (made[~neck] == body[~neck]).all()
     _, down = frame(face.points).coordinates(SHAPE)
     jaw = neck & ~(gaussian(head.astype(np.float32), 12) > 0.02) & (down < frame(face.points).chin + 0.3)
@@ -132,13 +133,35 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
 
 
+def test_a_heads_own_neck_comes_along_and_passes_into_the_figures(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    place = frame(face.points)
+    _, down = place.coordinates(SHAPE)
+    ours, theirs = np.random.default_rng(3).normal(0, 0.02, (2, *SHAPE, 1)).astype(np.float32)
+    own, body = _flat((head | neck, PALE)) + ours, _flat((shoulders, 0.4), (neck, SKIN)) + theirs
+    new = structs.replace(_new_head(face, head), neck=(neck & (down < place.chin + 0.3)).astype(np.float32))
+    made = one_neck(new, own, face.points, body, neck.astype(np.float32))
+    assert (made[~neck] == body[~neck]).all()
+
+    def fine(image: Rgb, among: Mask) -> Floats:
+        return (image - gaussian(image, 2))[among].mean(axis=1)
+
+    inside = gaussian(neck.astype(np.float32), 4) > 0.99
+    for rows, of in (((0.06, 0.15), own), ((0.35, 0.5), body)):
+        part = inside & (down > place.chin + rows[0]) & (down < place.chin + rows[1])
+        assert np.corrcoef(fine(made, part), fine(of, part))[0, 1] > 0.9
+    light = [float(np.median(lab(made)[neck & (np.abs(down - at) < 0.01)], axis=0)[0]) for at in place.chin + _DEPTHS]
+    assert abs(light[0] - lab(PALE[None, None])[0, 0, 0]) < 5  # at the jaw it is as the head's own
+    assert np.abs(np.diff(light)).max() < 4  # and from there on without a step
+
+
 def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
     head, neck, _ = _parts(face)
     image, other = _flat((neck, SKIN)), _flat((neck, PALE))
     spotted = np.where((np.arange(SHAPE[1]) % 60 < 20)[:, None], image, other)
     person, throat = (head | neck).astype(np.float32), neck.astype(np.float32)
     figure = Portrait((image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), 1.0)
-    old = Head(head.astype(np.float32), head.astype(np.float32), np.zeros((8, 8), np.bool_), 8.0)
+    old = Head(head.astype(np.float32), head.astype(np.float32))
     new = structs.replace(_new_head(face, head), person=person, photo=image)
     assert in_common(new, figure, old, throat)[neck].min() > 0.9  # its own photo
     assert in_common(structs.replace(new, photo=spotted), figure, old, throat)[neck].max() == 0

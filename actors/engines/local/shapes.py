@@ -1,4 +1,4 @@
-"""Drawing, cutting and bending: the OpenCV operations that only this edit needs, typed."""
+"""Shapes, drawn or grown: OpenCV operations, typed. What growing costs doesn't rise with the reach."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points
-from actors.engines.local.raster import Raster
+from actors.engines.local.arrays import Mask, Plane, Points
 
 _FRACTION_BITS = 4
 
@@ -28,17 +27,6 @@ def strokes(shape: tuple[int, ...], lines: Sequence[tuple[Points, Points, float]
         first, last = (tuple(int(v) for v in np.clip(point, -limit, limit)) for point in (start, end))
         cv2.line(plane, first, last, 1, max(1, min(int(width), 32_000)))
     return plane.view(np.bool_)
-
-
-def bent(image: Raster, places: Floats, *, smooth: bool, edge: bool = False) -> Raster:
-    """The values of `image` at `places` (h, w, 2), which are x and y in its pixels; bicubic if `smooth`, else bilinear.
-
-    Colours beyond the border are those of the border; planes (h, w) are 0 there, unless `edge` says the same of them.
-    """
-    border = cv2.BORDER_REPLICATE if image.ndim == 3 or edge else cv2.BORDER_CONSTANT
-    how = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
-    result: Any = cv2.remap(image, places[..., 0], places[..., 1], how, borderMode=border)
-    return result
 
 
 def distance_to(mask: Mask) -> Plane:
