@@ -90,7 +90,7 @@ def _from_bones(shape: tuple[int, ...], arm: Layer, figure: Doubles) -> tuple[Pl
     return np.minimum(shoulder, rest), shoulder <= rest
 
 
-def _outwards(arm: Layer, figure: Doubles) -> Doubles:
+def outwards(arm: Layer, figure: Doubles) -> Doubles:
     """The direction (2,) from the body to the outer side of an arm."""
     start, end = figure[BONES[CHAINS[arm][0]].start], figure[BONES[CHAINS[arm][-1]].end]
     along = (end - start) / max(float(np.hypot(*(end - start))), 1e-6)
@@ -107,11 +107,11 @@ def _to_background(inside: Mask) -> tuple[Doubles, Doubles]:
 
 
 def _zone(labels: Indices, arm: Layer, away: Plane, root: Mask, figure: Doubles) -> _Zone:
-    unit, outwards = torso_length(figure), _outwards(arm, figure)
+    unit, out = torso_length(figure), outwards(arm, figure)
     mine, body = labels == arm, np.isin(labels, _BODY)
     depth, end = _to_background(labels >= 0)
     # On its inner side, and where a sleeve or a hem ends, the background may as well be what cloth borders on.
-    rim = (depth > 1) & (depth < max(_RIM * unit, _THINNEST)) & (end @ outwards > _OUTER * depth)
+    rim = (depth > 1) & (depth < max(_RIM * unit, _THINNEST)) & (end @ out > _OUTER * depth)
     return _Zone(
         (mine | body) & ~root & (away < _REACH),
         mine & rim & ~root & (away < _THICKEST),
@@ -126,7 +126,7 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
     features: Doubles = np.concatenate([colours, place], axis=-1, dtype=np.float64)
     wanted: Doubles = features[zone.open]
     likes_body = np.zeros(labels.shape)
-    likes_body[zone.open] = _unlikeness(wanted, features[zone.arm]) - _unlikeness(wanted, features[zone.body])
+    likes_body[zone.open] = unlikeness(wanted, features[zone.arm]) - unlikeness(wanted, features[zone.body])
     likes_body = np.clip(likes_body / _CLEAR, -1, 1)
     mine, body = labels == arm, np.isin(labels, _BODY)
     fixed = grown(zone.open, 1) & (mine | body) & ~zone.open
@@ -139,8 +139,8 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
     return np.where(now, arm, np.where(mine | body, labels[tuple(nearest)], labels))
 
 
-def _unlikeness(wanted: Doubles, samples: Doubles) -> Doubles:
-    """How far each of `wanted` (n, 5) is from the nearest of `samples` (m, 5)."""
+def unlikeness(wanted: Doubles, samples: Doubles) -> Doubles:
+    """How far each of `wanted` (n, features) is from the nearest of `samples` (m, features)."""
     enough = samples[:: -(-len(samples) // _ENOUGH)]
     away: Any = cKDTree(enough).query(wanted, k=_NEAREST, eps=_ABOUT)[0]
     return away.mean(axis=1)

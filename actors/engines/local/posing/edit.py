@@ -21,7 +21,7 @@ from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import insides, sheets, without_haze
 from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
-from actors.engines.local.posing.sleeves import bare_arms, going_up, without_cloth
+from actors.engines.local.posing.sleeves import bare_from, sleeveless, without_cloth
 from actors.engines.local.posing.suitability import (
     judge_carried,
     judge_cut,
@@ -164,8 +164,9 @@ def rebuilt(
     target = _target(figure, reference, config, photo.width)
     if target.size < _NOTICED:
         warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
-    bare = going_up(bare_arms(division, figure), target)
+    bare = bare_from(division, figure)
     shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
+    bare = sleeveless(bare, target)
     clear = without_haze(cut.alpha, shares)
     layers = sheets(cut.colours, clear, shares, figure, bare)
     under = [

@@ -42,12 +42,12 @@ _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
 _COARSE, _DENT = 4, 0.22
 """Dents in the body's outline are found at a quarter of the size; those up to twice this wide are filled."""
-_BARE_SHOULDER = 0.23
+_LIFTED = 0.12
+"""Where an arm hangs, the middle of that is so much higher."""
+_BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 """The same for a bare arm: else the cloth beside it would be drawn up along it."""
 _EDGE, _WELL_INSIDE = 0.006, 0.03
 """So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
-_LIFTED = 0.12
-"""Where an arm hangs, the middle of that is so much higher."""
 
 
 class Sheet(Struct, frozen=True):
@@ -164,8 +164,8 @@ def reaches(
             along /= max(float(np.hypot(*along)), 1e-6)
             # The side of the chest below the armpit isn't the arm's, however close that hangs.
             hangs = max(0.0, float(along @ (figure[PELVIS] - figure[NECK])) / unit)
-            joint = joint - _LIFTED * hangs * unit * along
-            radius = _BARE_SHOULDER if limb in bare else _SHOULDER
+            radius, lifted = (_BARE_SHOULDER, _BARE_LIFTED) if limb in bare else (_SHOULDER, _LIFTED)
+            joint = joint - lifted * hangs * unit * along
             reach(limb, Layer.TORSO, _depth(joint, joint, radius * unit, shape))
         else:
             reach(limb, Layer.TORSO, _depth(joint, joint, _GROIN * unit, shape))

@@ -1,90 +1,162 @@
-"""Which arms are bare where they hang on the body: no cloth goes up with them."""
+"""Where arms are bare: no cloth goes with them, nor what else shows between them and the body."""
 
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from msgspec import Struct
+from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Mask
+from actors.engines.local.posing.colours import outwards, unlikeness
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import grown, shrunk
+from actors.engines.local.raster import components, grown, shrunk
 
-_FROM, _TO = 0.25, 0.6
-"""Short sleeves reach over this part of the upper arm."""
+_PARTS = 5
+"""An upper arm and a forearm are looked at in so many parts each."""
+_WRIST = 2
+"""So many parts at the wrist may have a bracelet or a watch."""
 _MIDDLE = 0.5
 """The arm's colour is seen in its middle, by this share of its thickness."""
+_PALM = 0.04
+"""So far around a hand's bone there is hand, in torso lengths."""
 _BESIDE = 0.5
 """The cloth that hangs beside is no farther, in torso lengths."""
-_ARMPIT = 0.2
-"""So near to the upper part of an arm it may have taken cloth, in torso lengths."""
-_SKIN, _CLOTH = 1.0, 1.2
-"""A bare arm is less unlike the face than the first, and more unlike the cloth than the second."""
+_SAME_SKIN, _SKIN, _LIKER = 2.0, 2.0, 0.7
+"""A hand is unlike the face by less than the first, bare skin unlike either by less than the second and by less than
+this share of how unlike it is to cloth."""
+_SLEEVELESS = 0.25
+"""Straps and wide armholes reach over this part of the upper arm."""
+_BANDS = ((0.0, 0.6), (1.4, 1.3), (0.0, 1.6), (0.0, 4.0))
+"""Along an arm, as `_along` has them: where its skin is seen, what may not be its own, and between the last two what
+is beside it."""
+_THIN = 0.02
+"""Twice so many torso lengths is no arm, but its light on cloth."""
+_FLAT = (0.5, 1.0, 1.0)
+"""What is skin and what isn't differs less in lightness."""
+_FEWEST = 12
+"""Fewer samples tell nothing."""
 _UP = np.radians(25.0)
 """Up to this turn cloth and skin stretch without showing it."""
 
 
-class _Colours(Struct, frozen=True):
-    """The colours (3,) in the middle of an upper arm and of the cloth beside it."""
+def bare_from(division: Division, figure: Doubles) -> dict[Layer, float]:
+    """From where on the arms of `figure` (38, 2), which was divided, are bare, down to the hand.
 
-    arm: Doubles
-    cloth: Doubles
-
-
-def bare_arms(division: Division, figure: Doubles) -> frozenset[Layer]:
-    """The arms of `figure` (38, 2), which was divided, that have no sleeve."""
+    In lengths of the bones: 0 is the shoulder, 1 the elbow. Arms that aren't, or whose skin can't be told from the
+    cloth beside it, are left out.
+    """
     colours, small = in_skin_steps(division.image), figure * division.scale
-    skin = face_colour(colours, division.labels, small)
-    bare: set[Layer] = set()
-    for arm in ARMS:
-        seen = _seen(colours, division.labels, arm, small)
-        if skin is None or seen is None:
-            continue
-        if _apart(seen.arm, skin) < _SKIN and _apart(seen.arm, seen.cloth) > _CLOTH:
-            bare.add(arm)
-    return frozenset(bare)
+    face = face_colour(colours, division.labels, small)
+    if face is None:
+        return {}
+    return {arm: begin for arm in ARMS if (begin := _begin(colours, division.labels, arm, small, face)) is not None}
 
 
-def going_up(arms: Collection[Layer], target: Target) -> frozenset[Layer]:
-    """Those of `arms` that turn so far that what is between them and the body would be seen to stretch."""
-    return frozenset(arm for arm in arms if abs(target.motions[CHAINS[arm][0]].angle) > _UP)
+def sleeveless(bare: Mapping[Layer, float], target: Target) -> frozenset[Layer]:
+    """The arms without any sleeve that turn so far that what is between them and the body would be seen to stretch."""
+    return frozenset(
+        arm for arm, begin in bare.items() if begin <= _SLEEVELESS and abs(target.motions[CHAINS[arm][0]].angle) > _UP
+    )
 
 
-def without_cloth(division: Division, bare: Collection[Layer], figure: Doubles) -> Indices:
-    """The division's labels (h, w) with the cloth that `bare` upper arms have taken given to the torso."""
-    colours, small = in_skin_steps(division.image), figure * division.scale
+def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubles) -> Indices:
+    """The division's labels (h, w) with what is no skin of the bare parts of arms given to the body beside them."""
+    colours, small = in_skin_steps(division.image) * _FLAT, figure * division.scale
     labels = division.labels.copy()
-    for arm in bare:
-        seen = _seen(colours, labels, arm, small)
-        if seen is not None:
-            cloth = ((colours - seen.cloth) ** 2).sum(axis=-1) < ((colours - seen.arm) ** 2).sum(axis=-1)
-            cloth &= (labels == arm) & _around(arm, small, 0.0, _TO, _ARMPIT, labels)
-            # Pixels in a line are the arm's own edge, with some background in them.
-            labels[grown(shrunk(cloth, 1), 1) & cloth] = Layer.TORSO
+    for arm, begin in bare.items():
+        body = np.isin(labels, (Layer.TORSO, *LEGS))
+        core, inner, thick, around = (_along(arm, small, begin, band, labels) for band in _BANDS)
+        mine, unsure, beside = core & (labels == arm), inner & (labels == arm), around & ~thick
+        theirs, wall = beside & body, beside & (labels < 0)
+        if min(mine.sum(), theirs.sum()) < _FEWEST:
+            continue
+        skin, cloth = _own(colours[mine], colours[theirs]), colours[theirs]
+        other = _where(unsure, colours, cloth, skin)
+        # Pixels in a line are the arm's own edge, with some background in them.
+        other &= grown(shrunk(other, 1), 1)
+        other |= unsure & ~_whole((labels == arm) & ~other, round(_THIN * torso_length(small)))
+        outside = np.zeros(labels.shape, np.bool_)
+        if wall.sum() >= _FEWEST:
+            outside = _mostly(other, _where(other, colours, colours[wall], cloth))
+        nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
+        labels = np.where(outside, -1, np.where(other, labels[tuple(nearest)], labels))
     return labels
 
 
-def _seen(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles) -> _Colours | None:
-    """What an upper arm and the cloth beside it look like in `colours` (h, w, 3)."""
-    half = BONES[CHAINS[arm][0]].half
-    middle = _around(arm, figure, _FROM, _TO, _MIDDLE * half, labels) & (labels == arm)
-    cloth = _around(arm, figure, _FROM, _TO, _BESIDE, labels) & (labels == Layer.TORSO)
-    if not middle.any() or not cloth.any():
+def _own(samples: Doubles, others: Doubles) -> Doubles:
+    """Those of `samples` (n, 3) that aren't more like `others` (m, 3): joints may be thought to be beside a limb."""
+    middle, beside = np.median(samples, axis=0), np.median(others, axis=0)
+    return samples[_apart(samples, middle) <= _apart(samples, beside)]
+
+
+def _where(here: Mask, colours: Doubles, first: Doubles, second: Doubles) -> Mask:
+    """Which pixels of `here` (h, w) are more like one of the samples `first` (n, 3) than one of `second`."""
+    result = here.copy()
+    result[here] = unlikeness(colours[here], first) < unlikeness(colours[here], second)
+    return result
+
+
+def _mostly(pieces: Mask, some: Mask) -> Mask:
+    """Those of the `pieces` (h, w) of which `some` are more than half."""
+    names, stats = components(pieces)
+    return (np.bincount(names[some], minlength=len(stats)) > stats[:, 4] / 2)[names] & pieces
+
+
+def _whole(arm: Mask, thin: int) -> Mask:
+    """`arm` (h, w) without what is no broader than twice `thin`, and without loose pieces."""
+    pieces, stats = components(grown(shrunk(arm, thin), thin))
+    return grown(pieces == 1 + int(np.argmax(stats[1:, 4])), 1) & arm if len(stats) > 1 else arm
+
+
+def _begin(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles, face: Doubles) -> float | None:
+    unit, upper, hand = torso_length(figure), BONES[CHAINS[arm][0]], BONES[CHAINS[arm][2]]
+    beside = near(figure[upper.start], figure[upper.end], _BESIDE * unit, labels.shape) & (labels == Layer.TORSO)
+    palm = near(figure[hand.start], figure[hand.end], _PALM * unit, labels.shape) & (labels == arm)
+    if not beside.any():
         return None
-    return _Colours(np.median(colours[middle], axis=0), np.median(colours[cloth], axis=0))
+    cloth = np.median(colours[beside], axis=0)
+    skin = [face]
+    if palm.any() and _apart(seen := np.median(colours[palm], axis=0), face) < _SAME_SKIN:
+        skin.append(seen)
+    begin = 0
+    for number, part in enumerate(_parts(arm, figure, labels)):
+        colour = np.median(colours[part], axis=0) if part.any() else cloth
+        unlike = min(_apart(colour, each) for each in skin)
+        if unlike > _SKIN or unlike > _LIKER * _apart(colour, cloth):
+            begin = number + 1
+    return begin / _PARTS if begin < 2 * _PARTS - _WRIST else None
 
 
-def _around(arm: Layer, figure: Doubles, first: float, last: float, reach: float, labels: Indices) -> Mask:
-    """The pixels (h, w) within `reach` torso lengths of an upper arm, from one share of its length to another."""
-    bone = BONES[CHAINS[arm][0]]
-    along = figure[bone.end] - figure[bone.start]
-    start = figure[bone.start]
-    return near(start + first * along, start + last * along, reach * torso_length(figure), labels.shape)
+def _parts(arm: Layer, figure: Doubles, labels: Indices) -> Iterator[Mask]:
+    """The pixels (h, w) in the middle of each part of an arm, from the shoulder to above the wrist."""
+    unit = torso_length(figure)
+    for number in range(2 * _PARTS - _WRIST):
+        bone = BONES[CHAINS[arm][number // _PARTS]]
+        start, along = figure[bone.start], (figure[bone.end] - figure[bone.start]) / _PARTS
+        first = start + number % _PARTS * along
+        yield near(first, first + along, _MIDDLE * bone.half * unit, labels.shape) & (labels == arm)
 
 
-def _apart(first: Doubles, second: Doubles) -> float:
-    return float(np.sqrt(((first - second) ** 2).sum()))
+def _along(arm: Layer, figure: Doubles, begin: float, band: tuple[float, float], labels: Indices) -> Mask:
+    """The pixels (h, w) in a band along an arm from `begin` on: so far inwards, and so broad to both sides.
+
+    Both are in thicknesses of the bones.
+    """
+    inwards = -outwards(arm, figure)
+    result = np.zeros(labels.shape, np.bool_)
+    for order, index in enumerate(CHAINS[arm]):
+        bone, skipped = BONES[index], float(np.clip(begin - order, 0, 1))
+        if skipped < 1:
+            unit = bone.half * torso_length(figure)
+            shift = band[0] * unit * inwards
+            start = figure[bone.start] + skipped * (figure[bone.end] - figure[bone.start])
+            result |= near(start + shift, figure[bone.end] + shift, band[1] * unit, labels.shape)
+    return result
+
+
+def _apart(first: Doubles, second: Doubles) -> Doubles:
+    return np.sqrt(((first - second) ** 2).sum(axis=-1))
