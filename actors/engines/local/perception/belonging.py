@@ -3,8 +3,8 @@
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
 believed, but for small figures that only it sees beside somebody else; what it lacks comes back where two others see
-it. What stands out and touches people is held, worn or sat on by them where the first has a doubt as well, or where it
-is small and at hands, hips or feet.
+it. What stands out and touches people is held, worn or sat on by them where the third has it with them, too; it comes
+whole or not at all.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
@@ -36,22 +36,16 @@ _NEAR = 4
 """So near to a person, in those pixels, the two networks differ by the place of an edge only."""
 _HAIR = 12
 """So far from what is surely somebody's, in those pixels, hair may reach; what is faint further away is nothing."""
-_LARGE = 0.5
-"""What together is as large as this share of the people isn't held, worn or sat on by them."""
-_MOST = 0.8
-"""Who sees less than this share of the people speaks of the place, and isn't asked for things."""
+_HELD, _LARGE = 0.3, 0.5
+"""What is as large as this share of the people isn't held, worn or sat on by them: one thing, and all together."""
+_AGREED, _WELL_AGREED, _MOST = 0.3, 0.6, 0.8
+"""So sure is the rough network of things that people have; surer where what stands out is less than most of them."""
 _STRIKING = 0.6
 """Mean alpha below which a thing doesn't stand out."""
-_HELD = 0.3
-"""What is at a hand, hips or a foot is held, sat or stood on up to this share of the people."""
 _ENCLOSED, _GAP = 0.75, 0.1
 """What people are around in this share of its rim, up to so large a share of them, is seen between their limbs."""
-_ENDS = (*range(15, 23), LEFT_HIP, RIGHT_HIP, *range(27, 33))
-"""Hands, hips and feet among a pose's keypoints."""
 _BODY = range(11, 33)
 """A pose's keypoints but for those of the face."""
-_DOUBT = 0.05
-"""Mean alpha from which on somebody who knows people isn't sure that a thing is none of them."""
 _TOGETHER, _AT_A_JOINT = 0.8, 0.5
 """What two see so surely is somebody's, whatever the one that knows people makes of it: anywhere, and at a joint."""
 _THEIRS = 0.3
@@ -84,20 +78,19 @@ def of_people(
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
     alpha, likely, also, outline = (np.clip(_small(plane), 0, 1) for plane in (salient, seen, rough, silhouette))
     figures = _figures(person, faces, likely, max(height, width))
-    both, posed = np.minimum(alpha, also), np.minimum(np.maximum(alpha, also), outline)
     somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
     body = (likely > 0.5) & somebody
+    things, others = _things(alpha, np.ones_like(also) if trusted else also, body)
+    both, posed = np.where(others, 0, np.minimum(alpha, also)), np.minimum(np.maximum(alpha, also), outline)
     lacking = touching(_thick((both > _TOGETHER) & ~body, 4), grown(body, 2) | figures)
     lacking |= touching(_thick((posed > _AT_A_JOINT) & ~body, 2), _joints(person, alpha.shape, max(height, width)))
-    body |= lacking
-    doubted = np.ones_like(likely) if trusted else likely
-    things = _things(alpha, doubted, body, _at_hand(person, alpha.shape, max(height, width)))
-    near = grown(body, _HAIR)
+    near = grown(body | lacking, _HAIR)
     keep, add, limbs = (
         resized_linear(gaussian(plane.astype(np.float32), 1.0), width, height)
         for plane in (somebody & near, things, grown(lacking, 3) * np.clip((np.maximum(both, posed) - 0.4) / 0.4, 0, 1))
     )
-    return np.maximum(np.maximum(seen * keep, salient * add), limbs)
+    # What is theirs is so throughout, also where it stands out but half.
+    return np.maximum(np.maximum(seen * keep, np.minimum(2 * salient, 1) * add), limbs)
 
 
 def _thick(mask: Mask, least: int) -> Mask:
@@ -168,25 +161,27 @@ def _somebody(likely: Plane, also: Mask, figures: Mask) -> Mask:
     return grown(keep[labels], 3)
 
 
-def _things(alpha: Plane, likely: Plane, body: Mask, hands: Mask) -> Mask:
-    """What stands out, hangs together with people and may be theirs; nothing if all of it is too much.
+def _things(alpha: Plane, also: Plane, body: Mask) -> tuple[Mask, Mask]:
+    """The parts beside people that stand out and are theirs, and those that aren't; each as a whole.
 
-    It may where those who know people have a doubt, and where it is small, at hands, hips or feet, and no gap.
+    Theirs are those that the rough network has with them, unless one is large, or but a gap between limbs.
     """
     around = grown(body, _NEAR)
     labels, stats = components(shrunk((alpha > 0.3) & ~around, 1))
     areas = np.maximum(stats[:, 4], 1).astype(np.float64)
     people = float(body.sum())
-    doubtful = np.bincount(labels.ravel(), weights=likely.ravel()) > _DOUBT * areas
-    held = (np.bincount(labels[grown(hands, _NEAR)], minlength=len(stats)) > 0) & (areas < _HELD * people)
-    held &= ~(_enclosed(labels, grown(around, 1), len(stats)) & (areas < _GAP * people))
-    theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (doubtful | held)
-    theirs &= np.bincount(labels.ravel(), weights=alpha.ravel()) > _STRIKING * areas
+    striking, agreed = (np.bincount(labels.ravel(), weights=plane.ravel()) / areas for plane in (alpha, also))
+    theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (striking > _STRIKING)
+    theirs &= ~(_enclosed(labels, grown(around, 1), len(stats)) & (areas < _GAP * people))
+    speaks_of_them = float((body & (alpha > 0.5)).sum()) > _MOST * people
+    theirs &= agreed > (_AGREED if speaks_of_them else _WELL_AGREED)
+    theirs &= (areas < _HELD * people) | (agreed > _TOGETHER)
     theirs[0] = False
-    most = float((body & (alpha > 0.5)).sum()) > _MOST * people
-    if not most or float(areas[theirs].sum()) > _LARGE * people:
-        return np.zeros_like(body)
-    return grown(theirs[labels], _NEAR + 1)
+    if float(areas[theirs].sum()) > _LARGE * people:
+        theirs &= agreed > _TOGETHER
+    others = ~theirs & (agreed < _TOGETHER)
+    others[0] = False
+    return grown(theirs[labels], _NEAR + 1), grown(others[labels], _NEAR + 1)
 
 
 def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np.bool_]:
@@ -197,21 +192,11 @@ def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np
     return np.asarray(theirs > _ENCLOSED * np.maximum(whole, 1), np.bool_)
 
 
-def _at_hand(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
-    """Around hands, hips and feet."""
-    if person is None:
-        return np.zeros(shape, np.bool_)
-    return _at(person, _ENDS, shape, long_edge, max(6, round(0.2 * person.shoulders * _SIDE / long_edge)))
-
-
 def _joints(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
     """Where the joints of the body are that are seen."""
-    return np.zeros(shape, np.bool_) if person is None else _at(person, _BODY, shape, long_edge, 2)
-
-
-def _at(person: Pose, points: Sequence[int], shape: tuple[int, ...], long_edge: int, reach: int) -> Mask:
     found = np.zeros(shape, np.uint8)
-    indices = list(points)
-    for x, y in (person.points[indices][person.visible[indices] > 0.5] * _SIDE / long_edge).astype(int).tolist():
-        cv2.circle(found, (x, y), reach, 1, -1)
+    if person is not None:
+        seen = [index for index in _BODY if person.visible[index] > 0.5]
+        for x, y in (person.points[seen] * _SIDE / long_edge).astype(int).tolist():
+            cv2.circle(found, (x, y), 2, 1, -1)
     return found > 0

@@ -75,6 +75,8 @@ _FADES = 0.012
 """So far from the picture's border, as a share of its long edge, the network isn't sure of anything."""
 _GLANCES, _MORE = 1, 3
 """Looks at a whole picture that tell where its people are, and more of them that tell their outline."""
+_REACH = 0.35
+"""So far around people, as a share of them, things are looked for that are theirs."""
 _AGREE = 0.9
 """A closer look counts if it agrees with the first in this share of its pixels."""
 
@@ -117,7 +119,8 @@ def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple
         return sight.after(_MORE), subject(image, runtimes)
     part = people(body.of(image), runtimes)
     seen = _put(glance, part, body) if _agree(body.of(glance), part) else sight.after(_MORE)
-    return seen, body.into(np.zeros_like(seen), subject(body.of(image), runtimes))
+    around = _body_box(glance, _REACH) or body  # whole with what they hold or sit on
+    return seen, around.into(np.zeros_like(seen), subject(around.of(image), runtimes))
 
 
 def refined_matte(
@@ -201,13 +204,13 @@ def _to_the_border(alpha: Plane) -> Plane:
     return result
 
 
-def _body_box(alpha: Plane) -> Box | None:
-    """The box around everything found, with some air."""
+def _body_box(alpha: Plane, reach: float = 0.12) -> Box | None:
+    """The box around everything found, with some air: a share of its longer side."""
     around = extent(alpha > 0.5)
     if around is None:
         return None
     rows, columns = around
-    air = 0.12 * max(rows.stop - rows.start, columns.stop - columns.start)
+    air = reach * max(rows.stop - rows.start, columns.stop - columns.start)
     return _box(alpha.shape, columns.start - air, rows.start - air, columns.stop + air, rows.stop + air)
 
 
