@@ -35,8 +35,9 @@ _UNDER, _SHOWS = 0.08, 0.35
 """So far below the chin, likewise, the new head's own neck shows its sides, if so much of it is there, likewise."""
 _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
-_CURVE, _REACH, _LOOSE = 0.04, 0.15, 0.08
-"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left."""
+_CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
+"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
+no gap of less than twice that."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _ASIDE = 0.08, 0.7
@@ -98,6 +99,8 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, unit: float) -> tuple[Mask
     """
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
+    # A gap within the body is no way to the background.
+    rough |= narrowed(widened(rough, _GAP * unit), _GAP * unit) & (alpha > 0.5)
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
     near = widened(gone, _REACH * unit)

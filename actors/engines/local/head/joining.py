@@ -18,6 +18,8 @@ from actors.engines.local.shapes import distance_to, widened
 _COLOUR_SIDE = 640
 _NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
 """So far around, in heights of the face, both have to be alike: so much of alpha, so much of brightness (0 to 1)."""
+_LIGHT = 60.0
+"""From such a lightness on the hue moves wholly: what is dark, as hair, has little of it."""
 _MOSTLY = 0.6
 """So much of a neck has to be alike for any of it to stay."""
 _CURVE = 0.04
@@ -25,9 +27,9 @@ _CURVE = 0.04
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
-_BESIDE, _RIM, _DEEP, _STRANGE = 0.5, 0.06, 0.5, 0.85
-"""The background so near to the head is looked for in its hair, so far in and no further; from such a likeness on it is
-that, where the person's own colours are those so far in."""
+_BESIDE, _RIM, _DEEP, _BROW, _STRANGE = 0.5, 0.06, 0.5, 0.12, 0.85
+"""The background so near to the head is looked for in its hair, so far in and no further, and not so near to the face;
+from such a likeness on it is that, where the person's own colours are those so far in."""
 
 
 class Placed(Struct, frozen=True):
@@ -96,7 +98,8 @@ def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
     depth = distance_to(~inside)
     share = likeness(cells(lab(image)), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
     share = gaussian(share, max(0.7, 0.004 * unit))
-    within = (head.oval < 0.02) & (depth < _DEEP * unit)
+    # Light on a forehead may be as bright.
+    within = (distance_to(head.oval > 0.5) > _BROW * unit) & (depth < _DEEP * unit)
     return within * np.clip((share - _STRANGE) / (1 - _STRANGE), 0, 1).astype(np.float32)
 
 
@@ -118,7 +121,9 @@ def lit(colours: Rgb, change: Shifts) -> Rgb:
     """The `colours` of the head in its new tone."""
     values = lab(colours)
     values[..., 1:] *= np.float32(change.colour)
-    return rgb(values + change.head.astype(np.float32))
+    move = np.broadcast_to(change.head.astype(np.float32), values.shape).copy()
+    move[..., 1:] *= np.clip(values[..., :1] / np.float32(_LIGHT), 0, 1)
+    return rgb(values + move)
 
 
 def as_sharp_as(colours: Rgb, head: Placed, reference: Rgb, place: Frame) -> Rgb:

@@ -54,11 +54,16 @@ def _new_head(face: FaceLandmarks, head: Mask) -> Placed:
     return Placed(_flat(), share, share, place, _flat(), np.zeros_like(share), share, 0.0)
 
 
-def _bare(face: FaceLandmarks, parts: tuple[Mask, Mask, Mask], hair: Mask, cloth: float = 0.4) -> Cleared:
-    """A figure of these parts without its violet head; `hair` of the head's colour wasn't told to be the head's."""
+def _bare(
+    face: FaceLandmarks, parts: tuple[Mask, Mask, Mask], hair: Mask, cloth: float = 0.4, *, missed: bool = False
+) -> Cleared:
+    """A figure of these parts without its violet head; `hair` of the head's colour wasn't told to be the head's.
+
+    If it was `missed` it isn't in the matte either.
+    """
     head, neck, shoulders = parts
     image = _flat((shoulders, cloth), (neck, SKIN), (head | hair, (1, 0, 1)))
-    person = gaussian((head | neck | shoulders | hair).astype(np.float32), 1)
+    person = gaussian((head | neck | shoulders | (hair & ~np.bool_(missed))).astype(np.float32), 1)
     figure = Portrait(
         (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
     )
@@ -88,6 +93,27 @@ def test_old_hair_that_hangs_down_to_the_shoulders_goes_too_and_cloth_of_its_col
         head |= lock & (down < place.chin + 0.05)
     left = _violet(_bare(face, (head, neck, shoulders), lock).image)
     assert left < 0.06 if hangs else left > 0.2
+
+
+def test_old_hair_that_the_matte_missed_goes_too(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    lock = (across > 0.45) & (across < 0.75) & (down > 0.4) & (down < 0.9) & ~shoulders
+    head |= lock & (down < frame(face.points).chin + 0.05)
+    assert _violet(_bare(face, (head, neck, shoulders), lock, missed=True).image) < 0.06
+
+
+def test_a_gap_within_the_body_shows_no_background(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    shoulders |= (np.abs(across) < 0.9) & (down > 0.75) & ~neck & ~head
+    lock = (np.abs(across - 0.55) < 0.08) & (down > 0.4) & (down < 0.95)
+    head |= lock & (down < place.chin + 0.05)
+    bare = _bare(face, (head, neck, shoulders), lock)
+    inside = lock & (down > 0.82)
+    assert bare.body[inside].min() > 0.9
+    assert bare.image[inside].max() < 0.75  # cloth's 0.4, not the background's 0.9
 
 
 def test_what_is_made_has_a_smooth_outline(face: FaceLandmarks) -> None:
