@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
+from actors.engines.local.background.edit import is_torn
 from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, of_people
 from actors.engines.local.perception.detections import Detection
@@ -176,6 +177,38 @@ def test_hair_stays_half_transparent() -> None:
     alpha = np.maximum(shapes(MAN), shapes(hair, alpha=0.4))
     assert np.array_equal(decided(alpha, [face_in((50, 65, 90, 105), 0.9)]), alpha)
     assert decided(alpha, [])[70:110, 113:116].max() < 0.1
+
+
+HEAD, FACE = (55, 60, 95, 110), (60, 65, 90, 105)
+
+
+@pytest.mark.parametrize(
+    ("parts", "torn"),
+    [
+        ((HEAD,), True),
+        ((HEAD, (40, 110, 110, 300)), False),
+        ((HEAD, (60, 110, 90, 320)), False),
+        ((HEAD, WOMAN), True),
+        ((HEAD, (40, 130, 110, 300)), True),
+    ],
+    ids=["a head", "somebody whole", "a portrait", "a head beside somebody", "a head above a body"],
+)
+def test_nobody_is_left_but_a_head(parts: tuple[tuple[int, int, int, int], ...], *, torn: bool) -> None:
+    assert is_torn(shapes(*parts) > 0.5, None, [face_in(FACE, 0.9)]) == torn
+
+
+def test_a_head_far_behind_is_no_reason_to_refuse() -> None:
+    near = face_in((210, 60, 260, 120), 0.9)
+    far = face_in((55, 60, 75, 80), 0.9)
+    assert not is_torn(shapes((55, 60, 77, 82), WOMAN) > 0.5, None, [near, far])
+
+
+@pytest.mark.parametrize("gap", [0, 8])
+def test_a_figure_whose_legs_hang_nowhere_is_torn(gap: int) -> None:
+    person = posed(shapes(MAN), (75, 100))
+    person.points[25:29] = (75, 260)
+    solid = shapes((40, 60, 110, 200), (40, 200 + gap, 110, 300)) > 0.5
+    assert is_torn(solid, person, []) == (gap > 0)
 
 
 class Beholder(Runtimes):

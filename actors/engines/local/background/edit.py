@@ -20,11 +20,19 @@ from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
-from actors.engines.local.perception.pose import Pose, pose
+from actors.engines.local.perception.pose import (
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    NOSE,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+    Pose,
+    pose,
+)
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import extent, grown, resized
+from actors.engines.local.raster import components, extent, grown, resized
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -66,6 +74,19 @@ _NOBODY = (
     "No person was found in the photo. Please send one in which a person can be seen clearly: not too small, "
     "well lit, and at least from the head to the chest."
 )
+
+_TORN = (
+    "Only a part of somebody in the photo could be told from what is around them. Please send one in which nothing "
+    "covers them, or with a calmer background."
+)
+_HEAD_ALONE = 3.0
+"""What hangs together with a face and is less than so many squares of its height is no more than a head."""
+_AS_NEAR = 0.5
+"""Whose face is less than this share of the largest one's height is far behind."""
+_TRUNK = (NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP, *range(25, 29))
+"""The nose, and joints from the shoulders to the ankles, but for the arms'."""
+_PIECE = 0.1
+"""Less than this share of a figure isn't missed."""
 
 
 def change_background(
@@ -150,7 +171,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     """The person of `photo`: clean colours and alpha.
 
     Raises:
-        EngineError: NO_PERSON_DETECTED.
+        EngineError: NO_PERSON_DETECTED, also when no more than a part of somebody is found.
     """
     step("Finding the person")
     found = faces(photo.image, runtimes)
@@ -164,6 +185,8 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     if photo.alpha is not None and _agree(photo.alpha > 0.5, coarse > 0.5):
         # The photo comes cut out already: nobody knows its edge better.
         return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
+    if is_torn(coarse > 0.5, person, found):
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN)
     alpha = refined_matte(photo.image, coarse, person, found, effort, step)
     step("Cleaning the colours")
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
@@ -195,6 +218,26 @@ def _shows_somebody(alpha: Plane, person: Pose | None, found: list[Detection]) -
         if (solid & body).sum() > 0.4 * body.sum() > 0:
             return True
     return any(_holds(solid, face.middle) for face in found)
+
+
+def is_torn(solid: Mask, person: Pose | None, found: list[Detection]) -> bool:
+    """Whether of somebody in the `solid` cut-out there is but the head, or a figure is in pieces."""
+    labels, stats = components(solid)
+    height, width = solid.shape
+    sure = [face for face in found if face.score > _SURE_FACE]
+    largest = max((face.height for face in sure), default=0.0)
+    for face in sure:
+        if face.height < _AS_NEAR * largest or not _holds(solid, face.middle):
+            continue
+        left, top, across, down, area = stats[labels[int(face.middle[1]), int(face.middle[0])]].tolist()
+        inside = left > 0 and top > 0 and left + across < width and top + down < height
+        if inside and area < _HEAD_ALONE * face.height**2:
+            return True
+    if person is None or len(person.others) > 0 or len(sure) > 1:  # joints may be hidden by others
+        return False
+    joints = [person.points[index] for index in _TRUNK if person.visible[index] > 0.5]
+    pieces = {int(labels[int(y), int(x)]) for x, y in joints if _holds(solid, np.array([x, y], np.float32))}
+    return len([piece for piece in pieces if float(stats[piece, 4]) > _PIECE * float(solid.sum())]) > 1
 
 
 def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
