@@ -217,6 +217,8 @@ class Beholder(Runtimes):
     def __init__(self) -> None:
         super().__init__(1)
         self.matte = _striking
+        self.shown: list[int] = []
+        """How high each picture was that people were looked for in."""
 
     def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
         assert name == selfie.MODEL
@@ -226,6 +228,7 @@ class Beholder(Runtimes):
     def outputs(self, name: str, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         assert name == people.MODEL
         frame = inputs["src"]
+        self.shown.append(frame.shape[2])
         alpha = _red(as_rgb8(frame[0].transpose(1, 2, 0)))[None, None]
         return {"pha": alpha, "fgr": frame, **{f"r{number}o": alpha for number in range(1, 5)}}
 
@@ -253,3 +256,15 @@ def test_what_stands_out_more_than_a_group_does_not_hide_it() -> None:
     found = coarse_matte(image, None, [face_in((120, 450, 160, 490), 0.9)], effort, Beholder(), lambda _step: None)
     assert min(within(found, figure).min() for figure in group) > 0.95
     assert found[:400].max() == 0
+
+
+@pytest.mark.parametrize(("figure", "once"), [((300, 300, 400, 500), 1), ((20, 20, 620, 640), 4)], ids=["far", "near"])
+def test_a_glance_is_enough_of_what_can_be_looked_at_closely(figure: tuple[int, int, int, int], once: int) -> None:
+    left, top, right, bottom = figure
+    image = np.zeros((640, 640, 3), np.uint8)
+    image[top:bottom, left:right] = (200, 0, 0)
+    beholder = Beholder()
+    effort = Effort(closer=False, whole=768, head=512)
+    found = coarse_matte(image, None, [], effort, beholder, lambda _step: None)
+    assert within(found, figure).min() > 0.95
+    assert (beholder.shown.count(640), len(beholder.shown)) == (once, 4)
