@@ -37,7 +37,7 @@ _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
 _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
 """The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
-no gap of less than twice that."""
+no gap of less than twice that in skin, or half of it elsewhere."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _ASIDE = 0.08, 0.7
@@ -76,7 +76,7 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
     gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
-    gone, shape = _outlined(figure.alpha, gone, shape, unit)
+    gone, shape = _outlined(figure.alpha, gone, shape, skin, unit)
     body = (figure.alpha > 0.5) & ~gone
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
     # A neck is round: its sides are darker.
@@ -92,7 +92,7 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     return Cleared(result.astype(np.float32), edge, fresh_neck, shape)
 
 
-def _outlined(alpha: Plane, gone: Mask, shape: Plane, unit: float) -> tuple[Mask, Plane]:
+def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, unit: float) -> tuple[Mask, Plane]:
     """`gone` with what a smooth outline takes from or adds to the body beside it, and the whole body (h, w, 0 to 1).
 
     A shape's edge blurred and cut at its half is a curve without the jags of what it was put together from.
@@ -100,7 +100,9 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, unit: float) -> tuple[Mask
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
     # A gap within the body is no way to the background.
-    rough |= narrowed(widened(rough, _GAP * unit), _GAP * unit) & (alpha > 0.5)
+    for share, where in ((0.5, alpha > 0.5), (1, (alpha > 0.5) & (skin > 0.5))):
+        reach = share * _GAP * unit
+        rough |= narrowed(widened(rough, reach), reach) & where
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
     near = widened(gone, _REACH * unit)

@@ -108,7 +108,7 @@ def test_a_gap_within_the_body_shows_no_background(face: FaceLandmarks) -> None:
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
     shoulders |= (np.abs(across) < 0.9) & (down > 0.75) & ~neck & ~head
-    lock = (np.abs(across - 0.55) < 0.08) & (down > 0.4) & (down < 0.95)
+    lock = (np.abs(across - 0.55) < 0.03) & (down > 0.4) & (down < 0.95)
     head |= lock & (down < place.chin + 0.05)
     bare = _bare(face, (head, neck, shoulders), lock)
     inside = lock & (down > 0.82)
