@@ -27,7 +27,7 @@ _CURVE = 0.04
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
 
-_BESIDE, _RIM, _DEEP, _BROW, _STRANGE = 0.5, 0.06, 0.5, 0.12, 0.85
+_BESIDE, _RIM, _DEEP, _BROW, _STRANGE = 0.5, 0.06, 0.14, 0.12, 0.85
 """The background so near to the head is looked for in its hair, so far in and no further, and not so near to the face;
 from such a likeness on it is that, where the person's own colours are those so far in."""
 

@@ -102,12 +102,12 @@ def test_hair_that_cannot_be_told_from_the_clothes_beside_it_is_hair_down_to_the
 def test_background_between_braids_stays_behind(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.9, broad=0.85)
     across, down = person.frame.coordinates(person.alpha.shape)
-    gap, braid = ((np.abs(across - x) < 0.02) & (down > 0.1) & (down < 0.4) for x in (0.66, 0.74))
+    gap, hair = ((np.abs(across - x) < 0.02) & (down > 0.1) & (down < 0.4) for x in (0.74, 0.66))
     person.image[gap] = 200  # as it is behind, though the matte says otherwise
     fit = fitted(person.face.solid, person.face.solid)
     alpha = placed(person, head_of(person), person.alpha * 0, fit, person.alpha.shape).alpha
     assert np.median(alpha[gap]) < 0.5
-    assert np.median(alpha[braid]) > 0.9
+    assert np.median(alpha[hair]) > 0.9
 
 
 @pytest.mark.parametrize("size", [1.0, 0.35])
