@@ -18,7 +18,7 @@ import httpx
 import psutil
 from PIL import Image
 
-from tests.quick_matte import quick_salience
+from tests.quick_matte import quick_matte
 
 PATIENCE = 120.0
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -185,7 +185,7 @@ def test_a_killed_up_takes_its_children_along_and_loses_nothing_and_ctrl_c_leave
     process.wait()
     wait_until_gone(everybody)
     with (
-        running_stack(directory, ended_by=signal.SIGINT, extra=quick_salience(tmp_path)) as again,
+        running_stack(directory, ended_by=signal.SIGINT, extra=quick_matte(tmp_path)) as again,
         client_of(again) as client,
     ):
         everybody = everybody_of(again)
