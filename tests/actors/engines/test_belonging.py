@@ -172,6 +172,11 @@ def test_what_is_half_transparent_and_touches_nothing_sure_goes() -> None:
     assert within(decided(np.maximum(shapes(MAN), shapes(WOMAN, alpha=0.65)), []), WOMAN).max() < 0.05
 
 
+def test_nobody_stays_half_transparent_for_having_a_face() -> None:
+    beside = np.maximum(shapes(MAN), shapes(BAG, alpha=0.65))
+    assert within(decided(beside, [face_in((BAG[0], BAG[1], BAG[0] + 40, BAG[1] + 40), 0.9)]), BAG).min() > 0.95
+
+
 def test_hair_stays_half_transparent() -> None:
     hair = (110, 60, 118, 120)
     alpha = np.maximum(shapes(MAN), shapes(hair, alpha=0.4))

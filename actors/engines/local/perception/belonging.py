@@ -101,12 +101,13 @@ def _thick(mask: Mask, least: int) -> Mask:
 def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone, whichever is nearer.
 
-    Hair, around `faces`, is half transparent further than other edges. What stays hangs together with what is sure.
+    Hair, around `faces` that are sure, is half transparent further than other edges. What stays hangs together with
+    what is sure.
     """
     height, width = alpha.shape
     now = _small(alpha)
     undecided = (now > _UNDECIDED[0]) & (now < _UNDECIDED[1])
-    hair = _around(faces, now.shape, max(height, width))
+    hair = _around([face for face in faces if _at_middle(alpha, face) > _UNDECIDED[1]], now.shape, max(height, width))
     undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
     if not undecided.any():
         return alpha
@@ -134,6 +135,12 @@ def _around(faces: Sequence[Detection], shape: tuple[int, int], long_edge: int) 
         )
         found[top:bottom, left:right] = True
     return found
+
+
+def _at_middle(alpha: Plane, face: Detection) -> float:
+    """`alpha` (h, w) in the middle of a face; 0 where that lies outside."""
+    x, y = face.middle.astype(int).tolist()
+    return float(alpha[y, x]) if 0 <= y < alpha.shape[0] and 0 <= x < alpha.shape[1] else 0.0
 
 
 def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_edge: int) -> Mask:
