@@ -19,6 +19,9 @@ from schema.models.problems import FailureCode
 
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
+_FAINT, _BROAD = 0.01, 0.05
+"""So much of a head, in squares of the face's height, may be half transparent further from an edge than so many
+heights, or be in pieces of its own: hair that nobody could tell from what is behind it."""
 _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
@@ -42,16 +45,24 @@ _ERROR = 0.03
 
 
 def judge_whole(head: Placed) -> None:
-    """Whether the source shows all of the head that will be seen.
+    """Whether the source shows all of the head that will be seen, and it could be told from what is behind.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: its border cuts the head off.
+        EngineError: POSE_EXTRACTION_FAILED: its border cuts the head off, or it is half transparent or in pieces.
     """
     if head.cut > _CUT:
         raise _refused(
             "source",
             "The head is cut off by the border of the source photo. Please send one that shows the whole head and all "
             "of its hair, with some space around.",
+        )
+    unit, solid = head.frame.height, head.alpha > 0.5
+    faint = narrowed((head.alpha > 0.1) & (head.alpha < 0.9), _BROAD * unit)
+    if max(faint.sum(), (solid & ~touching(solid, head.oval > 0.5)).sum()) > _FAINT * unit**2:
+        raise _refused(
+            "source",
+            "The hair in the source photo can't be told from what is behind it. Please send a photo with a plain "
+            "background in another colour than the hair's, or with tied-back hair.",
         )
 
 

@@ -218,6 +218,26 @@ def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: Fac
         judge_whole(placed(cut, head_of(cut), cut.alpha, fit, person.alpha.shape))
 
 
+@pytest.mark.parametrize(("left", "low", "seen"), [(-0.5, -0.8, 0.6), (0.9, -1.2, 1.0)], ids=["faint", "in pieces"])
+def test_hair_that_could_not_be_told_from_what_is_behind_it_is_refused(
+    face: FaceLandmarks, left: float, low: float, seen: float
+) -> None:
+    person = _drawn(face, 0.3)
+    fresh = placed(
+        person, head_of(person), person.alpha, fitted(person.face.solid, person.face.solid), person.alpha.shape
+    )
+    judge_whole(fresh)
+    (x, y), unit = fresh.frame.place(left, low).astype(int), fresh.frame.height
+    for size, fits in ((0.05, True), (0.3, False)):
+        alpha = fresh.alpha.copy()
+        alpha[y : y + round(size * unit), x : x + round(size * unit)] = seen
+        if fits:
+            judge_whole(structs.replace(fresh, alpha=alpha))
+        else:
+            with pytest.raises(EngineError, match="can't be told from what is behind it"):
+                judge_whole(structs.replace(fresh, alpha=alpha))
+
+
 def test_a_head_never_floats(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
     _, down = person.frame.coordinates(person.alpha.shape)
