@@ -24,3 +24,9 @@ def forget_homes(below: Path) -> None:
     if SYSTEM_HOMES.is_dir():
         for directory, _, _ in os.walk(below):
             shutil.rmtree(home_outside(Path(directory)), ignore_errors=True)
+
+
+def forget_former_home(directory: Path) -> None:
+    """Of a data directory that isn't there yet: a run that was killed may have left servers' data under its name."""
+    if not directory.exists():
+        shutil.rmtree(home_outside(directory), ignore_errors=True)

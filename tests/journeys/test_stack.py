@@ -18,6 +18,7 @@ import httpx
 import psutil
 from PIL import Image
 
+from tests.homes import forget_former_home
 from tests.quick_matte import quick_matte
 
 PATIENCE = 120.0
@@ -38,6 +39,7 @@ def up(directory: Path, extra: Mapping[str, str] | None = None) -> "subprocess.P
         str(directory),
     ]
     environment = {**inherited, **(extra or {})}
+    forget_former_home(directory)
     return subprocess.Popen(command, env=environment, cwd=directory.parent, stdin=subprocess.DEVNULL)
 
 
