@@ -13,7 +13,7 @@ from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import components, grown, shrunk
+from actors.engines.local.raster import components, grown, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -82,7 +82,7 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         outside = np.zeros(labels.shape, np.bool_)
         if wall.sum() >= _FEWEST:
             outside = _mostly(other, _where(other, colours, colours[wall], cloth))
-        outside |= other & ~_touching(body, other & ~outside)
+        outside |= other & ~touching(body | (other & ~outside), body)
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
         labels = np.where(outside, -1, np.where(other, labels[tuple(nearest)], labels))
     return labels
@@ -105,12 +105,6 @@ def _mostly(pieces: Mask, some: Mask) -> Mask:
     """Those of the `pieces` (h, w) of which `some` are more than half."""
     names, stats = components(pieces)
     return (np.bincount(names[some], minlength=len(stats)) > stats[:, 4] / 2)[names] & pieces
-
-
-def _touching(body: Mask, pieces: Mask) -> Mask:
-    """Those of the `pieces` (h, w) that hang together with the `body`."""
-    names, stats = components(body | pieces)
-    return (np.bincount(names[body], minlength=len(stats)) > 0)[names] & pieces
 
 
 def _whole(arm: Mask, thin: int) -> Mask:
