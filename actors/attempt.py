@@ -44,7 +44,8 @@ class Attempt:
         log.info("task started", task_id=task.task_id, mode=task.mode, attempt=task.attempts)
         self._bench.routes.begun(self._engine.name)
         try:
-            await self._race()
+            with self._outcomes.files.work():
+                await self._race()
         except GaveUp as gave_up:
             log.error(  # noqa: TRY400 - the database is away, wherever it was noticed
                 "gave up on the database; the task's outcome is lost, and its lease runs out",

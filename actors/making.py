@@ -194,7 +194,7 @@ async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
 
 async def _save(making: Making, artifacts: list[Artifact], finished: Finished) -> Saved:
     task = making.claim.task
-    file_ids = await making.patience.hold(lambda: making.outcomes.expect_files(len(artifacts)))
+    file_ids = await making.patience.hold(lambda: making.outcomes.files.take(len(artifacts)))
     try:
         made = await store_artifacts(making.bench.storage, task, dict(zip(file_ids, artifacts, strict=True)))
     except StorageError as error:

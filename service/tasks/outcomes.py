@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from schema.identifiers import new_id
 from schema.models.tasks import StoredResult, TaskRecord
 from service.database import UNAVAILABLE, Pool
-from service.files import store as files
-from service.files.service import blob_key_of
+from service.files.foreseen import Foreseen
 from service.files.store import NewFile
 from service.tasks import store
 from service.tasks.store import Claim, Made
@@ -23,21 +21,11 @@ class Outcomes:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._completing = Together(self._complete)
-        self._expecting = Together(self._expect)
-
-    async def expect_files(self, number: int) -> list[str]:
-        """The ids of so many files to come, whose blobs are noted: they go if the files are never recorded."""
-        return await self._expecting.ask(number)
+        self.files = Foreseen(pool)
 
     async def complete(self, claim: Claim, result: StoredResult, made: list[NewFile]) -> TaskRecord | None:
         """The finished task; None when its claim isn't held, or when it has to be written by itself to tell why not."""
         return await self._completing.ask(Made(claim.task_id, claim.lease_token, result, made))
-
-    async def _expect(self, numbers: Sequence[int]) -> list[list[str]]:
-        file_ids = [[new_id("file") for _ in range(number)] for number in numbers]
-        async with self._pool.acquire() as connection:
-            await files.expect_blobs(connection, [blob_key_of(one) for several in file_ids for one in several])
-        return file_ids
 
     async def _complete(self, several: Sequence[Made]) -> Sequence[TaskRecord | None]:
         try:
