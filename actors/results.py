@@ -19,7 +19,10 @@ async def store_artifacts(storage: Storage, task: TaskRecord, artifacts: Mapping
         StorageError: The storage is away or full; what was stored so far is removed by a chore.
     """
     digests = await storage.put_all(
-        [Blob(blob_key_of(file_id), artifact.path, artifact.content_type) for file_id, artifact in artifacts.items()]
+        [
+            Blob(blob_key_of(file_id), artifact.path, artifact.content_type, movable=True)
+            for file_id, artifact in artifacts.items()
+        ]
     )
     return [_new_file(task, *one, digest) for one, digest in zip(artifacts.items(), digests, strict=True)]
 

@@ -29,9 +29,10 @@ class LeftJob(Struct, frozen=True):
 class EditRequest(Struct, frozen=True):
     """One edit, on local files.
 
-    `workspace` is an empty directory of the caller's: the engine writes its artifacts there and nowhere else, and the
-    caller removes it. `max_pixels` bounds what may be decoded (width times height). `left` is to be followed, rather
-    than another job be started and paid for.
+    `source` and `reference` are to be read only: they may be the storage's own files. `workspace` is an empty directory
+    of the caller's: the engine writes its artifacts there and nowhere else, and the caller removes them. `max_pixels`
+    bounds what may be decoded (width times height). `left` is to be followed, rather than another job be started and
+    paid for.
     """
 
     mode: Mode
@@ -51,7 +52,7 @@ class Progress(Struct, frozen=True, tag="progress"):
 
 
 class Artifact(Struct, frozen=True, tag="artifact"):
-    """A picture the edit made, complete on disk when the event arrives."""
+    """A picture the edit made, complete on disk when the event arrives. Once the edit is over the caller moves it."""
 
     kind: Literal["output", "thumbnail", "comparison"]
     path: Path

@@ -1,15 +1,19 @@
 """Blobs in a local directory: private to their owner, and on disk before a row names them. No event loop is in here."""
 
+import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from msgspec import Struct
+
+T = TypeVar("T")
 
 AT_ONCE = 1 << 20
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -22,23 +26,21 @@ class Digest(Struct, frozen=True):
     size: int
 
 
-def put_locally(root: Path, key: str, content: Path | bytes) -> Digest:
+def put_locally(root: Path, key: str, content: Path | bytes, *, movable: bool = False) -> Digest:
     """Keep a file, whole or not at all: written beside its place, flushed, and moved there.
 
     A database row that names it must not outlive it when the power fails. So its directory is flushed, too, and where
-    that was made just now, the one that it was made in.
+    that was made just now, the one that it was made in. `movable`: nobody else wants the file to keep.
 
     Raises:
         FileNotFoundError: The root isn't there, or the file to keep.
         OSError: The system's reason.
     """
+    if movable and isinstance(content, Path) and (moved := _moved(content, root, key)) is not None:
+        return moved
     path = root / key
     new = path.with_name(f"{path.name}#{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(new, NEW_FILE, 0o600)
-    except FileNotFoundError:
-        _make_directories(root, key)
-        descriptor = os.open(new, NEW_FILE, 0o600)
+    descriptor = _in_its_directory(root, key, lambda: os.open(new, NEW_FILE, 0o600))
     try:
         with os.fdopen(descriptor, "wb") as file:
             digest = digest_of(content, file)
@@ -50,6 +52,35 @@ def put_locally(root: Path, key: str, content: Path | bytes) -> Digest:
         raise
     _flush(path.parent)
     return digest
+
+
+def _moved(content: Path, root: Path, key: str) -> Digest | None:
+    """Keep the file itself, which spares a second one; None where it lies on another file system. Raises OSError."""
+    found = content.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_dev != root.stat().st_dev:
+        return None
+    with content.open("rb", buffering=0) as file:
+        digest = Digest(file_digest(file, sha256).hexdigest(), found.st_size)
+        os.fchmod(file.fileno(), 0o600)
+        os.fsync(file.fileno())
+    try:
+        _in_its_directory(root, key, lambda: content.replace(root / key))
+    except OSError as error:
+        # Mounted twice, a file system is two.
+        if error.errno == errno.EXDEV:
+            return None
+        raise
+    _flush((root / key).parent)
+    return digest
+
+
+def _in_its_directory(root: Path, key: str, put: Callable[[], T]) -> T:
+    """Put something there, and make the key's directories if it's the first time."""
+    try:
+        return put()
+    except FileNotFoundError:
+        _make_directories(root, key)
+        return put()
 
 
 def digest_of(content: Path | bytes, copy: IO[bytes] | None = None) -> Digest:
@@ -72,8 +103,20 @@ def _pieces(content: Path | bytes) -> Iterator[bytes]:
             yield piece
 
 
-def copy_out(blob: Path, path: Path) -> None:
-    """Copy a blob to another file, which isn't left behind half written. Raises OSError."""
+def bring_out(blob: Path, path: Path) -> None:
+    """Give a blob, to read only, a second name; where that is on another file system, a copy, whole or none of it.
+
+    Raises OSError.
+    """
+    try:
+        os.link(blob, path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        _copy(blob, path)
+
+
+def _copy(blob: Path, path: Path) -> None:
     try:
         shutil.copyfile(blob, path)
     except BaseException:

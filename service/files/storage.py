@@ -16,7 +16,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import LocalStore, S3Store
 
 from service.files.bucket import CLIENT, OPTIONS, RETRIES
-from service.files.local import Digest, copy_out, digest_of, put_locally, read_piece
+from service.files.local import Digest, bring_out, digest_of, put_locally, read_piece
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
@@ -36,11 +36,12 @@ _CACHE_CONTROL = "private, max-age=3600, immutable"
 
 
 class Blob(Struct, frozen=True):
-    """What is to be stored under a key."""
+    """What is to be stored under a key. `movable`: nobody else wants the file, which may be gone then."""
 
     key: str
     content: Path | bytes
     content_type: str
+    movable: bool = False
 
 
 class StorageError(Exception):
@@ -220,26 +221,26 @@ class Storage:
             yield chunk.to_bytes()
 
     async def download(self, key: str, path: Path) -> None:
-        """Write a blob to a local file, which isn't left behind half written."""
+        """Get a blob as a local file, whole or not at all. To read only: it may be the storage's own."""
         await self.download_all([(key, path)])
 
     async def download_all(self, wanted: Sequence[tuple[str, Path]], *, into: Sequence[Path] = ()) -> None:
-        """Write several, each key to its path, like `download`; those before one that fails stay.
+        """Get several, each key at its path, like `download`; those before one that fails stay.
 
         `into`: directories to make before, for ourselves alone, in the same thread. Raises OSError if that can't be.
         """
         if self._root is not None:
-            await asyncio.to_thread(self._copy_all, self._root, wanted, into)
+            await asyncio.to_thread(self._bring_all, self._root, wanted, into)
             return
         await asyncio.to_thread(_make, into)
         for key, path in wanted:
             await self._download(key, path)
 
-    def _copy_all(self, root: Path, wanted: Sequence[tuple[str, Path]], into: Sequence[Path]) -> None:
+    def _bring_all(self, root: Path, wanted: Sequence[tuple[str, Path]], into: Sequence[Path]) -> None:
         _make(into)
         for key, path in wanted:
             with self._translated(key):
-                copy_out(root / _checked(key), path)
+                bring_out(root / _checked(key), path)
 
     async def _download(self, key: str, path: Path) -> None:
         try:
@@ -335,4 +336,4 @@ def _make(directories: Sequence[Path]) -> None:
 
 def _put_all_locally(root: Path, blobs: Sequence[Blob]) -> list[Digest]:
     """All of it in one thread: each hop to another costs more than a small file."""
-    return [put_locally(root, blob.key, blob.content) for blob in blobs]
+    return [put_locally(root, blob.key, blob.content, movable=blob.movable) for blob in blobs]

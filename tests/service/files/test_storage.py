@@ -9,13 +9,15 @@ import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
 
 from service.files import storage as storage_module
-from service.files.storage import READ_AT_ONCE, BlobNotFound, Storage, StorageError
+from service.files.storage import READ_AT_ONCE, Blob, BlobNotFound, Storage, StorageError
 
 OpenBucket = Callable[..., Storage]
 KEY = "ab/cdef-0123.jpg"
@@ -166,8 +168,56 @@ async def test_a_half_written_file_is_never_seen(directory: Path, tmp_path: Path
     assert [path.name for path in directory.rglob("*") if path.is_file()] == [Path(KEY).name]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_file_that_nobody_else_wants_is_kept_whole_wherever_it_lies(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
+) -> None:
+    """Moved within a file system, copied into another."""
+    storage = Storage.made(directory.as_uri())
+    new = tmp_path / "new"
+    new.write_bytes(b"x" * 3_000_000)
+    new.chmod(0o664)
+    if elsewhere:
+        monkeypatch.setattr(Path, "replace", refused_once(Path.replace))
+    (digest,) = await storage.put_all([Blob(KEY, new, "image/jpeg", movable=True)])
+    assert (digest.size, digest.sha256) == (3_000_000, sha256(b"x" * 3_000_000).hexdigest())
+    assert (directory / KEY).read_bytes() == b"x" * 3_000_000
+    assert (directory / KEY).stat().st_mode & 0o777 == 0o600
+    assert new.exists() == elsewhere
+    assert [path for path in directory.rglob("*") if path.is_file()] == [directory / KEY]
+
+
+def refused_once(replace: Callable[[Path, Path], Path]) -> Callable[[Path, Path], Path]:
+    """As if the first file lay on another file system."""
+    tries = count()
+
+    def move(path: Path, to: Path) -> Path:
+        if next(tries) == 0:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(path, to)
+
+    return move
+
+
+async def test_a_blob_from_another_file_system_is_copied(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage.made(directory.as_uri())
+    await storage.put_bytes(KEY, b"x", "image/jpeg")
+    await storage.download(KEY, tmp_path / "same")
+    assert (tmp_path / "same").samefile(directory / KEY)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    await storage.download(KEY, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"x"
+    assert not (tmp_path / "copy").samefile(directory / KEY)
+
+
 async def test_a_full_disk_may_be_over_later(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     storage = Storage.made(directory.as_uri())
