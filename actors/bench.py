@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from actors.engines.seam import Engine
-from actors.leftovers import Leftovers
 from actors.routing import Routes
+from actors.spaces import Spaces
 from schema.models.edits import Mode
 from service.database import Pool
 from service.files.storage import Storage
@@ -45,5 +45,5 @@ class Bench(Struct, frozen=True):
     workspaces: Path
     stopping: asyncio.Event
     routes: Routes = msgspec.field(default_factory=Routes)
-    leftovers: Leftovers = msgspec.field(default_factory=Leftovers)
+    spaces: Spaces = msgspec.field(default_factory=Spaces)
     stops: Mapping[str, Stop] = {}

@@ -2,7 +2,6 @@
 
 from contextlib import aclosing
 from pathlib import Path
-from secrets import token_hex
 
 import structlog
 from msgspec import Struct
@@ -23,6 +22,7 @@ from actors.engines.seam import (
 )
 from actors.patience import Patience
 from actors.results import store_artifacts, stored_result
+from actors.spaces import Space
 from schema.models.edits import AnyConfig
 from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
@@ -88,17 +88,19 @@ async def make(making: Making, engine: Engine) -> Saved:
         GaveUp: The database stayed away.
     """
     bench, claim, patience, jobs = making.bench, making.claim, making.patience, making.jobs
-    workspace = bench.workspaces / token_hex(8)
+    space, is_saved = bench.spaces.take(bench.workspaces), False
     try:
         left = await patience.hold(lambda: _left(jobs, engine)) if bench.stops else None
         if left is None:
             await _demand_place(bench, engine, patience, jobs)
-        request = await _request(bench, claim, workspace, left)
+        request = await _request(bench, claim, space, left)
         artifacts, finished = await _run(making, engine, request)
-        return await _save(making, artifacts, finished)
+        saved = await _save(making, artifacts, finished)
+        is_saved = True
+        return saved
     finally:
-        # The slot may have its next task by then.
-        bench.leftovers.leave(workspace)
+        # The slot may have its next task before that is done.
+        bench.spaces.leave(space, for_another=is_saved)
 
 
 async def _left(jobs: JobNotes, engine: Engine) -> LeftJob | None:
@@ -122,24 +124,23 @@ def _no_place() -> EngineError:
     return EngineError(FailureCode.ENGINE_NOT_AVAILABLE, message, transient=True, standing=Standing.FULL)
 
 
-async def _request(bench: Bench, claim: Claim, workspace: Path, left: LeftJob | None) -> EditRequest:
+async def _request(bench: Bench, claim: Claim, space: Space, left: LeftJob | None) -> EditRequest:
     task = claim.task
     photos = {"source": task.source_image, "reference": task.reference_image}
-    paths = {name: workspace / name for name, file_id in photos.items() if file_id is not None}
+    paths = {name: space.photos / name for name, file_id in photos.items() if file_id is not None}
     wanted: list[tuple[str, Path]] = []
     for name, path in paths.items():
         blob_key = claim.photos.get(photos[name] or "")
         if blob_key is None:
             raise EngineError(FailureCode.IMAGE_NOT_FOUND, f"The {name} image has been deleted. Upload it again.")
         wanted.append((blob_key, path))
-    made = workspace / "made"
-    await _download(bench, task, wanted, into=[workspace, made])
+    await _download(bench, task, wanted, into=[space.photos, space.made] if space.is_new else [])
     return EditRequest(
         mode=task.mode,
         source=paths["source"],
         reference=paths.get("reference"),
         config=_config(task),
-        workspace=made,
+        workspace=space.made,
         max_pixels=bench.limits.max_pixels,
         left=left,
     )

@@ -160,6 +160,13 @@ async def until_removed(workspace: Path) -> None:
     await lives.until(removed)
 
 
+async def until_empty(directory: Path) -> None:
+    async def is_empty() -> bool:
+        return not any(path.is_file() for path in directory.rglob("*"))
+
+    await lives.until(is_empty)
+
+
 async def test_a_finished_edit_is_done_with_its_files(
     pool: Pool, connection: Connection, storage: Storage, user_id: str, task: TaskRecord, new_editor: NewEditor
 ) -> None:
@@ -201,7 +208,7 @@ async def test_the_engine_gets_the_images_and_a_config_of_known_fields(
     assert seen == {"source": b"source", "reference": b"reference"}
     assert (request.mode, request.config) == (Mode.BACKGROUND_CHANGE, BackgroundChangeConfig(edge_blur=2.5))
     assert request.max_pixels == LIMITS.max_pixels
-    await until_removed(request.workspace.parent)
+    await until_empty(request.workspace.parent)
 
 
 async def test_an_edit_without_a_reference(
