@@ -2,8 +2,9 @@
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane, Points, Rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import drawn_up, grain, levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
@@ -11,9 +12,8 @@ from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
-from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.raster import gaussian, lab, smoothly, touching
-from actors.engines.local.shapes import distance_to, narrowed, polygon, strokes, widened
+from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -29,10 +29,8 @@ _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
-_ARM = 0.32
-"""Breadth of an upper arm in its sleeve, likewise."""
-_UNDER, _SHOWS = 0.08, 0.35
-"""So far below the chin, likewise, the new head's own neck shows its sides, if so much of it is there, likewise."""
+_UNDER = 0.08
+"""So far below the chin, likewise, there is nothing but neck."""
 _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
 _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
@@ -40,8 +38,11 @@ _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
 no gap of less than twice that in skin, or half of it elsewhere."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
-_SLOPE, _ASIDE = 0.08, 0.7
-"""So far above the shoulders, likewise, skin is theirs, and so far aside it isn't the neck's."""
+_SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 1.2, 0.7, 1.6
+"""Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's, and
+what lies so far aside no shoulder."""
+_LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
+"""The body's outline is followed on so many levels to the face's height, from so many heights below the chin."""
 _LOCK, _HAIR, _HANGS, _NAPE = 0.4, 0.75, 0.1, 0.25
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
@@ -68,16 +69,15 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     """
     unit = figure.frame.height
     seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    neck, torso = _neck_shape(figure, head, skin, new_face, new), _torso_shape(figure)
-    # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
-    shape = gaussian(np.maximum(neck, torso), max(0.7, 0.008 * unit))
-    gone = _gone(figure, head, image, skin, (neck, torso))
+    gone, funnel = _gone(figure, head, image, skin, new_face)
     # Beard, locks and folds that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
     between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
-    gone |= between & (neck > 0.5) & (figure.alpha > 0.5)
-    gone, shape = _outlined(figure.alpha, gone, shape, skin, unit)
+    gone |= between & (funnel > 0.5) & (figure.alpha > 0.5)
+    # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
+    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, unit)
     body = (figure.alpha > 0.5) & ~gone
+    neck = shape * _bare(figure, body, skin, new_face)
     made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
     # A neck is round: its sides are darker.
     round_off = 1 - np.clip(2 * gaussian(shape, _ROUND * unit) - 1, 0, 1)
@@ -121,89 +121,92 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
-def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, shapes: tuple[Plane, Plane]) -> Mask:
-    """The head with its outline and what would stick out beside the new one, whose neck and torso have these shapes."""
+def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points) -> tuple[Mask, Plane]:
+    """The head with its outline and what would stick out beside the new one, and where a body may be instead."""
     unit, chin = figure.frame.height, figure.frame.chin
     person = figure.alpha > 0.04
     old = (person & (gaussian(head.share, _STEPS * unit) > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    # Ears, locks and jewels may have been taken for body, beside the head where neither neck nor torso is.
     across, down = figure.frame.coordinates(old.shape)
-    neck, torso = (shape > 0.5 for shape in shapes)
-    thin = body & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & widened(old, 0.25 * unit)
-    stubs = thin & ~neck & ~torso & (down < chin + 0.6)
-    # So does a broader neck's skin.
-    beyond = body & ~neck & ~widened(torso, _SLOPE * unit) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
-    stubs |= beyond & (skin > 0.5)
-    # Nor is hair left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
-    # behind have its colours, nor background where the neck goes on.
+    # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
+    # behind have its colours.
     close = widened(old, _LOCK * unit)
-    near = close & ~old & (skin < 0.5) & (~neck | ~person) & (down < chin + 0.8)
+    near = close & ~old & (skin < 0.5) & (down < chin + 0.8)
     hair, colours = old & (head.oval < 0.1) & (down < chin), cells(lab(image))
     sure = figure.alpha > 0.5
     locks = near & sure & (likeness(colours, hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
     locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
     hanging = widened(old & (head.oval < 0.1) & (down > chin - _HANGS), _MARGIN * unit)
-    stubs |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
-    stubs |= neck & ~person & (down < chin + _NAPE)
-    return gone | widened(stubs, max(1.0, 0.015 * unit))
+    gone |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
+    funnel = _funnel(figure, gone, skin, new_face)
+    # Ears, locks and jewels may have been taken for body, beside the head where no body is; so does a broader neck's
+    # skin stick out. Nor is background left where the neck goes on.
+    beside = body & (funnel < 0.5) & (down < chin + 0.6)
+    stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit)
+    stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
+    stubs |= (funnel > 0.5) & ~person & (down < chin + _NAPE)
+    return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
 
 
-def _neck_shape(figure: Portrait, head: Head, skin: Plane, new_face: Points, new: Placed) -> Plane:
-    """Where the neck goes on under the old head: between its sides, as seen below the jaw, up to behind the new jaw.
+def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
+    """How far what is to be made is bare, (h, w) 0 to 1: below the new jaw, else as what of the `body` is nearest."""
+    place = figure.frame
+    across, down = place.coordinates(skin.shape)
+    jaw = place.of(new_face[list(JAW)])
+    throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
+    clothes = narrowed(body & (skin < 0.5), 2)
+    nearer = distance_to(widened(clothes, 2)) - distance_to((body & (skin > 0.5)) | (throat & ~body))
+    return smoothly(0.5 + nearer / max(3.0, 0.03 * place.height))
 
-    Right below that it has the sides of the `new` head's own neck, where they show.
+
+def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points) -> Plane:
+    """Where a body may be: within its own outline, and above the ends of that straight to behind the new jaw.
+
+    An end is where the outline, followed upwards, comes to what is `gone`. From one that is far aside, as hair on a
+    shoulder leaves it, the line leads first to the neck: along the shoulder.
     """
     place = figure.frame
-    chin = place.chin
-    across, down = place.coordinates(skin.shape)
-    jaw, new_jaw = place.of(figure.face.points[list(JAW)]), place.of(new_face[list(JAW)])
-    left, right = 0.82 * float(jaw[0, 0]), 0.82 * float(jaw[-1, 0])
-    seen = (skin > 0.5) & (head.share < 0.5) & (down > chin - 0.1) & (down < chin + 0.3)
-    if seen.sum() > 0.01 * place.height**2:
-        left = float(np.clip(np.percentile(across[seen], 2), 1.1 * jaw[0, 0], 0.6 * jaw[0, 0]))
-        right = float(np.clip(np.percentile(across[seen], 98), 0.6 * jaw[-1, 0], 1.1 * jaw[-1, 0]))
-    # From behind the new jaw straight to the real neck's sides: further down the broader that is.
-    first, last = (np.array([_INWARDS * x, y - 0.04]) for x, y in (new_jaw[0], new_jaw[-1]))
-    low = [chin + float(np.clip(0.12 + 1.2 * (wide - 0.04), 0.12, 0.4)) for wide in (first[0] - left, right - last[0])]
-    own = (new.neck > 0.5) & (np.abs(down - chin - _UNDER) < 0.5 * _UNDER)
-    upper: tuple[Points, ...] = ()
-    if own.sum() > _SHOWS * _UNDER * place.height**2:
-        sides = np.percentile(across[own], [1, 99])
-        sides = np.clip(sides, [1.1 * first[0], 0.75 * last[0]], [0.75 * first[0], 1.1 * last[0]])
-        upper = tuple(np.array([x, chin + _UNDER]) for x in sides)
-    ends = (
-        last,
-        *upper[1:],
-        (right, low[1]),
-        (right * 1.05, chin + 0.6),
-        (left * 1.05, chin + 0.6),
-        (left, low[0]),
-        *upper[:1],
-    )
-    return polygon(skin.shape, np.array([place.place(float(x), float(y)) for x, y in (first, *ends)], np.float32))
+    across, down = place.coordinates(gone.shape)
+    person = figure.alpha > 0.5
+    seen = (skin > 0.5) & person & ~gone & (down > place.chin - 0.1) & (down < place.chin + 0.3)
+    steady = narrowed(person & ~gone, _LOOSE * place.height)
+    body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
+    levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
+    old, new = (place.of(points[list(JAW)]) for points in (figure.face.points, new_face))
+    sides: list[list[tuple[float, float]]] = []
+    for way, end in ((-1, 0), (1, -1)):
+        outwards = np.float32(way) * across
+        own, head = (_furthest(outwards, levels, part) for part in (body, gone & person))
+        there = np.flatnonzero(own > _NOWHERE)
+        lost = np.flatnonzero(own <= head)
+        lowest = int(there[-1]) if len(there) else 0
+        first = int(lost[lost <= lowest][-1]) + 1 if (lost <= lowest).any() else 0
+        jaw, top = _INWARDS * float(way * new[end, 0]), float(new[end, 1]) - 0.04
+        breadth = float(way * old[end, 0]) * 0.82
+        if seen.sum() > 0.01 * place.height**2:
+            breadth = float(np.clip(np.percentile(outwards[seen], 98), 0.73 * breadth, 1.34 * breadth))
+        breadth = min(breadth, 1.1 * jaw)
+        line = [(jaw, top)]
+        first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
+        outline = [(float(own[k]), (k - _LEVELS) / _LEVELS + place.chin) for k in range(first, lowest + 1)]
+        aside, level = outline[0] if outline else (breadth, place.chin + _DEEP)
+        if aside > 1.25 * breadth:
+            line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
+        # A broader neck comes out from behind the jaw gradually.
+        limits = [jaw + _WIDENS * max(0.05, y - place.chin + 0.05) for _, y in outline]
+        line += [(min(x, most) if x < _ASIDE else x, y) for (x, y), most in zip(outline, limits, strict=True)]
+        line += [] if outline else [(aside, level)]
+        sides.append([(way * x, y) for x, y in line])
+    corners = [place.place(x, y) for x, y in (*sides[0], *reversed(sides[1]))]
+    return polygon(gone.shape, np.array(corners, np.float32))
 
 
-def _torso_shape(figure: Portrait) -> Plane:
-    """Where shoulders, chest and upper arms are, hidden or not, by the pose: to the hips, an arm along either side."""
-    person, place = figure.pose, figure.frame
-    if person is None:
-        return np.zeros_like(figure.alpha)
-    sides, hips = person.points[[LEFT_SHOULDER, RIGHT_SHOULDER]], person.points[[LEFT_HIP, RIGHT_HIP]]
-    low = place.down * place.height * 0.6 * _ARM
-    arms = strokes(
-        figure.alpha.shape,
-        [(side + low, side + 0.6 * (hip - side), _ARM * place.height) for side, hip in zip(sides, hips, strict=True)],
-    )
-    if sides[0][0] > sides[1][0]:
-        sides, hips = sides[::-1], hips[::-1]
-    up, out = place.down * place.height * -0.12, place.across * place.height * 0.12
-    jaw = place.of(figure.face.points[list(JAW)])
-    first, last = (place.place(0.85 * float(x), place.chin + 0.2) for x in (jaw[0, 0], jaw[-1, 0]))
-    left, right = (sides[0] + up, sides[0] - out - 2 * up), (sides[1] + out - 2 * up, sides[1] + up)
-    area = polygon(figure.alpha.shape, np.array([first, *left, *hips, *right, last], np.float32))
-    return np.clip(gaussian(np.maximum(area, arms), 0.05 * place.height) * 6 - 2.5, 0, 1)
+def _furthest(outwards: Plane, levels: NDArray[np.int64], part: Mask) -> Floats:
+    """How far `outwards` (h, w) `part` (h, w) reaches in each of its `levels` (h, w)."""
+    result = np.full((_DEEP + 1) * _LEVELS + 1, _NOWHERE, np.float32)
+    np.maximum.at(result, levels[part], outwards[part])
+    return result
 
 
 def _body(
@@ -225,7 +228,7 @@ def _body(
     if throat.any():
         sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else face
         smooth = drawn_up(image, sources, 0.03 * unit) + grain(image, sources, max(0.7, 0.003 * unit))
-        result = np.where(wide[..., None], smooth, result)
+        result = result + gaussian(wide.astype(np.float32), max(0.7, 0.006 * unit))[..., None] * (smooth - result)
         if shown:
             result = levelled(result, wide, body & (skin > 0.5) & ~wide, max(1.5, 0.012 * unit))
     return result, fade

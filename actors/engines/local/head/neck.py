@@ -18,13 +18,15 @@ _ENOUGH = 0.01
 """In squares of the face's height: from so much of a neck on its tone is known."""
 _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
-_SHADOW, _BELOW = 0.3, 0.1
+_DARKEST = 0.85
+"""A neck is at least so much of that light."""
+_SHADOW, _BELOW = 0.25, 0.1
 """The chin's shadow takes so much of the light away, and is so soft, in heights of the face."""
 _FROM, _OVER = 0.1, 0.7
 """The shift is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _MEETS = 0.015, 0.12
 """So much of the head's own neck is left out at its edge, likewise, and so far the two pass over into each other."""
-_LOW, _LOWEST = 0.25, 0.35
+_LOW, _LOWEST = 0.06, 0.14
 """So far below the chin the figure's own neck begins to come through, and is alone so much further, likewise."""
 
 
@@ -47,7 +49,10 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, throat: Plane, take
     given = narrowed(cover > 0.5, _EDGE * place.height)
     fresh = lab(own[here])
     shown = seen & given & (down < place.chin + _LOW)
-    goal = np.median(fresh[shown], axis=0) if shown.sum() > least else _SHADE * face_tone(lab(own), aim).mean
+    goal = _SHADE * face_tone(lab(own), aim).mean
+    if shown.sum() > least:  # what little a collar leaves to see is as dark as its shadow
+        whole, goal = goal, np.median(fresh[shown], axis=0)
+        goal *= max(1.0, _DARKEST * whole[0] / max(float(goal[0]), 1))
     shade = np.clip(2 * gaussian(alpha, _BELOW * place.height), 0, 1)
     values = lab(body[here] * (1 - _SHADOW * throat * shade)[..., None])
     mean = np.median(values[seen], axis=0)

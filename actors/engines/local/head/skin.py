@@ -32,6 +32,7 @@ _OTHER_HUE = 12.0
 """So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
+_GAMMA = np.float32(2.2)
 SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
 
@@ -51,7 +52,7 @@ def face_tone(values: Floats, points: Points) -> Tone:
     for outline in EYES_AND_MOUTH:
         skin &= ~widened(polygon(values.shape, points[list(outline)]) > 0.5, reach)
     _, down = place.coordinates(values.shape)
-    skin &= down > -0.22  # a fringe may hang over the forehead
+    skin &= (down > -0.22) & (down < 0.33)  # a fringe may hang over the forehead, and a beard grow below
     found = values[skin]
     if len(found) < 16:
         return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32))
@@ -120,6 +121,7 @@ def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Ski
     middle = np.median(values[first], axis=0)
     share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first)
     share = np.maximum(share, _enclosed(values, share, middle, column, 0.1 * place.height))
+    share = np.maximum(share, _shaded(values, share, column, 0.06 * place.height))
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(as_rgb(portrait.image), np.maximum(share, jaw), place.height)
@@ -151,6 +153,7 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
     middle = np.median(values[first], axis=0)
     share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first)
     share = np.maximum(share, _enclosed(values, share, middle, where, 0.05 * shoulders))
+    share = np.maximum(share, _shaded(values, share, where, 0.03 * shoulders))
     return Skin(_edged(image, share, 0.5 * shoulders), middle)
 
 
@@ -165,6 +168,23 @@ def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> 
 def _enclosed(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
     """What skin surrounds: skin in a shadow or a light, unless its hue is another (paint, a tattoo, a bracelet)."""
     return narrowed(widened(share > 0.5, reach), reach) & where & (_other_hue(values, mean) < _OTHER_HUE)
+
+
+def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
+    """How far what lies beside skin, within `reach`, is more of it, in the shadow of what comes next: (h, w) 0 to 1.
+
+    It is where its colour lies between those of the two around it.
+    """
+    near = where & widened(share > 0.75, reach)
+    parts = (share > 0.75).astype(np.float32), (where & ~widened(share > 0.25, reach)).astype(np.float32)
+    weights = [gaussian(part, reach) for part in parts]
+    skin, other = (
+        gaussian(values * part[..., None], reach) / np.maximum(weight, 1e-3)[..., None]
+        for part, weight in zip(parts, weights, strict=True)
+    )
+    line = skin - other
+    between = ((values - other) * line).sum(axis=2) / np.maximum((line * line).sum(axis=2), 100)
+    return (np.clip(1.5 * between - 0.25, 0, 1) * near * (np.minimum(*weights) > 0.02)).astype(np.float32)
 
 
 def _other_hue(values: Floats, mean: Floats) -> Plane:
@@ -193,12 +213,23 @@ def _light(values: Floats, mean: Floats) -> Plane:
 
 
 def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
-    """Skin of the tone `mean` moved by `shift` where `share` says, its texture scaled with it: (h, w, 3) sRGB."""
-    contrast = float(np.clip((mean[0] + shift[0]) / max(mean[0], 5), 0.75, 1.3))
-    light = np.clip(_light(values, mean), 0, 1)[..., None]  # a shadow has less of the colour
-    moved = values + light * shift.astype(np.float32)
-    moved[..., 0] = (values[..., 0] - mean[0]) * np.float32(contrast) + np.float32(mean[0] + shift[0])
-    return rgb((values + share[..., None] * (moved - values)).astype(np.float32))
+    """Skin of the tone `mean` moved by `shift` where `share` says: (h, w, 3) sRGB.
+
+    The same light falls on the new skin, so that each channel of linear light becomes as many times as much; where that
+    is more, lights come nearer to white without ever burning out (what is multiplied are the odds).
+    """
+    old, new = _linear(mean), _linear(mean + shift)
+    odds = new * (1 - old) / (old * (1 - new))
+    image = np.clip(rgb(values), 0, 1)
+    light = image**_GAMMA
+    moved: Rgb = np.where(new > old, light * odds / (1 + light * (odds - 1)), light * (new / old)) ** (1 / _GAMMA)
+    return (image + share[..., None] * (moved - image)).astype(np.float32)
+
+
+def _linear(colour: Floats) -> Floats:
+    """The linear light of an L*a*b* colour (3,), neither black nor white."""
+    seen: Floats = np.clip(rgb(colour[None, None].astype(np.float32))[0, 0], 0.06, 0.97) ** _GAMMA
+    return seen
 
 
 def _skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:

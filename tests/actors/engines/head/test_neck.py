@@ -142,6 +142,19 @@ def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandma
     assert bare.body[beside].max() == 0
 
 
+def test_a_neck_narrows_down_to_where_a_collar_of_one_who_stands_aside_opens(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    head, _, _ = _parts(face)
+    neck = (across > -0.05) & (across < 0.3) & (down > 0) & ~head
+    coat = (down > place.chin + 0.3) & (across > -0.1) & (across < 1.3) & ~neck
+    bare = _bare(face, (head, neck, coat), np.zeros(SHAPE, np.bool_))
+    assert bare.body[(across < -0.15) & (down > place.chin + 0.15)].max() < 0.5
+    assert bare.body[(across > 0) & (across < 0.25) & (down > place.chin - 0.1)].min() > 0.9
+    # And what it is beside cloth is cloth.
+    assert bare.neck[coat & ~widened(neck, 0.06 * place.height)].max() == 0
+
+
 def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     texture = np.random.default_rng(2).normal(0, 0.02, (*SHAPE, 1)).astype(np.float32)
@@ -173,7 +186,7 @@ def test_a_heads_own_neck_comes_along_and_passes_into_the_figures(face: FaceLand
         return (image - gaussian(image, 2))[among].mean(axis=1)
 
     inside = gaussian(neck.astype(np.float32), 4) > 0.99
-    for rows, of in (((0.06, 0.15), own), ((0.35, 0.5), body)):
+    for rows, of in (((0.01, 0.06), own), ((0.25, 0.5), body)):
         part = inside & (down > place.chin + rows[0]) & (down < place.chin + rows[1])
         assert np.corrcoef(fine(made, part), fine(of, part))[0, 1] > 0.9
     light = [float(np.median(lab(made)[neck & (np.abs(down - at) < 0.01)], axis=0)[0]) for at in place.chin + _DEPTHS]
