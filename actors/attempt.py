@@ -42,6 +42,7 @@ class Attempt:
         """From the claim to its outcome. An outcome that can't be written for long is left to the lease."""
         task = self._claim.task
         log.info("task started", task_id=task.task_id, mode=task.mode, attempt=task.attempts)
+        self._bench.changes.tell_soon(task)
         self._bench.routes.begun(self._engine.name)
         try:
             with self._outcomes.files.work():
@@ -97,7 +98,6 @@ class Attempt:
         """Renew the lease, and return once the claim is no longer ours. With the database away nobody can know."""
         loop = asyncio.get_running_loop()
         renewed = loop.time()
-        await self._bench.changes.tell(self._claim.task)
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
@@ -163,7 +163,7 @@ class Attempt:
         task = await self._write(
             lambda: wait(self._bench.pool, self._claim, failure, seconds=pause), TaskStatus.PENDING
         )
-        await self._tell(task)
+        self._tell(task)
         return True
 
     async def _complete(self, saved: Saved) -> None:
@@ -175,7 +175,7 @@ class Attempt:
             await self._patience.hold(lambda: self._throw_away(saved.made))
         else:
             await self._patience.hold(self._jobs.over)
-        await self._tell(task)
+        self._tell(task)
 
     async def _throw_away(self, made: list[NewFile]) -> None:
         async with self._bench.pool.acquire() as connection:
@@ -184,7 +184,7 @@ class Attempt:
     async def _fail(self, failure: TaskFailure) -> None:
         write = lifecycle.fail_task
         task = await self._write(lambda: write(self._bench.pool, self._claim, failure), TaskStatus.FAILED)
-        await self._tell(task)
+        self._tell(task)
 
     async def _try_again_or_fail(self, failure: TaskFailure, *, at_once: bool = False, pause: float = 0) -> None:
         attempts = self._bench.limits.max_attempts
@@ -195,12 +195,12 @@ class Attempt:
             TaskStatus.PENDING,
             TaskStatus.FAILED,
         )
-        await self._tell(task)
+        self._tell(task)
 
     async def _give_back(self) -> None:
         log.info("shutting down; task given back", task_id=self._claim.task_id)
         give_back = lifecycle.give_back
-        await self._tell(await self._write(lambda: give_back(self._bench.pool, self._claim), TaskStatus.PENDING))
+        self._tell(await self._write(lambda: give_back(self._bench.pool, self._claim), TaskStatus.PENDING))
 
     async def _write(self, write: Callable[[], Awaitable[TaskRecord | None]], *to: TaskStatus) -> TaskRecord | None:
         """Write the outcome. None when the claim is no longer ours, and not when only the answer was lost."""
@@ -209,7 +209,7 @@ class Attempt:
             task = await self._patience.hold(lambda: lifecycle.outcome_of(self._bench.pool, self._claim))
         return task if task is not None and task.status in to else None
 
-    async def _tell(self, task: TaskRecord | None) -> None:
+    def _tell(self, task: TaskRecord | None) -> None:
         """What became of it, if it was still ours to say."""
         if task is None:
             return
@@ -217,7 +217,7 @@ class Attempt:
             log.warning("task failed", task_id=task.task_id, code=task.error.code, message=task.error.message)
         elif task.status.ended:
             log.info("task finished", task_id=task.task_id, status=task.status, seconds=task.processing_time)
-        await self._bench.changes.tell(task)
+        self._bench.changes.tell_soon(task)
 
 
 async def _stopped(running: "asyncio.Task[Saved] | asyncio.Task[None]") -> None:

@@ -62,7 +62,8 @@ class Editor:
                 held.release()
 
     async def close(self) -> None:
-        """Wait until what runs elsewhere for nobody was asked to stop; a chore asks again."""
+        """Tell what was done; wait until what runs elsewhere for nobody was asked to stop, which a chore asks again."""
+        await self._bench.changes.close()
         await asyncio.gather(*self._stopping_elsewhere, return_exceptions=True)
 
     async def _free_slots(self) -> Held | None:

@@ -188,7 +188,7 @@ def _told_of_instead(making: Making, engine: Engine, finished: Finished) -> Fini
 async def _tell_progress(bench: Bench, claim: Claim, event: Progress) -> None:
     try:
         if await lifecycle.update_task_progress(bench.pool, claim, event.percent, event.step):
-            await bench.changes.tell_progress(claim.task)
+            bench.changes.tell_progress(claim.task)
     except UNAVAILABLE as error:
         log.debug("progress not told", task_id=claim.task_id, error=type(error).__name__)
 

@@ -117,10 +117,6 @@ class Queue:
         await self._tell_all(keys=[], args=[self.keys.changed, *changes])
         return [None] * len(several)
 
-    async def tell_progress(self, task_id: str, user_id: str | None) -> None:
-        """Tell them that it has come a step further."""
-        await self.tell_changes([Change(task_id, None, user_id)])
-
     def subscribe(self) -> PubSub:
         """A subscription; the caller closes it."""
         return self.redis.pubsub(ignore_subscribe_messages=True)

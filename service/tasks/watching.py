@@ -6,6 +6,7 @@ They are told by Redis, and look for themselves once a second in case it is away
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import cast
 
 import structlog
@@ -14,49 +15,93 @@ from schema.messages import Change, decode_change
 from schema.models.tasks import TaskRecord, TaskStatus
 from schema.models.webhooks import delivery_of
 from service.database import UNAVAILABLE, Pool
+from service.for_everybody import begin_for_everybody
 from service.queue import REDIS_AWAY, Queue
 from service.tasks import store
 from service.tasks.dispatch import Dispatcher
 
 LOOK_EVERY = 1.0
+TELL_EVERY = 0.02
+"""Seconds between two times that a worker tells what has changed meanwhile."""
+
 SUBSCRIBE_AGAIN_AFTER = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Changes:
-    """The one place from which a task's new status is told, after the commit that gave it."""
+    """The one place from which a task's new status is told, after the commit that gave it.
+
+    Nothing depends on it: watchers look for themselves, and the chores find what has no message.
+    """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        self._untold: list[tuple[TaskRecord, Change]] = []
+        self._telling: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def tell(self, task: TaskRecord) -> None:
         """Tell whoever watches; and a task that waits again for anybody gets its message.
 
-        Nothing depends on it: watchers look for themselves, and the chores find what has no message. One that waits for
-        its time gets its message then, from the chores.
+        One that waits for its time gets its message then, from the chores.
         """
         await self.tell_all([task])
 
     async def tell_all(self, tasks: Sequence[TaskRecord]) -> None:
         """The same of several, at once."""
         for task in tasks:
-            if task.status is TaskStatus.PENDING and task.not_before is None:
-                self._dispatcher.announce(task.task_id, task.message_no)
-        try:
-            await self._dispatcher.queue.tell_changes([Change(one.task_id, one.status, one.user_id) for one in tasks])
-            # Whether they are to be told of these ends their rows say, if there are some.
-            if told := [one for one in tasks if one.status.ended and one.webhook_url is not None]:
-                await self._dispatcher.queue.send_deliveries([(delivery_of(one.task_id), 0) for one in told])
-        except REDIS_AWAY as error:
-            log.debug("changes not told", tasks=len(tasks), error=type(error).__name__)
+            self._announce(task)
+        await self._tell([(task, _change(task)) for task in tasks])
 
-    async def tell_progress(self, task: TaskRecord) -> None:
-        """Tell whoever watches that it has come a step further."""
+    def tell_soon(self, task: TaskRecord) -> None:
+        """The same, and nobody waits for it: with what else changes within TELL_EVERY, but at once after a pause."""
+        self._announce(task)
+        self._add(task, _change(task))
+
+    def tell_progress(self, task: TaskRecord) -> None:
+        """Tell whoever watches, likewise, that it has come a step further."""
+        self._add(task, Change(task.task_id, None, task.user_id))
+
+    async def close(self) -> None:
+        """Tell what is still to be told."""
+        self._closing.set()
+        if self._telling is not None:
+            await asyncio.wait({self._telling})
+
+    def _announce(self, task: TaskRecord) -> None:
+        if task.status is TaskStatus.PENDING and task.not_before is None:
+            self._dispatcher.announce(task.task_id, task.message_no)
+
+    def _add(self, task: TaskRecord, change: Change) -> None:
+        self._untold.append((task, change))
+        if self._telling is None:
+            self._telling = begin_for_everybody(self._tell_untold())
+
+    async def _tell_untold(self) -> None:
         try:
-            await self._dispatcher.queue.tell_progress(task.task_id, task.user_id)
+            while self._untold:
+                some, self._untold = self._untold, []
+                await self._tell(some)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TELL_EVERY):
+                        await self._closing.wait()
+        finally:
+            self._telling = None
+
+    async def _tell(self, changes: Sequence[tuple[TaskRecord, Change]]) -> None:
+        try:
+            await self._dispatcher.queue.tell_changes([change for _, change in changes])
+            # Whether they are to be told of these ends their rows say, if there are some.
+            ended = [task for task, change in changes if change.status is not None and change.status.ended]
+            if told := [task for task in ended if task.webhook_url is not None]:
+                await self._dispatcher.queue.send_deliveries([(delivery_of(task.task_id), 0) for task in told])
         except REDIS_AWAY as error:
-            log.debug("progress not told", task_id=task.task_id, error=type(error).__name__)
+            log.debug("changes not told", tasks=len(changes), error=type(error).__name__)
+
+
+def _change(task: TaskRecord) -> Change:
+    return Change(task.task_id, task.status, task.user_id)
 
 
 class News:

@@ -75,8 +75,11 @@ def workspaces(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher, workspaces: Path) -> NewEditor:
+async def new_editor(
+    pool: Pool, storage: Storage, dispatcher: Dispatcher, workspaces: Path
+) -> AsyncGenerator[NewEditor]:
     """An editor with one engine, which follows this script."""
+    editors: list[Editor] = []
 
     def make(*script: Step, engine: FakeEngine | None = None, at: Pool = pool, **limits: Any) -> Editor:
         bench = Bench(
@@ -88,9 +91,12 @@ def new_editor(pool: Pool, storage: Storage, dispatcher: Dispatcher, workspaces:
             stopping=asyncio.Event(),
         )
         slot = dict.fromkeys(Mode, engine or FakeEngine(*script))
-        return Editor(bench, dispatcher, [slot], worker_id="worker")
+        editors.append(Editor(bench, dispatcher, [slot], worker_id="worker"))
+        return editors[-1]
 
-    return make
+    yield make
+    for editor in editors:
+        await editor.close()
 
 
 @pytest.fixture
@@ -508,6 +514,7 @@ async def test_the_same_message_twice_leads_to_one_outcome(
     )
     editor = Editor(bench, dispatcher, [dict.fromkeys(Mode, engine) for engine in engines], worker_id="worker")
     await asyncio.gather(*(editor.take(task.task_id) for _ in range(3)))
+    await editor.close()
     assert sum(len(engine.requests) for engine in engines) == 1
     assert (await lives.get(pool, task.task_id)).attempts == 1
 
@@ -638,11 +645,11 @@ async def test_an_outcome_whose_answer_is_lost_is_told_once_all_the_same(
 
     told: list[TaskStatus] = []
 
-    async def tell(_: object, changed: TaskRecord) -> None:
+    def tell(_: object, changed: TaskRecord) -> None:
         told.append(changed.status)
 
     monkeypatch.setattr(lifecycle, write, lose_the_first)
-    monkeypatch.setattr(Changes, "tell", tell)
+    monkeypatch.setattr(Changes, "tell_soon", tell)
     with capture_logs() as logs:
         await new_editor(*steps).take(task.task_id)
     assert told[-1] is status

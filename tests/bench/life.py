@@ -177,6 +177,7 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
     print(f"its statements alone                      {THROUGH / bare[0]:7.0f} tasks/s")
     ours, alone = used / THROUGH * 1000, bare[1] / THROUGH * 1000
     print(f"processor time of this process            {ours:7.2f} ms a task, {alone:.2f} for its statements alone")
+    await editor.close()
     await queue.close()
     await pool.close()
 

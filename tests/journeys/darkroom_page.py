@@ -166,6 +166,7 @@ async def darkroom(servers: EmbeddedServers, template: str, directory: Path) -> 
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
             yield Darkroom(api.base_url, pool, browser, engine, editor)
             await browser.close()
+            await editor.close()
             await dispatcher.close()
             await queue.close()
             await pool.close()

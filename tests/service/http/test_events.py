@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
+from schema.messages import Change
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool, open_pool
@@ -151,7 +152,7 @@ async def test_progress_is_told_and_names_the_status_to_resume_from(user: User, 
     async with reading(user.http, f"{API}/tasks/events") as stream:
         status = await stream.next_status()
         assert await lifecycle.update_task_progress(pool, held, 40, "cutting out")
-        await redis_queue.tell_progress(task_id, user.user_id)
+        await redis_queue.tell_changes([Change(task_id, None, user.user_id)])
         event = await stream.next()
     assert event is not None
     assert (event.kind, event.id) == ("progress", status.id)

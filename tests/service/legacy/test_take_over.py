@@ -187,6 +187,7 @@ async def test_a_worker_makes_what_was_taken_over(
     editor = Editor(bench, dispatcher, [dict.fromkeys(Mode, engine)], worker_id="worker")
     for _ in range(2):
         await editor.take("task_of_a_message")
+    await editor.close()
     assert [(request.mode, request.reference is None) for request in engine.requests] == [("HEAD_SWAP", False)]
     done, failed = await row(connection, made), await row(connection, lacking)
     assert (done["status"], done["progress"], done["credits_refunded"]) == (TaskStatus.DONE, 100, 0)
