@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncGenerator
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from PIL import Image
 from actors.bench import Bench, Limits, Slot
 from actors.editor import Editor
 from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished
+from schema.identifiers import ALPHABET
 from schema.models.edits import Mode
 from schema.models.tasks import StoredResult
 from service.accounts.users import NewUser, create_user
@@ -151,9 +153,13 @@ async def through(settings: Settings, user: NewUser, file_id: str, workspaces: P
     await wait_in_line(pool, user, file_id, "bare")
     bare = await the_statements_alone(pool)
     await wait_in_line(pool, user, file_id, "bench")
+    storage = Storage.made(settings.storage_url)
+    for first, second in product(ALPHABET, repeat=2):
+        # The first thousand pictures make their folders. Here as in a storage that is in use.
+        (workspaces / "files" / f"{first}{second}").mkdir(exist_ok=True)
     bench = Bench(
         pool=pool,
-        storage=Storage.made(settings.storage_url),
+        storage=storage,
         changes=Changes(dispatcher),
         limits=Limits(timeout_seconds=60, max_attempts=3, max_pixels=40_000_000),
         workspaces=workspaces,
