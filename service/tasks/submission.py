@@ -203,17 +203,13 @@ async def submit(pool: Pool, order: Order, *, max_pending: int) -> Submitted:
 
 
 def _log_created(order: Order, answer: SubmitAnswer) -> None:
-    """A line a task; what is left is left after all of them."""
-    about = {"user_id": order.user_id} | ({"batch_id": order.batch_id} if order.batch_id else {})
+    """A line a task of a batch, with what is left after all of them. One by itself is told by its request's line."""
     for task in order.tasks:
-        log.info(
-            "task created, credits deducted",
-            **about,
-            task_id=task.task_id,
-            mode=task.mode,
-            credits=task.price,
-            credits_left=answer.credits_left,
-        )
+        about = {"task_id": task.task_id, "mode": task.mode, "credits": task.price, "credits_left": answer.credits_left}
+        if order.batch_id is None:
+            structlog.contextvars.bind_contextvars(**about)
+        else:
+            log.info("task created, credits deducted", user_id=order.user_id, batch_id=order.batch_id, **about)
 
 
 async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:

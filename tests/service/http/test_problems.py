@@ -14,7 +14,7 @@ from schema.models.tasks import TaskStatus
 from service.database import Connection
 from tests.factories import add_task
 from tests.service.http.conftest import NewUser
-from tests.service.http.looking import eventually
+from tests.service.http.looking import credits_of, eventually
 from tests.service.http.serving import API, PHOTO, Api, User, fields_of, problem
 
 
@@ -170,6 +170,23 @@ async def test_json_logs_are_one_object_a_line(new_user: NewUser, strict_api: Ap
         "method": "GET",
         "request_id": "structured",
         "level": "info",
+    }
+
+
+async def test_a_create_is_one_line_of_the_log(new_user: NewUser, strict_api: Api, db: Connection) -> None:
+    user = await new_user(strict_api)
+    body = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    task = (await user.http.post(f"{API}/tasks", json=body, headers={"X-Request-Id": "one-line"})).json()
+    (line,) = await logged(strict_api, "one-line")
+    entry = json.loads(line)
+    assert entry == {
+        **entry,
+        "event": "request",
+        "user": user.user_id,
+        "task_id": task["task_id"],
+        "mode": "BACKGROUND_CHANGE",
+        "credits": task["credits_consumed"],
+        "credits_left": await credits_of(db, user),
     }
 
 
