@@ -8,7 +8,7 @@ import pytest
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.background.edit import is_torn
 from actors.engines.local.perception import people, selfie
-from actors.engines.local.perception.belonging import decided, of_people
+from actors.engines.local.perception.belonging import decided, ending, of_people
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.matte import Effort, coarse_matte
 from actors.engines.local.perception.pose import Pose
@@ -166,6 +166,24 @@ def test_what_is_half_transparent_further_than_an_edge_becomes_opaque_or_goes(al
     assert within(found, MAN).min() > 0.99
     thing = within(found, BAG)
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
+
+
+def test_what_is_half_transparent_is_opaque_or_gone_as_a_whole() -> None:
+    uneven = np.linspace(0.85, 0.15, BAG[3] - BAG[1])[:, None]
+    for factor, whole in ((1.1, True), (0.9, False)):
+        alpha = shapes(MAN)
+        alpha[BAG[1] : BAG[3], BAG[0] : BAG[2]] = factor * uneven
+        inside = within(decided(alpha, []), BAG)[4:-4, 4:-4]
+        assert inside.min() > 0.9 if whole else inside.max() < 0.1
+
+
+def test_what_runs_on_beyond_what_was_looked_at_is_nobodys() -> None:
+    salient = np.maximum(shapes(MAN), shapes(BAG))
+    for at, kept in ((MAN, True), (BAG, False)):
+        sides = np.zeros(salient.shape, np.bool_)
+        sides[at[3] - 2 : at[3]] = True
+        assert bool(within(ending(salient, shapes(MAN), sides), BAG).mean() > 0.9) is kept
+        assert within(ending(salient, shapes(MAN), sides), MAN).min() == 1
 
 
 def test_what_is_half_transparent_and_touches_nothing_sure_goes() -> None:

@@ -54,8 +54,6 @@ _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
-_SPECK = 1.5
-"""What is smaller, in those pixels, isn't decided by itself."""
 _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
@@ -93,6 +91,15 @@ def of_people(
     return np.maximum(np.maximum(seen * keep, np.minimum(2 * salient, 1) * add), limbs)
 
 
+def ending(salient: Plane, seen: Plane, sides: Mask) -> Plane:
+    """`salient` (h, w) without what is beside the people of `seen` (h, w) and runs on over `sides` (h, w).
+
+    These are where the part of the picture ends that was looked at: what isn't known to its end can't come whole.
+    """
+    near = max(2, round(max(seen.shape) * _NEAR / _SIDE))
+    return np.where(grown(touching((salient > 0.3) & ~grown(seen > 0.5, near), sides), 2), 0, salient)
+
+
 def _thick(mask: Mask, least: int) -> Mask:
     """`mask` without what is thin: coarse outlines always differ by an edge's breadth."""
     return mask & grown(shrunk(mask, least), least + 1)
@@ -101,8 +108,8 @@ def _thick(mask: Mask, least: int) -> Mask:
 def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone, whichever is nearer.
 
-    Hair, around `faces` that are sure, is half transparent further than other edges. What stays hangs together with
-    what is sure.
+    Each such area is so as a whole. Hair, around `faces` that are sure, is half transparent further than other edges.
+    What stays hangs together with what is sure.
     """
     height, width = alpha.shape
     now = _small(alpha)
@@ -111,8 +118,9 @@ def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
     if not undecided.any():
         return alpha
-    mostly = gaussian(now, _SPECK) > 0.5
-    solid = touching(np.where(undecided, mostly, now > 0.5), now > _UNDECIDED[1])
+    labels, stats = components(undecided)
+    mostly = np.bincount(labels.ravel(), weights=now.ravel()) > 0.5 * stats[:, 4]
+    solid = touching(np.where(undecided, mostly[labels], now > 0.5), now > _UNDECIDED[1])
     after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))

@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import decided, of_people
+from actors.engines.local.perception.belonging import decided, ending, of_people
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
@@ -120,7 +120,9 @@ def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple
     part = people(body.of(image), runtimes)
     seen = _put(glance, part, body) if _agree(body.of(glance), part) else sight.after(_MORE)
     around = _body_box(glance, _REACH) or body  # whole with what they hold or sit on
-    return seen, around.into(np.zeros_like(seen), subject(around.of(image), runtimes))
+    looked_at = around.into(np.zeros_like(seen), np.ones((around.height, around.width), np.float32)) > 0
+    salient = ending(subject(around.of(image), runtimes), around.of(seen), around.of(~shrunk(looked_at, 2)))
+    return seen, around.into(np.zeros_like(seen), salient)
 
 
 def refined_matte(
