@@ -12,13 +12,13 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from service.database import Connection, Pool, open_pool
-from service.embedded.servers import EmbeddedServers, temporary_servers
+from service.embedded.servers import EmbeddedServers
 from service.queue import Queue
 from service.settings import Settings
 from tests import forking, seeds
 from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
 from tests.grouping import place_of
-from tests.homes import forget_homes
+from tests.homes import forget_homes, forget_left_behind, open_directory
 from tests.keys import KEYS
 from tests.prepared import TEMPLATE, Preparation
 from tests.processes import are_several, pytest_addoption, pytest_runtestloop, pytest_terminal_summary
@@ -41,6 +41,7 @@ PREPARATION = pytest.StashKey[Preparation]()
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """What several processes share is made while this one collects tests."""
+    forget_left_behind()
     if are_several(session.config):
         forking.begin_server()
         session.config.stash[PREPARATION] = Preparation()
@@ -78,7 +79,7 @@ def servers(pytestconfig: pytest.Config) -> Generator[EmbeddedServers]:
         with preparation.servers() as running:
             yield running
         return
-    with temporary_servers() as running:
+    with open_directory(quick=True) as directory, EmbeddedServers(directory, durable=False) as running:
         asyncio.run(let_sign_in_quickly(running.database_url))
         yield running
 

@@ -21,7 +21,7 @@ class Preparation:
 
     def __init__(self) -> None:
         self._kept = ExitStack()
-        self._directory = self._kept.enter_context(open_directory())
+        self._directory = self._kept.enter_context(open_directory(quick=True))
         self._process = subprocess.Popen([sys.executable, "-m", "tests.prepared", self._directory], cwd=ROOT)
 
     def wait(self) -> None:
@@ -31,7 +31,7 @@ class Preparation:
     @contextmanager
     def servers(self) -> Generator[EmbeddedServers]:
         """Running ones, whose data and directory go with them."""
-        with open_directory() as directory:
+        with open_directory(quick=True) as directory:
             made, home = choose_home(self._directory).path, choose_home(directory).path
             subprocess.run(["cp", "-a", f"{made}/.", home], check=True)
             try:
