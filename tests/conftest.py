@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from secrets import token_hex
@@ -18,7 +21,7 @@ from service.settings import Settings
 from tests import forking, seeds
 from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
 from tests.grouping import place_of
-from tests.homes import forget_homes, forget_left_behind, open_directory
+from tests.homes import forget_homes, forget_left_behind, make_directory, open_directory
 from tests.keys import KEYS
 from tests.prepared import TEMPLATE, Preparation
 from tests.processes import are_several, pytest_addoption, pytest_runtestloop, pytest_terminal_summary
@@ -37,11 +40,14 @@ SECRET_KEY = "a secret key for tests only and long enough"
 
 
 PREPARATION = pytest.StashKey[Preparation]()
+PLACE = pytest.StashKey[Path]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """What several processes share is made while this one collects tests."""
+    """What several processes share is made while this one collects tests; all that is temporary goes into memory."""
     forget_left_behind()
+    place = session.config.stash[PLACE] = make_directory(quick=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(place)
     if are_several(session.config):
         forking.begin_server()
         session.config.stash[PREPARATION] = Preparation()
@@ -59,11 +65,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What processes shared goes at the end, and what a stack in a test's directory kept elsewhere."""
+    """What processes shared goes at the end, and what a stack in a test's directory kept elsewhere.
+
+    Of tests that failed, what they wrote stays until the next run.
+    """
     forking.end_server()
     if PREPARATION in session.config.stash:
         session.config.stash[PREPARATION].forget()
     forget_homes(session.config._tmp_path_factory.getbasetemp())  # pyright: ignore # noqa: SLF001, PGH003
+    if not session.testsfailed:
+        shutil.rmtree(session.config.stash[PLACE], ignore_errors=True)
 
 
 def pytest_report_header() -> str:

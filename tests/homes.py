@@ -21,19 +21,25 @@ BEGINNING = "darkroom-"
 def open_directory(*, quick: bool = False) -> Generator[Path]:
     """A temporary directory that the servers' account may enter, so that all of theirs goes with it.
 
-    A `quick` one is in memory where there is room: a database is made and dropped there in a fifth of the time. What
-    measures, or asks whether data is still there, wants a disk.
+    A `quick` one is in memory where there is room: what measures wants a disk.
     """
-    place = MEMORY if quick and _has_room(MEMORY) else None
-    beginning = f"{BEGINNING}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=beginning, dir=place, ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        directory.chmod(0o711)
+    directory = make_directory(quick=quick)
+    try:
         yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_directory(*, quick: bool) -> Path:
+    """One like that, to stay: the next run removes what is in memory."""
+    place = MEMORY if quick and _has_room(MEMORY) else None
+    directory = Path(tempfile.mkdtemp(prefix=f"{BEGINNING}{os.getpid()}-", dir=place))
+    directory.chmod(0o711)
+    return directory
 
 
 def forget_left_behind() -> None:
-    """Remove from memory what runs that were killed have left there."""
+    """Remove from memory what runs that were killed, or failed, have left there."""
     for directory in MEMORY.glob(f"{BEGINNING}*-*"):
         maker = directory.name.split("-")[1]
         if not Path(f"/proc/{maker}").exists():
