@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 THROUGH = ("/dev/", "/proc/")
 """What stands here is nobody's file to replace, `/dev/stdout` of a command that writes into one included."""
 
+FILES = "/dev/shm/"  # noqa: S108 - what a user names there is written as anywhere else
+"""But for this directory, which has files like any other."""
+
 
 class CannotWriteError(Exception):
     """Nothing can be put there; the message is a line."""
@@ -37,7 +40,8 @@ class Destination:
             self._target = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that no file can have
             raise _cannot(path, error) from None
-        self._through = path.absolute().as_posix().startswith(THROUGH)
+        stands = path.absolute().as_posix()
+        self._through = stands.startswith(THROUGH) and not stands.startswith(FILES)
         if self._found is not None:
             self._judge(self._found)
         if not self._through and not os.access(self._target.parent, os.W_OK | os.X_OK):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.destinations import CannotWriteError, Destination
+from tests.homes import open_directory
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
 ORDINARY = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -32,6 +33,13 @@ def test_a_new_file_has_the_usual_mode(tmp_path: Path) -> None:
     usual.touch()
     assert (tmp_path / "new").read_bytes() == b"new"
     assert (tmp_path / "new").stat().st_mode == usual.stat().st_mode
+
+
+def test_a_directory_in_memory_has_files_like_any_other() -> None:
+    with open_directory(quick=True) as directory:
+        put(directory / "new")
+        put(directory / "new", b"newer")
+        assert [path.read_bytes() for path in directory.iterdir()] == [b"newer"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
