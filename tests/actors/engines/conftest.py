@@ -1,9 +1,11 @@
 """One warm local engine for all tests of this directory, the same models in this process, and ways to make edits."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from msgspec import Struct
@@ -34,17 +36,28 @@ class Edited(Struct):
 
 
 class Remembering(Runtimes):
-    """Looks with U²-Net, most of an edit's work, only once at the same picture."""
+    """Looks with U²-Net and the network that knows people, most of an edit's work, only once at the same picture."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        self._seen: dict[tuple[str, bytes], Floats] = {}
+        self._seen: dict[bytes, Mapping[str, Floats]] = {}
+
+    def outputs(self, name: str, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+        return self._once(name, inputs, lambda: super(Remembering, self).outputs(name, inputs))
 
     def onnx(self, name: str, image: Floats) -> Floats:
-        key = name, image.tobytes()
+        return self._once(name, {"": image}, lambda: {"": super(Remembering, self).onnx(name, image)})[""]
+
+    def _once(
+        self, name: str, inputs: Mapping[str, Floats], look: Callable[[], Mapping[str, Floats]]
+    ) -> dict[str, Floats]:
+        asked = sha256(name.encode())
+        for given, values in sorted(inputs.items()):
+            asked.update(f"{given}{values.shape}".encode() + np.ascontiguousarray(values).tobytes())
+        key = asked.digest()
         if key not in self._seen:
-            self._seen[key] = super().onnx(name, image)
-        return self._seen[key].copy()
+            self._seen[key] = look()
+        return {output: values.copy() for output, values in self._seen[key].items()}
 
 
 @pytest.fixture(scope="session")
