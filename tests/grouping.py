@@ -5,13 +5,14 @@ A file's tests stay together: what a module starts is started once.
 
 GROUPS = {
     "people": ("actors/engines/head/", "actors/engines/posing/"),
+    "backgrounds": tuple(f"actors/engines/test_{name}.py" for name in ("background", "edit_command", "local_engine")),
     "storms": ("chaos/test_remote_storm.py", "chaos/test_rolling_restart.py", "chaos/test_storm.py"),
     "stacks": ("journeys/test_runninghub.py", "journeys/test_stack.py", "journeys/test_stack_client.py"),
     "browsers": ("journeys/",),
     "walk": ("chaos/test_schema_walk.py",),
-    "chaos": ("chaos/",),
     "workflows": ("actors/engines/workflows/",),
     "engines": ("actors/engines/",),
+    "chaos": ("chaos/",),
     "clock": (
         "installing/test_switch_over.py",
         "security/test_slow_clients.py",
@@ -25,11 +26,13 @@ GROUPS = {
     ),
     "http": ("service/http/",),
 }
-"""Models are loaded twice, the HTTP tests' APIs once; whole stacks, and whatever is told by a clock, aren't in each
-other's way. These groups are the longest and come first: after them there is enough left for all processes."""
+"""Models are loaded three times, the HTTP tests' APIs once; whole stacks, and whatever is told by a clock, aren't in
+each other's way. These groups are the longest and come first: after them there is enough left for all processes."""
 
 LONG = (
+    "actors/test_sparing.py",
     "service/embedded/",
+    "service/health/",
     "service/cli/",
     "service/legacy/",
     "quality/",
