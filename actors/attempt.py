@@ -30,11 +30,15 @@ log = structlog.get_logger(__name__)
 class Attempt:
     """Makes the edit while it watches the claim, and writes what became of it."""
 
-    def __init__(self, bench: Bench, claim: Claim, engine: Engine, outcomes: Outcomes) -> None:
+    def __init__(
+        self, bench: Bench, claim: Claim, engine: Engine, outcomes: Outcomes, grace_over: "asyncio.Future[None]"
+    ) -> None:
+        """`grace_over` is done once a worker that is to stop gives running edits back; all of its attempts share it."""
         self._bench = bench
         self._claim = claim
         self._engine = engine
         self._outcomes = outcomes
+        self._grace_over = grace_over
         self._patience = Patience(bench.stopping)
         self._jobs = JobNotes(bench.pool, claim)
 
@@ -72,10 +76,9 @@ class Attempt:
         work = Making(self._bench, self._claim, self._patience, self._jobs, self._outcomes)
         making = asyncio.create_task(make(work, self._engine))
         lost = asyncio.create_task(self._watch())
-        stop = asyncio.create_task(self._stop_after_grace())
         try:
             done, _ = await asyncio.wait(
-                {making, lost, stop},
+                {making, lost, self._grace_over},
                 timeout=self._bench.limits.timeout_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -86,13 +89,13 @@ class Attempt:
             await _stopped(making)
             if lost in done:
                 log.info("claim lost", task_id=self._claim.task_id)
-            elif stop in done:
+            elif self._grace_over in done:
                 await self._give_back()
             else:
                 await self._fail(_timed_out(self._bench.limits.timeout_seconds))
         finally:
-            for pending in (making, lost, stop):
-                await _stopped(pending)
+            await _stopped(making)
+            await _stopped(lost)
 
     async def _watch(self) -> None:
         """Renew the lease, and return once the claim is no longer ours. With the database away nobody can know."""
@@ -115,10 +118,6 @@ class Attempt:
                 continue
             if not held:
                 return
-
-    async def _stop_after_grace(self) -> None:
-        await self._bench.stopping.wait()
-        await asyncio.sleep(self._bench.limits.shutdown_grace)
 
     async def _settle(self, making: "asyncio.Task[Saved]") -> None:
         try:

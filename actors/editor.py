@@ -10,6 +10,7 @@ from actors.attempt import Attempt
 from actors.bench import Bench, Slot
 from actors.patience import GaveUp, Patience
 from actors.slots import Held, Slots
+from service.for_everybody import begin_for_everybody
 from service.tasks import lifecycle
 from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
@@ -33,6 +34,7 @@ class Editor:
         self._turns = Turns(bench.pool)
         self._outcomes = Outcomes(bench.pool)
         self._stopping_elsewhere: set[asyncio.Task[None]] = set()
+        self._grace: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         """No more claims; running edits get a while to finish, and are given back otherwise."""
@@ -64,6 +66,8 @@ class Editor:
     async def close(self) -> None:
         """Tell what was done; wait until what runs elsewhere for nobody was asked to stop, which a chore asks again."""
         await self._bench.changes.close()
+        if self._grace is not None:
+            self._grace.cancel()
         await asyncio.gather(*self._stopping_elsewhere, return_exceptions=True)
 
     async def _free_slots(self) -> Held | None:
@@ -75,13 +79,19 @@ class Editor:
         return None
 
     async def _attempt(self, claim: Claim, held: Held) -> None:
-        attempt = Attempt(self._bench, claim, held.use(claim.task.mode), self._outcomes)
+        if self._grace is None:
+            self._grace = begin_for_everybody(self._wait_out_grace())
+        attempt = Attempt(self._bench, claim, held.use(claim.task.mode), self._outcomes, self._grace)
         await attempt.run()
         if attempt.runs_elsewhere:
             # The slot isn't kept for that.
             stopping = asyncio.create_task(attempt.stop_elsewhere())
             self._stopping_elsewhere.add(stopping)
             stopping.add_done_callback(self._stopping_elsewhere.discard)
+
+    async def _wait_out_grace(self) -> None:
+        await self._bench.stopping.wait()
+        await asyncio.sleep(self._bench.limits.shutdown_grace)
 
     async def _claim(self, named_task_id: str, held: Held | None) -> Claim | None:
         number, modes = (0, None) if held is None else (held.number, held.modes())

@@ -36,9 +36,9 @@ def put_locally(root: Path, key: str, content: Path | bytes, *, movable: bool = 
         FileNotFoundError: The root isn't there, or the file to keep.
         OSError: The system's reason.
     """
-    if movable and isinstance(content, Path) and (moved := _moved(content, root, key)) is not None:
-        return moved
     path = root / key
+    if movable and isinstance(content, Path) and (moved := _moved(content, path, root, key)) is not None:
+        return moved
     new = path.with_name(f"{path.name}#{secrets.token_hex(4)}")
     descriptor = _in_its_directory(root, key, lambda: os.open(new, NEW_FILE, 0o600))
     try:
@@ -54,7 +54,7 @@ def put_locally(root: Path, key: str, content: Path | bytes, *, movable: bool = 
     return digest
 
 
-def _moved(content: Path, root: Path, key: str) -> Digest | None:
+def _moved(content: Path, path: Path, root: Path, key: str) -> Digest | None:
     """Keep the file itself, which spares a second one; None where it lies on another file system. Raises OSError."""
     found = content.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_dev != root.stat().st_dev:
@@ -64,13 +64,13 @@ def _moved(content: Path, root: Path, key: str) -> Digest | None:
         os.fchmod(file.fileno(), 0o600)
         os.fsync(file.fileno())
     try:
-        _in_its_directory(root, key, lambda: content.replace(root / key))
+        _in_its_directory(root, key, lambda: content.replace(path))
     except OSError as error:
         # Mounted twice, a file system is two.
         if error.errno == errno.EXDEV:
             return None
         raise
-    _flush((root / key).parent)
+    _flush(path.parent)
     return digest
 
 
