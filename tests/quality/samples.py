@@ -26,7 +26,11 @@ _LONG_HAIR, _FACE_PAINT = SAMPLES / "portrait_long_hair.jpg", SAMPLES / "portrai
 _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("standing", "arms_out", "arms_up"))
 
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
+_PAINT = "neck and shoulders are painted, and paint's edges are toned with the skin"
+_PAINTED = {"untouched": KnownMiss(0.75, _PAINT), "neck_step": KnownMiss(1.3, _PAINT)}
 _KNOWN = {
+    "hopper + portrait_face_paint": _PAINTED,
+    "astronaut + portrait_face_paint": _PAINTED,
     "arms_raised-china": {"overlap": KnownMiss(0.95, _BESIDE)},
     "football-flower": {"overlap": KnownMiss(0.9, _BESIDE), "sad": KnownMiss(17.0, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.93, _BESIDE)},
@@ -64,13 +68,13 @@ def _heads() -> Iterator[Pair]:
         (HOPPER, _MAN),
         (_FACE_PAINT, "astronaut"),
         (_FACE_PAINT, "officer"),
+        (HOPPER, _FACE_PAINT),  # whose bare shoulders are much darker than the head's skin
+        (ASTRONAUT, _FACE_PAINT),
     )
     refused = (
         (ASTRONAUT, _LONG_HAIR),  # whose hair hides the shoulders
         (_FACE_PAINT, _LONG_HAIR),
         (_LONG_HAIR, "officer"),  # the photo's border cuts the hair
-        (HOPPER, _FACE_PAINT),  # whose bare shoulders are much darker than the head's skin
-        (ASTRONAUT, _FACE_PAINT),
     )
     for pairs, expected in ((made, DONE), (refused, FailureCode.POSE_EXTRACTION_FAILED.value)):
         for source, figure in pairs:

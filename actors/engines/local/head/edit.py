@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
@@ -130,7 +130,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     tone = face_tone(values, theirs.face.points)
     change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
     skin = neck_skin(values, tone, theirs, old_head)
-    change = judging.judge_skin(skin.share, theirs.frame.height, change)
+    judging.judge_skin(skin.share, theirs, change)
     body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh.colours, change)
     if config.preserve_details is False:
@@ -148,7 +148,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     part += common[..., None] * (seen - part)
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
-    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
+    image = _together(theirs, whole, part, made)
     judging.judge_change(canvas.image, image, theirs, made)
     size = near.width, near.height
     aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
@@ -184,6 +184,15 @@ def _limbs_in_tone(
     result = image.copy()
     result[here] = as_rgb8(in_tone(part, values, skin, tone, change))
     return result
+
+
+def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane) -> Rgb8:
+    """`whole` with `part` in it; where an arm goes on beyond what belongs to the neck, its new tone does."""
+    near, seen = theirs.box, as_rgb(theirs.image)
+    arms = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0]))
+    further = (made < 0.01) & (np.abs(arms - seen).sum(axis=2) > np.abs(part - seen).sum(axis=2))
+    part = np.where(further[..., None], arms, part)
+    return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
 
 
 def _warnings(ours: Portrait, scale: float, change: Shifts) -> list[str]:

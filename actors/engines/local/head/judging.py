@@ -1,7 +1,6 @@
 """Whether a swap can be good, and whether it was: refusals that say what photo would do."""
 
 import numpy as np
-from msgspec import structs
 
 from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.cutting import Head
@@ -29,11 +28,10 @@ _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
 _RIM, _ENDS = 0.02, 0.82
 """So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
-_RETONED = 9.0
-"""So much skin, in squares of the face's height, times its change of tone, in steps of L*a*b*, still looks even."""
-_APART = np.array([8, 4, 4], np.float32)
-"""A face may differ from its body by so much of L*a*b*: faces see more sun, or less of it, and have their own light."""
-_PATCHY, _BURNT, _STEP, _UNIT = 15.0, 0.03, 3.0, 80
+_CHEST, _CLOTH, _SLIGHT = 0.9, 0.4, 4.0
+"""So far below the chin, in heights of the face, so much of a chest is covered; a change of so few steps of L*a*b* is
+seen nowhere."""
+_PATCHY, _BURNT, _STEP, _UNIT = 8.0, 0.03, 3.0, 80
 """New edges of so many heights of the face times steps of L*a*b* make patches, so many squares of it are burnt out, no
 smaller step is seen: at so many pixels to the height."""
 _UNEVEN = (
@@ -124,33 +122,34 @@ def judge_ends(fresh: Placed, body: Plane) -> None:
         )
 
 
-def judge_skin(share: Plane, height: float, change: Shifts) -> Shifts:
-    """The part of a `change` that the figure's skin, `share` (h, w, 0 to 1), can take and look even.
+def judge_skin(share: Plane, figure: Portrait, change: Shifts) -> None:
+    """Whether cloth that looks like skin would change its tone as well: `share` (h, w, 0 to 1) is the figure's skin.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: without the rest head and body wouldn't be taken for one person's.
+        EngineError: POSE_EXTRACTION_FAILED: where clothes are on nearly everybody there is more skin than anything.
     """
-    much = float((share > 0.5).sum()) / height**2 * float(np.abs(change.body).max())
-    body = change.body * np.float32(min(1.0, _RETONED / max(much, 1e-3)))
-    if np.abs((change.body - body) / _APART).max() > 1:
+    across, down = figure.frame.coordinates(share.shape)
+    chest = (figure.alpha > 0.9) & (np.abs(across) < 0.5) & (down > figure.frame.chin + _CHEST)
+    if np.abs(change.body).max() > _SLIGHT and chest.any() and share[chest].mean() > _CLOTH:
         raise _refused("reference", _UNEVEN)
-    return structs.replace(change, body=body)
 
 
-def judge_change(before: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> None:
-    """Whether what changed only its tone, where nothing of the `figure` was `made`, looks as even as it did `before`.
+def judge_change(image: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> None:
+    """Whether what changed its tone alone, where nothing of the `figure` was `made`, looks as even as in `image`.
 
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: it has got borders or burnt-out lights of its own.
     """
-    box, anew = figure.box, np.zeros(before.shape[:2], np.float32)
+    box, anew = figure.box, np.zeros(image.shape[:2], np.float32)
     anew[box.top : box.bottom, box.left : box.right] = resized_linear(made, box.width, box.height)
     unit = min(_UNIT, figure.frame.height / figure.scale)
     size = [max(8, round(side * unit / figure.frame.height * figure.scale)) for side in anew.shape[::-1]]
-    old, new = resized(before, *size), resized(after, *size)
+    old, new = resized(image, *size), resized(after, *size)
     same = ~widened(resized_linear(anew, *size) > 0.05, 3)
-    more = _steps(new) - np.float32(1.3) * _steps(old) - np.float32(_STEP)
-    patchy = more[same].clip(0).sum() / 4 / unit
+    # A clear border of old, with what is behind somebody say, may become clearer.
+    before, now = _steps(old), _steps(new)
+    smooth = same & ~widened(before > 2 * _STEP, 2)
+    patchy = (now - np.float32(1.3) * before - np.float32(_STEP))[smooth].clip(0).sum() / 4 / unit
     burnt = same & (new.max(axis=2) >= 254) & ~widened(old.max(axis=2) >= 245, 1.5)
     if patchy > _PATCHY or burnt.sum() > _BURNT * unit**2:
         raise _refused("reference", _UNEVEN)

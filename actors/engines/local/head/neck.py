@@ -18,8 +18,8 @@ _ENOUGH = 0.01
 """In squares of the face's height: from so much of a neck on its tone is known."""
 _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
-_DARKEST = 0.85
-"""A neck is at least so much of that light."""
+_DARKER = np.array([8, 3, 3], np.float32)
+"""It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
 _SHADOW, _BELOW = 0.25, 0.1
 """The chin's shadow takes so much of the light away, and is so soft, in heights of the face."""
 _FROM, _OVER = 0.1, 0.7
@@ -50,9 +50,8 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, throat: Plane, take
     fresh = lab(own[here])
     shown = seen & given & (down < place.chin + _LOW)
     goal = _SHADE * face_tone(lab(own), aim).mean
-    if shown.sum() > least:  # what little a collar leaves to see is as dark as its shadow
-        whole, goal = goal, np.median(fresh[shown], axis=0)
-        goal *= max(1.0, _DARKEST * whole[0] / max(float(goal[0]), 1))
+    if shown.sum() > least:
+        goal = np.clip(np.median(fresh[shown], axis=0), goal - _DARKER, goal + _DARKER)
     shade = np.clip(2 * gaussian(alpha, _BELOW * place.height), 0, 1)
     values = lab(body[here] * (1 - _SHADOW * throat * shade)[..., None])
     mean = np.median(values[seen], axis=0)

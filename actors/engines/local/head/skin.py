@@ -28,11 +28,15 @@ _HEAD_LIMIT = np.array([9, 4, 4], np.float32)
 _GREY = 4.0
 """Chroma below which a face is that of a black-and-white photo."""
 _EDGE_UNIT = 160
-_OTHER_HUE = 12.0
+_OTHER_HUE = 14.0
 """So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
+_CLOTH = 0.2
+"""What is less likely to be cloth isn't."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
-_GAMMA = np.float32(2.2)
+_STRAP = 0.2
+"""Breadth of a strap, in heights of the face, on both sides of which there is skin."""
+_GAMMA, _FLATTER = np.float32(2.2), np.float32(0.25)
 SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
 
@@ -119,8 +123,8 @@ def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Ski
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     where = gaussian(column.astype(np.float32), 0.02 * place.height)
     middle = np.median(values[first], axis=0)
-    share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first)
-    share = np.maximum(share, _enclosed(values, share, middle, column, 0.1 * place.height))
+    share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first, _STRAP * place.height)
+    share = np.maximum(share, _unlike_cloth(values, share, middle, column, 0.1 * place.height))
     share = np.maximum(share, _shaded(values, share, column, 0.06 * place.height))
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
@@ -151,8 +155,8 @@ def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose)
     if first.sum() < 0.006 * shoulders**2:
         return Skin(np.zeros(values.shape[:2], np.float32), None)
     middle = np.median(values[first], axis=0)
-    share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first)
-    share = np.maximum(share, _enclosed(values, share, middle, where, 0.05 * shoulders))
+    share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first, 2)
+    share = np.maximum(share, _unlike_cloth(values, share, middle, where, 0.12 * shoulders))
     share = np.maximum(share, _shaded(values, share, where, 0.03 * shoulders))
     return Skin(_edged(image, share, 0.5 * shoulders), middle)
 
@@ -165,9 +169,16 @@ def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> 
     return np.where(skin.share[..., None] > 0, moved, image)
 
 
-def _enclosed(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
-    """What skin surrounds: skin in a shadow or a light, unless its hue is another (paint, a tattoo, a bracelet)."""
-    return narrowed(widened(share > 0.5, reach), reach) & where & (_other_hue(values, mean) < _OTHER_HUE)
+def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
+    """What is within `reach` of skin and more of it, in a shadow or a light: clothes haven't its colours.
+
+    What skin surrounds needs but a hue of skin's (paint, a tattoo, a bracelet have another).
+    """
+    skin = share > 0.5
+    far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
+    close = where & widened(skin, reach) & (_other_hue(values, mean) < far)
+    clothes = where & ~widened(share > 0.2, 2 * reach)
+    return close & ((likeness(cells(values), clothes, skin) < _CLOTH) | narrowed(widened(skin, reach), reach))
 
 
 def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
@@ -219,10 +230,11 @@ def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     is more, lights come nearer to white without ever burning out (what is multiplied are the odds).
     """
     old, new = _linear(mean), _linear(mean + shift)
-    odds = new * (1 - old) / (old * (1 - new))
     image = np.clip(rgb(values), 0, 1)
-    light = image**_GAMMA
-    moved: Rgb = np.where(new > old, light * odds / (1 + light * (odds - 1)), light * (new / old)) ** (1 / _GAMMA)
+    light = np.clip(image**_GAMMA, 0.0005, 0.9995)
+    # A light skin has less contrast.
+    odds = (new / (1 - new)) * (light / (1 - light) / (old / (1 - old))) ** np.clip((old / new) ** _FLATTER, 0.6, 1)
+    moved: Rgb = np.where(new > old, odds / (1 + odds), light * (new / old)) ** (1 / _GAMMA)
     return (image + share[..., None] * (moved - image)).astype(np.float32)
 
 
@@ -235,7 +247,7 @@ def _linear(colour: Floats) -> Floats:
 def _skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:
     """What to add to skin of this `mean`: as to the face; much redder or darker skin comes nearer to its face."""
     own = mean - figure.mean
-    kept = np.clip(own, [-12, -3, -3], [4, 3, 3])
+    kept = np.clip(own, [-6, -3, -3], [4, 3, 3])
     full = float(np.clip(np.abs(body).max() / 4, 0, 1))
     return (body + (kept - own) * full).astype(np.float32)
 
@@ -245,9 +257,10 @@ def _distance(values: Floats, mean: Floats, spread: Floats) -> Floats:
     return np.sqrt((difference * difference).sum(axis=-1))
 
 
-def _connected(share: Plane, core: Mask) -> Plane:
-    """`share` of the parts that hang together with `core`."""
-    return np.where(widened(touching(share > 0.3, core), 2), share, 0).astype(np.float32)
+def _connected(share: Plane, core: Mask, gap: float) -> Plane:
+    """`share` of the parts that hang together with `core`, or but for a `gap` would."""
+    parts = widened(share > 0.3, 0.5 * gap)
+    return np.where(widened(touching(parts, core), 2), share, 0).astype(np.float32)
 
 
 def _edged(image: Rgb, share: Plane, unit: float) -> Plane:

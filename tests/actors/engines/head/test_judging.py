@@ -257,20 +257,17 @@ def test_shoulders_that_hide_the_neck_carry_no_head(face: FaceLandmarks) -> None
         judge_neck(head, ((down > 0.6) | (down > 0.1) & (np.abs(across) > 0.35)).astype(np.float32))
 
 
-def test_much_skin_takes_as_much_of_a_new_tone_as_looks_even_if_the_rest_is_what_faces_differ_by() -> None:
-    bare = np.ones((200, 100), np.float32)
-
-    def asked(*body: float) -> Shifts:
-        return Shifts(np.zeros(3, np.float32), np.array(body, np.float32), 1)
-
-    assert (judge_skin(bare, 100, asked(4, 0, 0)).body == asked(4, 0, 0).body).all()
-    little = bare * (np.arange(200) < 60)[:, None]
-    assert (judge_skin(little, 100, asked(-2, 1, 9)).body == asked(-2, 1, 9).body).all()
-    part = judge_skin(bare, 100, asked(9, 2, 2)).body
-    assert part == pytest.approx(np.array([4.5, 1, 1]))
-    for large in ((-2, 1, 9), (14, 0, 0)):
-        with pytest.raises(EngineError, match="so much skin"):
-            judge_skin(bare, 100, asked(*large))
+def test_cloth_in_the_colour_of_skin_is_refused_if_skin_would_change(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.1)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    body = (person.alpha > 0.5) & (down > person.frame.chin)
+    neckline, jumper = ((body & part).astype(np.float32) for part in (down < person.frame.chin + 0.7, down < 9))
+    large, slight = (Shifts(np.zeros(3, np.float32), np.array([x, 0, 0], np.float32), 1) for x in (14, 2))
+    judge_skin(neckline, person, large)
+    judge_skin(jumper * (np.abs(across) > 0.7), person, large)  # bare arms
+    judge_skin(jumper, person, slight)
+    with pytest.raises(EngineError, match="so much skin"):
+        judge_skin(jumper, person, large)
 
 
 @pytest.mark.parametrize("side", [-1, 1])

@@ -12,6 +12,7 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
+from actors.engines.local.head.skin import retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import gaussian, lab
@@ -170,6 +171,19 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     fine = made - gaussian(made, 2)
     inside = gaussian(throat, 6) > 0.99
     assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
+
+
+def test_skin_takes_a_much_lighter_or_darker_tone_with_its_shading_and_burns_out_nowhere() -> None:
+    dark = np.array([0.35, 0.22, 0.17], np.float32)
+    for start, goal in ((dark, PALE), (PALE, dark)):
+        light = np.linspace(0.6, 1.4, 61, dtype=np.float32)[None, :, None]
+        image = np.clip(start * light, 0, 1)
+        means = [lab(colour[None, None])[0, 0] for colour in (start, goal)]
+        made = retoned(lab(image), means[1] - means[0], np.ones(image.shape[:2], np.float32), means[0])
+        assert made[0, 30] == pytest.approx(goal, abs=0.02)
+        assert (np.diff(lab(made)[0, :, 0]) > 0).all()
+        assert made.max() < 1
+        assert np.ptp(lab(made)[..., 0]) > 15
 
 
 def test_a_heads_own_neck_comes_along_and_passes_into_the_figures(face: FaceLandmarks) -> None:
