@@ -26,7 +26,7 @@ _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
-_RIM, _ENDS = 0.02, 0.82
+_RIM, _ENDS = 0.02, 0.6
 """So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
 _CHEST, _CLOTH, _SLIGHT = 0.9, 0.4, 4.0
 """So far below the chin, in heights of the face, so much of a chest is covered; a change of so few steps of L*a*b* is
