@@ -27,6 +27,8 @@ PENDING_RETRY_AFTER = 30
 
 log = structlog.get_logger(__name__)
 
+CREATED = "task created, credits deducted"
+
 
 class Rules(Struct, frozen=True):
     """What new tasks are judged by: modes that an engine makes, how many may wait per user, where webhooks may go."""
@@ -203,13 +205,13 @@ async def submit(pool: Pool, order: Order, *, max_pending: int) -> Submitted:
 
 
 def _log_created(order: Order, answer: SubmitAnswer) -> None:
-    """A line a task of a batch, with what is left after all of them. One by itself is told by its request's line."""
+    """A line a task of a batch, with what is left after all of them. One by itself is told in its request's line."""
     for task in order.tasks:
         about = {"task_id": task.task_id, "mode": task.mode, "credits": task.price, "credits_left": answer.credits_left}
         if order.batch_id is None:
-            structlog.contextvars.bind_contextvars(**about)
+            structlog.contextvars.bind_contextvars(done=CREATED, **about)
         else:
-            log.info("task created, credits deducted", user_id=order.user_id, batch_id=order.batch_id, **about)
+            log.info(CREATED, user_id=order.user_id, batch_id=order.batch_id, **about)
 
 
 async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:

@@ -182,6 +182,7 @@ async def test_a_create_is_one_line_of_the_log(new_user: NewUser, strict_api: Ap
     assert entry == {
         **entry,
         "event": "request",
+        "done": "task created, credits deducted",
         "user": user.user_id,
         "task_id": task["task_id"],
         "mode": "BACKGROUND_CHANGE",
