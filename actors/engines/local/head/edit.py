@@ -131,6 +131,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
     skin = neck_skin(values, tone, theirs, old_head)
     judging.judge_skin(skin.share, theirs, change)
+    # Before the rest takes memory of its own.
+    whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     body = in_tone(seen, values, skin, tone, change)
     colours = lit(fresh.colours, change)
     if config.preserve_details is False:
@@ -146,7 +148,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     necked = one_neck(fresh, lit(fresh.photo, change), fit.aim, bare.image, throat, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
-    whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     image = _together(theirs, whole, part, made)
     judging.judge_change(canvas.image, image, theirs, made)

@@ -95,6 +95,7 @@ def coarse_matte(
     """
     step("Finding the outline")
     seen, salient = _seen(image, runtimes, step)
+    runtimes.rest()
     rough = selfies_among(salient, image, runtimes)
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)

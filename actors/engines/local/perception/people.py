@@ -27,7 +27,9 @@ def people(image: Rgb8, runtimes: Runtimes) -> Plane:
     Raises:
         ModelMissingError: the model isn't installed.
     """
-    return Sight(image, runtimes).after(_LOOKS)
+    seen = Sight(image, runtimes).after(_LOOKS)
+    runtimes.rest()
+    return seen
 
 
 class Sight:
