@@ -1,4 +1,4 @@
-"""The neck is the head's own, or the figure's toned as a whole, and nothing of the old head is left at its sides."""
+"""The neck is the figure's toned as a whole, and nothing of the old head is left at its sides."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from actors.engines.local.shapes import narrowed, widened
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
 
 SHAPE = 620, 600
-_DEPTHS = np.arange(0.08, 0.5, 0.04)
 SKIN, PALE = np.array([0.7, 0.5, 0.4], np.float32), np.array([0.85, 0.7, 0.62], np.float32)
 
 
@@ -184,28 +183,6 @@ def test_skin_takes_a_much_lighter_or_darker_tone_with_its_shading_and_burns_out
         assert (np.diff(lab(made)[0, :, 0]) > 0).all()
         assert made.max() < 1
         assert np.ptp(lab(made)[..., 0]) > 15
-
-
-def test_a_heads_own_neck_comes_along_and_passes_into_the_figures(face: FaceLandmarks) -> None:
-    head, neck, shoulders = _parts(face)
-    place = frame(face.points)
-    _, down = place.coordinates(SHAPE)
-    ours, theirs = np.random.default_rng(3).normal(0, 0.02, (2, *SHAPE, 1)).astype(np.float32)
-    own, body = _flat((head | neck, PALE)) + ours, _flat((shoulders, 0.4), (neck, SKIN)) + theirs
-    new = structs.replace(_new_head(face, head), neck=(neck & (down < place.chin + 0.3)).astype(np.float32))
-    made = one_neck(new, own, face.points, body, neck.astype(np.float32))
-    assert (made[~neck] == body[~neck]).all()
-
-    def fine(image: Rgb, among: Mask) -> Floats:
-        return (image - gaussian(image, 2))[among].mean(axis=1)
-
-    inside = gaussian(neck.astype(np.float32), 4) > 0.99
-    for rows, of in (((0.01, 0.06), own), ((0.25, 0.5), body)):
-        part = inside & (down > place.chin + rows[0]) & (down < place.chin + rows[1])
-        assert np.corrcoef(fine(made, part), fine(of, part))[0, 1] > 0.9
-    light = [float(np.median(lab(made)[neck & (np.abs(down - at) < 0.01)], axis=0)[0]) for at in place.chin + _DEPTHS]
-    assert abs(light[0] - lab(PALE[None, None])[0, 0, 0]) < 5  # at the jaw it is as the head's own
-    assert np.abs(np.diff(light)).max() < 4  # and from there on without a step
 
 
 def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
