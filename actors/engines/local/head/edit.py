@@ -62,8 +62,6 @@ _SPARE = 1.3
 _LARGEST = 1_500_000
 """The figure's head and shoulders are worked on in at most so many pixels, for memory; what stays keeps all its own."""
 _SOMEBODY = 0.5
-_FAR = 22
-"""A change in lightness that shadows and highlights of the old skin show through."""
 _SOFT = 1.6
 """A head enlarged this much looks soft."""
 
@@ -161,7 +159,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, *size),
         made=resized_linear(bare.made, *size),
         throat=resized_linear(throat, *size),
-        warnings=_warnings(ours, fit.scale / reduce, change),
+        warnings=_warnings(ours, fit.scale / reduce),
     )
 
 
@@ -196,10 +194,6 @@ def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane) -> Rgb8:
     return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
 
 
-def _warnings(ours: Portrait, scale: float, change: Shifts) -> list[str]:
-    told: list[str] = []
-    if scale * ours.scale > _SOFT:
-        told.append("The head in the source photo is much smaller than the figure's, so it looks soft.")
-    if abs(float(change.body[0])) > _FAR:
-        told.append("Head and figure have very different skin tones, so the figure's skin may look uneven.")
-    return told
+def _warnings(ours: Portrait, scale: float) -> list[str]:
+    soft = "The head in the source photo is much smaller than the figure's, so it looks soft."
+    return [soft] if scale * ours.scale > _SOFT else []
