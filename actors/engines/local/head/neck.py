@@ -38,9 +38,10 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, throat: Plane, take
     if seen.sum() < least:
         return body
     shown = seen & narrowed(cover > 0.5, _EDGE * place.height) & (down < place.chin + _LOW)
-    goal = _SHADE * face_tone(lab(own), aim).mean
+    fresh = lab(own)
+    goal = _SHADE * face_tone(fresh, aim).mean
     if shown.sum() > least:
-        goal = np.clip(np.median(lab(own[here])[shown], axis=0), goal - _DARKER, goal + _DARKER)
+        goal = np.clip(np.median(fresh[here][shown], axis=0), goal - _DARKER, goal + _DARKER)
     shade = np.clip(2 * gaussian(alpha, _BELOW * place.height), 0, 1)
     values = lab(body[here] * (1 - _SHADOW * throat * shade)[..., None])
     mean = np.median(values[seen], axis=0)
