@@ -21,7 +21,7 @@ from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import insides, sheets, without_haze
 from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
-from actors.engines.local.posing.sleeves import bare_from, sleeveless, without_cloth
+from actors.engines.local.posing.sleeves import bare_from, skin_alone, sleeveless, without_cloth
 from actors.engines.local.posing.suitability import (
     judge_carried,
     judge_cut,
@@ -166,9 +166,10 @@ def rebuilt(
         warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
     bare = bare_from(division, figure)
     shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
+    skin = skin_alone(as_rgb(photo.image), shares, bare, figure)
     bare = sleeveless(bare, target)
     clear = without_haze(cut.alpha, shares)
-    layers = sheets(cut.colours, clear, shares, figure, bare)
+    layers = sheets(cut.colours, clear, shares, figure, bare, skin)
     under = [
         (sheet, target.motions[CHAINS[arm][0]])
         for arm, sheet in insides(cut.colours, clear, shares, figure, bare).items()

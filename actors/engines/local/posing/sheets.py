@@ -1,6 +1,7 @@
 """Cutting a figure into layers: which pixels each has, and what it has behind the others."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from msgspec import Struct
@@ -46,8 +47,11 @@ _LIFTED = 0.12
 """Where an arm hangs, the middle of that is so much higher."""
 _BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 """The same for a bare arm: else the cloth beside it would be drawn up along it."""
-_EDGE, _WELL_INSIDE = 0.006, 0.03
-"""So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
+_EDGE, _WELL_INSIDE, _BESIDE_BARE = 0.006, 0.03, 0.014
+"""So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth, and
+those of what is beside one of its blurred edge."""
+_EVEN = 0.02
+"""Where a bare arm was, the body's side has no details below so many torso lengths."""
 
 
 class Sheet(Struct, frozen=True):
@@ -60,11 +64,17 @@ class Sheet(Struct, frozen=True):
 
 
 def sheets(
-    colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer] = ()
+    colours: Rgb,
+    alpha: Plane,
+    shares: Floats,
+    figure: Doubles,
+    bare: Collection[Layer] = (),
+    skin: Mapping[Layer, Plane] = MappingProxyType({}),
 ) -> dict[Layer, Sheet]:
     """The layers of a figure with what is hidden filled in.
 
-    `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along.
+    `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along,
+    and those that `skin` (h, w) tells of end where that does.
     """
     around = reaches(figure, alpha.shape, bare)
     result: dict[Layer, Sheet] = {}
@@ -75,9 +85,23 @@ def sheets(
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
             sewn += np.clip(zone * 2.5, 0, 1) * shares[other]
         box = _box(shares[layer] + sewn + hidden)
-        edge = (_WELL_INSIDE if layer in bare else _EDGE) * torso_length(figure)
-        result[layer] = _sheet(colours[box], alpha[box], shares[layer][box], sewn[box], hidden[box], box, edge)
+        edge = (_WELL_INSIDE if layer in bare else _BESIDE_BARE if bare else _EDGE) * torso_length(figure)
+        own = (skin[layer] if layer in skin else shares[layer])[box]
+        sheet = _sheet(colours[box], alpha[box], own, sewn[box], hidden[box], box, edge)
+        if layer in skin:
+            sheet = Sheet(sheet.colours, alpha[box] * np.clip(own + sewn[box], 0, 1), sheet.left, sheet.top)
+        elif skin and layer is not Layer.HEAD:
+            arms = np.max([shares[arm][box] for arm in skin], axis=0)
+            sheet = _evened(sheet, arms, _EVEN * torso_length(figure))
+        result[layer] = sheet
     return result
+
+
+def _evened(sheet: Sheet, arms: Plane, size: float) -> Sheet:
+    """`sheet` with an edge without details below `size` pixels where bare `arms` (h, w) were beside it."""
+    where = gaussian(grown_values(arms, round(size)), size)
+    smooth = smooth_edge(sheet.alpha, size)
+    return Sheet(sheet.colours, sheet.alpha + (smooth - sheet.alpha) * where, sheet.left, sheet.top)
 
 
 def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer]) -> dict[Layer, Sheet]:
@@ -96,6 +120,11 @@ def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: C
             colours_on = smooth_fill(colours[box], certain)
             result[arm] = Sheet(colours_on, cone[box], box[1].start, box[0].start)
     return result
+
+
+def smooth_edge(alpha: Plane, size: float) -> Plane:
+    """`alpha` (h, w) with an edge that has no details below `size` pixels, and is a pixel or two wide."""
+    return np.clip((gaussian(alpha, size) - np.float32(0.5)) * np.float32(1.25 * size) + np.float32(0.5), 0, 1)
 
 
 def _cone(start: Doubles, end: Doubles, half: float, shape: tuple[int, ...]) -> Plane:

@@ -5,15 +5,18 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from actors.engines.local.arrays import Mask
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.filling.smooth import smooth_fill
+from actors.engines.local.posing.between import between
 from actors.engines.local.posing.colours import outwards, unlikeness
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.sheets import smooth_edge
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import components, grown, shrunk, touching
+from actors.engines.local.raster import components, extent, grown, lab, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -37,6 +40,17 @@ _THIN = 0.02
 """Twice so many torso lengths is no arm, but its light on cloth."""
 _FLAT = (0.5, 1.0, 1.0)
 """What is skin and what isn't differs less in lightness."""
+_DEEP = 1.2
+"""In such steps: by so much skin isn't darker than the rest of an arm."""
+_BLURRED, _EVEN = 0.018, 0.008
+"""An edge is no further away, and has no details that are smaller, in torso lengths."""
+_FINEST = 3
+"""Pixels: of narrower edges there is nothing to tell."""
+_EDGES, _ROOT, _HEM, _HALF = (1.0, 1.6), 0.3, 0.1, 0.5
+"""Edges are looked for in this band along an arm, from so far down the upper arm and from its sleeve, around where half
+a pixel is the arm's."""
+_TOLD = 12.0
+"""L*a*b* units, lightness halved: by so much skin and what is beside it differ, and by less an edge from a mixture."""
 _FEWEST = 12
 """Fewer samples tell nothing."""
 _UP = np.radians(25.0)
@@ -65,27 +79,67 @@ def sleeveless(bare: Mapping[Layer, float], target: Target) -> frozenset[Layer]:
 
 def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubles) -> Indices:
     """The division's labels (h, w) with what is no skin of the bare parts of arms given to the body beside them."""
-    colours, small = in_skin_steps(division.image) * _FLAT, figure * division.scale
+    colours, small = in_skin_steps(division.image), figure * division.scale
     labels = division.labels.copy()
     for arm, begin in bare.items():
         body = np.isin(labels, (Layer.TORSO, *LEGS))
-        core, inner, thick, around = (_along(arm, small, begin, band, labels) for band in _BANDS)
+        core, inner, thick, around = (_along(arm, small, begin, band, labels.shape) for band in _BANDS)
         mine, unsure, beside = core & (labels == arm), inner & (labels == arm), around & ~thick
         theirs, wall = beside & body, beside & (labels < 0)
         if min(mine.sum(), theirs.sum()) < _FEWEST:
             continue
-        skin, cloth = _own(colours[mine], colours[theirs]), colours[theirs]
-        other = _where(unsure, colours, cloth, skin)
+        flat = colours * _FLAT
+        skin, cloth = _own(flat[mine], flat[theirs]), flat[theirs]
+        other = _where(unsure, flat, cloth, skin)
         # Pixels in a line are the arm's own edge, with some background in them.
         other &= grown(shrunk(other, 1), 1)
-        other |= unsure & ~_whole((labels == arm) & ~other, round(_THIN * torso_length(small)))
+        # Nor is the deep shade in a gap the arm's; between fingers it is.
+        thin = round(_THIN * torso_length(small))
+        dark = unsure & ~_hand(arm, small, labels.shape) & (colours[..., 0] < np.median(colours[mine, 0]) - _DEEP)
+        other |= dark & ~grown(shrunk(dark, thin), thin + 1)
+        other |= unsure & ~_whole((labels == arm) & ~other, thin)
         outside = np.zeros(labels.shape, np.bool_)
         if wall.sum() >= _FEWEST:
-            outside = _mostly(other, _where(other, colours, colours[wall], cloth))
+            outside = _mostly(other, _where(other, flat, flat[wall], cloth))
         outside |= other & ~touching(body | (other & ~outside), body)
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
         labels = np.where(outside, -1, np.where(other, labels[tuple(nearest)], labels))
+        labels[between(division.image, labels, arm, small)] = -1
     return labels
+
+
+def skin_alone(image: Rgb, shares: Floats, bare: Mapping[Layer, float], figure: Doubles) -> dict[Layer, Plane]:
+    """The shares (h, w) of `bare` arms in the pixels of the photo `image`, ending where their skin does.
+
+    An edge's pixel has as much of skin and of what is beside it as its colour says. What arms lose nobody gets, what
+    they get is taken from the others' `shares` (layers, h, w): so no edge of an arm stays with the body. Of small
+    figures, whose edges are as thick as their arms, nothing is told.
+    """
+    reach = round(_BLURRED * torso_length(figure))
+    result: dict[Layer, Plane] = {}
+    for arm, begin in bare.items() if reach >= _FINEST else ():
+        band = _along(arm, figure, max(begin + _HEM, _ROOT), _EDGES, image.shape[:2])
+        box = extent(band, air=2 * reach)
+        if box is None:
+            continue
+        own, colours = shares[arm][box], lab(image[box]) * np.array(_FLAT, np.float32)
+        inside, others = shrunk(own > _HALF, 2 * reach), ~grown(own > _HALF, reach)
+        inside |= _hand(arm, figure, image.shape)[box] & shrunk(own > _HALF, 1)
+        skin, rest = (smooth_fill(colours, known.astype(np.float32)) for known in (inside, others))
+        way = skin - rest
+        apart = np.maximum((way**2).sum(axis=-1), np.float32(1e-6))
+        seen = np.clip(((colours - rest) * way).sum(axis=-1) / apart, 0, 1)
+        unlike = np.sqrt(((colours - rest - seen[..., None] * way) ** 2).sum(axis=-1))
+        seen *= np.clip(2 - unlike / _TOLD, 0, 1)
+        told = band[box] & ~inside & ~others & (apart > _TOLD**2)
+        result[arm] = shares[arm].copy()
+        edge = own.copy()
+        edge[told] = seen[told]
+        result[arm][box][told] = smooth_edge(edge, _EVEN * torso_length(figure))[told]
+        for layer in (Layer.TORSO, *LEGS):
+            shares[layer][box][told] *= 1 - seen[told]
+        own[told] = np.maximum(own, seen)[told]
+    return result
 
 
 def _own(samples: Doubles, others: Doubles) -> Doubles:
@@ -114,9 +168,9 @@ def _whole(arm: Mask, thin: int) -> Mask:
 
 
 def _begin(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles, face: Doubles) -> float | None:
-    unit, upper, hand = torso_length(figure), BONES[CHAINS[arm][0]], BONES[CHAINS[arm][2]]
+    unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
     beside = near(figure[upper.start], figure[upper.end], _BESIDE * unit, labels.shape) & (labels == Layer.TORSO)
-    palm = near(figure[hand.start], figure[hand.end], _PALM * unit, labels.shape) & (labels == arm)
+    palm = _hand(arm, figure, labels.shape) & (labels == arm)
     if not beside.any():
         return None
     cloth = np.median(colours[beside], axis=0)
@@ -142,21 +196,27 @@ def _parts(arm: Layer, figure: Doubles, labels: Indices) -> Iterator[Mask]:
         yield near(first, first + along, _MIDDLE * bone.half * unit, labels.shape) & (labels == arm)
 
 
-def _along(arm: Layer, figure: Doubles, begin: float, band: tuple[float, float], labels: Indices) -> Mask:
+def _along(arm: Layer, figure: Doubles, begin: float, band: tuple[float, float], shape: tuple[int, ...]) -> Mask:
     """The pixels (h, w) in a band along an arm from `begin` on: so far inwards, and so broad to both sides.
 
     Both are in thicknesses of the bones.
     """
     inwards = -outwards(arm, figure)
-    result = np.zeros(labels.shape, np.bool_)
+    result = np.zeros(shape, np.bool_)
     for order, index in enumerate(CHAINS[arm]):
         bone, skipped = BONES[index], float(np.clip(begin - order, 0, 1))
         if skipped < 1:
             unit = bone.half * torso_length(figure)
             shift = band[0] * unit * inwards
             start = figure[bone.start] + skipped * (figure[bone.end] - figure[bone.start])
-            result |= near(start + shift, figure[bone.end] + shift, band[1] * unit, labels.shape)
+            result |= near(start + shift, figure[bone.end] + shift, band[1] * unit, shape)
     return result
+
+
+def _hand(arm: Layer, figure: Doubles, shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) around a hand's bone."""
+    hand = BONES[CHAINS[arm][-1]]
+    return near(figure[hand.start], figure[hand.end], _PALM * torso_length(figure), shape)
 
 
 def _apart(first: Doubles, second: Doubles) -> Doubles:

@@ -8,12 +8,14 @@ import pytest
 
 from actors.engines.local.arrays import Plane, Rgb
 from actors.engines.local.posing.bending import bent_sheets
+from actors.engines.local.posing.between import between
 from actors.engines.local.posing.drawing import drawing_order, drawn
+from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division, labelled, shares_of
 from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.sheets import insides, sheets
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.posing.sleeves import bare_from, sleeveless, without_cloth
+from actors.engines.local.posing.sleeves import bare_from, skin_alone, sleeveless, without_cloth
 from actors.engines.local.posing.targets import Target, retargeted
 
 from .figures import HEIGHT, SHIRT, SKIN, WIDTH, closed_stance, figure, painted
@@ -73,6 +75,53 @@ def test_what_shows_between_a_bare_arm_and_the_body_does_not_go_with_it() -> Non
     assert (labels[pale] == Layer.LEFT_ARM).mean() < 0.1 * (taken[pale] == Layer.LEFT_ARM).mean()
     skin = np.abs(division.image - SKIN).max(axis=-1) < 0.03
     assert (labels[skin & (division.labels == Layer.LEFT_ARM)] == Layer.LEFT_ARM).mean() > 0.95
+
+
+_ROWS = slice(300, 600)
+
+
+def _straight() -> tuple[Doubles, Doubles]:
+    """Joints whose left arm hangs straight down, and how far each column is from its inner side, in torso lengths."""
+    joints = closed_stance(0.16)
+    bones = [BONES[index] for index in CHAINS[Layer.LEFT_ARM]]
+    shoulder, unit = float(joints[bones[0].start, 0]), torso_length(joints)
+    out = 1 if shoulder > WIDTH / 2 else -1
+    for bone in bones:
+        joints[[bone.start, bone.end], 0] = shoulder + 0.08 * unit * out
+    return joints, (np.arange(WIDTH) - shoulder) * out / unit
+
+
+def _beside(place: Doubles, border: float) -> tuple[Rgb, Indices]:
+    """A shirt and a bare arm beside it, and labels with the border between them elsewhere."""
+    image, labels = np.full((HEIGHT, WIDTH, 3), 0.6, np.float32), np.full((HEIGHT, WIDTH), -1, np.int64)
+    image[_ROWS, place < 0], image[_ROWS, (place >= 0) & (place < 0.16)] = SHIRT, SKIN
+    labels[_ROWS, place < border], labels[_ROWS, (place >= border) & (place < 0.16)] = Layer.TORSO, Layer.LEFT_ARM
+    return image, labels
+
+
+def test_the_wall_between_a_hanging_arm_and_the_body_is_nobodys_where_an_edge_parts_it_from_the_body() -> None:
+    joints, place = _straight()
+    image, labels = _beside(place, 0.0)
+    assert not between(image, labels, Layer.LEFT_ARM, joints).any()
+    gap = (place < 0) & (place > -0.1)
+    image[_ROWS, gap] = 0.5  # in shade
+    found = between(image, labels, Layer.LEFT_ARM, joints)
+    below = slice(round(joints[11, 1] + 0.5 * torso_length(joints)), _ROWS.stop - 20)
+    assert found[below][:, gap].mean() > 0.9
+    assert found[:, ~gap].mean() < 0.01
+
+
+@pytest.mark.parametrize("border", [-0.02, 0.02])
+def test_a_bare_arm_ends_where_its_skin_does_and_leaves_no_edge_of_it_with_the_body(border: float) -> None:
+    joints, place = _straight()
+    image, labels = _beside(place, border)
+    shares = shares_of(labels, labels.shape)
+    skin = skin_alone(image, shares, {Layer.LEFT_ARM: 0.0}, joints)[Layer.LEFT_ARM]
+    below = slice(round(joints[11, 1] + 0.3 * torso_length(joints)), round(joints[15, 1]))
+    cloth, arm = (place < -0.01) & (place > -0.05), (place > 0.01) & (place < 0.05)
+    assert skin[below][:, cloth].max() < 0.1
+    assert skin[below][:, arm].min() > 0.9
+    assert shares[Layer.TORSO][below][:, arm].max() < 0.1
 
 
 def _raised(
