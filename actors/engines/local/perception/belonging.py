@@ -54,6 +54,8 @@ _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
+_SPECK = 1.5
+"""What is smaller, in those pixels, isn't decided by itself."""
 _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
@@ -108,8 +110,8 @@ def _thick(mask: Mask, least: int) -> Mask:
 def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone, whichever is nearer.
 
-    Each such area is so as a whole. Hair, around `faces` that are sure, is half transparent further than other edges.
-    What stays hangs together with what is sure.
+    Each such area is so as a whole, but around `faces` that are sure: hair is half transparent further than other
+    edges, and an area may be of hair and of other things. What stays hangs together with what is sure.
     """
     height, width = alpha.shape
     now = _small(alpha)
@@ -118,9 +120,10 @@ def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
     undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
     if not undecided.any():
         return alpha
-    labels, stats = components(undecided)
+    labels, stats = components(undecided & ~hair)
     mostly = np.bincount(labels.ravel(), weights=now.ravel()) > 0.5 * stats[:, 4]
-    solid = touching(np.where(undecided, mostly[labels], now > 0.5), now > _UNDECIDED[1])
+    more = np.where(hair, gaussian(now, _SPECK) > 0.5, mostly[labels])
+    solid = touching(np.where(undecided, more, now > 0.5), now > _UNDECIDED[1])
     after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
