@@ -76,10 +76,10 @@ def sheets(
     `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along,
     and those that `skin` (h, w) tells of end where that does.
     """
-    around = reaches(figure, alpha.shape, bare)
+    around, closed = reaches(figure, alpha.shape, bare), _closed(shares, torso_length(figure))
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
-        hidden = _hidden(layer, figure, shares)
+        hidden = _hidden(layer, figure, shares, closed)
         sewn = np.zeros_like(alpha)
         for other, zone in around[layer] if layer not in bare else ():
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
@@ -209,8 +209,8 @@ def _depth(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) 
     return np.clip(1 - distance_to_line(start, end, shape) / np.float32(radius), 0, 1)
 
 
-def _hidden(layer: Layer, figure: Doubles, shares: Floats) -> Plane:
-    """Where a layer goes on behind an arm."""
+def _hidden(layer: Layer, figure: Doubles, shares: Floats, closed: Mask) -> Plane:
+    """Where a layer goes on behind an arm, inside `closed` (h, w)."""
     unit = torso_length(figure)
     shape = shares.shape[1:]
     arms = np.maximum(shares[Layer.LEFT_ARM], shares[Layer.RIGHT_ARM])
@@ -223,7 +223,7 @@ def _hidden(layer: Layer, figure: Doubles, shares: Floats) -> Plane:
             behind |= near(figure[bone.start], figure[bone.end], bone.half * unit, shape)
     else:
         return np.zeros(shape, np.float32)
-    return gaussian((behind & _closed(shares, unit)).astype(np.float32), 1.5) * arms
+    return gaussian((behind & closed).astype(np.float32), 1.5) * arms
 
 
 def _closed(shares: Floats, unit: float) -> Mask:

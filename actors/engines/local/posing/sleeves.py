@@ -16,7 +16,7 @@ from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.sheets import smooth_edge
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import components, extent, grown, lab, shrunk, touching
+from actors.engines.local.raster import components, grown, lab, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -24,8 +24,8 @@ _WRIST = 2
 """So many parts at the wrist may have a bracelet or a watch."""
 _MIDDLE = 0.5
 """The arm's colour is seen in its middle, by this share of its thickness."""
-_PALM = 0.04
-"""So far around a hand's bone there is hand, in torso lengths."""
+_PALM, _FINGERS = 0.04, 0.14
+"""So far around a hand's bone there is hand, and may be fingers and their shadow, in torso lengths."""
 _BESIDE = 0.5
 """The cloth that hangs beside is no farther, in torso lengths."""
 _SAME_SKIN, _SKIN, _LIKER = 2.0, 2.0, 0.7
@@ -98,6 +98,9 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         dark = unsure & ~_hand(arm, small, labels.shape) & (colours[..., 0] < np.median(colours[mine, 0]) - _DEEP)
         other |= dark & ~grown(shrunk(dark, thin), thin + 1)
         other |= unsure & ~_whole((labels == arm) & ~other, thin)
+        fingers = _where(_hand(arm, small, labels.shape, _FINGERS) & body, flat, skin, cloth)
+        labels[touching(fingers | mine, mine) & fingers] = arm
+        body &= labels != arm
         outside = np.zeros(labels.shape, np.bool_)
         if wall.sum() >= _FEWEST:
             outside = _mostly(other, _where(other, flat, flat[wall], cloth))
@@ -118,20 +121,24 @@ def skin_alone(image: Rgb, shares: Floats, bare: Mapping[Layer, float], figure: 
     reach = round(_BLURRED * torso_length(figure))
     result: dict[Layer, Plane] = {}
     for arm, begin in bare.items() if reach >= _FINEST else ():
-        band = _along(arm, figure, max(begin + _HEM, _ROOT), _EDGES, image.shape[:2])
-        box = extent(band, air=2 * reach)
-        if box is None:
-            continue
+        bones = [BONES[index] for index in CHAINS[arm]]
+        ends = figure[[bones[0].start, *(bone.end for bone in bones)]]
+        air = _BESIDE * torso_length(figure)
+        left, top = np.maximum(ends.min(axis=0) - air, 0).astype(int)
+        right, bottom = (ends.max(axis=0) + air).astype(int)
+        box = slice(top, bottom), slice(left, right)
+        placed, shape = figure - (left, top), shares[arm][box].shape
+        band = _along(arm, placed, max(begin + _HEM, _ROOT), _EDGES, shape) | _hand(arm, placed, shape, _FINGERS)
         own, colours = shares[arm][box], lab(image[box]) * np.array(_FLAT, np.float32)
         inside, others = shrunk(own > _HALF, 2 * reach), ~grown(own > _HALF, reach)
-        inside |= _hand(arm, figure, image.shape)[box] & shrunk(own > _HALF, 1)
+        inside |= _hand(arm, placed, shape) & shrunk(own > _HALF, 1)
         skin, rest = (smooth_fill(colours, known.astype(np.float32)) for known in (inside, others))
         way = skin - rest
         apart = np.maximum((way**2).sum(axis=-1), np.float32(1e-6))
         seen = np.clip(((colours - rest) * way).sum(axis=-1) / apart, 0, 1)
         unlike = np.sqrt(((colours - rest - seen[..., None] * way) ** 2).sum(axis=-1))
         seen *= np.clip(2 - unlike / _TOLD, 0, 1)
-        told = band[box] & ~inside & ~others & (apart > _TOLD**2)
+        told = band & ~inside & ~others & (apart > _TOLD**2)
         result[arm] = shares[arm].copy()
         edge = own.copy()
         edge[told] = seen[told]
@@ -213,10 +220,10 @@ def _along(arm: Layer, figure: Doubles, begin: float, band: tuple[float, float],
     return result
 
 
-def _hand(arm: Layer, figure: Doubles, shape: tuple[int, ...]) -> Mask:
-    """The pixels (h, w) around a hand's bone."""
+def _hand(arm: Layer, figure: Doubles, shape: tuple[int, ...], size: float = _PALM) -> Mask:
+    """The pixels (h, w) that are nearer to a hand's bone than `size`, in torso lengths."""
     hand = BONES[CHAINS[arm][-1]]
-    return near(figure[hand.start], figure[hand.end], _PALM * torso_length(figure), shape)
+    return near(figure[hand.start], figure[hand.end], size * torso_length(figure), shape)
 
 
 def _apart(first: Doubles, second: Doubles) -> Doubles:

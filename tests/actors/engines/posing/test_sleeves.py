@@ -88,7 +88,7 @@ def _straight() -> tuple[Doubles, Doubles]:
     out = 1 if shoulder > WIDTH / 2 else -1
     for bone in bones:
         joints[[bone.start, bone.end], 0] = shoulder + 0.08 * unit * out
-    return joints, (np.arange(WIDTH) - shoulder) * out / unit
+    return joints, (np.arange(WIDTH, dtype=np.float64) - shoulder) * out / unit
 
 
 def _beside(place: Doubles, border: float) -> tuple[Rgb, Indices]:
