@@ -31,6 +31,9 @@ _BESIDE, _RIM, _DEEP, _BROW, _STRANGE = 0.5, 0.06, 0.14, 0.12, 0.85
 """The background so near to the head is looked for in its hair, so far in and no further, and not so near to the face;
 from such a likeness on it is that, where the person's own colours are those so far in."""
 
+_AROUND, _ALIKE = 0.08, 14.0
+"""Hair so near, in heights of the face, tells its usual colour; within that difference in L*a*b* more of it is hair."""
+
 
 class Placed(Struct, frozen=True):
     """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w, 0 to 1), its frame.
@@ -90,14 +93,19 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
 def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
     """How far each pixel of the hair is the background behind it, seen between braids or curls: (h, w), 0 to 1.
 
-    Its colours are those of the background right beside the head and next to never the person's.
+    Its colours are those of the background right beside the head and next to never the person's, and others than those
+    of the hair around it: behind dark hair a dark background isn't missed.
     """
     unit = portrait.frame.height
+    values = lab(image)
     inside = portrait.alpha > 0.5
     ground = (portrait.alpha < 0.05) & (distance_to(inside & (head.share > 0.5)) < _BESIDE * unit)
     depth = distance_to(~inside)
-    share = likeness(cells(lab(image)), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
+    share = likeness(cells(values), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
     share = gaussian(share, max(0.7, 0.004 * unit))
+    hair = (inside & (share < _STRANGE) & (head.oval < 0.5)).astype(np.float32)[..., None]
+    usual = gaussian(values * hair, _AROUND * unit) / np.maximum(gaussian(hair, _AROUND * unit), 1e-3)[..., None]
+    share *= np.clip(np.linalg.norm(values - usual, axis=2) / _ALIKE - 1, 0, 1)
     # Light on a forehead may be as bright.
     within = (distance_to(head.oval > 0.5) > _BROW * unit) & (depth < _DEEP * unit)
     return within * np.clip((share - _STRANGE) / (1 - _STRANGE), 0, 1).astype(np.float32)

@@ -99,14 +99,19 @@ def test_hair_that_cannot_be_told_from_the_clothes_beside_it_is_hair_down_to_the
     assert head.share[beside].min() > 0.5
 
 
-def test_background_between_braids_stays_behind(face: FaceLandmarks) -> None:
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_background_between_braids_stays_behind_if_it_is_told_from_hair(
+    face: FaceLandmarks, *, told_apart: bool
+) -> None:
     person = _drawn(face, 0.9, broad=0.85)
+    behind = 200 if told_apart else np.array(HAIR) + 12
+    person.image[person.alpha < 0.5] = behind
     across, down = person.frame.coordinates(person.alpha.shape)
     gap, hair = ((np.abs(across - x) < 0.02) & (down > 0.1) & (down < 0.4) for x in (0.74, 0.66))
-    person.image[gap] = 200  # as it is behind, though the matte says otherwise
+    person.image[gap] = behind  # as it is there, though the matte says otherwise
     fit = fitted(person.face.solid, person.face.solid)
     alpha = placed(person, head_of(person), person.alpha * 0, fit, person.alpha.shape).alpha
-    assert np.median(alpha[gap]) < 0.5
+    assert bool(np.median(alpha[gap]) < 0.5) == told_apart
     assert np.median(alpha[hair]) > 0.9
 
 
