@@ -31,6 +31,8 @@ class Runtimes:
         self._networks: dict[str, Any] = {}
         self._interpreters: dict[str, Any] = {}
         self._brought: dict[str, Path] = {}
+        self.sparing = True
+        """Whether memory counts for more than time."""
         self.matte: Callable[[Rgb8], Floats] | None = None
         """What a model that was brought in place of ours says of a picture: (rows, columns), 0 to 1."""
 
@@ -64,7 +66,12 @@ class Runtimes:
         return np.array(outputs[0])
 
     def rest(self) -> None:
-        """Give back the memory in which ONNX models have worked, 200 MB and more: the next run takes it anew."""
+        """Give back the memory in which ONNX models have worked, 200 MB and more, if an edit needs as much elsewhere.
+
+        The next run takes it anew, which costs a tenth of a second and more.
+        """
+        if not self.sparing:
+            return
         for network in self._networks.values():
             network.get_compiled_model().release_memory()
         _TRIM(0)

@@ -178,7 +178,12 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     person = pose(photo.image, runtimes, at_least=_LIKELY_BODY)
     if person is not None and person.certainty < 0.5:  # rather none than one
         person = None
-    coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
+    # Nothing that comes after needs as much memory.
+    runtimes.sparing = False
+    try:
+        coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
+    finally:
+        runtimes.sparing = True
     known = person is not None or any(face.score > _SURE_FACE for face in found)
     if not (_shows_somebody(coarse, person, found) if known else (coarse > 0.9).mean() > _LARGE):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
