@@ -9,7 +9,8 @@ SELECT claimed_task_id AS task_id, claimed_token AS lease_token, claimed_by AS s
 
 -- name: claimed_tasks
 -- A statement of its own: the one that claims sees the rows as they were before. With where their photos lie.
--- Each by its id (OFFSET 0), also before the first ANALYZE: not all that runs, nor all of a user's files.
+-- Each by its id (OFFSET 0), also before the first ANALYZE: not all that runs, nor all of a user's files. Nothing is
+-- planned by how many these are (SELECT): it would be planned anew for each claim, which costs more than to carry it out.
 SELECT {TaskRecord},
        (SELECT jsonb_object_agg(file_id, blob_key)
           FROM (SELECT file_id, user_id AS whose, blob_key
@@ -17,7 +18,7 @@ SELECT {TaskRecord},
                  WHERE file_id IN (source_image, reference_image)
                 OFFSET 0) AS named
          WHERE whose = user_id) AS photos
-  FROM unnest(:task_ids::text[], :lease_tokens::text[]::bigint[]) AS claimed (claimed_id, token)
+  FROM unnest((SELECT :task_ids::text[]), (SELECT :lease_tokens::text[]::bigint[])) AS claimed (claimed_id, token)
  CROSS JOIN LATERAL (SELECT {TaskRecord} FROM tasks WHERE task_id = claimed_id OFFSET 0) AS held
  WHERE lease_token = token AND status = 'processing'
 

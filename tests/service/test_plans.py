@@ -181,3 +181,34 @@ async def test_creates_of_a_first_minute_read_no_whole_table(connection: Connect
         for _ in range(8):
             await lives.create(connection, user_id)
         assert await connection.fetchval(scans, table) == before
+
+
+async def test_a_tasks_life_is_planned_once_a_session(connection: Connection) -> None:
+    """PostgreSQL plans five times, then once for all, unless a plan for the values at hand looks cheaper to it."""
+    user_id = await lives.add_user(connection, 1_000_000)
+    for _ in range(20):
+        for _ in range(3):
+            await lives.create(connection, user_id)
+        claimed = await store.claim_tasks(
+            connection, slots=["a", "b", "c"], modes=lives.EVERY_MODE, lease=timedelta(seconds=10)
+        )
+        assert len(claimed.by_slot) == 3
+        for claim in claimed.by_slot.values():
+            await store.complete_task(connection, claim.task_id, claim.lease_token, lives.a_result(), [])
+            assert await store.get_task_by_id(connection, user_id, claim.task_id)
+    statements = await connection.fetch(
+        "SELECT statement, custom_plans AS anew FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 20"
+    )
+    assert len(statements) >= 5
+    assert [row["statement"] for row in statements if row["anew"] > 5] == []
+
+
+async def test_what_a_claim_calls_is_planned_once_a_session(connection: Connection) -> None:
+    """What functions plan is counted nowhere."""
+    for name in ["claim_tasks_v6", "first_in_line_v3"]:
+        (settings,) = [
+            row[0] for row in await connection.fetch("SELECT proconfig FROM pg_proc WHERE proname = $1", name)
+        ]
+        assert "plan_cache_mode=force_generic_plan" in settings
+    calls = next(query for query in ALL if query.name == "claim_tasks")
+    assert all("claim_tasks_v6" in text.sql for text in calls.texts.values())
