@@ -1,8 +1,8 @@
 """`make bench`: everything that is measured, one table after another."""
 
-from tests.bench import api, batches, claims, downloads, edits, legacy, life, lists, streams
+from tests.bench import api, batches, claims, downloads, edits, legacy, life, lists, slots, streams
 
 if __name__ == "__main__":
-    for part in (api, downloads, batches, lists, claims, life, streams, edits, legacy):
+    for part in (api, downloads, batches, lists, claims, life, streams, edits, slots, legacy):
         print(f"\n== {(part.__doc__ or '').splitlines()[0]}")
         part.run()
