@@ -8,9 +8,6 @@ import numpy as np
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.raster import gaussian, grown, resized, resized_linear
 
-_UPRIGHT = 4
-"""What is drawn up changes so much faster from side to side than from top to bottom."""
-
 
 def smooth_fill(image: Floats, known: Plane) -> Floats:
     """`image` (h, w, c) with smooth values where `known` (h, w, 0 to 1) is low, from those near where it is high.
@@ -66,12 +63,3 @@ def grain(image: Rgb, where: Mask, sigma: float) -> Plane:
     strength = 1.48 * float(np.median(np.abs(detail))) if len(detail) else 0.0
     noise = gaussian(np.random.default_rng(5).standard_normal(light.shape).astype(np.float32), 0.5 * sigma)
     return (noise * np.float32(min(strength, 0.02) / max(float(noise.std()), 1e-6)))[..., None]
-
-
-def drawn_up(image: Rgb, sources: Mask, blur: float) -> Rgb:
-    """`image` with smooth values where no `sources` are, from those above and below rather than from beside."""
-    height, width = sources.shape
-    low = width, max(2, height // _UPRIGHT)
-    known = resized(sources.astype(np.float32), *low)
-    small = resized(image * sources[..., None], *low) / np.maximum(known, 1e-3)[..., None]
-    return gaussian(resized_linear(smooth_fill(small, known), width, height), blur)

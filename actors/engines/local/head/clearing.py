@@ -4,8 +4,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
-from actors.engines.local.filling.smooth import drawn_up, grain, levelled, smooth_fill
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.filling.smooth import levelled, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
@@ -17,6 +17,10 @@ from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
+_UNDER_JAW, _DARK = 0.2, 25.0
+"""So far below the old jaw, likewise, its shadow is looked for, so much darker (in L*) than what is lit there."""
+_JAW = 0.03
+"""So far below the old jaw, likewise, the skin is the new one's: what has its shadow."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
 _STEPS = 0.02
@@ -38,7 +42,7 @@ _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
 no gap of less than twice that in skin, or half of it elsewhere."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
-_SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 1.2, 0.7, 1.6
+_SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 2.2, 0.7, 1.6
 """Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's, and
 what lies so far aside no shoulder."""
 _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
@@ -46,8 +50,6 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS, _NAPE = 0.4, 0.75, 0.1, 0.25
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_ROUND, _SIDES = 0.1, 0.25
-"""The made neck's sides are darker by so much at their edge, and over so much inwards, likewise."""
 
 
 class Cleared(Struct, frozen=True):
@@ -69,30 +71,27 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     """
     unit = figure.frame.height
     seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    gone, funnel = _gone(figure, head, image, skin, new_face)
-    # Beard, locks and folds that skin surrounds below were the old jaw's.
+    cloth = _cloth(figure, head, skin)
+    gone, funnel = _gone(figure, head, image, skin, cloth, new_face, new)
+    # Beard and locks that skin surrounds below were the old jaw's.
     reach = _BEARD * unit
-    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach)
-    gone |= between & (funnel > 0.5) & (figure.alpha > 0.5)
+    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach) & ~cloth
+    gone |= between & (funnel > 0.5) & (figure.alpha > 0.5) & (skin < 0.5)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
-    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, unit)
+    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, cloth, unit)
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(figure, body, skin, new_face)
-    made_body, fade = _body(image, gone, ~seen, shape, body, skin, neck, head.oval > 0.9, unit)
-    # A neck is round: its sides are darker.
-    round_off = 1 - np.clip(2 * gaussian(shape, _ROUND * unit) - 1, 0, 1)
-    made_body = made_body * (1 - _SIDES * round_off * neck)[..., None]
+    made_body = _body(image, gone, ~seen, shape, body, neck, unit)
     ground = _ground(figure, image, gone, ~seen)
     inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
-    edge = np.maximum(edge, fade)
     result = image + edge[..., None] * (fresh - image)
     fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
     return Cleared(result.astype(np.float32), edge, fresh_neck, shape)
 
 
-def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, unit: float) -> tuple[Mask, Plane]:
+def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
     """`gone` with what a smooth outline takes from or adds to the body beside it, and the whole body (h, w, 0 to 1).
 
     A shape's edge blurred and cut at its half is a curve without the jags of what it was put together from.
@@ -105,9 +104,10 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, unit: float) 
         rough |= narrowed(widened(rough, reach), reach) & where
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
-    near = widened(gone, _REACH * unit)
+    # Clothes have their own.
+    near = widened(gone, _REACH * unit) & ~(cloth & ~gone)
     other = near & ((curve > 0.5) != rough) | (near & (alpha > 0.5) & ~rough)
-    gone = gone | widened(other, max(2, 0.012 * unit))
+    gone = gone | (widened(other, max(2, 0.012 * unit)) & ~cloth)
     return gone, np.where(near, curve, alpha).astype(np.float32)
 
 
@@ -121,13 +121,28 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
-def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points) -> tuple[Mask, Plane]:
+def _cloth(figure: Portrait, head: Head, skin: Plane) -> Mask:
+    """What of the body is clothes: in the colours of what lies lower rather than of the head, and one with that."""
+    unit, chin = figure.frame.height, figure.frame.chin
+    _, down = figure.frame.coordinates(skin.shape)
+    body = (figure.alpha > 0.5) & (head.share < 0.5) & (skin < 0.5)
+    sure = narrowed(body & (down > chin + 0.25), _MARGIN * unit)
+    share = likeness(cells(lab(as_rgb(figure.image))), sure, (head.share > 0.5) & (figure.alpha > 0.5))
+    alike = body & (gaussian(share, 0.02 * unit) > 0.5)
+    return touching(alike | sure, sure)
+
+
+def _gone(
+    figure: Portrait, head: Head, image: Rgb, skin: Plane, cloth: Mask, new_face: Points, new: Placed
+) -> tuple[Mask, Plane]:
     """The head with its outline and what would stick out beside the new one, and where a body may be instead."""
     unit, chin = figure.frame.height, figure.frame.chin
     person = figure.alpha > 0.04
     old = (person & (gaussian(head.share, _STEPS * unit) > 0.5)) | (head.oval > 0.2)
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
+    gone |= widened(old, _JAW * unit) & (skin > 0.5)
+    gone |= _shadowed(figure, old, skin)
     across, down = figure.frame.coordinates(old.shape)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
@@ -139,14 +154,31 @@ def _gone(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Point
     locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
     hanging = widened(old & (head.oval < 0.1) & (down > chin - _HANGS), _MARGIN * unit)
     gone |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
-    funnel = _funnel(figure, gone, skin, new_face)
+    funnel = _funnel(figure, gone, skin, new_face, new)
     # Ears, locks and jewels may have been taken for body, beside the head where no body is; so does a broader neck's
     # skin stick out. Nor is background left where the neck goes on.
     beside = body & (funnel < 0.5) & (down < chin + 0.6)
-    stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit)
-    stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.4)
+    stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & ~cloth
+    stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.2)
     stubs |= (funnel > 0.5) & ~person & (down < chin + _NAPE)
     return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
+
+
+def _shadowed(figure: Portrait, old: Mask, skin: Plane) -> Mask:
+    """What of the `skin` the `old` jaw's shadow or beard lies on: another jaw has its own."""
+    unit = figure.frame.height
+    light = lab(as_rgb(figure.image))[..., 0]
+    sure = (skin > 0.7) & (figure.alpha > 0.5) & ~old
+    near = sure & widened(old, _UNDER_JAW * unit)
+    if not near.any():
+        return near
+    # Over so much its edge is smooth, whatever stubble or fold is there.
+    reach = 0.025 * unit
+    weight = gaussian(sure.astype(np.float32), reach)
+    light = gaussian(light * sure, reach) / np.maximum(weight, 1e-3)
+    dark = old | (near & (light < np.percentile(light[near], 75) - _DARK))
+    dark = widened(narrowed(dark, 1.5 * reach), 2 * reach)
+    return touching(dark, old) & near
 
 
 def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
@@ -160,7 +192,7 @@ def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
     return smoothly(0.5 + nearer / max(3.0, 0.03 * place.height))
 
 
-def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points) -> Plane:
+def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: Placed) -> Plane:
     """Where a body may be: within its own outline, and above the ends of that straight to behind the new jaw.
 
     An end is where the outline, followed upwards, comes to what is `gone`. From one that is far aside, as hair on a
@@ -174,6 +206,8 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points) -> Plan
     body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
     levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
     old, new = (place.of(points[list(JAW)]) for points in (figure.face.points, new_face))
+    # Where background is seen beside it the head's own neck tells how broad one is.
+    bare = (fresh.neck > 0.5) & (np.abs(down - float(new[:, 1].max())) < 0.12)
     sides: list[list[tuple[float, float]]] = []
     for way, end in ((-1, 0), (1, -1)):
         outwards = np.float32(way) * across
@@ -183,6 +217,10 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points) -> Plan
         lowest = int(there[-1]) if len(there) else 0
         first = int(lost[lost <= lowest][-1]) + 1 if (lost <= lowest).any() else 0
         jaw, top = _INWARDS * float(way * new[end, 0]), float(new[end, 1]) - 0.04
+        side, most = (_furthest(outwards, levels, part) for part in (bare, fresh.person > 0.5))
+        seen_side = side[(side > 0) & (most < side + _CURVE)]
+        if len(seen_side) > 0.05 * _LEVELS:
+            jaw = min(jaw, float(np.median(seen_side)))
         breadth = float(way * old[end, 0]) * 0.82
         if seen.sum() > 0.01 * place.height**2:
             breadth = float(np.clip(np.percentile(outwards[seen], 98), 0.73 * breadth, 1.34 * breadth))
@@ -194,7 +232,7 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points) -> Plan
         if aside > 1.25 * breadth:
             line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
         # A broader neck comes out from behind the jaw gradually.
-        limits = [jaw + _WIDENS * max(0.05, y - place.chin + 0.05) for _, y in outline]
+        limits = [jaw + _WIDENS * max(0.05, y - place.chin) for _, y in outline]
         line += [(min(x, most) if x < _ASIDE else x, y) for (x, y), most in zip(outline, limits, strict=True)]
         line += [] if outline else [(aside, level)]
         sides.append([(way * x, y) for x, y in line])
@@ -209,26 +247,10 @@ def _furthest(outwards: Plane, levels: NDArray[np.int64], part: Mask) -> Floats:
     return result
 
 
-def _body(
-    image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, skin: Plane, neck: Plane, face: Mask, unit: float
-) -> tuple[Rgb, Plane]:
-    """`image` with neck and clothes where the head is `gone`, and how far the neck passes over into the real one."""
-    bare = narrowed(body & (skin > 0.7), max(1, round(0.012 * unit)))
+def _body(image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, neck: Plane, unit: float) -> Rgb:
+    """`image` with clothes where the head is `gone`, and roughly the colours around where the `neck` (h, w) comes."""
     known = narrowed(body, 1)
     hole = gone & (shape > 0)
-    throat = hole & widened(neck > 0.3, 0.03 * unit)
-    rest = hole & ~throat
-    shown = bool(bare.sum() > 0.008 * unit * unit)
-    near = smoothly(1 - distance_to(throat) / max(2.0, _FADE * unit)) if shown else np.zeros_like(neck)
-    fade = (near * np.clip(3 * skin - 0.6, 0, 1) * body).astype(np.float32)
-    wide = throat | (fade > 0)
+    rest = hole & ~widened(neck > 0.3, 0.03 * unit)
     result = np.where(hole[..., None], smooth_fill(image, known.astype(np.float32)), image)
-    if (rest & needed).any():
-        result = textured_fill(result, rest & needed, known & ~rest, _TEXTURE)
-    if throat.any():
-        sources = bare & ~wide if (bare & ~wide).sum() > 0.008 * unit * unit else bare if shown else face
-        smooth = drawn_up(image, sources, 0.03 * unit) + grain(image, sources, max(0.7, 0.003 * unit))
-        result = result + gaussian(wide.astype(np.float32), max(0.7, 0.006 * unit))[..., None] * (smooth - result)
-        if shown:
-            result = levelled(result, wide, body & (skin > 0.5) & ~wide, max(1.5, 0.012 * unit))
-    return result, fade
+    return textured_fill(result, rest & needed, known & ~rest, _TEXTURE) if (rest & needed).any() else result

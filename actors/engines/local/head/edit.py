@@ -143,7 +143,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     common = in_common(fresh, theirs, old_head, throat)
     judging.judge_ends(fresh, np.maximum(bare.body, common))
     step("Putting the head on")
-    necked = one_neck(fresh, lit(fresh.photo, change), fit.aim, bare.image, throat, change.taken)
+    own = lit(fresh.photo, change)
+    necked = one_neck(fresh, own, fit.aim, bare.image, skin.share * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box

@@ -132,6 +132,16 @@ def test_what_is_made_has_a_smooth_outline(face: FaceLandmarks) -> None:
     assert edge.sum() > body[rows.any(axis=1)].shape[0]  # soft, as a lens draws it
 
 
+def test_clothes_beside_the_old_head_stay_as_they_are(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    collar = (np.abs(across) > 0.3) & (np.abs(across) < 0.45) & (down > 0.45) & ~head
+    bare = _bare(face, (head, neck & ~collar, shoulders | collar), np.zeros(SHAPE, np.bool_))
+    inside = narrowed(collar, 4) & ~widened(head, 0.06 * frame(face.points).height)
+    assert np.abs(bare.image[inside] - 0.4).max() < 0.02
+    assert bare.neck[inside].max() < 0.02
+
+
 def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandmarks) -> None:
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
@@ -161,7 +171,7 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     body = _flat((shoulders, 0.4), (neck, SKIN)) + texture
     throat = neck.astype(np.float32)
     wanted = lab(PALE[None, None])[0, 0]
-    made = one_neck(_new_head(face, head), _flat((head, PALE)), face.points, body, throat)
+    made = one_neck(_new_head(face, head), _flat((head, PALE)), face.points, body, throat, throat * 0)
     assert (made[~neck] == body[~neck]).all()
     _, down = frame(face.points).coordinates(SHAPE)
     jaw = neck & ~(gaussian(head.astype(np.float32), 12) > 0.02) & (down < frame(face.points).chin + 0.3)
@@ -170,6 +180,27 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     fine = made - gaussian(made, 2)
     inside = gaussian(throat, 6) > 0.99
     assert np.corrcoef(fine[inside].mean(axis=1), (body - gaussian(body, 2))[inside].mean(axis=1))[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_made_neck_goes_on_from_the_jaw_and_meets_the_figures_own_without_a_step(
+    face: FaceLandmarks, *, shown: bool
+) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    low = down > frame(face.points).chin + 0.15
+    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
+    # The figure's neck lies in a light from one side; the head's photo shows another, or a collar.
+    body = _flat((shoulders, 0.4), (neck, SKIN)) + np.where(neck, 0.1 * across, 0)[..., None].astype(np.float32)
+    fresh = structs.replace(_new_head(face, head), neck=neck * np.float32(shown))
+    own = _flat((head | neck, PALE)) if shown else _flat((neck, 0.1), (head, PALE))
+    result = lab(one_neck(fresh, own, face.points, body, skin, made))
+    inside = gaussian(neck.astype(np.float32), 4) > 0.99
+    steps = np.linalg.norm(result[4:] - result[:-4], axis=2)[(inside & ~widened(head, 3))[2:-2]]
+    assert steps.max() < 6
+    assert result[..., 0][neck & inside].min() > 50  # nothing of a collar
+    kept = (shoulders | ~neck) & ~head
+    assert (np.abs(result - lab(body))[kept] < 0.1).all()
 
 
 def test_skin_takes_a_much_lighter_or_darker_tone_with_its_shading_and_burns_out_nowhere() -> None:
