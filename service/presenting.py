@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from schema.models.files import FileRecord, ListedFile, UploadedFile
@@ -54,7 +55,7 @@ class Presenter:
 
     def _fields(self, record: TaskRecord) -> dict[str, Any]:
         return {
-            **{name: getattr(record, name) for name in SHARED_FIELDS},
+            **dict(zip(SHARED_FIELDS, _shared_of(record), strict=True)),
             "result": None if record.result is None else self._result(record.result),
             "events_url": self._event_urls.of_task(record.task_id),
         }
@@ -82,3 +83,4 @@ class Presenter:
 SHARED_FIELDS = tuple(
     name for name in Task.__struct_fields__ if name in TaskRecord.__struct_fields__ and name != "result"
 )
+_shared_of = attrgetter(*SHARED_FIELDS)

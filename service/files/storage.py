@@ -273,10 +273,14 @@ class Storage:
         if found != probe:
             raise StorageError(f"{self.name} doesn't give back what was written", transient=False)
 
-    def presigned(self, key: str, expires_in: timedelta) -> str | None:
-        """An absolute URL from which anyone can load the blob for a while; None where the storage has no such thing."""
-        if not isinstance(self._store, S3Store):
-            return None
+    @property
+    def presigns(self) -> bool:
+        """Whether it has URLs of its own (`presigned`)."""
+        return isinstance(self._store, S3Store)
+
+    def presigned(self, key: str, expires_in: timedelta) -> str:
+        """An absolute URL from which anyone can load the blob for a while; of a storage that `presigns`."""
+        assert isinstance(self._store, S3Store)  # noqa: S101 - who asks looks at that first
         with self._translated(key):
             return obstore.sign(self._store, "GET", _checked(key), expires_in)
 

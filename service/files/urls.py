@@ -29,12 +29,12 @@ class FileUrls:
         raised.
         """
         expires = expiry(now, hours)
+        if not self._storage.presigns:
+            return f"{self._start}{file_id}?{self._signer.query(file_id, expires)}"
         cached = self._presigned.get((blob_key, expires))
         if cached is not None:
             return cached
         url = self._storage.presigned(blob_key, timedelta(seconds=expires - int(now.timestamp())))
-        if url is None:
-            return f"{self._start}{file_id}?{self._signer.query(file_id, expires)}"
         self._presigned.put((blob_key, expires), url)
         return url
 

@@ -1,4 +1,7 @@
-"""Create and read, beside a bare Litestar route that runs the same statement: `python -m tests.bench.api`."""
+"""Create and read, beside a bare Litestar route that runs the same statement: `python -m tests.bench.api`.
+
+A first page of twenty finished tasks stands beside the bare route's read of one.
+"""
 
 import asyncio
 
@@ -15,6 +18,21 @@ from tests.bench.load import arrivals, load, request
 
 USERS = 500
 ROUNDS = 3
+
+
+LISTED = 40
+"""Finished tasks that each user has when pages of them are asked for."""
+
+FINISHED = """
+INSERT INTO tasks (
+       task_id, user_id, status, mode, source_image, result, created_at, updated_at, started_at, completed_at)
+SELECT 'task_' || $2 || '_' || n, $1, 'done', 'BACKGROUND_CHANGE', $3,
+       jsonb_build_object(
+           'output_file_id', $3::text, 'thumbnail_file_id', $3::text, 'comparison_file_id', null,
+           'metadata', '{}'::jsonb),
+       moment, moment, moment, moment
+  FROM generate_series(1, $4::integer) AS n, LATERAL (SELECT now() - n * interval '1 minute') AS at (moment)
+"""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -76,6 +94,10 @@ async def reads(settings: Settings, callers: list[Caller], *, bare: bool) -> lis
     ]
 
 
+def pages(callers: list[Caller]) -> list[bytes]:
+    return [request("GET", "/api/v1/tasks?page_size=20", _identity(caller, bare=False)) for caller in callers]
+
+
 def _identity(caller: Caller, *, bare: bool) -> dict[str, str]:
     return {"X-User": caller.user_id} if bare else {"Authorization": f"Bearer {caller.api_key}"}
 
@@ -93,7 +115,23 @@ async def compare(pair: Pair, callers: list[Caller]) -> None:
                         what, expected = await reads(pair.settings, callers, bare=is_bare), 200
                     rounds[is_bare].append(await one_round(server, what, callers=number, expected=expected))
             show(f"{name}, {number} callers", *rounds)
+    await first_pages(pair, callers)
     await at_half_its_rate(pair, callers)
+
+
+async def first_pages(pair: Pair, callers: list[Caller]) -> None:
+    await empty(pair.settings)
+    connection = await connect(pair.settings)
+    for number, caller in enumerate(callers):
+        await connection.execute(FINISHED, caller.user_id, str(number), caller.file_id, LISTED)
+    await connection.execute("VACUUM ANALYZE tasks")
+    await connection.close()
+    rounds: tuple[list[Round], list[Round]] = ([], [])
+    for _ in range(ROUNDS):
+        rounds[0].append(await one_round(pair.ours, pages(callers), callers=16, expected=200))
+        one_each = await reads(pair.settings, callers, bare=True)
+        rounds[1].append(await one_round(pair.bare, one_each, callers=16, expected=200))
+    show("first page, 16 callers", *rounds)
 
 
 async def at_half_its_rate(pair: Pair, callers: list[Caller]) -> None:

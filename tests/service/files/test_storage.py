@@ -245,7 +245,7 @@ def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> No
 
 
 def test_local_files_have_no_url_of_their_own(directory: Path) -> None:
-    assert Storage.made(directory.as_uri()).presigned(KEY, timedelta(hours=1)) is None
+    assert not Storage.made(directory.as_uri()).presigns
 
 
 # S3 ------------------------------------------------------------------------------------------------------------------
@@ -255,7 +255,6 @@ async def test_presigned_urls_load_until_they_expire(bucket: OpenBucket) -> None
     storage = bucket()
     await storage.put_bytes(KEY, b"a picture", "image/webp")
     url = storage.presigned(KEY, timedelta(hours=1))
-    assert url is not None
     async with httpx.AsyncClient() as client:
         answer = await client.get(url)
         assert (answer.status_code, answer.content) == (200, b"a picture")
@@ -264,7 +263,6 @@ async def test_presigned_urls_load_until_they_expire(bucket: OpenBucket) -> None
         assert (await client.get(url.replace("cdef", "cdeg"))).status_code == 403
         assert (await client.get(url.partition("?")[0])).status_code == 403
         short = storage.presigned(KEY, timedelta(seconds=1))
-        assert short is not None
         async with asyncio.timeout(10):
             while (await client.get(short)).status_code == 200:
                 pass
@@ -333,7 +331,6 @@ async def test_the_environment_is_used_and_options_win(bucket: OpenBucket, monke
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-the-environment")
     await bucket().check()
     url = Storage.made("s3://photos", {"AWS_SECRET_ACCESS_KEY": "x"}).presigned(KEY, timedelta(hours=1))
-    assert url is not None
     assert url.startswith("http://127.0.0.1:1/photos/ab/")
     assert "Credential=from-the-environment" in url
 
