@@ -50,8 +50,9 @@ def bright_people(size: int) -> bytes:
     nodes = [
         node("ReduceMean", ["src"], "mean", axes=[1], keepdims=1),
         node("Mul", ["downsample_ratio", "nothing"], "unused"),
-        node("Add", ["mean", "unused"], "pha"),
-        *(node("Identity", [f"r{number}i"], f"r{number}o") for number in remembered),
+        node("Mul", ["mean", "unused"], "dark"),
+        *(node("Add", [f"r{number}i", "dark"], f"r{number}o") for number in remembered),
+        node("Add", ["mean", "r1o"], "pha"),
     ]
     memory: list[int | str] = ["any"] * 4
     given: Mapping[str, Sequence[int | str]] = {

@@ -12,9 +12,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.models import locate
+from actors.engines.local.recurrent import Recurrent
 
 _TRIM: Callable[[int], object] = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
 """What is freed goes back to the system, where the C library is one that does that only when told to."""
+
+_RECURRENT = {"robust_video_matting.onnx"}
+"""Models with memories."""
 
 _REPORTER = "openvino_telemetry"
 """Importing OpenVINO tells its makers, when this package is there to do it."""
@@ -29,6 +33,7 @@ class Runtimes:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._networks: dict[str, Any] = {}
+        self._recurrent: dict[str, Recurrent] = {}
         self._interpreters: dict[str, Any] = {}
         self._brought: dict[str, Path] = {}
         self.sparing = True
@@ -40,15 +45,13 @@ class Runtimes:
         """Have a model that isn't one of ours, under a name of its own."""
         self._brought[name] = path
 
-    def outputs(self, name: str, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Every output of an ONNX model, by its name.
+    def looked(self, name: str, inputs: Mapping[str, Floats], times: int) -> dict[str, Floats]:
+        """What an ONNX model with memories tells as "pha" after so many looks, and its memories, as inputs.
 
         Raises:
             ModelMissingError: the model isn't installed.
         """
-        said: Any = self._network(name).infer(dict(inputs))
-        # Copies: the next run writes into the same memory.
-        return {port.any_name: np.array(value) for port, value in said.items()}
+        return self._remembering(name).looked(inputs, times)
 
     def run(self, name: str, inputs: Mapping[str, Floats]) -> Floats:
         """The first output of an ONNX model that was brought."""
@@ -72,7 +75,8 @@ class Runtimes:
         """
         if not self.sparing:
             return
-        for network in self._networks.values():
+        parts = (part for network in self._recurrent.values() for part in network.requests)
+        for network in (*self._networks.values(), *parts):
             network.get_compiled_model().release_memory()
         _TRIM(0)
 
@@ -95,23 +99,46 @@ class Runtimes:
             ModelMissingError: one isn't installed.
         """
         for name in names:
-            if name.endswith(".onnx"):
+            if name in _RECURRENT:
+                self._remembering(name)
+            elif name.endswith(".onnx"):
                 self._network(name)
             else:
                 self._interpreter(name)
 
     def _network(self, name: str) -> Any:
         if name not in self._networks:
-            settings: dict[str, Any] = {
-                "INFERENCE_NUM_THREADS": self._threads,
-                "NUM_STREAMS": 1,
-                # Pinned threads of two workers would share one core while the other idles.
-                "ENABLE_CPU_PINNING": False,
-            }
-            # Where the processor computes in bfloat16 that is used: half the time for a mean difference of 0.002.
-            compiled: Any = core().compile_model(str(self._brought.get(name) or locate(name)), "CPU", settings)
-            self._networks[name] = compiled.create_infer_request()
+            self._networks[name] = self._compiled(self._file(name))
         return self._networks[name]
+
+    def _remembering(self, name: str) -> Recurrent:
+        if name not in self._recurrent:
+            model = core().read_model(self._file(name))
+            openvino: Any = sys.modules["openvino"]
+
+            def parameter(value: Any) -> Any:
+                return openvino.op.Parameter(value.element_type, value.partial_shape)
+
+            def made(told: Sequence[Any], inputs: Sequence[Any]) -> Any:
+                return self._compiled(openvino.Model([openvino.op.Result(value) for value in told], list(inputs)))
+
+            self._recurrent[name] = Recurrent(model, "pha", parameter, made)
+        return self._recurrent[name]
+
+    def _file(self, name: str) -> str:
+        return str(self._brought.get(name) or locate(name))
+
+    def _compiled(self, model: Any) -> Any:
+        """A network, or the path of one, ready to run."""
+        settings: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": 1,
+            # Pinned threads of two workers would share one core while the other idles.
+            "ENABLE_CPU_PINNING": False,
+        }
+        # Where the processor computes in bfloat16 that is used: half the time for a mean difference of 0.002.
+        compiled: Any = core().compile_model(model, "CPU", settings)
+        return compiled.create_infer_request()
 
     def _interpreter(self, name: str) -> Any:
         if name not in self._interpreters:

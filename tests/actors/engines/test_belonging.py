@@ -248,12 +248,12 @@ class Beholder(Runtimes):
         seen = _red(as_rgb8(image[0]))
         return {(1, *seen.shape, 1): seen[None, ..., None]}
 
-    def outputs(self, name: str, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
+    def looked(self, name: str, inputs: Mapping[str, Floats], times: int) -> dict[str, Floats]:
         assert name == people.MODEL
         frame = inputs["src"]
-        self.shown.append(frame.shape[2])
+        self.shown.extend([frame.shape[2]] * times)
         alpha = _red(as_rgb8(frame[0].transpose(1, 2, 0)))[None, None]
-        return {"pha": alpha, "fgr": frame, **{f"r{number}o": alpha for number in range(1, 5)}}
+        return {"pha": alpha, **{f"r{number}i": alpha for number in range(1, 5)}}
 
 
 def _striking(image: Rgb8) -> Plane:

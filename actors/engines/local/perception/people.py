@@ -43,7 +43,8 @@ class Sight:
         ratio = np.array([min(1.0, _INSIDE / max(shown.shape[:2]))], np.float32)
         frame = np.ascontiguousarray(shown.transpose(2, 0, 1)[None])
         self._asked: dict[str, Floats] = {"src": frame, "downsample_ratio": ratio}
-        self._remembered: list[Floats] = [np.zeros((1, 1, 1, 1), np.float32)] * _MEMORIES
+        nothing = np.zeros((1, 1, 1, 1), np.float32)
+        self._asked.update({f"r{number}i": nothing for number in range(1, _MEMORIES + 1)})
 
     def after(self, looks: int) -> Plane:
         """`people`, as they are seen after so many more `looks`.
@@ -51,9 +52,7 @@ class Sight:
         Raises:
             ModelMissingError: the model isn't installed.
         """
-        said: dict[str, Floats] = {}
-        for _ in range(looks):
-            memory = {f"r{number}i": one for number, one in enumerate(self._remembered, start=1)}
-            said = self._runtimes.outputs(MODEL, self._asked | memory)
-            self._remembered = [said[f"r{number}o"] for number in range(1, _MEMORIES + 1)]
-        return np.clip(resized_linear(said["pha"][0, 0], self._width, self._height), 0, 1)
+        said = self._runtimes.looked(MODEL, self._asked, looks)
+        matte = said.pop("pha")
+        self._asked.update(said)
+        return np.clip(resized_linear(matte[0, 0], self._width, self._height), 0, 1)
