@@ -18,8 +18,14 @@ Cells: TypeAlias = NDArray[np.int64]
 
 def cells(values: Floats) -> Cells:
     """The number (h, w) of each L*a*b* colour (h, w, 3) among the `_CELLS` ** 3 that are told apart."""
-    steps = np.clip(((values + _LAB_START) * _LAB_CELLS).astype(np.int64), 0, _CELLS - 1)
-    return (steps[..., 0] * _CELLS + steps[..., 1]) * _CELLS + steps[..., 2]
+    result = np.zeros(values.shape[:-1], np.int64)
+    for channel, (start, step) in enumerate(zip(_LAB_START, _LAB_CELLS, strict=True)):
+        places = values[..., channel] + start
+        places *= step
+        np.clip(places, 0, _CELLS - 1, out=places)
+        result *= _CELLS
+        result += places.astype(np.int32)
+    return result
 
 
 def likeness(colours: Cells, first: Mask, second: Mask) -> Plane:

@@ -53,6 +53,19 @@ def gaussian(image: Floats, sigma: float) -> Floats:
     return resized_linear(blurred, width, height)
 
 
+def summed(image: Floats) -> Plane:
+    """The sum (h, w) of the three channels (h, w, 3), which takes NumPy's own sum five times as long."""
+    result: Plane = image[..., 0] + image[..., 1]
+    result += image[..., 2]
+    return result
+
+
+def greatest(image: Raster) -> Raster:
+    """The greatest (h, w) of the three channels (h, w, 3); likewise."""
+    result: Any = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+    return result
+
+
 def box(image: Floats, radius: int) -> Floats:
     """The mean over the square that reaches `radius` pixels to each side; mirrored at the border."""
     side = 2 * radius + 1
@@ -66,18 +79,24 @@ def _disc(radius: int) -> Any:
 
 def grown(mask: Mask, radius: int) -> Mask:
     """`mask` grown by a disc of `radius` pixels."""
-    if radius < 1:
+    around = extent(mask, air=radius)
+    if radius < 1 or around is None:
         return mask
-    result: Any = cv2.dilate(mask.view(np.uint8), _disc(radius))
-    return result.view(np.bool_)
+    result = np.zeros_like(mask)
+    wider: Any = cv2.dilate(mask[around].view(np.uint8), _disc(radius))
+    result[around] = wider.view(np.bool_)
+    return result
 
 
 def shrunk(mask: Mask, radius: int) -> Mask:
     """`mask` shrunk by a disc of `radius` pixels; the image's border doesn't eat into it."""
-    if radius < 1:
+    around = extent(mask, air=1)  # what isn't in the mask eats into it
+    if radius < 1 or around is None:
         return mask
-    result: Any = cv2.erode(mask.view(np.uint8), _disc(radius))
-    return result.view(np.bool_)
+    result = np.zeros_like(mask)
+    narrower: Any = cv2.erode(mask[around].view(np.uint8), _disc(radius))
+    result[around] = narrower.view(np.bool_)
+    return result
 
 
 def shrunk_values(plane: Plane, radius: int) -> Plane:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from actors.engines.local.arrays import Mask, Plane, Points
+from actors.engines.local.raster import extent
 
 _FRACTION_BITS = 4
 
@@ -39,9 +40,17 @@ def distance_to(mask: Mask) -> Plane:
 
 def widened(mask: Mask, reach: float) -> Mask:
     """`mask` grown by `reach` pixels in every direction; the cost doesn't rise with `reach`."""
-    return distance_to(mask) <= reach
+    result = np.zeros_like(mask)
+    around = extent(mask, air=int(reach) + 1)  # nothing is as far as that
+    if around is not None:
+        result[around] = distance_to(np.ascontiguousarray(mask[around])) <= reach
+    return result
 
 
 def narrowed(mask: Mask, reach: float) -> Mask:
     """`mask` shrunk by `reach` pixels from every edge but the picture's; the cost doesn't rise with `reach`."""
-    return distance_to(~mask) > reach
+    result = np.zeros_like(mask)
+    around = extent(mask, air=1)
+    if around is not None:
+        result[around] = distance_to(np.ascontiguousarray(~mask[around])) > reach
+    return result

@@ -34,6 +34,7 @@ from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import components, extent, grown, resized
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import widened
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
 from schema.models.edits import BACKGROUND_PRESETS, LONG_EDGE, BackgroundChangeConfig, BackgroundType, Quality, Size
@@ -249,8 +250,8 @@ def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[
     """What is to be told of several people in the photo, who are in the `solid` cut-out or aren't."""
     faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
     bodies_kept: list[bool] = []
-    if person is not None:
-        near = grown(solid, round(_HIPS_WITHIN * max(solid.shape)))
+    if person is not None and len(person.others):
+        near = widened(solid, round(_HIPS_WITHIN * max(solid.shape)))
         bodies_kept = [_holds(near, hips) for hips in person.others[person.others_certainty >= _SURE_BODY]]
     if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
         return []

@@ -6,7 +6,7 @@
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.raster import gaussian, grown, resized, resized_linear
+from actors.engines.local.raster import gaussian, greatest, grown, resized, resized_linear
 
 
 def smooth_fill(image: Floats, known: Plane) -> Floats:
@@ -49,7 +49,7 @@ def levelled(filled: Rgb, hole: Mask, beside: Mask, reach: float, limit: float =
     step = gaussian(small * outer[..., None], reach) / np.maximum(outer_weight, 1e-3)[..., None]
     step -= gaussian(small * inner[..., None], reach) / np.maximum(inner_weight, 1e-3)[..., None]
     if limit < 1:
-        trust *= np.clip(2 - np.abs(step).max(axis=2) / np.float32(limit), 0, 1)
+        trust *= np.clip(2 - greatest(np.abs(step)) / np.float32(limit), 0, 1)
     if trust.max() < 1:
         return filled
     spread = resized_linear(smooth_fill(step, trust), width, height)

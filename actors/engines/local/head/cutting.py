@@ -15,7 +15,7 @@ from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
+from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, summed, touching
 from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _UNIT = 80
@@ -139,7 +139,7 @@ def _severed(values: Floats, head: Mask, person: Mask) -> Mask:
         return gaussian(values * weight, 2.0) / np.maximum(gaussian(weight[..., 0], 2.0), 1e-4)[..., None]
 
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
-    alike = np.sqrt(((near(head) - near(rest)) ** 2).sum(axis=2)) < _SAME
+    alike = np.sqrt(summed((near(head) - near(rest)) ** 2)) < _SAME
     return head & widened(rest, 1.5) & alike
 
 

@@ -33,7 +33,7 @@ from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.inserting import inserted
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import extent, lab, resized, resized_linear
+from actors.engines.local.raster import extent, lab, resized, resized_linear, summed
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -172,9 +172,12 @@ def _limbs_in_tone(
     if figure.pose is None or not np.abs(change.body).max() > SEEN:
         return image
     # What is as brown as skin behind somebody stays as it is.
-    where = limbs(figure.pose, canvas.alpha) & (people(image, runtimes) > _SOMEBODY)
-    near = theirs.box
+    where, near = limbs(figure.pose, canvas.alpha), theirs.box
     where[near.top : near.bottom, near.left : near.right] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
+    further = where.copy()
+    further[near.top : near.bottom, near.left : near.right] = False
+    if further.any():  # the part around the head has been looked at
+        where &= people(image, runtimes) > _SOMEBODY
     here = extent(where, air=max(8, max(where.shape) // 50))
     if here is None:
         return image
@@ -190,7 +193,7 @@ def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane) -> Rgb8:
     """`whole` with `part` in it; where an arm goes on beyond what belongs to the neck, its new tone does."""
     near, seen = theirs.box, as_rgb(theirs.image)
     arms = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0]))
-    further = (made < 0.01) & (np.abs(arms - seen).sum(axis=2) > np.abs(part - seen).sum(axis=2))
+    further = (made < 0.01) & (summed(np.abs(arms - seen)) > summed(np.abs(part - seen)))
     part = np.where(further[..., None], arms, part)
     return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
 

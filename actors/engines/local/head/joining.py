@@ -12,7 +12,7 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
-from actors.engines.local.raster import bent, gaussian, lab, rgb
+from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb, summed
 from actors.engines.local.shapes import distance_to, widened
 
 _COLOUR_SIDE = 640
@@ -105,7 +105,7 @@ def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
     share = gaussian(share, max(0.7, 0.004 * unit))
     hair = (inside & (share < _STRANGE) & (head.oval < 0.5)).astype(np.float32)[..., None]
     usual = gaussian(values * hair, _AROUND * unit) / np.maximum(gaussian(hair, _AROUND * unit), 1e-3)[..., None]
-    share *= np.clip(np.linalg.norm(values - usual, axis=2) / _ALIKE - 1, 0, 1)
+    share *= np.clip(np.sqrt(summed((values - usual) ** 2)) / _ALIKE - 1, 0, 1)
     # Light on a forehead may be as bright.
     within = (distance_to(head.oval > 0.5) > _BROW * unit) & (depth < _DEEP * unit)
     return within * np.clip((share - _STRANGE) / (1 - _STRANGE), 0, 1).astype(np.float32)
@@ -119,7 +119,7 @@ def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane
     reach = max(0.8, _NEAR * head.frame.height)
     kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - old.share * figure.alpha))
     kinds = gaussian(kinds, reach)
-    colours = gaussian(np.abs(head.photo - as_rgb(figure.image)).max(axis=2), reach)
+    colours = gaussian(greatest(np.abs(head.photo - as_rgb(figure.image))), reach)
     common = np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)
     neck = (throat > 0.5) & (head.alpha < 0.5)
     return common if not neck.any() or common[neck].mean() > _MOSTLY else common * (1 - throat)
@@ -128,10 +128,13 @@ def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane
 def lit(colours: Rgb, change: Shifts) -> Rgb:
     """The `colours` of the head in its new tone."""
     values = lab(colours)
-    values[..., 1:] *= np.float32(change.colour)
-    move = np.broadcast_to(change.head.astype(np.float32), values.shape).copy()
-    move[..., 1:] *= np.clip(values[..., :1] / np.float32(_LIGHT), 0, 1)
-    return rgb(values + move)
+    lightness = np.clip(values[..., 0] / np.float32(_LIGHT), 0, 1)
+    move = change.head.astype(np.float32)
+    values[..., 0] += move[0]
+    for hue in (1, 2):
+        values[..., hue] *= np.float32(change.colour)
+        values[..., hue] += move[hue] * lightness
+    return rgb(values)
 
 
 def as_sharp_as(colours: Rgb, head: Placed, reference: Rgb, place: Frame) -> Rgb:

@@ -10,7 +10,7 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
-from actors.engines.local.raster import gaussian, lab, resized, resized_linear, touching
+from actors.engines.local.raster import gaussian, greatest, lab, resized, resized_linear, summed, touching
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
 from actors.engines.seam import EngineError
@@ -150,7 +150,7 @@ def judge_change(image: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> Non
     before, now = _steps(old), _steps(new)
     smooth = same & ~widened(before > 2 * _STEP, 2)
     patchy = (now - np.float32(1.3) * before - np.float32(_STEP))[smooth].clip(0).sum() / 4 / unit
-    burnt = same & (new.max(axis=2) >= 254) & ~widened(old.max(axis=2) >= 245, 1.5)
+    burnt = same & (greatest(new) >= 254) & ~widened(greatest(old) >= 245, 1.5)
     if patchy > _PATCHY or burnt.sum() > _BURNT * unit**2:
         raise _refused("reference", _UNEVEN)
 
@@ -158,7 +158,7 @@ def judge_change(image: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> Non
 def _steps(image: Rgb8) -> Plane:
     """How steep `image` is, in steps of L*a*b* on four pixels: (h, w)."""
     values = gaussian(lab(as_rgb(image)), 0.8)
-    result: Plane = 4 * np.sqrt(sum((np.gradient(values, axis=way) ** 2).sum(axis=2) for way in (0, 1)))
+    result: Plane = 4 * np.sqrt(sum(summed(np.gradient(values, axis=way) ** 2) for way in (0, 1)))
     return result
 
 

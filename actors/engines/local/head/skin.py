@@ -14,7 +14,7 @@ from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import gaussian, lab, resized, rgb, touching
+from actors.engines.local.raster import gaussian, lab, resized, rgb, summed, touching
 from actors.engines.local.shapes import narrowed, polygon, strokes, widened
 
 _LIMBS = (
@@ -165,8 +165,10 @@ def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> 
     """`image` with `skin` in the tone it is to have."""
     if skin.mean is None or not np.abs(change.body).max() > SEEN:
         return image
-    moved = retoned(values, _skin_shift(skin.mean, tone, change.body), skin.share, skin.mean)
-    return np.where(skin.share[..., None] > 0, moved, image)
+    result, where = image.copy(), skin.share > 0
+    shift = _skin_shift(skin.mean, tone, change.body)
+    result[where] = retoned(values[where][None], shift, skin.share[where][None], skin.mean)[0]
+    return result
 
 
 def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
@@ -194,7 +196,7 @@ def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
         for part, weight in zip(parts, weights, strict=True)
     )
     line = skin - other
-    between = ((values - other) * line).sum(axis=2) / np.maximum((line * line).sum(axis=2), 100)
+    between = summed((values - other) * line) / np.maximum(summed(line * line), 100)
     return (np.clip(1.5 * between - 0.25, 0, 1) * near * (np.minimum(*weights) > 0.02)).astype(np.float32)
 
 
@@ -253,8 +255,9 @@ def _skin_shift(mean: Floats, figure: Tone, body: Floats) -> Floats:
 
 
 def _distance(values: Floats, mean: Floats, spread: Floats) -> Floats:
-    difference = (values - mean.astype(np.float32)) / spread.astype(np.float32)
-    return np.sqrt((difference * difference).sum(axis=-1))
+    difference = values - mean.astype(np.float32)
+    difference /= spread.astype(np.float32)
+    return np.sqrt(summed(np.square(difference, out=difference)))
 
 
 def _connected(share: Plane, core: Mask, gap: float) -> Plane:

@@ -7,7 +7,7 @@ found at the reduced size, spread, and applied to the full picture.
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Plane, Rgb
-from actors.engines.local.raster import box, resized_linear
+from actors.engines.local.raster import box, resized_linear, summed
 
 
 def upsampled_alpha(small_image: Rgb, small_alpha: Plane, image: Rgb, *, radius: int, epsilon: float) -> Plane:
@@ -39,5 +39,5 @@ def _coefficients(image: Rgb, alpha: Plane, radius: int, epsilon: float) -> tupl
     slopes = (first * x + second * y + third * z, second * x + middle * y + lower * z, third * x + lower * y + last * z)
     # A covariance can't have a smaller determinant than epsilon cubed; what falls below it is rounding.
     slope = (np.stack(slopes, axis=-1) / np.maximum(determinant, epsilon**3)[..., None]).astype(np.float32)
-    offset = mean_alpha - (slope * mean).sum(axis=-1)
+    offset = mean_alpha - summed(slope * mean)
     return box(slope, radius), box(offset, radius)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Plane, Rgb, Rgb8, as_rgb, as_rgb8
-from actors.engines.local.raster import bent
+from actors.engines.local.raster import bent, greatest
 
 _STRIP = 256
 """So many rows are put together at a time, for memory."""
@@ -17,7 +17,7 @@ def inserted(seen: Rgb8, here: tuple[slice, slice], whole: Rgb8, part: Rgb, made
     rows, columns = here
     height, width = rows.stop - rows.start, columns.stop - columns.start
     before = as_rgb(seen)
-    changed: Plane = np.abs(part - before).max(axis=2)
+    changed: Plane = greatest(np.abs(part - before))
     share = np.clip(changed * 255 - 0.5, 0, 1)
     result = whole.copy()
     if share.shape == (height, width):
