@@ -135,14 +135,18 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     colours = lit(fresh.colours, change)
     if config.preserve_details is False:
         colours = as_sharp_as(colours, fresh, seen, theirs.frame)
+    del values
     step("Taking the old head away")
+    runtimes.rest()  # here and below the most memory is needed
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, old_head, throat)
     judging.judge_ends(fresh, np.maximum(bare.body, common))
+    del body
     step("Putting the head on")
+    runtimes.rest()
     own = lit(fresh.photo, change)
     necked = one_neck(fresh, own, fit.aim, bare.image, skin.share * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
