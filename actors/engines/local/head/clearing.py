@@ -37,6 +37,8 @@ _UNDER = 0.08
 """So far below the chin, likewise, there is nothing but neck."""
 _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
+_AT = 0.12
+"""So near to the chin's level, likewise, the head's own neck is as broad as one is."""
 _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
 """The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
 no gap of less than twice that in skin, or half of it elsewhere."""
@@ -206,9 +208,11 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: 
     body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
     levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
     old, new = (place.of(points[list(JAW)]) for points in (figure.face.points, new_face))
-    # Where background is seen beside it the head's own neck tells how broad one is.
-    bare = (fresh.neck > 0.5) & (np.abs(down - float(new[:, 1].max())) < 0.12)
-    sides: list[list[tuple[float, float]]] = []
+    heights = [(k - _LEVELS) / _LEVELS + place.chin for k in range((_DEEP + 1) * _LEVELS + 1)]
+    # Where background is seen beside it the head's own neck tells how broad one is, and how it comes from behind.
+    bottom = float(new[:, 1].max())
+    bare = (fresh.neck > 0.5) & (down < bottom + _AT)
+    nape, sides = np.zeros_like(bare), list[list[tuple[float, float]]]()
     for way, end in ((-1, 0), (1, -1)):
         outwards = np.float32(way) * across
         own, head = (_furthest(outwards, levels, part) for part in (body, gone & person))
@@ -218,17 +222,18 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: 
         first = int(lost[lost <= lowest][-1]) + 1 if (lost <= lowest).any() else 0
         jaw, top = _INWARDS * float(way * new[end, 0]), float(new[end, 1]) - 0.04
         side, most = (_furthest(outwards, levels, part) for part in (bare, fresh.person > 0.5))
-        seen_side = side[(side > 0) & (most < side + _CURVE)]
-        if len(seen_side) > 0.05 * _LEVELS:
+        if len(seen_side := side[(side > 0) & (most < side + _CURVE) & (np.abs(np.array(heights) - bottom) < _AT)]):
             jaw = min(jaw, float(np.median(seen_side)))
+        # Nor is there a gap between jaw and hair where it is seen.
+        nape |= bare & (outwards > 0) & (outwards < _furthest(outwards, levels, fresh.alpha > 0.5)[levels])
         breadth = float(way * old[end, 0]) * 0.82
         if seen.sum() > 0.01 * place.height**2:
             breadth = float(np.clip(np.percentile(outwards[seen], 98), 0.73 * breadth, 1.34 * breadth))
         breadth = min(breadth, 1.1 * jaw)
-        line = [(jaw, top)]
         first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
-        outline = [(float(own[k]), (k - _LEVELS) / _LEVELS + place.chin) for k in range(first, lowest + 1)]
+        outline = [(float(own[k]), heights[k]) for k in range(first, lowest + 1)]
         aside, level = outline[0] if outline else (breadth, place.chin + _DEEP)
+        line = [(jaw, top)]
         if aside > 1.25 * breadth:
             line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
         # A broader neck comes out from behind the jaw gradually.
@@ -237,7 +242,7 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: 
         line += [] if outline else [(aside, level)]
         sides.append([(way * x, y) for x, y in line])
     corners = [place.place(x, y) for x, y in (*sides[0], *reversed(sides[1]))]
-    return polygon(gone.shape, np.array(corners, np.float32))
+    return np.maximum(polygon(gone.shape, np.array(corners, np.float32)), nape)
 
 
 def _furthest(outwards: Plane, levels: NDArray[np.int64], part: Mask) -> Floats:
