@@ -13,7 +13,7 @@ from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
+from actors.engines.local.head.joining import Placed, as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.skin import (
@@ -132,9 +132,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     # Before the rest takes memory of its own.
     whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
     body = in_tone(seen, values, skin, tone, change)
-    colours = lit(fresh.colours, change)
-    if config.preserve_details is False:
-        colours = as_sharp_as(colours, fresh, seen, theirs.frame)
+    colours = _coloured(config, fresh, change, seen, theirs)
     del values
     step("Taking the old head away")
     runtimes.rest()  # here and below the most memory is needed
@@ -147,8 +145,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     del body
     step("Putting the head on")
     runtimes.rest()
-    own = lit(fresh.photo, change)
-    necked = one_neck(fresh, own, fit.aim, bare.image, skin.share * bare.body, bare.neck, change.taken)
+    necked = one_neck(
+        fresh, lit(fresh.photo, change), fit.aim, bare.image, skin.share * bare.body, bare.neck, change.taken
+    )
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
@@ -166,6 +165,12 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         throat=resized_linear(throat, *size),
         warnings=_warnings(ours, fit.scale / reduce),
     )
+
+
+def _coloured(config: HeadSwapConfig, fresh: Placed, change: Shifts, seen: Rgb, theirs: Portrait) -> Rgb:
+    """The colours of the head in its new tone, and no sharper than the figure if that is asked for."""
+    colours = lit(fresh.colours, change)
+    return colours if config.preserve_details is not False else as_sharp_as(colours, fresh, seen, theirs.frame)
 
 
 def _limbs_in_tone(
