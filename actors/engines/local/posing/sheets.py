@@ -6,10 +6,10 @@ from types import MappingProxyType
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
-from actors.engines.local.filling.texture import textured_fill
-from actors.engines.local.posing.shapes import distance_to_line, inside_polygon, near, torso_outline
+from actors.engines.local.posing.behind import without_arms
+from actors.engines.local.posing.shapes import distance_to_line
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BONES,
@@ -25,11 +25,7 @@ from actors.engines.local.posing.skeleton import (
 from actors.engines.local.raster import (
     extent,
     gaussian,
-    grown,
     grown_values,
-    resized,
-    resized_linear,
-    shrunk,
     shrunk_values,
 )
 
@@ -37,19 +33,15 @@ _HAZE, _SOLID_FROM = 0.45, 0.8
 """What covers less than the first is background, what covers more than the second is the person's alone."""
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
-_HIDDEN_SIDE = 110
-"""Clothes behind an arm are made up in as many pixels as a square of this side has."""
 _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
 """How far the layers reach into each other around the joints, as shares of the torso's length."""
-_COARSE, _DENT = 4, 0.22
-"""Dents in the body's outline are found at a quarter of the size; those up to twice this wide are filled."""
 _LIFTED = 0.12
 """Where an arm hangs, the middle of that is so much higher."""
 _BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 """The same for a bare arm: else the cloth beside it would be drawn up along it."""
-_EDGE, _WELL_INSIDE, _BESIDE_BARE = 0.006, 0.03, 0.014
-"""So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth, and
-those of what is beside one of its blurred edge."""
+_EDGE, _WELL_INSIDE = 0.006, 0.03
+"""So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
+_BODY = (Layer.TORSO, *LEGS)
 _EVEN = 0.02
 """Where a bare arm was, the body's side has no details below so many torso lengths."""
 
@@ -76,23 +68,24 @@ def sheets(
     `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along,
     and those that `skin` (h, w) tells of end where that does.
     """
-    around, closed = reaches(figure, alpha.shape, bare), _closed(shares, torso_length(figure))
+    around, unit = reaches(figure, alpha.shape, bare), torso_length(figure)
+    uncovered, whole = without_arms(colours, shares, figure)
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
-        hidden = _hidden(layer, figure, shares, closed)
+        theirs = uncovered if layer in _BODY else colours
+        own = skin.get(layer, whole[layer])
         sewn = np.zeros_like(alpha)
         for other, zone in around[layer] if layer not in bare else ():
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
             sewn += np.clip(zone * 2.5, 0, 1) * shares[other]
-        box = _box(shares[layer] + sewn + hidden)
-        edge = (_WELL_INSIDE if layer in bare else _BESIDE_BARE if bare else _EDGE) * torso_length(figure)
-        own = (skin[layer] if layer in skin else shares[layer])[box]
-        sheet = _sheet(colours[box], alpha[box], own, sewn[box], hidden[box], box, edge)
+        box = _box(own + sewn)
+        sheet = _sheet(theirs[box], alpha[box], own[box], sewn[box], box, _EDGE * unit)
         if layer in skin:
-            sheet = Sheet(sheet.colours, alpha[box] * np.clip(own + sewn[box], 0, 1), sheet.left, sheet.top)
-        elif skin and layer is not Layer.HEAD:
+            cover = np.minimum(alpha[box], np.clip(own + sewn, 0, 1)[box])
+            sheet = Sheet(sheet.colours, cover, sheet.left, sheet.top)
+        elif skin and layer in _BODY:
             arms = np.max([shares[arm][box] for arm in skin], axis=0)
-            sheet = _evened(sheet, arms, _EVEN * torso_length(figure))
+            sheet = _evened(sheet, arms, _EVEN * unit)
         result[layer] = sheet
     return result
 
@@ -144,35 +137,25 @@ def without_haze(alpha: Plane, shares: Floats) -> Plane:
     return hard + (alpha - hard) * shares[Layer.HEAD]
 
 
-def _sheet(
-    colours: Rgb, alpha: Plane, own: Plane, sewn: Plane, hidden: Plane, box: tuple[slice, slice], edge: float
-) -> Sheet:
-    """The sheet of the layer that has the shares `own`, `sewn` and `hidden` (h, w) in the pixels of `box`.
+def _sheet(colours: Rgb, alpha: Plane, own: Plane, sewn: Plane, box: tuple[slice, slice], edge: float) -> Sheet:
+    """The sheet of the layer that has the shares `own` and `sewn` (h, w) in the pixels of `box`.
 
     Nearer than `edge` to other layers colours are carried on from its inside.
     """
     solid = (alpha > _SOLID).astype(np.float32)
     known = np.clip(own + sewn, 0, 1)
     certain = shrunk_values(known * solid, max(1, round(edge)))
-    filled = _filled(colours, certain, hidden > 0)
+    filled = smooth_fill(colours, certain)
     foreign = np.clip(1 - known, 0, 1) * solid
     keep = (1 - grown_values(foreign, max(1, round(1.2 * edge))))[..., None]
     # Own pixels cover up to where the other part's begin: half and half would let the background through.
-    cover = np.clip(2 * own + sewn + hidden, 0, 1)
+    cover = np.clip(2 * own + sewn, 0, 1)
     return Sheet(filled + (colours - filled) * keep, alpha * cover, box[1].start, box[0].start)
 
 
 def _box(needed: Plane) -> tuple[slice, slice]:
     """The rows and columns around all that is `needed`; the first pixel if that is nothing."""
     return extent(needed) or (slice(0, 1), slice(0, 1))
-
-
-def _filled(colours: Rgb, known: Plane, hidden: Mask) -> Rgb:
-    """`colours` carried on from `known`; what is `hidden` gets patterns too."""
-    smooth = smooth_fill(colours, known)
-    usable = known > 0.99  # noqa: PLR2004 - quite known
-    hole = hidden & ~usable
-    return textured_fill(smooth, hole, usable, _HIDDEN_SIDE)
 
 
 def reaches(
@@ -207,31 +190,3 @@ def reaches(
 
 def _depth(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Plane:
     return np.clip(1 - distance_to_line(start, end, shape) / np.float32(radius), 0, 1)
-
-
-def _hidden(layer: Layer, figure: Doubles, shares: Floats, closed: Mask) -> Plane:
-    """Where a layer goes on behind an arm, inside `closed` (h, w)."""
-    unit = torso_length(figure)
-    shape = shares.shape[1:]
-    arms = np.maximum(shares[Layer.LEFT_ARM], shares[Layer.RIGHT_ARM])
-    if layer is Layer.TORSO:
-        behind = inside_polygon(torso_outline(figure, 0.02, 0.30), shape)
-    elif layer in LEGS:
-        behind = np.zeros(shape, np.bool_)
-        for index in CHAINS[layer]:
-            bone = BONES[index]
-            behind |= near(figure[bone.start], figure[bone.end], bone.half * unit, shape)
-    else:
-        return np.zeros(shape, np.float32)
-    return gaussian((behind & closed).astype(np.float32), 1.5) * arms
-
-
-def _closed(shares: Floats, unit: float) -> Mask:
-    """The body without its arms, with the dents filled that are where arms hang in front of it."""
-    height, width = shares.shape[1:]
-    size = max(1, width // _COARSE), max(1, height // _COARSE)
-    body = resized(np.maximum(shares[Layer.TORSO], shares[list(LEGS)].sum(axis=0)), *size) > 0.5  # noqa: PLR2004 - most
-    radius = round(_DENT * unit / _COARSE)
-    padded = np.pad(body, radius)
-    closed = shrunk(grown(padded, radius), radius)[radius : radius + size[1], radius : radius + size[0]]
-    return resized_linear(closed.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - most

@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from msgspec import Struct
 from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.filling.smooth import smooth_fill
+from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.posing.between import between
 from actors.engines.local.posing.colours import outwards, unlikeness
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.sheets import smooth_edge
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import components, grown, lab, shrunk, touching
+from actors.engines.local.raster import extent, grown, lab, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -36,25 +36,34 @@ _SLEEVELESS = 0.25
 _BANDS = ((0.0, 0.6), (1.4, 1.3), (0.0, 1.6), (0.0, 4.0))
 """Along an arm, as `_along` has them: where its skin is seen, what may not be its own, and between the last two what
 is beside it."""
-_THIN = 0.02
-"""Twice so many torso lengths is no arm, but its light on cloth."""
 _FLAT = (0.5, 1.0, 1.0)
 """What is skin and what isn't differs less in lightness."""
-_DEEP = 1.2
-"""In such steps: by so much skin isn't darker than the rest of an arm."""
-_BLURRED, _EVEN = 0.018, 0.008
-"""An edge is no further away, and has no details that are smaller, in torso lengths."""
-_FINEST = 3
-"""Pixels: of narrower edges there is nothing to tell."""
-_EDGES, _ROOT, _HEM, _HALF = (1.0, 1.6), 0.3, 0.1, 0.5
+_BLURRED, _EDGE = 0.018, 2
+"""An edge is no further away, in torso lengths, and at least so many pixels thick."""
+_EDGES, _ROOT, _HEM, _HALF = (1.0, 1.6), 0.3, 0.2, 0.5
 """Edges are looked for in this band along an arm, from so far down the upper arm and from its sleeve, around where half
 a pixel is the arm's."""
-_TOLD = 12.0
-"""L*a*b* units, lightness halved: by so much skin and what is beside it differ, and by less an edge from a mixture."""
+_PLACE = 30.0
+"""A torso length away is as unlike as so many L*a*b* units."""
+_UNLIKE, _CLEAR, _DEEP = 8.0, 6.0, 31.0
+"""L*a*b* units: by less unlike skin, what is beside an arm may be skin; who is so much more like skin clearly is; by so
+much skin isn't darker than the rest of an arm."""
+_SHADES = (1.0, 0.85, 0.72)
+"""What is beside an arm may be so dark in its shade."""
+_SURE, _SAY, _STEEP = 0.8, 0.05, 2.0
+"""From the first on a pixel is decided; else what it is taken for has so much weight, and edges get so much steeper."""
 _FEWEST = 12
 """Fewer samples tell nothing."""
 _UP = np.radians(25.0)
 """Up to this turn cloth and skin stretch without showing it."""
+
+
+class _Zone(Struct, frozen=True):
+    """Masks (h, w): `open`, what may be an arm's edge; `all`, where an arm may be; `fingers`, around its hand."""
+
+    open: Mask
+    all: Mask
+    fingers: Mask
 
 
 def bare_from(division: Division, figure: Doubles) -> dict[Layer, float]:
@@ -79,74 +88,95 @@ def sleeveless(bare: Mapping[Layer, float], target: Target) -> frozenset[Layer]:
 
 def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubles) -> Indices:
     """The division's labels (h, w) with what is no skin of the bare parts of arms given to the body beside them."""
-    colours, small = in_skin_steps(division.image), figure * division.scale
+    colours, small = in_skin_steps(division.image) * _FLAT, figure * division.scale
     labels = division.labels.copy()
     for arm, begin in bare.items():
         body = np.isin(labels, (Layer.TORSO, *LEGS))
-        core, inner, thick, around = (_along(arm, small, begin, band, labels.shape) for band in _BANDS)
-        mine, unsure, beside = core & (labels == arm), inner & (labels == arm), around & ~thick
-        theirs, wall = beside & body, beside & (labels < 0)
+        core, inner, thick, around = (_along(arm, small, _below(begin), band, labels.shape) for band in _BANDS)
+        mine, unsure, theirs = core & (labels == arm), inner & (labels == arm), around & ~thick & body
         if min(mine.sum(), theirs.sum()) < _FEWEST:
             continue
-        flat = colours * _FLAT
-        skin, cloth = _own(flat[mine], flat[theirs]), flat[theirs]
-        other = _where(unsure, flat, cloth, skin)
+        other = _where(unsure, colours, colours[theirs], _own(colours[mine], colours[theirs]))
         # Pixels in a line are the arm's own edge, with some background in them.
         other &= grown(shrunk(other, 1), 1)
-        # Nor is the deep shade in a gap the arm's; between fingers it is.
-        thin = round(_THIN * torso_length(small))
-        dark = unsure & ~_hand(arm, small, labels.shape) & (colours[..., 0] < np.median(colours[mine, 0]) - _DEEP)
-        other |= dark & ~grown(shrunk(dark, thin), thin + 1)
-        other |= unsure & ~_whole((labels == arm) & ~other, thin)
-        fingers = _where(_hand(arm, small, labels.shape, _FINGERS) & body, flat, skin, cloth)
-        labels[touching(fingers | mine, mine) & fingers] = arm
-        body &= labels != arm
-        outside = np.zeros(labels.shape, np.bool_)
-        if wall.sum() >= _FEWEST:
-            outside = _mostly(other, _where(other, flat, flat[wall], cloth))
-        outside |= other & ~touching(body | (other & ~outside), body)
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
-        labels = np.where(outside, -1, np.where(other, labels[tuple(nearest)], labels))
+        labels = np.where(other, np.where(touching(body | other, body), labels[tuple(nearest)], -1), labels)
         labels[between(division.image, labels, arm, small)] = -1
     return labels
 
 
 def skin_alone(image: Rgb, shares: Floats, bare: Mapping[Layer, float], figure: Doubles) -> dict[Layer, Plane]:
-    """The shares (h, w) of `bare` arms in the pixels of the photo `image`, ending where their skin does.
+    """The shares (h, w) of `bare` arms in the pixels of the photo `image`, of nothing but skin.
 
-    An edge's pixel has as much of skin and of what is beside it as its colour says. What arms lose nobody gets, what
-    they get is taken from the others' `shares` (layers, h, w): so no edge of an arm stays with the body. Of small
-    figures, whose edges are as thick as their arms, nothing is told.
+    What is clearly more like an arm's skin than like what is beside it, in light or shade, is skin; an edge's pixel has
+    as much of it as its colours say. What an arm gets is taken from the others' `shares` (layers, h, w).
     """
-    reach = round(_BLURRED * torso_length(figure))
+    reach = max(_EDGE, round(_BLURRED * torso_length(figure)))
     result: dict[Layer, Plane] = {}
-    for arm, begin in bare.items() if reach >= _FINEST else ():
-        bones = [BONES[index] for index in CHAINS[arm]]
-        ends = figure[[bones[0].start, *(bone.end for bone in bones)]]
-        air = _BESIDE * torso_length(figure)
-        left, top = np.maximum(ends.min(axis=0) - air, 0).astype(int)
-        right, bottom = (ends.max(axis=0) + air).astype(int)
-        box = slice(top, bottom), slice(left, right)
-        placed, shape = figure - (left, top), shares[arm][box].shape
-        band = _along(arm, placed, max(begin + _HEM, _ROOT), _EDGES, shape) | _hand(arm, placed, shape, _FINGERS)
-        own, colours = shares[arm][box], lab(image[box]) * np.array(_FLAT, np.float32)
-        inside, others = shrunk(own > _HALF, 2 * reach), ~grown(own > _HALF, reach)
-        inside |= _hand(arm, placed, shape) & shrunk(own > _HALF, 1)
-        skin, rest = (smooth_fill(colours, known.astype(np.float32)) for known in (inside, others))
-        way = skin - rest
-        apart = np.maximum((way**2).sum(axis=-1), np.float32(1e-6))
-        seen = np.clip(((colours - rest) * way).sum(axis=-1) / apart, 0, 1)
-        unlike = np.sqrt(((colours - rest - seen[..., None] * way) ** 2).sum(axis=-1))
-        seen *= np.clip(2 - unlike / _TOLD, 0, 1)
-        told = band & ~inside & ~others & (apart > _TOLD**2)
+    for arm, begin in bare.items():
+        around = grown(shares[arm] > _HALF, reach)
+        band = _along(arm, figure, max(_below(begin), _ROOT), _EDGES, around.shape)
+        fingers = _hand(arm, figure, around.shape, _FINGERS)
+        box = extent(band | fingers, 4 * reach)
+        if box is None:
+            continue
+        zone = _Zone(band[box] & around[box] | fingers[box], (band | fingers)[box], fingers[box])
+        matte = _matte(image[box], shares[arm][box], zone, _core(arm, begin, figure, around.shape)[box], reach, figure)
+        if matte is None:
+            continue
         result[arm] = shares[arm].copy()
-        edge = own.copy()
-        edge[told] = seen[told]
-        result[arm][box][told] = smooth_edge(edge, _EVEN * torso_length(figure))[told]
+        result[arm][box] = matte
+        gained = np.where(zone.open, matte, 0)
+        shares[arm][box] = np.maximum(shares[arm][box], gained)
         for layer in (Layer.TORSO, *LEGS):
-            shares[layer][box][told] *= 1 - seen[told]
-        own[told] = np.maximum(own, seen)[told]
+            shares[layer][box] *= 1 - gained
     return result
+
+
+def _matte(image: Rgb, own: Plane, zone: _Zone, core: Mask, reach: int, figure: Doubles) -> Plane | None:
+    """The skin (h, w) of the arm that has about `own` of the pixels of `image`; None where nothing is told of it."""
+    mine = own > _HALF
+    core = core & mine
+    others = grown(grown(mine, reach) | zone.fingers, 4 * reach) & ~grown(mine, _EDGE) & grown(zone.all, 4 * reach)
+    place = np.moveaxis(np.indices(own.shape, np.float32), 0, -1) * np.float32(_PLACE / torso_length(figure))
+
+    def looks(where: Mask, shade: float = 1.0) -> Doubles:
+        colours = lab(image[where][None] * np.float32(shade))[0] * np.array(_FLAT, np.float32)
+        return np.concatenate([colours, place[where]], axis=-1).astype(np.float64)
+
+    rest = looks(others)
+    if min(len(rest), core.sum()) < _FEWEST:
+        return None
+    skin = _own(looks(core), rest)
+    clear = unlikeness(rest[:, :3], skin[:, :3]) > _UNLIKE
+    if min(len(skin), clear.sum()) < _FEWEST:
+        return None
+    rest = np.concatenate([looks(others, shade)[clear] for shade in _SHADES])
+    wanted = looks(zone.open)
+    likes = np.zeros(own.shape, np.float32)
+    likes[zone.open] = np.clip((unlikeness(wanted, rest) - unlikeness(wanted, skin)) / _CLEAR, -1, 1)
+    # Deep shade in a gap isn't the arm's; between fingers it is.
+    light = lab(image)[..., 0]
+    likes[(light < np.median(light[core]) - _DEEP) & ~zone.fingers] = -1
+    coarse = np.where(zone.open, _HALF + _HALF * likes, np.where(zone.all, 0, own)).astype(np.float32)
+    # What is as thin as an edge is no arm, but its light on cloth; fingers may be.
+    yes = coarse > _HALF
+    yes &= grown(shrunk(yes, reach), reach + 1) | zone.fingers
+    coarse[zone.open & ~grown(touching(yes, core), 1)] = 0
+    sure = shrunk(coarse > _SURE, _EDGE) | shrunk(coarse < 1 - _SURE, _EDGE)
+    known = np.where(zone.open & sure, np.rint(coarse), coarse)
+    matte = closed_form_alpha(image, known, ~zone.open | sure, say=_SAY)
+    return np.clip(_STEEP * (matte - _HALF) + _HALF, 0, 1)
+
+
+def _core(arm: Layer, begin: float, figure: Doubles, shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) along the middle of the bare part of an arm, and of its hand."""
+    return _hand(arm, figure, shape) | _along(arm, figure, max(_below(begin), _ROOT), _BANDS[0], shape)
+
+
+def _below(begin: float) -> float:
+    """From where on an arm is bare to all sides: a sleeve ends at a slant."""
+    return begin + _HEM if begin > 0 else begin
 
 
 def _own(samples: Doubles, others: Doubles) -> Doubles:
@@ -160,18 +190,6 @@ def _where(here: Mask, colours: Doubles, first: Doubles, second: Doubles) -> Mas
     result = here.copy()
     result[here] = unlikeness(colours[here], first) < unlikeness(colours[here], second)
     return result
-
-
-def _mostly(pieces: Mask, some: Mask) -> Mask:
-    """Those of the `pieces` (h, w) of which `some` are more than half."""
-    names, stats = components(pieces)
-    return (np.bincount(names[some], minlength=len(stats)) > stats[:, 4] / 2)[names] & pieces
-
-
-def _whole(arm: Mask, thin: int) -> Mask:
-    """`arm` (h, w) without what is no broader than twice `thin`, and without loose pieces."""
-    pieces, stats = components(grown(shrunk(arm, thin), thin))
-    return grown(pieces == 1 + int(np.argmax(stats[1:, 4])), 1) & arm if len(stats) > 1 else arm
 
 
 def _begin(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles, face: Doubles) -> float | None:
@@ -216,7 +234,13 @@ def _along(arm: Layer, figure: Doubles, begin: float, band: tuple[float, float],
             unit = bone.half * torso_length(figure)
             shift = band[0] * unit * inwards
             start = figure[bone.start] + skipped * (figure[bone.end] - figure[bone.start])
-            result |= near(start + shift, figure[bone.end] + shift, band[1] * unit, shape)
+            part = near(start + shift, figure[bone.end] + shift, band[1] * unit, shape)
+            if begin > order:
+                # A sleeve ends across the arm: nothing above that is bare.
+                along = figure[bone.end] - figure[bone.start]
+                y, x = np.ogrid[: shape[0], : shape[1]]
+                part &= (x - start[0]) * along[0] + (y - start[1]) * along[1] > 0
+            result |= part
     return result
 
 

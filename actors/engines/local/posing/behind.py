@@ -1,0 +1,178 @@
+"""The body behind arms: as it would be seen if none hung before it.
+
+Its side is seen above and below where an arm covers it: in between it is a straight line, but for a hem, down to which
+it goes on as above, and from which on as below. What the arm hides is a mirror's image of what is beside it, row by
+row, so that hems and seams go on straight.
+"""
+
+import numpy as np
+from msgspec import Struct
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
+
+from actors.engines.local.arrays import Floats, Mask, Rgb
+from actors.engines.local.posing.colours import outwards
+from actors.engines.local.posing.mesh import Indices
+from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
+from actors.engines.local.raster import components, gaussian, lab
+
+_BODY = [Layer.TORSO, *LEGS]
+_HALF = 0.5
+_SHADE = 0.03
+"""So near to an arm the body is in its shade, in torso lengths."""
+_SLOPE, _STEEPEST = 0.3, 0.25
+"""The side's direction is seen over so many torso lengths; it goes so far aside at most, for each row."""
+_ARMPIT = 0.35
+"""So far down an upper arm it may be sewn to the chest."""
+_ON, _JUMP = 0.5, 0.12
+"""It goes on so for this share of that, then straight down; at a hem the side jumps by less, in torso lengths."""
+_SHORT = 0.25
+"""What juts out over fewer torso lengths is the corner of a sleeve, or wall in the narrow end of a gap."""
+_STRIP, _HEM = 0.08, 14.0
+"""A hem shows as so many L*a*b* units, in a strip that is so many torso lengths wide."""
+_GAP, _FEWEST = 2, 3
+"""A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
+_FADE = 0.015
+"""What is made fades into what is seen over so many torso lengths."""
+
+
+class _Side(Struct, frozen=True):
+    """One side of the body, row by row (h,), in pictures whose rows run outwards.
+
+    `seen`: the last pixel of the body before an arm; `end`: the last of it at all, where the arm doesn't cover that;
+    `covered`: whether it does; `beside`: whether an arm lies at the body or before it; `arm`: where that ends.
+    """
+
+    seen: Doubles
+    end: Doubles
+    covered: Mask
+    beside: Mask
+    arm: Doubles
+
+
+def without_arms(colours: Rgb, shares: Floats, figure: Doubles) -> tuple[Rgb, Floats]:
+    """`colours` (h, w, 3) and `shares` (layers, h, w) with torso and legs as if no arms covered them.
+
+    `figure` (38, 2) are the joints.
+    """
+    colours, shares = colours.copy(), shares.copy()
+    for arm in ARMS:
+        placed, way = figure, 1
+        if outwards(arm, figure)[0] < 0:
+            placed, way = (shares.shape[2] - 1, 0) - figure * (1, -1), -1
+        _uncover(colours[:, ::way], shares[:, :, ::way], arm, placed)
+    return colours, shares
+
+
+def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
+    """Do that where `arm` is, in pictures whose rows run outwards."""
+    unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
+    side = _side(np.max(shares[_BODY], axis=0) > _HALF, shares[arm] > _HALF, round(_SHADE * unit))
+    # Above the armpit arm and body are sewn together.
+    low = round(float(figure[upper.start][1] + _ARMPIT * (figure[upper.end] - figure[upper.start])[1]))
+    rows: Indices = low + np.flatnonzero(side.beside[max(low, 0) :]) if low > 0 else np.flatnonzero(side.beside)
+    if not len(rows):
+        return
+    ends = side.end.copy()
+    for first, last in _runs(side.covered):
+        if max(first, low) < last:
+            ends[max(first, low) : last] = _line(colours, side, max(first, low), last, unit)
+    axis = gaussian_filter1d(minimum_filter1d(side.seen, 1 + round(_SHADE * unit)) - _SHADE * unit, _GAP)
+    x: Doubles = np.arange(shares.shape[2], dtype=np.float64)
+    made = np.zeros(shares.shape[1:], np.float32)
+    made[rows] = (x > axis[rows, None]) & (x <= side.arm[rows, None] + _SHADE * unit)
+    made = gaussian(made, _FADE * unit)
+    colours += (_mirrored(colours, axis) - colours) * made[..., None]
+    inside = np.clip(ends[rows, None] - x + _HALF, 0, 1)
+    hidden = inside * (x > side.seen[rows, None] - _SHADE * unit)
+    place: Indices = np.clip(axis[rows], 0, len(x) - 1).astype(np.int64)
+    owner = np.argmax([shares[layer][rows, place] for layer in _BODY], axis=0)
+    for number, layer in enumerate(_BODY):
+        theirs = np.where(side.covered[rows, None], np.minimum(shares[layer][rows], inside), shares[layer][rows])
+        shares[layer][rows] = np.maximum(theirs, hidden * (owner == number)[:, None])
+
+
+def _mirrored(colours: Rgb, axis: Doubles) -> Rgb:
+    """`colours` (h, w, 3) with what is beyond `axis` (h,) in each row as a mirror there would show it."""
+    width = colours.shape[1]
+    x: Doubles = np.arange(width, dtype=np.float64)
+    source = np.clip(np.where(x > axis[:, None], 2 * axis[:, None] - x, x), 0, width - 1)
+    low: Indices = np.minimum(source, width - 2).astype(np.int64)
+    part = (source - low).astype(np.float32)[..., None]
+    row = np.arange(len(axis))[:, None]
+    return colours[row, low] * (1 - part) + colours[row, low + 1] * part
+
+
+def _side(body: Mask, arm: Mask, shade: int) -> _Side:
+    """What is seen of the side of `body` (h, w) that `arm` (h, w) hangs at, and is in its shade."""
+    pieces, stats = components(body)
+    body = body & (pieces == 1 + int(np.argmax(stats[1:, 4]))) if len(stats) > 1 else body
+    x: Indices = np.arange(body.shape[1], dtype=np.int64)
+    first: Indices = np.where(arm.any(axis=1), np.argmax(arm, axis=1), len(x))
+    last = _last(arm)
+    seen = _last(body & (x < first[:, None]))
+    beyond: Mask = np.sum(body & (x > last[:, None]), axis=1) >= _FEWEST
+    beyond &= last >= 0
+    at: Mask = (last >= 0) & (seen >= 0) & (first - seen <= _GAP + 1)
+    shaded: Mask = maximum_filter1d(at.view(np.uint8), 2 * shade + 1).view(np.bool_) & (seen >= 0)
+    last = np.where(last < 0, maximum_filter1d(last, 2 * shade + 1), last)
+    return _Side(seen, np.where(beyond, _last(body), seen), shaded & ~beyond, shaded, last)
+
+
+def _last(mask: Mask) -> Doubles:
+    """The last pixel in each row of `mask` (h, w), -1 where there is none."""
+    found: Doubles = mask.shape[1] - 1.0 - np.argmax(mask[:, ::-1], axis=1)
+    return np.where(mask.any(axis=1), found, -1.0)
+
+
+def _runs(covered: Mask) -> list[tuple[int, int]]:
+    """The first and the end of each row of rows that are `covered` (h,)."""
+    change = np.flatnonzero(np.diff(np.pad(covered, 1).astype(np.int8)))
+    return [(int(first), int(end)) for first, end in zip(change[::2], change[1::2], strict=True)]
+
+
+def _line(colours: Rgb, side: _Side, first: int, last: int, unit: float) -> Doubles:
+    """Where the body ends in rows `first` to `last`, which an arm covers."""
+    rows, seen = np.arange(first, last, dtype=np.float64), side.seen[first:last]
+    count = round(_SLOPE * unit)
+    above, below = _tangent(side, first - 1, -count), _tangent(side, last, count)
+    if below is None:
+        return seen
+    top = float(np.median(seen[:_FEWEST])) if above is None else above[0]
+    line = np.interp(rows, [first, last], [top, below[0]])
+    hem = None if above is None else _hem(colours, side, first, last, unit)
+    if above is not None and hem is not None:
+        on = count * _ON
+        upper = above[0] + above[1] * np.minimum(rows - first, on)
+        lower = below[0] + below[1] * np.maximum(rows - last, -on)
+        if abs(upper[hem - first] - lower[hem - first]) < _JUMP * unit:
+            line = np.where(rows < hem, upper, lower)
+    line = np.minimum(line, side.arm[first:last])
+    size = max(_FEWEST, round(_SHORT * unit))
+    more = maximum_filter1d(minimum_filter1d(np.maximum(seen - line, 0), size), size)
+    return line + more
+
+
+def _tangent(side: _Side, row: int, count: int) -> tuple[float, float] | None:
+    """Where the body ends at `row`, and how far outwards that goes from row to row, as seen up to `count` rows on."""
+    rows = np.arange(row, row + count, 1 if count > 0 else -1)
+    rows = rows[(rows >= 0) & (rows < len(side.end))]
+    hidden = np.flatnonzero(side.covered[rows] | (side.end[rows] < 0))
+    rows = rows[: hidden[0]] if len(hidden) else rows
+    if len(rows) < _FEWEST:
+        return None
+    ends, half = side.end[rows], len(rows) // 2
+    slope = float(np.median((ends[half:] - ends[: len(rows) - half]) / (rows[half:] - rows[: len(rows) - half])))
+    slope = float(np.clip(slope, -_STEEPEST, _STEEPEST)) if len(rows) > abs(count) / 4 else 0.0
+    return float(np.median(ends - slope * (rows - row))), slope
+
+
+def _hem(colours: Rgb, side: _Side, first: int, last: int, unit: float) -> int | None:
+    """The row between `first` and `last` at which one piece of clothes ends and another begins."""
+    right = int(side.seen[first:last].min() - _SHADE * unit)
+    strip = colours[first:last, max(0, right - round(_STRIP * unit)) : max(0, right)]
+    if strip.shape[1] < _FEWEST or len(strip) <= 2 * _GAP:
+        return None
+    means = lab(strip).astype(np.float64).mean(axis=1)
+    step = np.sqrt(((means[2 * _GAP :] - means[: -2 * _GAP]) ** 2).sum(axis=-1))
+    row = int(np.argmax(step))
+    return first + row + _GAP if step[row] > _HEM else None

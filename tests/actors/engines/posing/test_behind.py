@@ -1,0 +1,61 @@
+"""The body behind arms that hang before it. Painted by code."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Floats, Rgb
+from actors.engines.local.posing.behind import without_arms
+from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.skeleton import BONES, CHAINS, Doubles, Layer, torso_length
+
+from .figures import HEIGHT, SHIRT, SKIN, TROUSERS, WIDTH, closed_stance
+
+_HEM, _SHIRT_END, _LEG_END = 470, 390, 375
+"""The row of a shirt's hem, and the columns at which shirt and trousers end on the left."""
+
+
+def _hanging(joints: Doubles) -> tuple[Rgb, Floats, Floats]:
+    """A shirt over trousers with hands before their sides: colours, the layers' shares, and those without arms."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    aside = np.abs(x - WIDTH / 2)
+    shirt = (aside <= _SHIRT_END - WIDTH / 2) & (y > joints[11, 1]) & (y <= _HEM)
+    legs = (aside <= _LEG_END - WIDTH / 2) & (y > _HEM) & (y < joints[27, 1])
+    image = np.where(shirt[..., None], SHIRT, np.where(legs[..., None], TROUSERS, 0.5)).astype(np.float32)
+    bare = np.zeros((len(Layer), HEIGHT, WIDTH), np.float32)
+    bare[Layer.TORSO], bare[Layer.LEFT_LEG] = shirt, legs & (x >= WIDTH / 2)
+    bare[Layer.RIGHT_LEG] = legs & (x < WIDTH / 2)
+    shares = bare.copy()
+    for arm in (Layer.LEFT_ARM, Layer.RIGHT_ARM):
+        bones = [BONES[index] for index in CHAINS[arm]]
+        where = np.any([near(joints[b.start], joints[b.end], b.half * 200, (HEIGHT, WIDTH)) for b in bones], axis=0)
+        shares[:, where] = 0
+        shares[arm] = where
+        image[where] = SKIN
+    return image, shares, bare
+
+
+@pytest.mark.parametrize("out", [0.02, 0.06])
+def test_where_a_hand_hung_shirt_and_hem_go_on_straight(out: float) -> None:
+    joints = closed_stance(0.16)
+    for shoulder, elbow, wrist, way in ((11, 13, 15, 1), (12, 14, 16, -1)):
+        # The hands hang before the hem; above them background shows between arm and shirt.
+        joints[elbow] = WIDTH / 2 + way * 135, 360
+        joints[wrist] = WIDTH / 2 + way * (90 + 100 * out), 460
+        joints[shoulder] = WIDTH / 2 + way * 95, joints[shoulder, 1]
+        for joint in (wrist + 2, wrist + 4, wrist + 6, 36 + (way < 0)):
+            joints[joint] = joints[wrist] + (0, 20)
+    image, shares, bare = _hanging(joints)
+    colours, whole = without_arms(image, shares, joints)
+    body = [Layer.TORSO, Layer.LEFT_LEG, Layer.RIGHT_LEG]
+    rows = slice(420, 540)
+    now, truth = (each[body].max(axis=0)[rows] > 0.5 for each in (whole, bare))
+    unit = torso_length(joints)
+    # Nowhere does the side miss its place by more than an edge's breadth, but next to the hem.
+    aside = np.abs(now.sum(axis=1) - truth.sum(axis=1)) / 2
+    assert np.percentile(aside, 90) < 0.03 * unit
+    for row, cloth in ((_HEM - 12, SHIRT), (_HEM + 12, TROUSERS)):
+        seen = colours[row, WIDTH // 2 - 70 : WIDTH // 2 + 70]
+        assert np.abs(seen - cloth).max() < 0.1
+    # What no arm covers stays as it is.
+    assert np.array_equal(whole[body][:, 640:], shares[body][:, 640:])
+    assert np.array_equal(colours[640:], image[640:])
