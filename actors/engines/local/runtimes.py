@@ -24,6 +24,11 @@ _REPORTER = "openvino_telemetry"
 """Importing OpenVINO tells its makers, when this package is there to do it."""
 
 
+def trim() -> None:
+    """Give back to the system what is freed."""
+    _TRIM(0)
+
+
 class Runtimes:
     """The models of one process. Not safe for use from two threads at once.
 
@@ -78,7 +83,7 @@ class Runtimes:
         parts = (part for network in self._recurrent.values() for part in network.requests)
         for network in (*self._networks.values(), *parts):
             network.get_compiled_model().release_memory()
-        _TRIM(0)
+        trim()
 
     def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
         """All outputs, by their shape, of a LiteRT model with one input whose outputs differ in shape.

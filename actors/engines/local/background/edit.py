@@ -33,7 +33,7 @@ from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import components, extent, grown, resized
-from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.runtimes import Runtimes, trim
 from actors.engines.local.shapes import widened
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -130,6 +130,7 @@ def change_background(
             warnings.append("The background image is much smaller than the photo, so it looks soft.")
     else:
         backdrop = preset(config.background_preset or BACKGROUND_PRESETS[0], *canvas)
+    trim()  # what comes takes the most
     step("Putting it together")
     match = config.color_match is not False
     return Made(Outcome(as_rgb8(_together(cut, alpha, backdrop, match=match))), photo, warnings)

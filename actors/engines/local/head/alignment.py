@@ -80,8 +80,11 @@ def fitted(head: Floats, figure: Floats) -> Fit:
 
 def bending(fit: Fit, shape: tuple[int, ...]) -> Floats:
     """For each pixel of the figure's picture the place in the head's: (h, w, 2), x and y."""
-    y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
-    return np.stack([x, y, np.ones_like(x)], axis=-1) @ fit.back.T
+    result = np.empty((*shape[:2], 2), np.float32)
+    rows, columns = (np.arange(side, dtype=np.float32) for side in shape[:2])
+    for which, (across, down, shift) in enumerate(fit.back.astype(np.float32)):
+        np.add.outer(rows * down, columns * across + shift, out=result[..., which])
+    return result
 
 
 def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:

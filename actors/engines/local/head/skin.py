@@ -202,8 +202,11 @@ def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
 
 def _other_hue(values: Floats, mean: Floats) -> Plane:
     """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has."""
-    expected = np.clip(_light(values, mean), 0.1, 1.3)[..., None] * mean[1:].astype(np.float32)
-    return np.hypot(*np.moveaxis(values[..., 1:] - expected, -1, 0)).astype(np.float32)
+    light = np.clip(_light(values, mean), 0.1, 1.3)
+    red, yellow = (values[..., hue] - light * np.float32(mean[hue]) for hue in (1, 2))
+    red *= red
+    red += yellow * yellow
+    return np.sqrt(red, out=red)
 
 
 def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
