@@ -36,7 +36,7 @@ _KNOWN = {
     "astronaut + portrait_face_paint": _PAINTED,
     "arms_raised-china": {"overlap": KnownMiss(0.95, _BESIDE)},
     "football-flower": {"overlap": KnownMiss(0.9, _BESIDE), "sad": KnownMiss(17.0, _BESIDE)},
-    "standing_arms_out-flower": {"overlap": KnownMiss(0.92, _BESIDE)},
+    "standing_arms_out-flower": {"overlap": KnownMiss(0.93, _BESIDE)},
 }
 """What the edits are known not to reach. Whoever makes one of these better tightens its bound or strikes it out."""
 

@@ -3,20 +3,20 @@
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
 believed, but for small figures that only it sees beside somebody else; what it lacks comes back where two others see
-it. What stands out and touches people is held, worn or sat on by them where the third has it with them, too; it comes
-whole or not at all.
+it. What stands out and touches people is held, worn or sat on by them where the third has it with them, too, and it
+isn't in the colours of what is around; it comes whole or not at all. Where nobody is sure, colours have a say.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane
+from actors.engines.local.arrays import Mask, Plane, Rgb8
 from actors.engines.local.perception.detections import Detection
+from actors.engines.local.perception.likeness import likeness
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
 from actors.engines.local.raster import (
     Raster,
@@ -34,8 +34,8 @@ _SIDE = 320
 """Long edge in pixels at which parts are judged: the networks know no finer."""
 _NEAR = 4
 """So near to a person, in those pixels, the two networks differ by the place of an edge only."""
-_HAIR = 12
-"""So far from what is surely somebody's, in those pixels, hair may reach; what is faint further away is nothing."""
+_BEYOND = 12
+"""So far from somebody, in those pixels, what belongs to them is beyond a skirt."""
 _HELD, _LARGE = 0.3, 0.5
 """What is as large as this share of the people isn't held, worn or sat on by them: one thing, and all together."""
 _AGREED, _WELL_AGREED, _MOST = 0.3, 0.6, 0.8
@@ -44,23 +44,27 @@ _STRIKING = 0.6
 """Mean alpha below which a thing doesn't stand out."""
 _ENCLOSED, _GAP = 0.75, 0.1
 """What people are around in this share of its rim, up to so large a share of them, is seen between their limbs."""
-_BODY = range(11, 33)
-"""A pose's keypoints but for those of the face."""
-_TOGETHER, _AT_A_JOINT = 0.8, 0.5
-"""What two see so surely is somebody's, whatever the one that knows people makes of it: anywhere, and at a joint."""
+_TOGETHER = 0.8
+"""As sure as this of a thing, the rough network has it with people whatever its size."""
+_LIKE = 0.35
+"""A thing in colours that are less like people's than this, against those around, is a piece of what is around."""
+_DENIED, _AGREED_BY_TWO = 0.1, 0.6
+"""What two others see so surely is somebody's, but where the network that knows people denies it: there the rough one,
+which makes much the same mistakes, isn't one of the two."""
 _THEIRS = 0.3
 """A part is somebody's when this share of it is seen by others too."""
 _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
-_SPECK = 1.5
-"""What is smaller, in those pixels, isn't decided by itself."""
+_COLOURS = 0.5
+"""So much alpha are colours worth that are like nothing but people's; as much less those like nothing but others'."""
 _SURE_FACE = 0.7
 """A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
 def of_people(
+    image: Rgb8,
     salient: Plane,
     seen: Plane,
     rough: Plane,
@@ -69,10 +73,10 @@ def of_people(
     *,
     trusted: bool = False,
 ) -> Plane:
-    """The people of `seen` (h, w), with what is theirs of `salient` (h, w), and what two see of them that it lacks.
+    """The people of `seen` (h, w) in `image`, with what is theirs of `salient` (h, w), and what two see that it lacks.
 
-    The two are a `rough` network of people and what is `salient`, or either of them and the silhouette of a pose at one
-    of its joints. Whoever brought the model that `salient` is of is `trusted` to know what belongs to people.
+    The two are of these three: a `rough` network of people, what is `salient`, and the silhouette of a pose. Whoever
+    brought the model that `salient` is of is `trusted` to know what belongs to people.
     """
     height, width = salient.shape
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
@@ -80,14 +84,15 @@ def of_people(
     figures = _figures(person, faces, likely, max(height, width))
     somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
     body = (likely > 0.5) & somebody
-    things, others = _things(alpha, np.ones_like(also) if trusted else also, body)
-    both, posed = np.where(others, 0, np.minimum(alpha, also)), np.minimum(np.maximum(alpha, also), outline)
-    lacking = touching(_thick((both > _TOGETHER) & ~body, 4), grown(body, 2) | figures)
-    lacking |= touching(_thick((posed > _AT_A_JOINT) & ~body, 2), _joints(person, alpha.shape, max(height, width)))
-    near = grown(body | lacking, _HAIR)
+    things = _things(alpha, np.ones_like(also) if trusted else also, body)
+    two = np.where(likely > _DENIED, np.median([alpha, also, outline], axis=0), np.minimum(alpha, outline))
+    lacking = touching(_thick((two > _AGREED_BY_TWO) & ~body, 3), grown(body, 2) | figures)
+    if not trusted:
+        known = shrunk(likely > 0.9, 1) & body, shrunk(np.maximum(alpha, likely) < 0.1, 1) & (also < 0.3)
+        things = _alike(_small(image), things & ~grown(body, 2), *known)
     keep, add, limbs = (
         resized_linear(gaussian(plane.astype(np.float32), 1.0), width, height)
-        for plane in (somebody & near, things, grown(lacking, 3) * np.clip((np.maximum(both, posed) - 0.4) / 0.4, 0, 1))
+        for plane in (somebody, things, grown(lacking, 3) * np.clip((two - 0.4) / 0.4, 0, 1))
     )
     # What is theirs is so throughout, also where it stands out but half.
     return np.maximum(np.maximum(seen * keep, np.minimum(2 * salient, 1) * add), limbs)
@@ -107,23 +112,22 @@ def _thick(mask: Mask, least: int) -> Mask:
     return mask & grown(shrunk(mask, least), least + 1)
 
 
-def decided(alpha: Plane, faces: Sequence[Detection]) -> Plane:
-    """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone, whichever is nearer.
+def decided(image: Rgb8, alpha: Plane) -> Plane:
+    """`alpha` (h, w) of `image` with what is half transparent further than an edge reaches opaque or gone.
 
-    Each such area is so as a whole, but around `faces` that are sure: hair is half transparent further than other
-    edges, and an area may be of hair and of other things. What stays hangs together with what is sure.
+    It becomes whichever is nearer, where the colours are as like those of what is sure as those around it. What stays
+    hangs together with what is sure.
     """
     height, width = alpha.shape
     now = _small(alpha)
-    undecided = (now > _UNDECIDED[0]) & (now < _UNDECIDED[1])
-    hair = _around([face for face in faces if _at_middle(alpha, face) > _UNDECIDED[1]], now.shape, max(height, width))
-    undecided &= np.where(hair, grown(shrunk(undecided, 5), 6), grown(shrunk(undecided, 2), 3))
+    gone, there = _UNDECIDED
+    undecided = (now > gone) & (now < there)
+    undecided &= grown(shrunk(undecided, 2), 3)
     if not undecided.any():
         return alpha
-    labels, stats = components(undecided & ~hair)
-    mostly = np.bincount(labels.ravel(), weights=now.ravel()) > 0.5 * stats[:, 4]
-    more = np.where(hair, gaussian(now, _SPECK) > 0.5, mostly[labels])
-    solid = touching(np.where(undecided, more, now > 0.5), now > _UNDECIDED[1])
+    known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
+    more = gaussian(now + _COLOURS * (likeness(_small(image), undecided, *known) - 0.5), 1.0) > 0.5
+    solid = touching(np.where(undecided, more, now > 0.5), now > there)
     after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
@@ -134,24 +138,6 @@ def _small(image: Raster) -> Raster:
     """`image` at the size at which parts are judged."""
     scale = _SIDE / max(image.shape[:2])
     return resized(image, max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0])))
-
-
-def _around(faces: Sequence[Detection], shape: tuple[int, int], long_edge: int) -> Mask:
-    """Where hair may be."""
-    found = np.zeros(shape, np.bool_)
-    for face in faces:
-        reach = 2.2 * face.height
-        left, top, right, bottom = (
-            int(max(0, place) * _SIDE / long_edge) for place in (*(face.middle - reach), *(face.middle + reach))
-        )
-        found[top:bottom, left:right] = True
-    return found
-
-
-def _at_middle(alpha: Plane, face: Detection) -> float:
-    """`alpha` (h, w) in the middle of a face; 0 where that lies outside."""
-    x, y = face.middle.astype(int).tolist()
-    return float(alpha[y, x]) if 0 <= y < alpha.shape[0] and 0 <= x < alpha.shape[1] else 0.0
 
 
 def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_edge: int) -> Mask:
@@ -174,13 +160,13 @@ def _somebody(likely: Plane, also: Mask, figures: Mask) -> Mask:
     keep[0] = False
     keep |= stats[:, 4] >= _AS_LARGE * stats[1:, 4].max(initial=1)
     keep[0] = False
-    keep[np.unique(labels[grown(keep[labels], _HAIR)])] = True
+    keep[np.unique(labels[grown(keep[labels], _BEYOND)])] = True
     keep[0] = False
     return grown(keep[labels], 3)
 
 
-def _things(alpha: Plane, also: Plane, body: Mask) -> tuple[Mask, Mask]:
-    """The parts beside people that stand out and are theirs, and those that aren't; each as a whole.
+def _things(alpha: Plane, also: Plane, body: Mask) -> Mask:
+    """The parts beside people that stand out and are theirs, each as a whole.
 
     Theirs are those that the rough network has with them, unless one is large, or but a gap between limbs.
     """
@@ -197,9 +183,15 @@ def _things(alpha: Plane, also: Plane, body: Mask) -> tuple[Mask, Mask]:
     theirs[0] = False
     if float(areas[theirs].sum()) > _LARGE * people:
         theirs &= agreed > _TOGETHER
-    others = ~theirs & (agreed < _TOGETHER)
-    others[0] = False
-    return grown(theirs[labels], _NEAR + 1), grown(others[labels], _NEAR + 1)
+    return grown(theirs[labels], _NEAR + 1)
+
+
+def _alike(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Mask:
+    """Those of the `parts` that aren't in the colours of `others`, and what is next to them."""
+    labels, stats = components(parts)
+    alike = np.bincount(labels.ravel(), weights=likeness(image, parts, theirs, others).ravel()) > _LIKE * stats[:, 4]
+    alike[0] = False
+    return grown(alike[labels], 3)
 
 
 def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np.bool_]:
@@ -208,13 +200,3 @@ def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np
     rim = (wide > 0) & (labels == 0)
     whole, theirs = (np.bincount(wide[places], minlength=count) for places in (rim, rim & people))
     return np.asarray(theirs > _ENCLOSED * np.maximum(whole, 1), np.bool_)
-
-
-def _joints(person: Pose | None, shape: tuple[int, ...], long_edge: int) -> Mask:
-    """Where the joints of the body are that are seen."""
-    found = np.zeros(shape, np.uint8)
-    if person is not None:
-        seen = [index for index in _BODY if person.visible[index] > 0.5]
-        for x, y in (person.points[seen] * _SIDE / long_edge).astype(int).tolist():
-            cv2.circle(found, (x, y), 2, 1, -1)
-    return found > 0

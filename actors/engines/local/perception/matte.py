@@ -99,8 +99,8 @@ def coarse_matte(
     rough = selfies_among(salient, image, runtimes)
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
-    theirs = _to_the_border(of_people(salient, seen, rough, person, faces, trusted=trusted))
-    alpha = decided(theirs, faces)
+    theirs = of_people(image, salient, seen, rough, person, faces, trusted=trusted)
+    alpha = decided(image, _to_the_border(theirs))
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")

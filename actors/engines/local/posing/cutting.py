@@ -73,7 +73,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
         seen = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
-        coarse = of_people(*seen, inside, nobody)
+        coarse = of_people(image, *seen, inside, nobody)
     coarse = with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
