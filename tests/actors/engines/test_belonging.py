@@ -71,11 +71,10 @@ def test_people_stay_whole_and_what_both_deny_stays_away() -> None:
     assert found[:50].max() == 0
 
 
-def with_things(thing: tuple[int, int, int, int], sure: float, *, whole: bool = True) -> Plane:
-    """Of what stands out, somebody (or their upper half) and a thing, which the rough network is so sure of."""
-    body = MAN if whole else (40, 60, 110, 170)
+def with_things(thing: tuple[int, int, int, int], sure: float) -> Plane:
+    """Of what stands out, somebody and a thing, which the rough network is so sure of."""
     rough = np.maximum(shapes(MAN), shapes(thing, alpha=sure))
-    return of_people(blue_on_red(shapes(MAN, thing)), shapes(body, thing), shapes(MAN), rough, None, [])
+    return of_people(blue_on_red(shapes(MAN, thing)), shapes(MAN, thing), shapes(MAN), rough, None, [])
 
 
 @pytest.mark.parametrize(("thing", "kept"), [(BAG, True), (TOWER, False), (LAMP, False)], ids=["bag", "tower", "lamp"])
@@ -116,11 +115,6 @@ def test_a_gap_between_an_arm_and_the_body_is_no_thing() -> None:
     salient = np.maximum(likely, shapes(gap))
     found = of_people(blue_on_red(salient), salient, likely, rough, None, [])
     assert within(found, gap).max() < 0.1
-
-
-@pytest.mark.parametrize(("sure", "kept"), [(0.5, False), (0.7, True)])
-def test_who_does_not_see_most_of_the_people_has_to_be_backed_well(sure: float, *, kept: bool) -> None:
-    assert (within(with_things(BAG, sure, whole=False), BAG) > 0.5).mean() == kept
 
 
 @pytest.mark.parametrize("known", ["nowhere", "by a face", "by what stands out", "by a silhouette"])

@@ -36,10 +36,10 @@ _NEAR = 4
 """So near to a person, in those pixels, the two networks differ by the place of an edge only."""
 _BEYOND = 12
 """So far from somebody, in those pixels, what belongs to them is beyond a skirt."""
-_HELD, _LARGE = 0.3, 0.5
-"""What is as large as this share of the people isn't held, worn or sat on by them: one thing, and all together."""
-_AGREED, _WELL_AGREED, _MOST = 0.3, 0.6, 0.8
-"""So sure is the rough network of things that people have; surer where what stands out is less than most of them."""
+_HELD = 0.3
+"""What is as large as this share of the people isn't held, worn or sat on by them."""
+_AGREED = 0.3
+"""So sure is the rough network of things that people have."""
 _STRIKING = 0.6
 """Mean alpha below which a thing doesn't stand out."""
 _ENCLOSED, _GAP = 0.75, 0.1
@@ -177,12 +177,8 @@ def _things(alpha: Plane, also: Plane, body: Mask) -> Mask:
     striking, agreed = (np.bincount(labels.ravel(), weights=plane.ravel()) / areas for plane in (alpha, also))
     theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (striking > _STRIKING)
     theirs &= ~(_enclosed(labels, grown(around, 1), len(stats)) & (areas < _GAP * people))
-    speaks_of_them = float((body & (alpha > 0.5)).sum()) > _MOST * people
-    theirs &= agreed > (_AGREED if speaks_of_them else _WELL_AGREED)
-    theirs &= (areas < _HELD * people) | (agreed > _TOGETHER)
+    theirs &= (agreed > _AGREED) & ((areas < _HELD * people) | (agreed > _TOGETHER))
     theirs[0] = False
-    if float(areas[theirs].sum()) > _LARGE * people:
-        theirs &= agreed > _TOGETHER
     return grown(theirs[labels], _NEAR + 1)
 
 
