@@ -144,7 +144,7 @@ def _gone(
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     gone |= widened(old, _JAW * unit) & (skin > 0.5)
-    gone |= _shadowed(figure, old, skin)
+    gone |= _shadowed(figure, old, skin, cloth)
     across, down = figure.frame.coordinates(old.shape)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
@@ -166,19 +166,20 @@ def _gone(
     return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
 
 
-def _shadowed(figure: Portrait, old: Mask, skin: Plane) -> Mask:
-    """What of the `skin` the `old` jaw's shadow or beard lies on: another jaw has its own."""
+def _shadowed(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
+    """What the beard of the `old` jaw covers below it, or its deepest shadow: another jaw has its own."""
     unit = figure.frame.height
     light = lab(as_rgb(figure.image))[..., 0]
-    sure = (skin > 0.7) & (figure.alpha > 0.5) & ~old
+    sure = (figure.alpha > 0.5) & ~old & ~cloth
     near = sure & widened(old, _UNDER_JAW * unit)
-    if not near.any():
-        return near
+    lit = near & (skin > 0.7)
+    if not lit.any():
+        return lit
     # Over so much its edge is smooth, whatever stubble or fold is there.
     reach = 0.025 * unit
     weight = gaussian(sure.astype(np.float32), reach)
     light = gaussian(light * sure, reach) / np.maximum(weight, 1e-3)
-    dark = old | (near & (light < np.percentile(light[near], 75) - _DARK))
+    dark = old | (near & (light < np.percentile(light[lit], 75) - _DARK))
     dark = widened(narrowed(dark, 1.5 * reach), 2 * reach)
     return touching(dark, old) & near
 
