@@ -31,7 +31,7 @@ _PAINTED = {"untouched": KnownMiss(0.75, _PAINT), "neck_step": KnownMiss(1.3, _P
 _JAW = "where the old chin's shadow begins: the figure's own photo has 2.1 and 1.5 at the same place"
 _KNOWN = {
     "astronaut + officer": {"neck_step": KnownMiss(1.4, _JAW)},
-    "hopper + astronaut": {"neck_step": KnownMiss(1.2, _JAW)},
+    "hopper + astronaut": {"neck_step": KnownMiss(1.6, _JAW)},
     "hopper + portrait_face_paint": _PAINTED,
     "astronaut + portrait_face_paint": _PAINTED,
     "arms_raised-china": {"overlap": KnownMiss(0.95, _BESIDE)},

@@ -126,9 +126,9 @@ def decided(image: Rgb8, alpha: Plane) -> Plane:
     if not undecided.any():
         return alpha
     known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
-    more = gaussian(now + _COLOURS * (likeness(_small(image), undecided, *known) - 0.5), 1.0) > 0.5
+    more = gaussian(now + _COLOURS * (likeness(_small(image), undecided, *known) - 0.5), 1.5) > 0.5
     solid = touching(np.where(undecided, more, now > 0.5), now > there)
-    after = gaussian(np.where(undecided, solid.astype(np.float32), now), 0.7)
+    after = gaussian(np.where(undecided, solid.astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
     return alpha + weight * (after - alpha)
