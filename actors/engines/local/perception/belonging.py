@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8
 from actors.engines.local.perception.detections import Detection
-from actors.engines.local.perception.likeness import likeness
+from actors.engines.local.perception.nearby import likeness_nearby
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
 from actors.engines.local.raster import (
     Raster,
@@ -126,7 +126,7 @@ def decided(image: Rgb8, alpha: Plane) -> Plane:
     if not undecided.any():
         return alpha
     known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
-    more = gaussian(now + _COLOURS * (likeness(_small(image), undecided, *known) - 0.5), 1.5) > 0.5
+    more = gaussian(now + _COLOURS * (likeness_nearby(_small(image), undecided, *known) - 0.5), 1.5) > 0.5
     solid = touching(np.where(undecided, more, now > 0.5), now > there)
     after = gaussian(np.where(undecided, solid.astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
@@ -185,7 +185,9 @@ def _things(alpha: Plane, also: Plane, body: Mask) -> Mask:
 def _alike(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Mask:
     """Those of the `parts` that aren't in the colours of `others`, and what is next to them."""
     labels, stats = components(parts)
-    alike = np.bincount(labels.ravel(), weights=likeness(image, parts, theirs, others).ravel()) > _LIKE * stats[:, 4]
+    alike = (
+        np.bincount(labels.ravel(), weights=likeness_nearby(image, parts, theirs, others).ravel()) > _LIKE * stats[:, 4]
+    )
     alike[0] = False
     return grown(alike[labels], 3)
 

@@ -14,7 +14,7 @@ _LEAST, _MOST = 20, 1500
 """Of fewer pixels nothing is said; of more, evenly chosen ones are asked."""
 
 
-def likeness(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Plane:
+def likeness_nearby(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Plane:
     """How much more the `parts` (h, w) of a small `image` are in colours of `theirs` nearby than in those of `others`.
 
     1 is theirs, 0 is the others' (so is what both have), and a half what nobody can tell and what is in no part.
