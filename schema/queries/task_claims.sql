@@ -3,9 +3,9 @@
 -- then waited for.
 
 -- name: claim_tasks
--- The waiting tasks whose turn it is, one for each slot (schema/tables/0045_claims_together.sql).
+-- The waiting tasks whose turn it is, one for each slot (schema/tables/0054_turns_that_stay.sql).
 SELECT claimed_task_id AS task_id, claimed_token AS lease_token, claimed_by AS slot, claims_seen AS seen
-  FROM claim_tasks_v6(:slots::text[], :modes::text[], :lease::interval, :now::timestamptz, :seen::jsonb)
+  FROM claim_tasks_v7(:slots::text[], :modes::text[], :lease::interval, :now::timestamptz, :seen::jsonb)
 
 -- name: claimed_tasks
 -- A statement of its own: the one that claims sees the rows as they were before. With where their photos lie.

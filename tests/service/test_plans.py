@@ -205,10 +205,10 @@ async def test_a_tasks_life_is_planned_once_a_session(connection: Connection) ->
 
 async def test_what_a_claim_calls_is_planned_once_a_session(connection: Connection) -> None:
     """What functions plan is counted nowhere."""
-    for name in ["claim_tasks_v6", "first_in_line_v3"]:
+    for name in ["claim_tasks_v7", "first_in_line_v3"]:
         (settings,) = [
             row[0] for row in await connection.fetch("SELECT proconfig FROM pg_proc WHERE proname = $1", name)
         ]
         assert "plan_cache_mode=force_generic_plan" in settings
     calls = next(query for query in ALL if query.name == "claim_tasks")
-    assert all("claim_tasks_v6" in text.sql for text in calls.texts.values())
+    assert all("claim_tasks_v7" in text.sql for text in calls.texts.values())

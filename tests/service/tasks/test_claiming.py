@@ -34,16 +34,25 @@ async def choices(connection: Connection, number: int, moment: datetime) -> list
     return [task_id for task_id in chosen if task_id is not None]
 
 
+async def in_turn(connection: Connection) -> list[str]:
+    """Who was served at all, whoever waits longest for the next time first."""
+    rows = await connection.fetch(
+        "SELECT user_id FROM claim_turns WHERE last_claimed_at > '-infinity' ORDER BY last_claimed_at, user_id"
+    )
+    return [row["user_id"] for row in rows]
+
+
 @pytest.mark.parametrize("forgetful", [False, True])
+@pytest.mark.parametrize("number_of_users", [2, 8])
 @pytest.mark.parametrize("seed", range(5))
 async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones_that_look_at_everybody(
-    pool: Pool, connection: Connection, seed: int, *, forgetful: bool
+    pool: Pool, connection: Connection, seed: int, number_of_users: int, *, forgetful: bool
 ) -> None:
-    """A random life of eight users; each claim is one of two workers', for one to three slots."""
+    """A random life of some users; each claim is one of two workers', for one to three slots."""
     dice = random.Random(seed)  # noqa: S311 - no secret
-    users = [await lives.add_user(connection) for _ in range(8)]
+    users = [await lives.add_user(connection) for _ in range(number_of_users)]
     running: list[lifecycle.Claim] = []
-    claimed = 0
+    served: dict[str, datetime] = {}
     seen: dict[int, store.Seen | None] = {}
     for step in range(120):
         moment = today(12) + timedelta(seconds=step)
@@ -63,7 +72,8 @@ async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones
             held = [taken.by_slot[slot] for slot in slots if slot in taken.by_slot]
             assert [claim.task_id for claim in held] == expected, step
             running += held
-            claimed += len(held)
+            served |= {whose: moment for claim in held if (whose := claim.task.user_id) is not None}
+            assert [served[user_id] for user_id in await in_turn(connection)] == sorted(served.values())
         elif what == "cancel":
             row = await connection.fetchrow("SELECT user_id, task_id FROM tasks WHERE status = 'pending' LIMIT 1")
             if row is not None:
@@ -74,7 +84,30 @@ async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones
                 await lifecycle.fail_task(pool, one, lives.FAILURE)
             else:
                 await lifecycle.give_back(pool, one)
-    assert claimed > 5
+    assert len(served) >= 2
+
+
+async def test_whoever_was_served_last_of_all_keeps_the_turn_as_it_is(
+    pool: Pool, connection: Connection, users: list[str]
+) -> None:
+    """Nothing is written that changes no order; who comes next is served before, and again after."""
+    one, other, _ = users
+    versions = "SELECT ctid, last_claimed_at FROM claim_turns WHERE user_id = $1"
+    await wait_in_line(connection, one, 6)
+    turns = Turns(pool)
+
+    async def served() -> str | None:
+        claim = (await turns.next("worker", HERE)).claim
+        assert claim is not None
+        await lifecycle.complete_task(pool, claim, lives.a_result(), [])
+        return claim.task.user_id
+
+    assert await served() == one
+    written = await connection.fetchrow(versions, one)
+    assert [await served() for _ in range(2)] == [one, one]
+    assert await connection.fetchrow(versions, one) == written
+    await wait_in_line(connection, other, 2)
+    assert [await served() for _ in range(5)] == [other, one, other, one, one]
 
 
 async def test_who_came_while_claims_were_made_is_not_overlooked_by_the_next(
