@@ -40,6 +40,7 @@ RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^Expected `array` of length >= (\d+)"), lambda m: f"takes at least {m[1]}"),
     (re.compile(r"^Expected `str` of length >= (\d+)"), lambda m: f"takes at least {m[1]} characters"),
     (re.compile(r"^Expected `datetime` with a timezone"), lambda _: "takes a time with its offset, such as Z"),
+    (re.compile(r"^Invalid RFC3339 encoded datetime"), lambda _: "takes a time like 2026-01-31T12:00:00Z"),
     (re.compile(r"^Expected `str` matching regex"), lambda _: "takes an id or a name: letters, digits, - and _"),
     (re.compile(r"^Expected `([^`]+)`, got `([^`]+)`"), lambda m: f"takes {_kind(m[1])}, not {_kind(m[2])}"),
     (re.compile(r"^Invalid enum value ('.*')$", re.DOTALL), lambda m: f"doesn't know {m[1][:60]}"),

@@ -17,9 +17,10 @@ SELECT {DeliveryRecord}
 
 -- name: redeliver
 -- From the beginning of the schedule, at once: whoever asks for it says that the receiver is well.
-WITH well AS (
-    DELETE FROM webhook_hosts
-     USING webhook_deliveries AS asked
+WITH asked_again AS (
+    UPDATE webhook_hosts
+       SET failures = 1, paused_until = now()
+      FROM webhook_deliveries AS asked
      WHERE asked.delivery_id = :delivery_id AND asked.user_id = :user_id
        AND webhook_hosts.user_id = asked.user_id AND webhook_hosts.host = asked.host
 )

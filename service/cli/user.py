@@ -132,13 +132,14 @@ def _shown(found: "UserRecord") -> dict[str, Any]:
     return {**structs.asdict(as_account(found)), "is_active": found.is_active}
 
 
-@user.command()
+# What is no option is an argument here: N may be negative.
+@user.command(context_settings={"ignore_unknown_options": True})
 @who_argument
 @click.argument("amount", metavar="N", type=click.IntRange(-MOST_CREDITS, MOST_CREDITS))
 @click.option("--reason", help="Kept in the ledger.")
 @data_dir_option
 def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> None:
-    """Give N credits, or take them when N is negative (`-- -5`)."""
+    """Give N credits, or take them when N is negative."""
     from service.accounts import users
 
     async def work(connection: "Connection") -> Any:

@@ -108,9 +108,11 @@ class Storage:
 
     @classmethod
     def _open_directory(cls, root: Path) -> Self:
-        if not root.exists():
-            raise DirectoryMissing(root)
         try:
+            if not root.exists():
+                raise DirectoryMissing(root)
+            if not root.is_dir():
+                raise StorageError(f"{root} is no directory: correct STORAGE_URL", transient=False)
             store = LocalStore(prefix=root)
         except (OSError, ValueError, BaseError) as error:
             raise StorageError(f"{root} can't be used: {_reason(error)}", transient=False) from error

@@ -1,6 +1,7 @@
 """Many tasks at once: created all or not at all, counted, cancelled a few at a time."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from schema.identifiers import is_id, new_id
 from schema.models.batches import Batch, Cancellation, Cancelled, NewBatch
@@ -99,7 +100,7 @@ class Batches:
                 user_id,
                 status=_unfinished(wanted.status),
                 mode=wanted.mode,
-                created_before=wanted.created_before,
+                created_before=wanted.created_before and _in_utc(wanted.created_before),
             )
 
     async def _not_cancelled(self, user_id: str, task_ids: Sequence[str]) -> list[str]:
@@ -114,6 +115,14 @@ class Batches:
                 if len(told) >= MOST_TOLD:
                     break
         return told[:MOST_TOLD]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same time. What is in a year that there is may lie in none without its offset."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise invalid("created_before", "takes a time of the years 1 to 9999 in UTC") from None
 
 
 def new_order(user_id: str, new: NewBatch, *, rules: Rules, idempotency: IdempotencyKey | None) -> Order:

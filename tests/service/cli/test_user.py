@@ -27,7 +27,8 @@ async def test_an_account_from_its_first_key_to_its_erasure(settings: Settings, 
     assert made["api_key"] not in str(stored)
 
     assert answer_of(settings, "grant", "ada@example.com", "25", "--reason", "sorry")["current_credits"] == 75
-    assert answer_of(settings, "grant", "usr_ada", "--", "-75")["current_credits"] == 0
+    assert answer_of(settings, "grant", "usr_ada", "-75")["current_credits"] == 0
+    assert run_command("user", "grant", "usr_ada", "5", "--raeson", "typo", settings=settings).returncode == 2
     refused = run_command("user", "grant", "usr_ada", "--", "-1", settings=settings)
     assert refused.returncode == 1
     assert refused.stderr == "darkroom: The balance is 0; with -1 it would be negative. Nothing was changed.\n"

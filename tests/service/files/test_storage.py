@@ -144,6 +144,21 @@ async def test_local_files_are_their_owners_alone(directory: Path) -> None:
     assert modes == {"blobs": 0o700, "ab": 0o700, "cd": 0o700, "ef.jpg": 0o600}
 
 
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "photos").touch()
+    with pytest.raises(StorageError, match="is no directory: correct STORAGE_URL"):
+        Storage.open((tmp_path / "photos").as_uri())
+
+
+def test_a_directory_that_is_closed_to_us_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(StorageError, match="can't be used: Permission denied"):
+        Storage.open((tmp_path / "photos").as_uri())
+
+
 async def test_a_local_directory_with_strange_characters_works(tmp_path: Path) -> None:
     root = tmp_path / "my photos # 100% ü"
     storage = Storage.made(root.as_uri())

@@ -155,6 +155,9 @@ async def test_many_are_cancelled_in_one_request(user: User, db: Connection) -> 
         ({"ids": ["a"], "batch_id": "b"}, "batch_id"),
         ({"status": "done"}, "status"),
         ({"status": "pending", "created_before": "2026-01-01T00:00:00"}, "created_before"),
+        ({"status": "pending", "created_before": "yesterday"}, "created_before"),
+        ({"status": "pending", "created_before": "0001-01-01T00:00:00+14:00"}, "created_before"),
+        ({"status": "pending", "created_before": "9999-12-31T23:59:59-14:00"}, "created_before"),
     ]
     for body, field in wrong:
         answer = await user.http.post(f"{API}/tasks/cancel", json=body)

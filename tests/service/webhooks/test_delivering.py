@@ -121,6 +121,24 @@ async def test_a_sick_receiver_is_left_in_peace_and_its_others_cost_no_attempt(
     assert all(row.next_attempt_at is not None and row.next_attempt_at <= now for row in untried)
 
 
+async def test_what_waits_for_a_sick_receiver_comes_once_one_is_asked_for_again_and_taken(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    for _ in range(SICK_FROM + 2):
+        await told(pool, user_id, URL)
+    now = (await deliveries(connection))[-1].created_at
+    for _ in range(SICK_FROM):
+        assert await attempt(pool, FAILED, now)
+    failed = next(row for row in await deliveries(connection) if row.attempts)
+    assert await store.redeliver(connection, user_id, failed.delivery_id)
+    now = await connection.fetchval("SELECT now()")
+    well = await attempt(pool, TAKEN, now, failed.delivery_id)
+    assert well is not None
+    assert well.status == "delivered"
+    untried = [row for row in await deliveries(connection) if not row.attempts]
+    assert [row.next_attempt_at is not None and row.next_attempt_at <= now for row in untried] == [True, True]
+
+
 async def test_a_receiver_gets_a_few_at_a_time_and_others_theirs(
     pool: Pool, connection: Connection, user_id: str
 ) -> None:
