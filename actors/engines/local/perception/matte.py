@@ -26,13 +26,15 @@ class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
     `closer`: look at the enlarged head too; `whole` and `head`: long edge in pixels at which the band around the
-    person, and around the head, is solved, in at most so many `steps`.
+    person, and around the head, is solved, in at most so many `steps`. Who is `believing` solves it beside hair only
+    where the network's own edge isn't sharp: colours alone fray that of cloth, skin and shoes before what is like them.
     """
 
     closer: bool
     whole: int
     head: int
     steps: int = 120
+    believing: bool = False
 
 
 Part = TypeVar("Part", bound=NDArray[Any])
@@ -71,6 +73,12 @@ _INNER, _OUTER = 7 / 1024, 12 / 1024
 """The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
 _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
+_CHEST, _CHIN = 1.4, 0.8
+"""How far below the nose a part of the picture ends that holds the shoulders, too, or hair alone: in their breadths."""
+_SAY, _SAY_BELIEVED = 0.001, 0.01
+"""What the coarse matte weighs in such a band."""
+_BROAD = 2.5 / 1024
+"""What is half transparent further than so from either side, as a share of the long edge, is no sharp edge."""
 _FADES = 0.012
 """So far from the picture's border, as a share of its long edge, the network isn't sure of anything."""
 _GLANCES, _MORE = 1, 3
@@ -135,23 +143,26 @@ def refined_matte(
     step: Callable[[str], None],
 ) -> Plane:
     """`coarse` with its edge, hair above all, taken from the picture's own colours. (h, w), 0 to 1."""
-    step("Cutting out the edge")
     body = _body_box(coarse)
     if body is None:
         return coarse
     # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
-    solved = _solved(body.of(image), body.of(coarse), effort.whole, effort.steps, _INNER, _OUTER)
+    part = body.of(coarse)
+    sharp = _is_sharp(part) if effort.believing else None
+    step("Cutting out the edge")
+    solved = _solved(body.of(image), part, effort.whole, effort, _INNER, _OUTER, sharp)
     alpha = body.into(np.zeros_like(coarse), solved)
-    head = head_box(image, person, faces)
-    if head is not None and _is_closer(head, image):
+    head = head_box(image, person, faces, below=_CHIN if effort.believing else _CHEST)
+    if head is not None and (effort.believing or _is_closer(head, image)):
         step("Cutting out the hair")
-        part = head.of(coarse)
-        alpha = _put(alpha, _solved(head.of(image), part, effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER), head)
+        alpha = _put(
+            alpha, _solved(head.of(image), head.of(coarse), effort.head, effort, _HEAD_INNER, _HEAD_OUTER), head
+        )
     return np.clip((alpha - 0.02) / 0.96, 0, 1)
 
 
-def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Box | None:
-    """The head with its hair and shoulders, None if nobody's is known."""
+def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection], *, below: float = _CHEST) -> Box | None:
+    """The head with its hair, down to `below` breadths of the shoulders under the nose; None if nobody's is known."""
     if person is not None:
         middle = (person.points[LEFT_SHOULDER] + person.points[RIGHT_SHOULDER]) / 2
         unit = max(person.shoulders, 1.6 * float(np.hypot(*(middle - person.points[NOSE]))))
@@ -163,7 +174,7 @@ def head_box(image: Rgb8, person: Pose | None, faces: Sequence[Detection]) -> Bo
     else:
         return None
     return _box(
-        image.shape, centre[0] - 1.3 * unit, centre[1] - 1.2 * unit, centre[0] + 1.3 * unit, centre[1] + 1.4 * unit
+        image.shape, centre[0] - 1.3 * unit, centre[1] - 1.2 * unit, centre[0] + 1.3 * unit, centre[1] + below * unit
     )
 
 
@@ -240,21 +251,39 @@ def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Pla
     return result
 
 
-def _solved(image: Rgb8, coarse: Plane, side: int, steps: int, inner: float, outer: float) -> Plane:
-    """The band around `coarse` solved at a long edge of `side` and brought back to full size."""
+def _solved(
+    image: Rgb8, coarse: Plane, side: int, effort: Effort, inner: float, outer: float, sharp: Mask | None = None
+) -> Plane:
+    """The band around `coarse` solved at a long edge of `side` and brought back to full size, but for the `sharp`."""
     height, width = coarse.shape
     scale = min(1.0, side / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
     small_image, small_coarse = as_rgb(resized(image, *size)), np.clip(resized(coarse, *size), 0, 1)
     front, back = _known(small_coarse, inner, outer)
     prepared = np.where(front, np.float32(1), np.where(back, np.float32(0), small_coarse))
-    small_alpha = closed_form_alpha(small_image, prepared, front | back, steps=steps)
+    known = front | back
+    if sharp is not None:
+        known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
+    say = _SAY_BELIEVED if effort.believing else _SAY
+    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=effort.steps)
     if scale == 1:
-        return small_alpha
-    alpha = upsampled_alpha(small_image, small_alpha, as_rgb(image), radius=3, epsilon=1e-5)
-    certain_front = resized_linear(front.astype(np.float32), width, height)
-    certain_back = resized_linear(back.astype(np.float32), width, height)
-    return np.where(certain_front >= 1, np.float32(1), np.where(certain_back >= 1, np.float32(0), alpha))
+        alpha = small_alpha
+    else:
+        alpha = upsampled_alpha(small_image, small_alpha, as_rgb(image), radius=3, epsilon=1e-5)
+        certain_front = resized_linear(front.astype(np.float32), width, height)
+        certain_back = resized_linear(back.astype(np.float32), width, height)
+        alpha = np.where(certain_front >= 1, np.float32(1), np.where(certain_back >= 1, np.float32(0), alpha))
+    if sharp is not None:
+        alpha += gaussian(sharp.astype(np.float32), 2.0) * (coarse - alpha)
+    return alpha
+
+
+def _is_sharp(coarse: Plane) -> Mask:
+    """Where no half transparent part is much broader than the edge of something in focus."""
+    size = max(coarse.shape)
+    least = max(1, round(_BROAD * size))
+    soft = (coarse > _SURE_BACK) & (coarse < _SURE_FRONT)
+    return ~grown(shrunk(soft, least), least + round(_OUTER * size))
 
 
 def _known(coarse: Plane, inner: float, outer: float) -> tuple[Mask, Mask]:

@@ -1,0 +1,39 @@
+"""What becomes of a matte's edge."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Plane, as_rgb8
+from actors.engines.local.perception.matte import Effort, refined_matte
+from actors.engines.local.raster import gaussian
+
+_BELIEVING = Effort(closer=False, whole=256, head=128, believing=True)
+_SIDE = 256
+
+
+def disc(radius: float, blur: float) -> Plane:
+    """A disc in the middle with an edge so blurred."""
+    rows, columns = np.mgrid[:_SIDE, :_SIDE] - _SIDE / 2
+    return gaussian((np.hypot(rows, columns) < radius).astype(np.float32), blur)
+
+
+def refined(image: Plane, coarse: Plane, effort: Effort = _BELIEVING) -> Plane:
+    """Of nobody whose head is known."""
+    colours = as_rgb8(np.repeat(image[..., None], 3, axis=2))
+    return refined_matte(colours, coarse, None, [], effort, lambda _step: None)
+
+
+@pytest.mark.parametrize("believing", [True, False])
+def test_a_sharp_edge_is_believed_before_lines_that_run_on_over_it(believing: bool) -> None:
+    coarse = disc(80, 0.7)
+    lines = np.zeros_like(coarse)
+    lines[::6] = 0.6
+    found = refined(lines, coarse, Effort(closer=False, whole=256, head=128, believing=believing))
+    differs = float(np.abs(found - coarse).max())
+    assert differs < 0.1 if believing else differs > 0.2
+
+
+def test_a_blurred_edge_is_taken_from_colours() -> None:
+    true, coarse = disc(80, 0.7), disc(80, 5)
+    found = refined(0.2 + 0.6 * true, coarse)
+    assert np.abs(found - true).sum() < 0.3 * np.abs(coarse - true).sum()
