@@ -2,6 +2,7 @@
 
 import io
 import logging
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -75,7 +76,7 @@ def test_no_log_line_tells_one(
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
     handlers, level = logging.getLogger().handlers, logging.getLogger().level
-    request.addfinalizer(structlog.reset_defaults)
+    request.addfinalizer(partial(structlog.configure, **structlog.get_config()))
     request.addfinalizer(lambda: logging.getLogger().setLevel(level))
     request.addfinalizer(lambda: setattr(logging.getLogger(), "handlers", handlers))
     set_up_logs(log_format)
