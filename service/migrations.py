@@ -277,8 +277,11 @@ async def check_schema(connection: Connection) -> None:
     """
     journal = await read_journal(connection) or {}
     missing = [migration.name for migration in all_migrations() if migration.version not in journal]
+    if missing and not journal:
+        raise SchemaError("The database's schema isn't there yet. Run: darkroom migrate")
     if missing:
-        raise SchemaError(f"The database's schema lacks {', '.join(missing)}. Run: darkroom migrate")
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise SchemaError(f"The database's schema lacks {missing[0]}{more}. Run: darkroom migrate")
 
 
 async def check_not_newer(connection: Connection) -> None:

@@ -68,7 +68,10 @@ def up(host: str, port: int, data_dir: Path, workers: int, api_processes: int, d
     try:
         asyncio.run(serve(plan, os.environ, _say))
     except (EmbeddedError, SettingsError, OSError) as error:
-        raise click.ClickException(" ".join(str(error).split())) from None
+        told = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            told = f"{os.fsdecode(error.filename)} can't be used: {error.strerror}"
+        raise click.ClickException(" ".join(told.split())) from None
 
 
 def _say(line: str) -> None:

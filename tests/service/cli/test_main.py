@@ -55,6 +55,13 @@ def test_a_wrong_setting_is_named(settings: Settings) -> None:
     assert answer.stderr.strip() == "darkroom: LOG_FORMAT takes console or json"
 
 
+def test_a_data_directory_that_cannot_be_made_is_named(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = run_command("up", "--data-dir", str(tmp_path / "file" / "data"), settings=settings)
+    assert answer.returncode == 1
+    assert answer.stderr == f"darkroom: {tmp_path}/file/data can't be used: Not a directory\n"
+
+
 def test_the_api_demands_a_secret_key(settings: Settings) -> None:
     answer = run_command("api", settings=settings, extra={"SECRET_KEY": ""})
     assert answer.returncode == 1
