@@ -37,3 +37,14 @@ def test_a_blurred_edge_is_taken_from_colours() -> None:
     true, coarse = disc(80, 0.7), disc(80, 5)
     found = refined(0.2 + 0.6 * true, coarse)
     assert np.abs(found - true).sum() < 0.3 * np.abs(coarse - true).sum()
+
+
+def test_what_compression_leaves_in_the_dark_is_no_edge() -> None:
+    coarse = disc(80, 8)
+    random = np.random.default_rng(5)
+    blocks = np.kron(random.random((_SIDE // 8, _SIDE // 8), np.float32), np.ones((8, 8), np.float32))
+
+    def steepest(light: float) -> float:
+        return float(np.abs(np.diff(refined(light + 0.016 * blocks, coarse), axis=1)).max())
+
+    assert steepest(0.01) < 0.5 * steepest(0.5)

@@ -14,6 +14,9 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 
 _EPSILON = 1e-6
 """Regularises a window's covariance: colours closer than its root are the same."""
+_DARK, _GRAIN = 0.2, 2e-4
+"""Below the first compression leaves blocks of colours that differ, the darker the more: in black by the second's root.
+"""
 _TOLERANCE = 0.036
 """Relative residual times steps."""
 _CHUNK = 16_384
@@ -26,8 +29,10 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
-def closed_form_alpha(image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.001, steps: int = 120) -> Plane:
-    """Alpha (h, w): `coarse` where `known`, elsewhere what the colours of `image` say.
+def closed_form_alpha(
+    image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.001, steps: int = 120, grainy: bool = False
+) -> Plane:
+    """Alpha (h, w): `coarse` where `known`, elsewhere what the colours of `image` say, but for its grain if `grainy`.
 
     `say` is the weight of `coarse` in the band; the solver stops after `steps`, or when what they still could change is
     too little to be seen: the more steps are given, the less that is.
@@ -39,7 +44,7 @@ def closed_form_alpha(image: Rgb, coarse: Plane, known: Mask, *, say: float = 0.
     count = int(unknown.sum())
     if count == 0:
         return coarse.copy()
-    bands = _laplacian_bands(image, unknown)
+    bands = _laplacian_bands(image, unknown, _GRAIN if grainy else 0.0)
     flat = coarse.astype(np.float32).ravel()
     here = np.flatnonzero(unknown)
     neighbours = here[:, None] + _neighbour_offsets(image.shape[1])
@@ -107,7 +112,7 @@ def _neighbour_offsets(width: int) -> Indices:
     return np.array([row * width + column for row in range(-half, half + 1) for column in range(-half, half + 1)])
 
 
-def _laplacian_bands(image: Rgb, unknown: Mask) -> Floats:
+def _laplacian_bands(image: Rgb, unknown: Mask, grain: float) -> Floats:
     """The rows of the matting Laplacian that belong to unknown pixels: (n, 25), one entry per pixel in reach."""
     height, width = unknown.shape
     order = np.full(height * width, -1, np.int32)
@@ -118,7 +123,7 @@ def _laplacian_bands(image: Rgb, unknown: Mask) -> Floats:
     colours = image.reshape(-1, 3)
     for start in range(0, len(centres), _CHUNK):
         pixels = centres[start : start + _CHUNK, None] + window
-        shares = _window_terms(colours[pixels].astype(np.float64)).astype(np.float32)
+        shares = _window_terms(colours[pixels].astype(np.float64), grain).astype(np.float32)
         rows = order[pixels]
         for first, (row, column) in enumerate(_WINDOW):
             mine = np.flatnonzero(rows[:, first] >= 0)
@@ -137,11 +142,14 @@ def _touching(unknown: Mask) -> Mask:
     return result
 
 
-def _window_terms(colours: Doubles) -> Doubles:
+def _window_terms(colours: Doubles, grain: float) -> Doubles:
     """Each window's (n, 9, 3) own part (n, 9, 9) of the matting Laplacian; equation 12 of the source."""
     difference = colours - colours.mean(axis=1, keepdims=True)
     covariance = np.matmul(difference.transpose(0, 2, 1), difference) / 9
     covariance[:, range(3), range(3)] += _EPSILON / 9
+    if grain:
+        darkness = np.clip(1 - colours.mean(axis=(1, 2)) / _DARK, 0, 1)
+        covariance[:, range(3), range(3)] += grain / 9 * darkness[:, None]
     weighted = np.matmul(difference, _inverses(covariance))
     result = np.matmul(weighted, difference.transpose(0, 2, 1))
     result += 1

@@ -264,8 +264,8 @@ def _solved(
     known = front | back
     if sharp is not None:
         known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
-    say = _SAY_BELIEVED if effort.believing else _SAY
-    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=effort.steps)
+    say, grainy = (_SAY_BELIEVED, True) if effort.believing else (_SAY, False)
+    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=effort.steps, grainy=grainy)
     if scale == 1:
         alpha = small_alpha
     else:
