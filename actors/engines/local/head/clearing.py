@@ -12,17 +12,18 @@ from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
-from actors.engines.local.raster import gaussian, lab, smoothly, touching
+from actors.engines.local.raster import gaussian, greatest, lab, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
-_UNDER_JAW, _DARK = 0.2, 25.0
-"""So far below the old jaw, likewise, its shadow is looked for, so much darker (in L*) than what is lit there."""
+_UNDER_JAW, _CLEAR, _DARK, _HUED = 0.2, 0.02, 22.0, 9.0
+"""So far below the old head, likewise, its shadow and tips of hair are looked for: so much darker, or of so much
+another hue (in L*a*b*), than skin further away, without so much of its edge."""
 _JAW = 0.03
 """So far below the old jaw, likewise, the skin is the new one's: what has its shadow."""
 _BEARD = 0.1
-"""Half the breadth, likewise, of what may lie between the head and the skin of the neck and is neither."""
+"""Half the breadth, likewise, of what skin surrounds and isn't cloth therefore."""
 _STEPS = 0.02
 """The head's outline was divided in steps so large, likewise."""
 _STUB = 0.07
@@ -31,6 +32,8 @@ _FADE = 0.12
 """So far, likewise, the made neck passes over into the real one."""
 _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
+_STRAY, _FINE = 0.15, 0.04
+"""So far beyond the head, likewise, single hairs are looked for; no more than so coarse is a wall's texture."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _UNDER = 0.08
@@ -49,9 +52,11 @@ _SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 2.2, 0.7, 1.6
 what lies so far aside no shoulder."""
 _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 """The body's outline is followed on so many levels to the face's height, from so many heights below the chin."""
-_LOCK, _HAIR, _HANGS, _NAPE = 0.4, 0.75, 0.1, 0.25
+_LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
+_NAPE, _BESIDE = 0.25, 0.06
+"""So far below the chin, and so near to the old head, likewise, there is body where the funnel has it."""
 
 
 class Cleared(Struct, frozen=True):
@@ -75,10 +80,6 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
     cloth = _cloth(figure, head, skin)
     gone, funnel = _gone(figure, head, image, skin, cloth, new_face, new)
-    # Beard and locks that skin surrounds below were the old jaw's.
-    reach = _BEARD * unit
-    between = narrowed(widened(gone | (skin > 0.5), reach), reach + 1) & widened(gone, 1.5 * reach) & ~cloth
-    gone |= between & (funnel > 0.5) & (figure.alpha > 0.5) & (skin < 0.5)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, cloth, unit)
     body = (figure.alpha > 0.5) & ~gone
@@ -106,11 +107,12 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, 
         rough |= narrowed(widened(rough, reach), reach) & where
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
-    # Clothes have their own.
+    # Clothes have their own, and so has the body where nothing was: a curve's small differences from that are left.
     near = widened(gone, _REACH * unit) & ~(cloth & ~gone)
     other = near & ((curve > 0.5) != rough) | (near & (alpha > 0.5) & ~rough)
+    other = touching(other, widened(gone, 1.5)) & near
     gone = gone | (widened(other, max(2, 0.012 * unit)) & ~cloth)
-    return gone, np.where(near, curve, alpha).astype(np.float32)
+    return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
 def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
@@ -120,6 +122,14 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
     start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
     filled = textured_fill(start, hole & needed, sources, _TEXTURE)
+    # On a plain wall the light is that around; of the texture only the finest is carried on, no stronger than it is.
+    reach = _FINE * unit
+    low, beside = gaussian(filled, reach), sources & widened(hole, _STRAY * unit)
+    if beside.any():
+        flat = gaussian(np.clip(2 - greatest(np.abs(low - start)) / np.float32(_LEVEL / 2), 0, 1), reach)
+        usual = np.float32(np.percentile(np.abs((filled - low)[beside]), 95))
+        plain = start + np.clip(filled - low, -usual, usual)
+        filled = np.clip(filled + (hole * flat)[..., None] * (plain - filled), 0, 1)
     return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
@@ -144,7 +154,7 @@ def _gone(
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
     gone |= widened(old, _JAW * unit) & (skin > 0.5)
-    gone |= _shadowed(figure, old, skin, cloth)
+    gone |= _stained(figure, old, skin, cloth) | _strays(figure, image, old)
     across, down = figure.frame.coordinates(old.shape)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
@@ -162,26 +172,54 @@ def _gone(
     beside = body & (funnel < 0.5) & (down < chin + 0.6)
     stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & ~cloth
     stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.2)
-    stubs |= (funnel > 0.5) & ~person & (down < chin + _NAPE)
+    stubs |= (funnel > 0.5) & ~person & (down < chin + _NAPE) & widened(old, _BESIDE * unit)
     return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
 
 
-def _shadowed(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
-    """What the beard of the `old` jaw covers below it, or its deepest shadow: another jaw has its own."""
+def _stained(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
+    """What lies on the skin below the `old` head and was part of it: beard, tips of hair, the deepest of its shadow.
+
+    It is told by how far it is from the colours of the skin further away.
+    """
     unit = figure.frame.height
-    light = lab(as_rgb(figure.image))[..., 0]
-    sure = (figure.alpha > 0.5) & ~old & ~cloth
+    reach = _BEARD * unit
+    sure = (figure.alpha > 0.5) & ~old & (narrowed(widened(skin > 0.5, reach), reach) | ~cloth)
     near = sure & widened(old, _UNDER_JAW * unit)
-    lit = near & (skin > 0.7)
-    if not lit.any():
-        return lit
+    clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)
+    if not clear.any():
+        return clear
+    values = gaussian(lab(as_rgb(figure.image)), max(0.7, 0.006 * unit))
+    clear &= ~_unlike(values - np.median(values[clear], axis=0))
+    stain = old | (near & _unlike(values - smooth_fill(values, clear.astype(np.float32))))
     # Over so much its edge is smooth, whatever stubble or fold is there.
     reach = 0.025 * unit
-    weight = gaussian(sure.astype(np.float32), reach)
-    light = gaussian(light * sure, reach) / np.maximum(weight, 1e-3)
-    dark = old | (near & (light < np.percentile(light[lit], 75) - _DARK))
-    dark = widened(narrowed(dark, 1.5 * reach), 2 * reach)
-    return touching(dark, old) & near
+    stain = widened(narrowed(stain, 0.5 * reach), 2 * reach)
+    return touching(stain, old) & near
+
+
+def _strays(figure: Portrait, image: Rgb, old: Mask) -> Mask:
+    """Single hairs of the `old` head, and its glow, that no matte has: what stands out from the wall near it.
+
+    Where what is behind is anything but plain everything does, and nothing is taken.
+    """
+    reach = _STRAY * figure.frame.height
+    clear = figure.alpha < 0.03
+    near = widened(old, reach) & clear
+    beside = widened(near, reach) & clear & ~near
+    if not beside.any():
+        return beside
+    away = greatest(np.abs(image - _mean_near(image, clear, 0.2 * reach)))
+    return widened(near & (away > max(0.03, 2 * float(np.percentile(away[beside], 98)))), max(2, 0.1 * reach))
+
+
+def _mean_near(image: Rgb, where: Mask, reach: float) -> Rgb:
+    weight = where.astype(np.float32)[..., None]
+    return gaussian(image * weight, reach) / np.maximum(gaussian(weight[..., 0], reach), 1e-3)[..., None]
+
+
+def _unlike(away: Floats) -> Mask:
+    """Where L*a*b* `away` (h, w, 3) from skin's is no light on it: darker, or of another hue."""
+    return np.hypot(np.minimum(away[..., 0] / _DARK, 0), np.hypot(away[..., 1], away[..., 2]) / _HUED) > 1
 
 
 def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from actors.engines.local.arrays import Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
@@ -130,7 +130,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     skin = neck_skin(values, tone, theirs, old_head)
     judging.judge_skin(skin.share, theirs, change)
     # Before the rest takes memory of its own.
-    whole = _limbs_in_tone(canvas, figure, theirs, tone, change, runtimes)
+    whole = _limbs_in_tone(canvas, figure, theirs, tone, skin.mean, change, runtimes)
     body = in_tone(seen, values, skin, tone, change)
     colours = _coloured(config, fresh, change, seen, theirs)
     del values
@@ -174,9 +174,15 @@ def _coloured(config: HeadSwapConfig, fresh: Placed, change: Shifts, seen: Rgb, 
 
 
 def _limbs_in_tone(
-    canvas: Picture, figure: Person, theirs: Portrait, tone: Tone, change: Shifts, runtimes: Runtimes
+    canvas: Picture,
+    figure: Person,
+    theirs: Portrait,
+    tone: Tone,
+    neck: Floats | None,
+    change: Shifts,
+    runtimes: Runtimes,
 ) -> Rgb8:
-    """The whole canvas with the skin of arms and legs in the new tone."""
+    """The whole canvas with the skin of arms and legs in the new tone, as the `neck` of that mean (3,) gets it."""
     image = canvas.image
     if figure.pose is None or not np.abs(change.body).max() > SEEN:
         return image
@@ -193,6 +199,8 @@ def _limbs_in_tone(
     part = as_rgb(np.ascontiguousarray(image[here]))
     values = lab(part)
     skin = limb_skin(part, values, tone, where[here], figure.pose)
+    if neck is not None and skin.mean is not None:
+        skin = structs.replace(skin, mean=neck)
     result = image.copy()
     result[here] = as_rgb8(in_tone(part, values, skin, tone, change))
     return result

@@ -21,7 +21,7 @@ _CUT = 0.1
 _FAINT, _BROAD = 0.01, 0.05
 """So much of a head, in squares of the face's height, may be half transparent further from an edge than so many
 heights, or be in pieces of its own: hair that nobody could tell from what is behind it."""
-_HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.18, 0.2, 0.15
+_HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.2, 0.2, 0.15
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
 _THREAD, _GAP = 0.06, 0.12

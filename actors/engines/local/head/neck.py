@@ -5,8 +5,8 @@ import numpy as np
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import grain, smooth_fill
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.skin import face_tone, retoned
-from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly
+from actors.engines.local.head.skin import face_tone, other_hue, retoned
+from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 
 _ENOUGH = 0.01
@@ -15,43 +15,45 @@ _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
 _DARKER = np.array([8, 3, 3], np.float32)
 """It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
-_SHADOW, _BELOW = 0.25, 0.1
-"""The chin's shadow takes so much of the light away, and is so soft, in heights of the face."""
+_SHADOW, _RIM = 0.9, 0.06
+"""Below the jaw so much of its light is left, which is told by so broad a rim of it, in heights of the face."""
 _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _LOW = 0.015, 0.06
 """Its tone is told without so much of its edge, likewise, and no lower than that below the chin."""
-_ALIKE = np.array([30, 12, 12], np.float32)
-"""What of the head's photo is so far from that tone is no neck."""
-_BAND, _PASS, _SOFT = 0.08, 0.25, 0.02
-"""So much beside what is made tells what it has to meet, so far they pass over into each other, so soft is the edge."""
+_HUE, _LEAST, _LIGHTS = 0.4, 4.0, (0.5, 1.1)
+"""What is so far from the hue of the face, in parts of its strength, or has so little or much more of its light, is no
+skin: a collar in the light that skin throws on it, stubble, a chain."""
+_PASS, _SOFT = 0.25, 0.02
+"""So far what is made and what is kept pass over into each other, so soft is the edge between, likewise."""
 
 
 def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
     """`body` (h, w, 3) with the neck of the `head`, whose landmarks are `aim`.
 
-    Of its neck `skin` (h, w, 0 to 1) is the figure's, and only toned; what is `made` (h, w, 0 to 1) is the head's, from
-    its photo in its new tone, `own` (h, w, 3), as far as it is bare there. The neck takes so much of the tone as is
-    `taken` (0 to 1).
+    Of its neck `skin` (h, w, 0 to 1) is the figure's, and only toned; what is `made` (h, w, 0 to 1) goes on from that
+    up to the jaw, where it is as the head's photo in its new tone, `own` (h, w, 3), has it. The neck takes so much of
+    the tone as is `taken` (0 to 1).
     """
     place = head.frame
-    throat = np.clip(skin + made, 0, 1)
-    here = extent(throat > 0, air=8)
+    here = extent(skin + made > 0, air=8)
     if here is None:
         return body
-    across, down = (plane[here] for plane in place.coordinates(throat.shape))
-    alpha, cover, skin, made = head.alpha[here], head.neck[here], skin[here] * (1 - made[here]), made[here]
-    least = _ENOUGH * place.height**2
-    near = (np.abs(across) < 0.35) & (down < place.chin + 0.35) & (alpha < 0.5)
-    shown = narrowed(cover > 0.5, _EDGE * place.height) & (alpha < 0.5)
-    above = near & shown & (down < place.chin + _LOW)
+    unit = place.height
+    across, down = (plane[here] for plane in place.coordinates(skin.shape))
+    alpha, skin, made = head.alpha[here], skin[here] * (1 - made[here]), made[here]
+    least = _ENOUGH * unit**2
     fresh = lab(own)
-    goal = _SHADE * face_tone(fresh, aim).mean
+    face = face_tone(fresh, aim).mean
+    bare = _skin_like(fresh[here], face, unit)
+    near = (np.abs(across) < 0.35) & (down < place.chin + 0.35) & (alpha < 0.5)
+    jaw = distance_to(alpha > 0.5)
+    shown = narrowed((head.neck[here] > 0.5) & bare, 2 * _EDGE * unit) & (alpha < 0.5) & (jaw < _PASS * unit)
+    shown = widened(touching(shown, jaw < 4 * _EDGE * unit), _EDGE * unit)
+    goal = _SHADE * face
+    above = near & bare & narrowed(head.neck[here] > 0.5, _EDGE * unit) & (down < place.chin + _LOW)
     if above.sum() > least:
         goal = np.clip(np.median(fresh[here][above], axis=0), goal - _DARKER, goal + _DARKER)
-    # Neither a beard nor a collar goes on below the head.
-    away = np.linalg.norm((gaussian(fresh[here], _EDGE * place.height) - goal) / _ALIKE, axis=2)
-    shown &= away < 1
     result = body[here].copy()
     kept = near & (skin > 0.7)
     if kept.sum() > least:
@@ -61,34 +63,43 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
         toned = retoned(values, (goal - mean) * np.float32(taken), share, mean)
         result = np.where(skin[..., None] > 0, toned, result)
     if made.any():
-        result = _with_made(result, own[here], goal, alpha, skin, made, shown, place.height)
+        rim = (alpha > 0.5) & ~narrowed(alpha > 0.5, _RIM * unit) & (head.oval[here] > 0.5) & (down > place.chin - 0.4)
+        result = _with_made(result, own[here], goal, alpha, skin, made, shown, rim, bare, unit)
     whole = body.copy()
     whole[here] = result
     return whole
 
 
+def _skin_like(values: Floats, face: Floats, unit: float) -> Mask:
+    """Where `values` (h, w, 3) have the hue of a `face` (3,), in about its light."""
+    values = gaussian(values, _EDGE * unit)
+    light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
+    alike = other_hue(values, face) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
+    return alike & (light > _LIGHTS[0]) & (light < _LIGHTS[1])
+
+
 def _with_made(
-    image: Rgb, own: Rgb, goal: Floats, alpha: Plane, skin: Plane, made: Plane, shown: Mask, unit: float
-) -> Rgb:
-    """`image` with what is `made`: no step at the jaw, where it is the photo's `own`, nor where it meets the `skin`."""
-    shade = 1 - _SHADOW * np.clip(2 * gaussian(alpha, _BELOW * unit), 0, 1)
-    plain = rgb(np.broadcast_to(goal.astype(np.float32), image.shape)) * shade[..., None]
-    if not shown.any():
-        new = plain + grain(own, alpha > 0.9, max(0.7, 0.003 * unit))
-    else:
-        # Beside what is shown it goes on as it is there.
-        beside = plain + smooth_fill(own - plain, shown.astype(np.float32))
-        beside += grain(own, shown, max(0.7, 0.003 * unit))
-        new = beside + gaussian(shown.astype(np.float32), _EDGE * unit)[..., None] * (own - beside)
+    image: Rgb, own: Rgb, goal: Floats, alpha: Plane, skin: Plane, made: Plane, shown: Mask, rim: Mask, bare: Mask,
+    unit: float,
+) -> Rgb:  # fmt: skip
+    """`image` with what is `made`: as the jaw has it at the jaw, and as the `skin` where it meets that."""
     hole = made > 0.5
-    near = widened(hole, _BAND * unit) & narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1)
-    if near.any():
-        # They differ by so much; nothing is added at the jaw, and ever more of it down to where the skin is left alone.
-        gap = smooth_fill((image - new) * near[..., None], near.astype(np.float32))
-        gap = gaussian(gap, _SOFT * unit)
-        above, below = distance_to(alpha > 0.5), _PASS * unit + distance_to(near) - distance_to(hole)
-        share = smoothly(above / np.maximum(above + np.maximum(below, 0), 1e-3))[..., None]
-        new = new + share * gap
-        image = image - (1 - share) * gap * (skin * (below > 0))[..., None]
-    soft = np.clip(2 * gaussian(made, max(0.8, _SOFT * unit)), 0, 1) * np.clip(3 * skin - 0.6, 0, 1)
-    return np.clip(image + np.maximum(made, soft)[..., None] * (new - image), 0, 1)
+    known = narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1) & (alpha < 0.1)
+    plain = np.broadcast_to(rgb(goal.astype(np.float32)[None, None]), image.shape)
+    base = smooth_fill(image, known.astype(np.float32)) if known.sum() > _ENOUGH * unit**2 else plain
+    low = smooth_fill(own, (rim & bare).astype(np.float32)) if (rim & bare).sum() > 0.2 * rim.sum() else plain
+    light = np.where(shown[..., None], own, low * np.float32(_SHADOW))
+    told = shown | (rim & ~widened(shown, _RIM * unit))
+    result = base
+    if told.any():
+        # They differ by so much: all of it at the jaw, and ever less of it down to where the skin is left alone.
+        gap = smooth_fill((light - base) * told[..., None], told.astype(np.float32))
+        soft = gaussian(gap, 2 * _SOFT * unit)
+        inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
+        above, below = distance_to(alpha > 0.5), _PASS * unit + distance_to(known) - distance_to(hole)
+        share = 1 - smoothly(above / np.maximum(above + np.maximum(below, 0), 1e-3))[..., None]
+        result = base + share * (soft + inside * (gap - soft))
+        image = image + share * soft * (skin * (below > 0))[..., None]
+    result = result + grain(own, rim | shown, max(0.7, 0.003 * unit))
+    edge = np.clip(2 * gaussian(made, max(0.8, _SOFT * unit)), 0, 1) * np.clip(3 * skin - 0.6, 0, 1)
+    return np.clip(image + np.maximum(made, edge)[..., None] * (result - image), 0, 1)

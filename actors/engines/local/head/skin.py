@@ -178,7 +178,7 @@ def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach
     """
     skin = share > 0.5
     far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
-    close = where & widened(skin, reach) & (_other_hue(values, mean) < far)
+    close = where & widened(skin, reach) & (other_hue(values, mean) < far)
     clothes = where & ~widened(share > 0.2, 2 * reach)
     return close & ((likeness(cells(values), clothes, skin) < _CLOTH) | narrowed(widened(skin, reach), reach))
 
@@ -200,7 +200,7 @@ def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
     return (np.clip(1.5 * between - 0.25, 0, 1) * near * (np.minimum(*weights) > 0.02)).astype(np.float32)
 
 
-def _other_hue(values: Floats, mean: Floats) -> Plane:
+def other_hue(values: Floats, mean: Floats) -> Plane:
     """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has."""
     light = np.clip(_light(values, mean), 0.1, 1.3)
     red, yellow = (values[..., hue] - light * np.float32(mean[hue]) for hue in (1, 2))
@@ -217,7 +217,7 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
     # Skin in a brighter light keeps its hue.
     brighter = np.clip(values[..., 0] - np.float32(middle[0]), 0, None)
-    lit = np.hypot(_other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
+    lit = np.hypot(other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
     near = np.where(brighter > 0, np.minimum(near, lit), near)
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 

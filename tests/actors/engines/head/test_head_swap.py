@@ -9,7 +9,7 @@ from PIL import Image
 
 from actors.engines.local.arrays import as_rgb
 from actors.engines.local.head import edit
-from actors.engines.local.head.edit import PLAN, swap_head, swapped
+from actors.engines.local.head.edit import PLAN, Swap, swap_head, swapped
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
@@ -18,6 +18,7 @@ from actors.engines.local.head.skin import face_tone
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import narrowed, widened
 from actors.engines.local.steps import Steps, StoppedError
 from actors.engines.seam import EngineError
 from schema.models.edits import FIGURE_PRESETS, HeadSwapConfig
@@ -78,6 +79,23 @@ def test_a_large_canvas_is_worked_on_smaller_and_keeps_its_own_pixels(
     assert landmark_error(made, runtimes) <= 0.03
     assert untouched(made, canvas, changeable(made, canvas)) == 1
     assert np.abs(made.image.astype(int) - whole.image).mean() < 6
+
+
+def _flecks(made: Swap) -> float:
+    """How strong the finest detail is along the made neck's edge, over that of the skin on both sides of it."""
+    box, unit = made.box, frame(made.aim).height
+    bare = narrowed(made.throat > 0.6, 0.02 * unit) & ~widened(made.head > 0.01, 0.03 * unit)
+    line = widened(made.made > 0.5, 0.012 * unit) & widened(made.made <= 0.5, 0.012 * unit)
+    values = lab(as_rgb(np.ascontiguousarray(made.image[box.top : box.bottom, box.left : box.right])))
+    fine = np.linalg.norm(values - gaussian(values, 0.012 * unit), axis=2)
+    seam, beside = fine[line & bare], fine[widened(line, 0.08 * unit) & bare & ~line]
+    assert min(len(seam), len(beside)) > 20
+    return float(np.sqrt((seam**2).mean() / (beside**2).mean()))
+
+
+@pytest.mark.parametrize(("source", "figure"), [*PAIRS, (SAMPLES / "portrait_face_paint.jpg", HOPPER)])
+def test_no_flecks_lie_along_the_made_neck(swap: Swapping, source: Path, figure: Path) -> None:
+    assert _flecks(swap(source, figure)) < 1.3
 
 
 def _tones(swap: Swapping, runtimes: Runtimes, source: Path, figure: Path, strength: float) -> tuple[float, float]:
