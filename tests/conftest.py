@@ -19,7 +19,7 @@ from service.database import Connection, Pool, open_pool
 from service.embedded.servers import EmbeddedServers
 from service.queue import Queue
 from service.settings import Settings
-from tests import forking, seeds
+from tests import forking, seeds, versions
 from tests.databases import Databases, create, create_migrated, drop, let_sign_in_quickly
 from tests.grouping import place_of
 from tests.homes import forget_homes, forget_left_behind, make_directory, open_directory
@@ -36,6 +36,8 @@ hypothesis_settings.load_profile("darkroom")
 
 # What is collected stays to the end of the run, so that looking for garbage in it is lost time.
 gc.disable()
+
+versions.read_once()
 
 # Tracebacks as they are logged in earnest: with the values of variables, as is the default, each takes half a second.
 structlog.configure(
