@@ -16,7 +16,7 @@ from schema.models.edits import (
     Size,
 )
 from schema.models.problems import FailureCode
-from tests.actors.engines.conftest import MakeRequest, Once, edited
+from tests.actors.engines.conftest import SMALL, MakeRequest, Once, edited
 from tests.actors.engines.scenes import (
     ASTRONAUT,
     CHINA,
@@ -39,7 +39,8 @@ FACE = (slice(110, 190), slice(190, 260))
 
 
 @pytest.fixture(scope="session")
-def photo_with_exif(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hopper, with what cameras and their owners write into a photo."""
     exif = Image.Exif()
     exif[0x010F] = "Somebody's camera"
     exif.get_ifd(0x8825)[1] = "N"
@@ -59,8 +60,8 @@ async def test_a_preset_replaces_the_background_and_keeps_the_person(once: Once)
     assert result.finished.metadata["warnings"] == []
 
 
-async def test_without_anything_asked_the_first_preset_is_taken(once: Once) -> None:
-    result = await once(HOPPER)
+async def test_without_anything_asked_the_first_preset_is_taken(once: Once, hopper: Path) -> None:
+    result = await once(hopper)
     assert BACKGROUND_PRESETS[0] == "studio_white"
     assert pixels(result.path("output"))[:40, :40].min() > 215
 
@@ -97,8 +98,8 @@ async def test_removing_gives_a_png_with_alpha_and_clean_colours(
     assert loaded(result.path("thumbnail")).mode == loaded(result.path("comparison")).mode == "RGB"
 
 
-async def test_every_file_says_what_it_is_and_nothing_of_the_sender(once: Once, photo_with_exif: Path) -> None:
-    for result in (await once(photo_with_exif), await once(photo_with_exif, config=REMOVED)):
+async def test_every_file_says_what_it_is_and_nothing_of_the_sender(once: Once, hopper: Path) -> None:
+    for result in (await once(hopper), await once(hopper, config=REMOVED)):
         assert result.artifacts.keys() == {"output", "thumbnail", "comparison"}
         for artifact in result.artifacts.values():
             content = artifact.path.read_bytes()
@@ -114,8 +115,8 @@ async def test_every_file_says_what_it_is_and_nothing_of_the_sender(once: Once, 
         assert comparison.width > comparison.height
 
 
-async def test_what_is_told_about_the_result(once: Once) -> None:
-    result = await once(HOPPER)
+async def test_what_is_told_about_the_result(once: Once, hopper: Path) -> None:
+    result = await once(hopper)
     metadata = result.finished.metadata
     output = result.artifacts["output"]
     assert (metadata["width"], metadata["height"]) == (output.width, output.height) == (512, 600)
@@ -129,23 +130,21 @@ async def test_what_is_told_about_the_result(once: Once) -> None:
 
 
 async def test_the_long_edge_follows_the_size_asked(
-    engine: LocalEngine, request_for: MakeRequest, tmp_path: Path
+    quick_engine: LocalEngine, request_for: MakeRequest, tmp_path: Path
 ) -> None:
-    scene, _ = on_background(cut_out("referee", 1200), FLOWER, (1000, 1500))
-    scene.save(tmp_path / "scene.jpg")
-    result = await edited(engine, request_for(tmp_path / "scene.jpg", config=BackgroundChangeConfig(size=Size.SMALL)))
-    assert loaded(result.path("output")).size == (512, 768)
-    result = await edited(engine, request_for(tmp_path / "scene.jpg", config=BackgroundChangeConfig()))
-    assert loaded(result.path("output")).size == (683, 1024)
+    loaded(ASTRONAUT).crop((56, 0, 456, 512)).resize((1172, 1500)).save(tmp_path / "large.jpg")
+    for config, size in ((SMALL, (600, 768)), (BackgroundChangeConfig(), (800, 1024))):
+        result = await edited(quick_engine, request_for(tmp_path / "large.jpg", config=config))
+        assert loaded(result.path("output")).size == size
 
 
 async def test_equal_input_gives_equal_bytes_in_another_process(
-    engine: LocalEngine, request_for: MakeRequest, once: Once
+    engine: LocalEngine, request_for: MakeRequest, once: Once, hopper: Path
 ) -> None:
-    first = await once(HOPPER)
+    first = await once(hopper)
     other = LocalEngine(threads=2)
     try:
-        second = await edited(other, request_for(HOPPER))
+        second = await edited(other, request_for(hopper))
         assert other.pid != engine.pid
     finally:
         await other.close()
@@ -153,11 +152,11 @@ async def test_equal_input_gives_equal_bytes_in_another_process(
         assert artifact.path.read_bytes() == second.path(kind).read_bytes()
 
 
-async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once) -> None:
+async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once, hopper: Path) -> None:
     removed = BackgroundType.REMOVE
-    plain = await once(HOPPER, config=REMOVED)
-    soft = await once(HOPPER, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
-    high = await once(HOPPER, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
+    plain = await once(hopper, config=REMOVED)
+    soft = await once(hopper, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
+    high = await once(hopper, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
     base = pixels(plain.path("output"))[..., 3]
     for other in soft, high:
         alpha = pixels(other.path("output"))[..., 3]

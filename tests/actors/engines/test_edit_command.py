@@ -73,9 +73,9 @@ def test_every_mode_has_a_default_and_needs_no_reference(tmp_path: Path, mode: s
 
 
 def test_a_refusal_is_one_line(tmp_path: Path) -> None:
-    done = run("background_change", CHINA, "-o", tmp_path / "out.jpg")
+    done = run("head_swap", CHINA, "-o", tmp_path / "out.jpg")
     assert done.returncode == 1
-    assert done.stderr.startswith("darkroom: No person was found")
+    assert done.stderr.startswith("darkroom: No face was found")
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
