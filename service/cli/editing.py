@@ -17,6 +17,7 @@ from schema.models.edits import CONFIG_TYPES, AnyConfig, Mode
 from schema.models.engines import RemoteJob
 from service.cli.group import Interrupted
 from service.destinations import Destination
+from service.wording import explain_malformed, explain_validation
 
 if TYPE_CHECKING:
     from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent
@@ -92,10 +93,14 @@ def _config(mode: Mode, text: str) -> AnyConfig:
     Raises:
         click.UsageError: it is no JSON, or not what the mode understands.
     """
+    body = text.encode(errors="surrogateescape")
     try:
-        return msgspec.json.decode(text, type=CONFIG_TYPES[mode])
-    except msgspec.MsgspecError as error:
-        raise click.UsageError(f"--config: {error}") from None
+        return msgspec.json.decode(body, type=CONFIG_TYPES[mode])
+    except msgspec.ValidationError as error:
+        path, words = explain_validation(str(error), CONFIG_TYPES[mode])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        path, words = "", explain_malformed(str(error), body)
+    raise click.UsageError(f"--config: {path}: {words}" if path else f"--config: {words}")
 
 
 async def _made(order: Order, engine: "Engine") -> "tuple[Artifact, int]":

@@ -75,7 +75,7 @@ def json_of(response: httpx.Response, what: str) -> Any:
     """The JSON of an answer. Raises DriverError (AWAY) when it is none: something else answers there."""
     try:
         return msgspec.json.decode(response.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise away(f"{what}: HTTP {response.status_code} without JSON") from None
 
 

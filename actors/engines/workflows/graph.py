@@ -47,7 +47,7 @@ def parse_graph(content: bytes | str) -> Graph:
         raise WorkflowError(f"The workflow is larger than {LARGEST >> 20} MB.")
     try:
         found = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise WorkflowError("The workflow isn't JSON.") from None
     if isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("nodes"), list):
         raise WorkflowError(f"The workflow is in the format of ComfyUI's editor. {HOW_TO_EXPORT}")

@@ -217,7 +217,7 @@ class RunningHubApi:
     def _decoded(self, content: bytes | str, kind: Any) -> Any:
         try:
             return msgspec.json.decode(content, type=kind, strict=False)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise HubAwayError("its answer can't be read", sent=True) from error
 
     def _loose(self, data: msgspec.Raw) -> Any:

@@ -93,7 +93,7 @@ def _object(value: Any) -> dict[str, Any]:
         text = value
         try:
             value = msgspec.json.decode(text)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             value = text
         if isinstance(value, str):
             return {"exception_message": value}

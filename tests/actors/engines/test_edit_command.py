@@ -111,11 +111,20 @@ def test_a_missing_file_and_directory_are_told(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("config", ["{", '{"colour": 1}', '{"edge_blur": 11}'])
-def test_a_wrong_configuration_is_a_usage_error(tmp_path: Path, config: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("{", "JSON is incomplete"),
+        ('{"colour": 1}', "colour: there is no such field"),
+        ('{"edge_blur": 11}', "edge_blur: takes a number up to 10"),
+        ("null", "takes an object, not null"),
+        ("[" * 20_000, "takes an object, not a list"),
+    ],
+)
+def test_a_wrong_configuration_is_a_usage_error(tmp_path: Path, config: str, words: str) -> None:
     done = run("BACKGROUND_CHANGE", ASTRONAUT, "-o", tmp_path / "a.jpg", "--config", config)
     assert done.returncode == 2
-    assert "--config" in done.stderr
+    assert f"--config: {words}" in done.stderr
 
 
 def test_an_unknown_mode_is_a_usage_error(tmp_path: Path) -> None:

@@ -96,6 +96,17 @@ def test_a_file_in_the_editor_s_format_is_told_apart(tmp_path: Path) -> None:
     assert "Export (API)" in done.stderr
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'"\xff"', b"[" * 100_000])
+def test_what_is_no_json_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "workflow.json"
+    file.write_bytes(content)
+    done = darkroom("check", file)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "nobody foresaw" not in line
+    assert str(file) in line
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_samples_are_whole_and_tell_their_mode(mode: Mode) -> None:
     graph = sample(mode.lower())

@@ -73,7 +73,7 @@ class Listener:
     def _hear(self, message: str) -> None:
         try:
             told = msgspec.json.decode(message, type=dict[str, Any])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return
         data = told.get("data")
         if not isinstance(data, dict) or cast("dict[str, Any]", data).get("prompt_id") != self._prompt_id:
