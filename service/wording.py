@@ -20,6 +20,7 @@ KINDS = {
     "bool": "true or false",
     "object": "an object",
     "array": "a list",
+    "datetime": "a time",
     "null": "null",
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schema.models.batches import Cancellation
 from schema.models.edits import CONFIG_TYPES, Mode
 from schema.models.tasks import NewTask
 from service.wording import explain_malformed, explain_validation
@@ -73,6 +74,18 @@ def test_a_field_is_told_what_it_takes(changes: dict[str, Any], path: str, words
     at, said = refused({**TASK, **changes}, NewTask)
     assert at == path
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (5, "takes a time, not a whole number"),
+        ("yesterday", "takes a time like 2026-01-31T12:00:00Z"),
+        ("2026-01-31T12:00:00", "takes a time with its offset, such as Z"),
+    ],
+)
+def test_a_time_is_told_as_one(moment: Any, words: str) -> None:
+    assert refused({"status": "pending", "created_before": moment}, Cancellation) == ("created_before", words)
 
 
 @pytest.mark.parametrize(
