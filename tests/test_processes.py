@@ -62,7 +62,7 @@ def run(directory: Path, *options: str, files: dict[str, str] = FILES) -> str:
     arguments = ["--processes=3", "--color=no", "-ra", f"--basetemp={directory / 'shared'}", "-p", "no:cacheprovider"]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, *options, f"--rootdir={directory}", directory],
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
