@@ -1,7 +1,7 @@
 """Which engine makes which edit, and what is set for those that run workflows."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -53,12 +53,17 @@ def read_workflow_settings(sources: Sources) -> WorkflowSettings:
     )
 
 
+def not_set(names: Sequence[str]) -> str:
+    """That these variables are missing, for a sentence."""
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
+
+
 def what_engines_lack(settings: "_HasEngines") -> str | None:
     """What a worker with these settings lacks to make edits with the engines that they name: a sentence, or None."""
     for mode, names in settings.engines.items():
         for name in names:
             if absent := what_an_engine_lacks(name, mode, settings.workflows):
-                return f"{mode} is made by {name} (ENGINE, ENGINE_{mode}), and {' and '.join(absent)} is not set."
+                return f"{mode} is made by {name} (ENGINE, ENGINE_{mode}), and {not_set(absent)}."
     return None
 
 

@@ -1,6 +1,7 @@
 """Darkroom's processes for tests, forked from one that has loaded all of Darkroom: a start costs a fiftieth.
 
-They are processes of their own in every other respect: environment, descriptors, signals, their end.
+They are processes of their own in every other respect: environment, descriptors, signals; and their end, but that they
+don't take down what they have loaded.
 """
 
 import atexit

@@ -9,7 +9,7 @@ import click
 from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
 from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
 from service.cores import usable_cores
-from service.engine_settings import load_workflow_settings, what_an_engine_lacks
+from service.engine_settings import load_workflow_settings, not_set, what_an_engine_lacks
 
 if TYPE_CHECKING:
     from actors.engines.seam import Engine
@@ -61,7 +61,7 @@ def _make_elsewhere(order: Order, engine: str) -> None:
 
     settings = load_workflow_settings(os.environ)
     if absent := what_an_engine_lacks(engine, order.mode, settings):
-        raise click.ClickException(f"{' and '.join(absent)} is not set")
+        raise click.ClickException(not_set(absent))
 
     def made() -> "Engine":
         from actors.engines.workflows.desk import Desk

@@ -63,7 +63,7 @@ def test_an_edit_is_made_by_the_engine_that_is_asked_for(hub: FakeRunningHub, tm
     made = len(hub.tasks)
     unset = run_command(*edit, settings=nothing)
     assert unset.returncode == 1
-    assert "RUNNINGHUB_API_KEY and RUNNINGHUB_WORKFLOW_BACKGROUND_CHANGE is not set" in unset.stderr
+    assert "RUNNINGHUB_API_KEY and RUNNINGHUB_WORKFLOW_BACKGROUND_CHANGE are not set" in unset.stderr
     assert not output.exists()
     there = {"RUNNINGHUB_URL": hub.base_url, "RUNNINGHUB_API_KEY": KEY}
     done = run_command(*edit, settings=nothing, extra=there | {"RUNNINGHUB_WORKFLOW_BACKGROUND_CHANGE": WORKFLOW_ID})
