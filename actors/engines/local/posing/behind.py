@@ -12,10 +12,9 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
 from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.raster import components, gaussian, lab
 
-_BODY = [Layer.TORSO, *LEGS]
 _HALF = 0.5
 _SHADE = 0.03
 """So near to an arm the body is in its shade, in torso lengths."""
@@ -66,7 +65,7 @@ def without_arms(colours: Rgb, shares: Floats, figure: Doubles) -> tuple[Rgb, Fl
 def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     """Do that where `arm` is, in pictures whose rows run outwards."""
     unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
-    side = _side(np.max(shares[_BODY], axis=0) > _HALF, shares[arm] > _HALF, round(_SHADE * unit))
+    side = _side(np.max(shares[list(BODY)], axis=0) > _HALF, shares[arm] > _HALF, round(_SHADE * unit))
     # Above the armpit arm and body are sewn together.
     low = round(float(figure[upper.start][1] + _ARMPIT * (figure[upper.end] - figure[upper.start])[1]))
     rows: Indices = low + np.flatnonzero(side.beside[max(low, 0) :]) if low > 0 else np.flatnonzero(side.beside)
@@ -85,8 +84,8 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     inside = np.clip(ends[rows, None] - x + _HALF, 0, 1)
     hidden = inside * (x > side.seen[rows, None] - _SHADE * unit)
     place: Indices = np.clip(axis[rows], 0, len(x) - 1).astype(np.int64)
-    owner = np.argmax([shares[layer][rows, place] for layer in _BODY], axis=0)
-    for number, layer in enumerate(_BODY):
+    owner = np.argmax([shares[layer][rows, place] for layer in BODY], axis=0)
+    for number, layer in enumerate(BODY):
         theirs = np.where(side.covered[rows, None], np.minimum(shares[layer][rows], inside), shares[layer][rows])
         shares[layer][rows] = np.maximum(theirs, hidden * (owner == number)[:, None])
 

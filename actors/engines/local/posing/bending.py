@@ -9,6 +9,7 @@ from actors.engines.local.arrays import Mask
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, NOSE, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.posing.deforming import bone_weights, deformed
 from actors.engines.local.posing.mesh import Mesh, Seam, sewn_mesh
+from actors.engines.local.posing.shapes import distances
 from actors.engines.local.posing.sheets import Sheet, reaches
 from actors.engines.local.posing.skeleton import (
     BONES,
@@ -119,7 +120,7 @@ def _held(mesh: Mesh, figure: Doubles, smoothness: float, step: int) -> Mask:
             if last:
                 b = end + 0.9 * (end - start) * (1.0 if bone.layer in LEGS else 0.5)
             radius = max(_CORE_WIDTH * bone.half * unit, 0.75 * step)
-            held[:, index] = (_distances(mesh.vertices, a, b) < radius) & mesh.members[:, bone.layer]
+            held[:, index] = (distances(mesh.vertices, a, b) < radius) & mesh.members[:, bone.layer]
     _hold_trunk(held, mesh, figure, unit)
     return held
 
@@ -128,10 +129,10 @@ def _hold_trunk(held: Mask, mesh: Mesh, figure: Doubles, unit: float) -> None:
     spine = figure[PELVIS] - figure[NECK]
     across = (figure[LEFT_SHOULDER] - figure[RIGHT_SHOULDER]) * 0.22
     chest = figure[NECK] + 0.30 * spine
-    held[:, CHEST] = _distances(mesh.vertices, chest - across, chest + across) < 0.13 * unit
+    held[:, CHEST] = distances(mesh.vertices, chest - across, chest + across) < 0.13 * unit
     hips = figure[PELVIS] - 0.06 * spine
     broad = (figure[LEFT_HIP] - figure[RIGHT_HIP]) * 0.45
-    held[:, HIPS] = _distances(mesh.vertices, hips - broad, hips + broad) < 0.09 * unit
+    held[:, HIPS] = distances(mesh.vertices, hips - broad, hips + broad) < 0.09 * unit
     for index in (CHEST, HIPS):
         held[:, index] &= mesh.members[:, Layer.TORSO]
     # The whole face, from the chin up: as far below the mouth as that is below the nose.
@@ -144,13 +145,7 @@ def _hold_trunk(held: Mask, mesh: Mesh, figure: Doubles, unit: float) -> None:
     for collar in COLLARS.values():
         along = figure[BONES[collar].end] - figure[NECK]
         inner, outer = figure[NECK] + 0.55 * along, figure[NECK] + 0.85 * along
-        near = _distances(mesh.vertices, inner, outer) < BONES[collar].half * unit
+        near = distances(mesh.vertices, inner, outer) < BONES[collar].half * unit
         held[:, collar] = near & mesh.members[:, Layer.TORSO] & ~mesh.members[:, Layer.HEAD]
     owners = held.sum(axis=1)
     held[owners > 1] &= np.eye(len(BONES), dtype=np.bool_)[np.argmax(held[owners > 1], axis=1)]
-
-
-def _distances(points: Doubles, start: Doubles, end: Doubles) -> Doubles:
-    along = end - start
-    share = np.clip((points - start) @ along / max(float(along @ along), 1e-9), 0, 1)
-    return np.hypot(*(points - start - share[:, None] * along).T)

@@ -10,7 +10,7 @@ from actors.engines.local.arrays import Mask, Rgb
 from actors.engines.local.posing.colours import outwards, unlikeness
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.skeleton import BONES, CHAINS, LEGS, NECK, PELVIS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length
 from actors.engines.local.raster import lab
 
 _WIDEST, _BESIDE = 0.16, 0.3
@@ -42,7 +42,7 @@ def between(image: Rgb, labels: Indices, arm: Layer, figure: Doubles) -> Mask:
         return result
     # In this picture, which may be a mirror's, the body is to the right of the arm.
     side = -1 if outwards(arm, figure)[0] > 0 else 1
-    mine, body = (labels == arm)[:, ::side], np.isin(labels, (Layer.TORSO, *LEGS))[:, ::side]
+    mine, body = (labels == arm)[:, ::side], np.isin(labels, BODY)[:, ::side]
     low = shoulder[1] + _ARMPIT * (figure[upper.end] - shoulder)[1]
     rows = np.flatnonzero(mine.any(axis=1) & (np.arange(len(mine)) > low))
     if not len(rows):

@@ -37,7 +37,7 @@ def legs_joined(image: Rgb, labels: Indices, figure: Doubles) -> bool:
     rows, columns = rows[below], columns[below]
     if len(rows) < _JOINED * unit:
         return False
-    change = _change(image)
+    change = changes(image)
     width = change.shape[1]
 
     def around(first: int, last: int) -> Doubles:
@@ -50,7 +50,7 @@ def legs_joined(image: Rgb, labels: Indices, figure: Doubles) -> bool:
     return float(plain.sum()) > _JOINED * unit
 
 
-def _change(image: Rgb) -> Doubles:
+def changes(image: Rgb) -> Doubles:
     """How fast colours change in each pixel, in L*a*b* units a pixel."""
     colours = lab(image).astype(np.float64)
     down, right = np.gradient(colours, axis=(0, 1))

@@ -16,7 +16,7 @@ from actors.engines.local.arrays import Mask, Plane, Rgb
 from actors.engines.local.posing.border import least_border
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import distance_to_line
-from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, NECK, PELVIS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length
 from actors.engines.local.raster import components, extent, grown, lab
 
 _REACH = 2.6
@@ -44,7 +44,6 @@ _STAYS = 0.3
 _EDGE, _APART = 6.0, 0.6
 """Neighbours in one colour stay together for so much, against being clear; so many L*a*b* units are an edge."""
 _CERTAIN = 1e3
-_BODY = (Layer.TORSO, *LEGS)
 
 
 class _Zone(Struct, frozen=True):
@@ -108,7 +107,7 @@ def _to_background(inside: Mask) -> tuple[Doubles, Doubles]:
 
 def _zone(labels: Indices, arm: Layer, away: Plane, root: Mask, figure: Doubles) -> _Zone:
     unit, out = torso_length(figure), outwards(arm, figure)
-    mine, body = labels == arm, np.isin(labels, _BODY)
+    mine, body = labels == arm, np.isin(labels, BODY)
     depth, end = _to_background(labels >= 0)
     # On its inner side, and where a sleeve or a hem ends, the background may as well be what cloth borders on.
     rim = (depth > 1) & (depth < max(_RIM * unit, _THINNEST)) & (end @ out > _OUTER * depth)
@@ -128,7 +127,7 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
     likes_body = np.zeros(labels.shape)
     likes_body[zone.open] = unlikeness(wanted, features[zone.arm]) - unlikeness(wanted, features[zone.body])
     likes_body = np.clip(likes_body / _CLEAR, -1, 1)
-    mine, body = labels == arm, np.isin(labels, _BODY)
+    mine, body = labels == arm, np.isin(labels, BODY)
     fixed = grown(zone.open, 1) & (mine | body) & ~zone.open
     as_arm = np.where(fixed & body, _CERTAIN, np.maximum(likes_body, 0) + _STAYS * body)
     as_body = np.where(fixed & mine, _CERTAIN, np.maximum(-likes_body, 0) + _STAYS * mine)

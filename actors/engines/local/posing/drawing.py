@@ -7,16 +7,19 @@ import numpy as np
 from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.bending import Bent
-from actors.engines.local.posing.rendering import NOWHERE, sampled, source_map
+from actors.engines.local.posing.rendering import NOWHERE, source_map, stretched
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Motion
-from actors.engines.local.raster import components, extent, gaussian, grown
+from actors.engines.local.raster import bent, components, extent, gaussian, grown
 
 _OPEN = 0.6
 """A pixel that the figure covers less is outside of it."""
 _HOLE = 2e-4
 """A hole in the figure that is smaller than this, relative to its height squared, is no gap between limbs."""
+_HALF, _FADE = 0.5, 0.006
+"""Over what is under it a bare arm's edge, which its own shade and the cloth beside it have darkened, fades: over so
+many heights of the figure."""
 _BEHIND = 0.5
 """An arm whose hand is so much farther away than the trunk, in torso lengths, is behind it."""
 
@@ -30,7 +33,7 @@ def drawn(
 ) -> tuple[Rgb, Plane]:
     """The bent layers over each other in a picture of `shape`, the first of `order` at the bottom.
 
-    What is `under` all of them moves without bending.
+    What is `under` all of them moves without bending; arms pass over into it.
     Returns colours (h, w, 3), already weighted by alpha, and alpha (h, w).
     """
     height, width = shape
@@ -41,6 +44,7 @@ def drawn(
         rows, columns = np.mgrid[box]
         where = motion.origins(np.stack([columns, rows], axis=-1).astype(np.float64)).astype(np.float32)
         _lay(sheet, where, box, result, cover)
+    beneath, tall = cover.copy(), float(np.ptp(figure.placed[:, 1]))
     for layer in order:
         mine = figure.mesh.triangles[figure.mesh.layer_of == layer]
         if not len(mine):
@@ -50,14 +54,30 @@ def drawn(
         box = extent(there)
         if box is None:
             continue
-        _lay(layers[layer], where[box], box, result, cover)
-    return _without_holes(result, cover, float(np.ptp(figure.placed[:, 1])))
+        faded = beneath[box] if layer in ARMS and under else None
+        _lay(layers[layer], where[box], box, result, cover, faded, _FADE * tall)
+    return _without_holes(result, cover, tall)
 
 
-def _lay(sheet: Sheet, where: Floats, box: tuple[slice, slice], result: Rgb, cover: Plane) -> None:
-    """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`."""
+def _lay(
+    sheet: Sheet,
+    where: Floats,
+    box: tuple[slice, slice],
+    result: Rgb,
+    cover: Plane,
+    faded: Plane | None = None,
+    fade: float = 0.0,
+) -> None:
+    """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`.
+
+    Where it is to be `faded` (h, w) its edge is soft, over about `fade` pixels inwards; elsewhere it is no softer than
+    it was: stretched as it is, one could see through it.
+    """
     origin = np.array([sheet.left, sheet.top], np.float32)
-    colours, alpha = sampled(sheet.colours, sheet.alpha, where - origin)
+    colours = np.clip(bent(sheet.colours, where - origin, smooth=True), 0, 1)
+    alpha = np.clip((bent(sheet.alpha, where - origin, smooth=False) - _HALF) * stretched(where) + _HALF, 0, 1)
+    if faded is not None:
+        alpha += (np.minimum(alpha, np.clip(2 * gaussian(alpha, fade) - 1, 0, 1)) - alpha) * faded
     result[box] += (colours - result[box]) * alpha[..., None]
     cover[box] += alpha * (1 - cover[box])
 

@@ -17,7 +17,7 @@ from actors.engines.local.posing.cutting import Cut, Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.framing import framed
 from actors.engines.local.posing.hands import hidden_hands
-from actors.engines.local.posing.parts import labelled, shares_of
+from actors.engines.local.posing.parts import labelled, shares_of, without_slivers
 from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import insides, sheets, without_haze
 from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
@@ -166,9 +166,10 @@ def rebuilt(
         warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
     bare = bare_from(division, figure)
     shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
+    clear = without_haze(cut.alpha, shares)
+    without_slivers(shares, clear, figure)
     skin = skin_alone(as_rgb(photo.image), shares, bare, figure)
     bare = sleeveless(bare, target)
-    clear = without_haze(cut.alpha, shares)
     layers = sheets(cut.colours, clear, shares, figure, bare, skin)
     under = [
         (sheet, target.motions[CHAINS[arm][0]])

@@ -8,8 +8,19 @@ from scipy.spatial import cKDTree
 from actors.engines.local.arrays import Rgb
 from actors.engines.local.perception.pose import LEFT_EAR, NOSE, RIGHT_EAR
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import distance_to_line, near
-from actors.engines.local.posing.skeleton import BONES, CHAINS, LEGS, NECK, PELVIS, Doubles, Layer, length, torso_length
+from actors.engines.local.posing.shapes import distance_to_line, distances, near
+from actors.engines.local.posing.skeleton import (
+    BODY,
+    BONES,
+    CHAINS,
+    LEGS,
+    NECK,
+    PELVIS,
+    Doubles,
+    Layer,
+    length,
+    torso_length,
+)
 from actors.engines.local.raster import lab
 
 _HANDS = {Layer.LEFT_ARM: (17, 19), Layer.RIGHT_ARM: (18, 20)}
@@ -45,7 +56,7 @@ def hidden_hands(image: Rgb, labels: Indices, figure: Doubles) -> list[Layer]:
     if skin is None:
         return []
     unlike_skin = np.sqrt(((colours - skin) ** 2).sum(axis=-1))
-    cloth = np.isin(labels, (Layer.TORSO, *LEGS)) & (unlike_skin > _CLOTH)
+    cloth = np.isin(labels, BODY) & (unlike_skin > _CLOTH)
     hidden: list[Layer] = []
     for arm, (little, index) in _HANDS.items():
         away = distance_to_line(figure[little], figure[index], labels.shape) / np.float32(unit)
@@ -78,11 +89,4 @@ def _at_body(hand: Doubles, figure: Doubles) -> bool:
         (figure[NECK], figure[PELVIS]),
         *((figure[BONES[CHAINS[leg][0]].start], figure[BONES[CHAINS[leg][0]].end]) for leg in LEGS),
     ]
-    return min(_distance(hand, *line) for line in lines) < _AT_BODY * torso_length(figure)
-
-
-def _distance(place: Doubles, start: Doubles, end: Doubles) -> float:
-    """From a place (2,) to the line between two points."""
-    along = end - start
-    share = np.clip((place - start) @ along / max(float(along @ along), 1e-9), 0, 1)
-    return float(np.hypot(*(place - start - share * along)))
+    return min(float(distances(hand, *line)) for line in lines) < _AT_BODY * torso_length(figure)

@@ -17,9 +17,10 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.posing.arms import gaps, trimmed
 from actors.engines.local.posing.colours import told_by_colour
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import cores, distance_to_line
+from actors.engines.local.posing.shapes import cores, distance_to_line, near
 from actors.engines.local.posing.skeleton import (
     ARMS,
+    BODY,
     BONES,
     CHAINS,
     LEFT_HAND,
@@ -29,7 +30,7 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear
+from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear, shrunk, touching
 
 _SIDE = 448
 """Long edge in pixels at which parts are told from each other."""
@@ -47,6 +48,10 @@ _SLEEVE = 1.9
 """Sleeves are so many times as wide as an arm may be; what is farther from the bone may be something else."""
 _HANGS = 0.5
 """A piece is the body's if its border with it is longer than this share of its border with the arm."""
+
+_SLIVER, _FINGERS, _FAINT = 0.03, 0.2, 0.05
+"""What is up to twice as thick as the first is no arm; so far around a hand's bone there are fingers: in torso lengths.
+And the share of a pixel that is seen."""
 
 
 class Division(Struct, frozen=True):
@@ -91,17 +96,34 @@ def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
     return np.clip(large, 0, 1, out=large)
 
 
+def without_slivers(shares: Floats, alpha: Plane, figure: Doubles) -> None:
+    """Give back what arms have in `shares` (layers, h, w) along the body's side, where that is too thin to be an arm.
+
+    It would stick out below a raised arm. Fingers are as thin: they stay. `alpha` (h, w) is the person's.
+    """
+    unit, body = torso_length(figure), list(BODY)
+    thin = max(2, round(_SLIVER * unit))
+    for arm in ARMS:
+        hand = BONES[CHAINS[arm][-1]]
+        seen = shares[arm] * alpha > _FAINT
+        kept = grown(shrunk(seen, thin), thin + 1)
+        kept |= near(figure[hand.start], figure[hand.end], _FINGERS * unit, alpha.shape)
+        beside = grown(shares[body].max(axis=0) > 0.5, 1)  # noqa: PLR2004 - most
+        given = np.where(grown(touching(seen & ~kept, beside), _EDGE) & ~kept, shares[arm], 0)
+        shares[arm] -= given
+        owner = shares[body].argmax(axis=0)
+        for number, layer in enumerate(BODY):
+            shares[layer] += given * (owner == number)
+
+
 def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubles) -> Indices:
     """The layer of each pixel inside the figure, -1 outside, from what `seeds` (h, w) say is certain."""
     seeded = np.full(inside.shape, -1, np.int64)
     for layer in (Layer.TORSO, Layer.HEAD, *LEGS, *ARMS):
         seeded[seeds[layer]] = layer
     seeded[~inside] = -1
-    start = np.flatnonzero(seeded >= 0)
     graph = _grid(lab(image).astype(np.float64), inside)
-    ways: Any = dijkstra(graph, directed=False, indices=start, min_only=True, return_predecessors=True)
-    found: Indices = ways[2].reshape(inside.shape)
-    labels = np.where(inside & (found >= 0), seeded.ravel()[np.maximum(found, 0)], -1)
+    labels = _spread(seeded, seeded >= 0, graph)
     for arm in ARMS:
         _give_back(labels, arm, figure)
     return told_by_colour(image, _on_edges(trimmed(labels, figure), graph, figure), figure)
@@ -116,10 +138,14 @@ def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:
         away = distance_to_line(figure[wrist], figure[hand], labels.shape)
         open_again |= (away > _PALM * unit) & (away < _AROUND_HAND * unit)
     open_again &= labels >= 0
-    start = np.flatnonzero((labels >= 0) & ~open_again)
-    ways: Any = dijkstra(graph, directed=False, indices=start, min_only=True, return_predecessors=True)
+    return _spread(labels, (labels >= 0) & ~open_again, graph)
+
+
+def _spread(labels: Indices, known: Mask, graph: Any) -> Indices:
+    """`labels` (h, w) with those that are `known` carried on to all pixels that `graph` leads to."""
+    ways: Any = dijkstra(graph, directed=False, indices=np.flatnonzero(known), min_only=True, return_predecessors=True)
     found: Indices = ways[2].reshape(labels.shape)
-    return np.where(open_again & (found >= 0), labels.ravel()[np.maximum(found, 0)], labels)
+    return np.where(found >= 0, labels.ravel()[np.maximum(found, 0)], labels)
 
 
 def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
@@ -137,9 +163,8 @@ def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
         here = pieces == piece
         around = labels[grown(here, 1) & ~here]
         counts = np.bincount(around[around >= 0], minlength=len(Layer))
-        body = [Layer.TORSO, *LEGS]
-        if counts[body].sum() > _HANGS * counts[arm]:
-            labels[here] = body[int(np.argmax(counts[body]))]
+        if counts[list(BODY)].sum() > _HANGS * counts[arm]:
+            labels[here] = BODY[int(np.argmax(counts[list(BODY)]))]
 
 
 def _grid(colours: Doubles, inside: Mask) -> Any:

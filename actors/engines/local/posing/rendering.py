@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Plane, Rgb
+from actors.engines.local.arrays import Floats, Plane
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import Doubles
 
@@ -73,9 +72,12 @@ def _affine(corners: Doubles, origins: Doubles) -> Doubles:
     return np.concatenate([linear, shift[..., None]], axis=-1)
 
 
-def sampled(colours: Rgb, alpha: Plane, where: Floats) -> tuple[Rgb, Plane]:
-    """Colours and alpha at the points `where` (h, w, 2); alpha is 0 where there are none."""
-    x, y = np.ascontiguousarray(where[..., 0]), np.ascontiguousarray(where[..., 1])
-    seen: Any = cv2.remap(colours, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    cover: Any = cv2.remap(alpha, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.clip(seen, 0, 1), cover
+def stretched(where: Floats) -> Plane:
+    """By how much a picture is stretched at most where its points `where` (h, w, 2) have come: 1 to 4."""
+    slopes: Any = np.gradient(where, axis=(0, 1))
+    down, right = slopes
+    whole = (down**2).sum(axis=-1) + (right**2).sum(axis=-1)
+    area = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
+    # The smaller singular value of the way back.
+    least: Floats = np.sqrt(np.maximum(whole - np.sqrt(np.maximum(whole**2 - 4 * area**2, 0)), 0) / 2)
+    return 1 / np.clip(least, 0.25, 1)

@@ -74,6 +74,13 @@ def distance_to_line(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Pl
     return np.sqrt(across * across + down * down)
 
 
+def distances(points: Doubles, start: Doubles, end: Doubles) -> Doubles:
+    """How far `points` (..., 2) are from the line between two others."""
+    along = end - start
+    share = np.clip((points - start) @ along / max(float(along @ along), 1e-9), 0, 1)
+    return np.hypot(*(points - start - share[..., None] * along).T)
+
+
 def inside_polygon(corners: Doubles, shape: tuple[int, ...]) -> Mask:
     """The pixels (h, w) inside a convex polygon (n, 2)."""
     y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]

@@ -12,10 +12,10 @@ from actors.engines.local.posing.behind import without_arms
 from actors.engines.local.posing.shapes import distance_to_line
 from actors.engines.local.posing.skeleton import (
     ARMS,
+    BODY,
     BONES,
     CHAINS,
     HEAD,
-    LEGS,
     NECK,
     PELVIS,
     Doubles,
@@ -41,7 +41,6 @@ _BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 """The same for a bare arm: else the cloth beside it would be drawn up along it."""
 _EDGE, _WELL_INSIDE = 0.006, 0.03
 """So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
-_BODY = (Layer.TORSO, *LEGS)
 _EVEN = 0.02
 """Where a bare arm was, the body's side has no details below so many torso lengths."""
 
@@ -72,7 +71,7 @@ def sheets(
     uncovered, whole = without_arms(colours, shares, figure)
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
-        theirs = uncovered if layer in _BODY else colours
+        theirs = uncovered if layer in BODY else colours
         own = skin.get(layer, whole[layer])
         sewn = np.zeros_like(alpha)
         for other, zone in around[layer] if layer not in bare else ():
@@ -83,7 +82,7 @@ def sheets(
         if layer in skin:
             cover = np.minimum(alpha[box], np.clip(own + sewn, 0, 1)[box])
             sheet = Sheet(sheet.colours, cover, sheet.left, sheet.top)
-        elif skin and layer in _BODY:
+        elif skin and layer in BODY:
             arms = np.max([shares[arm][box] for arm in skin], axis=0)
             sheet = _evened(sheet, arms, _EVEN * unit)
         result[layer] = sheet

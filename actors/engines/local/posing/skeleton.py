@@ -44,6 +44,8 @@ class Layer(IntEnum):
 
 ARMS = (Layer.LEFT_ARM, Layer.RIGHT_ARM)
 LEGS = (Layer.LEFT_LEG, Layer.RIGHT_LEG)
+BODY = (Layer.TORSO, *LEGS)
+"""What arms hang at."""
 
 
 class Bone(Struct, frozen=True):

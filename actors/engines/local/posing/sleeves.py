@@ -14,7 +14,7 @@ from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
 from actors.engines.local.raster import extent, grown, lab, shrunk, touching
 
@@ -91,7 +91,7 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
     colours, small = in_skin_steps(division.image) * _FLAT, figure * division.scale
     labels = division.labels.copy()
     for arm, begin in bare.items():
-        body = np.isin(labels, (Layer.TORSO, *LEGS))
+        body = np.isin(labels, BODY)
         core, inner, thick, around = (_along(arm, small, _below(begin), band, labels.shape) for band in _BANDS)
         mine, unsure, theirs = core & (labels == arm), inner & (labels == arm), around & ~thick & body
         if min(mine.sum(), theirs.sum()) < _FEWEST:
@@ -128,7 +128,7 @@ def skin_alone(image: Rgb, shares: Floats, bare: Mapping[Layer, float], figure: 
         result[arm][box] = matte
         gained = np.where(zone.open, matte, 0)
         shares[arm][box] = np.maximum(shares[arm][box], gained)
-        for layer in (Layer.TORSO, *LEGS):
+        for layer in BODY:
             shares[layer][box] *= 1 - gained
     return result
 

@@ -6,6 +6,7 @@ from scipy.spatial import cKDTree
 
 from actors.engines.local.arrays import Rgb
 from actors.engines.local.posing.bending import Bent
+from actors.engines.local.posing.cloth import changes
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.sheets import reaches
@@ -82,8 +83,7 @@ def _borders(labels: Indices) -> tuple[Indices, Indices]:
 def _plain(image: Rgb, first: Indices, second: Indices) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """For which pairs of pixels nothing in `image` (h, w, 3) shows a border between them."""
     colours = lab(image).astype(np.float64)
-    down, right = np.gradient(colours, axis=(0, 1))
-    change = np.sqrt((down**2 + right**2).sum(axis=-1))
+    change = changes(image)
     step = second - first
     most = np.array(change.shape) - 1
 

@@ -8,7 +8,7 @@ from actors.engines.local.arrays import Mask, Rgb
 from actors.engines.local.posing.bending import bent_sheets
 from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
 from actors.engines.local.posing.hands import hidden_hands
-from actors.engines.local.posing.parts import Division, labelled, shares_of
+from actors.engines.local.posing.parts import Division, labelled, shares_of, without_slivers
 from actors.engines.local.posing.sheets import sheets
 from actors.engines.local.posing.skeleton import PELVIS, Doubles, Layer, length, torso_length
 from actors.engines.local.posing.suitability import judge_carried, judge_torn
@@ -64,6 +64,24 @@ def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
         line = np.interp(rows[low], small[[elbow - 2, elbow, elbow + 2], 1], small[[elbow - 2, elbow, elbow + 2], 0])
         inwards = side * (line - columns[low])
         assert inwards.max() < 0.18 * unit * division.scale
+
+
+def test_a_sliver_of_the_body_s_side_does_not_go_with_an_arm() -> None:
+    joints = figure("arms_out")
+    image, inside = painted(joints, skirt=False)
+    alpha = inside.astype(np.float32)
+    before = shares_of(labelled(image, alpha, joints).labels, alpha.shape)
+    edge = int(np.flatnonzero(before[Layer.TORSO, 390] > 0.5)[-1])
+    sliver = slice(380, 400), slice(edge - 3, edge + 1)
+    shares = before.copy()
+    shares[:, *sliver] = 0
+    shares[Layer.LEFT_ARM][sliver] = 0.8
+    without_slivers(shares, alpha, joints)
+    assert (shares[Layer.LEFT_ARM] * alpha)[sliver].max() < 0.05
+    assert shares[Layer.TORSO][sliver][alpha[sliver] > 0].min() > 0.75
+    # The arms lose no more than corners, and nothing at the fingers.
+    arms = [Layer.LEFT_ARM, Layer.RIGHT_ARM]
+    assert np.maximum(before[arms] - shares[arms], 0).sum() < 0.01 * before[arms].sum()
 
 
 @pytest.mark.parametrize("inwards", [0.0, 0.06])

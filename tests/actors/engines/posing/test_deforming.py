@@ -5,7 +5,7 @@ from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.posing.deforming import bone_weights, deformed
 from actors.engines.local.posing.mesh import Mesh, Seam, sewn_mesh
-from actors.engines.local.posing.rendering import NOWHERE, source_map
+from actors.engines.local.posing.rendering import NOWHERE, source_map, stretched
 from actors.engines.local.posing.skeleton import BONES, Doubles, Layer
 from actors.engines.local.posing.targets import Motion
 
@@ -98,6 +98,13 @@ def test_a_bent_mesh_is_drawn_without_gaps() -> None:
     for row in (where[..., 0] > NOWHERE)[30:60]:
         columns = np.flatnonzero(row)
         assert len(columns) == columns[-1] - columns[0] + 1
+
+
+def test_what_is_stretched_is_told_by_how_much() -> None:
+    y, x = np.mgrid[0:40, 0:40].astype(np.float32)
+    for along, across in ((1.0, 1.0), (2.0, 1.0), (3.0, 0.5)):
+        turned = np.stack([(x + y) / along, (y - x) / across], axis=-1) / np.float32(np.sqrt(2))
+        assert np.abs(stretched(turned) - along).max() < 1e-3
 
 
 def test_colours_are_carried_on() -> None:
