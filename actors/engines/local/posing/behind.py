@@ -1,8 +1,7 @@
 """The body behind arms: as it would be seen if none hung before it.
 
-Its side is seen above and below where an arm covers it: in between it is a straight line, but for a hem, down to which
-it goes on as above, and from which on as below. What the arm hides is a mirror's image of what is beside it, row by
-row, so that hems and seams go on straight.
+Its side is seen above and below where an arm covers it: in between it is a straight line. What the arm hides is a
+mirror's image of what is beside it, row by row, so that hems and seams go on straight.
 """
 
 import numpy as np
@@ -13,21 +12,17 @@ from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.raster import components, gaussian, lab
+from actors.engines.local.raster import components, gaussian
 
 _HALF = 0.5
 _SHADE = 0.03
 """So near to an arm the body is in its shade, in torso lengths."""
-_SLOPE, _STEEPEST = 0.3, 0.25
-"""The side's direction is seen over so many torso lengths; it goes so far aside at most, for each row."""
+_LEVEL = 0.05
+"""Where the side is seen above and below, so many torso lengths of it are looked at."""
 _ARMPIT = 0.35
 """So far down an upper arm it may be sewn to the chest."""
-_ON, _JUMP = 0.5, 0.12
-"""It goes on so for this share of that, then straight down; at a hem the side jumps by less, in torso lengths."""
 _SHORT = 0.25
 """What juts out over fewer torso lengths is the corner of a sleeve, or wall in the narrow end of a gap."""
-_STRIP, _HEM = 0.08, 14.0
-"""A hem shows as so many L*a*b* units, in a strip that is so many torso lengths wide."""
 _GAP, _FEWEST = 2, 3
 """A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
 _FADE = 0.015
@@ -74,7 +69,7 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     ends = side.end.copy()
     for first, last in _runs(side.covered):
         if max(first, low) < last:
-            ends[max(first, low) : last] = _line(colours, side, max(first, low), last, unit)
+            ends[max(first, low) : last] = _line(side, max(first, low), last, unit)
     axis = gaussian_filter1d(minimum_filter1d(side.seen, 1 + round(_SHADE * unit)) - _SHADE * unit, _GAP)
     x: Doubles = np.arange(shares.shape[2], dtype=np.float64)
     made = np.zeros(shares.shape[1:], np.float32)
@@ -129,49 +124,21 @@ def _runs(covered: Mask) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in zip(change[::2], change[1::2], strict=True)]
 
 
-def _line(colours: Rgb, side: _Side, first: int, last: int, unit: float) -> Doubles:
+def _line(side: _Side, first: int, last: int, unit: float) -> Doubles:
     """Where the body ends in rows `first` to `last`, which an arm covers."""
-    rows, seen = np.arange(first, last, dtype=np.float64), side.seen[first:last]
-    count = round(_SLOPE * unit)
-    above, below = _tangent(side, first - 1, -count), _tangent(side, last, count)
+    seen = side.seen[first:last]
+    above, below = (_end(side, way, unit) for way in (range(first - 1, -1, -1), range(last, len(side.end))))
     if below is None:
         return seen
-    top = float(np.median(seen[:_FEWEST])) if above is None else above[0]
-    line = np.interp(rows, [first, last], [top, below[0]])
-    hem = None if above is None else _hem(colours, side, first, last, unit)
-    if above is not None and hem is not None:
-        on = count * _ON
-        upper = above[0] + above[1] * np.minimum(rows - first, on)
-        lower = below[0] + below[1] * np.maximum(rows - last, -on)
-        if abs(upper[hem - first] - lower[hem - first]) < _JUMP * unit:
-            line = np.where(rows < hem, upper, lower)
-    line = np.minimum(line, side.arm[first:last])
+    top = float(np.median(seen[:_FEWEST])) if above is None else above
+    line = np.minimum(np.interp(np.arange(first, last), [first, last], [top, below]), side.arm[first:last])
     size = max(_FEWEST, round(_SHORT * unit))
-    more = maximum_filter1d(minimum_filter1d(np.maximum(seen - line, 0), size), size)
-    return line + more
+    return line + maximum_filter1d(minimum_filter1d(np.maximum(seen - line, 0), size), size)
 
 
-def _tangent(side: _Side, row: int, count: int) -> tuple[float, float] | None:
-    """Where the body ends at `row`, and how far outwards that goes from row to row, as seen up to `count` rows on."""
-    rows = np.arange(row, row + count, 1 if count > 0 else -1)
-    rows = rows[(rows >= 0) & (rows < len(side.end))]
+def _end(side: _Side, way: range, unit: float) -> float | None:
+    """Where the body ends in the first rows of `way`; None if an arm covers it there, too."""
+    rows: Indices = np.array(way[: max(_FEWEST, round(_LEVEL * unit))], np.int64)
     hidden = np.flatnonzero(side.covered[rows] | (side.end[rows] < 0))
     rows = rows[: hidden[0]] if len(hidden) else rows
-    if len(rows) < _FEWEST:
-        return None
-    ends, half = side.end[rows], len(rows) // 2
-    slope = float(np.median((ends[half:] - ends[: len(rows) - half]) / (rows[half:] - rows[: len(rows) - half])))
-    slope = float(np.clip(slope, -_STEEPEST, _STEEPEST)) if len(rows) > abs(count) / 4 else 0.0
-    return float(np.median(ends - slope * (rows - row))), slope
-
-
-def _hem(colours: Rgb, side: _Side, first: int, last: int, unit: float) -> int | None:
-    """The row between `first` and `last` at which one piece of clothes ends and another begins."""
-    right = int(side.seen[first:last].min() - _SHADE * unit)
-    strip = colours[first:last, max(0, right - round(_STRIP * unit)) : max(0, right)]
-    if strip.shape[1] < _FEWEST or len(strip) <= 2 * _GAP:
-        return None
-    means = lab(strip).astype(np.float64).mean(axis=1)
-    step = np.sqrt(((means[2 * _GAP :] - means[: -2 * _GAP]) ** 2).sum(axis=-1))
-    row = int(np.argmax(step))
-    return first + row + _GAP if step[row] > _HEM else None
+    return float(np.median(side.end[rows])) if len(rows) >= _FEWEST else None
