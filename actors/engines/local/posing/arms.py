@@ -7,7 +7,6 @@ its outer one, and the outer one is seen against the background.
 from collections.abc import Mapping
 
 import numpy as np
-from msgspec import Struct
 from scipy.ndimage import distance_transform_edt, median_filter
 
 from actors.engines.local.arrays import Mask, Plane
@@ -31,12 +30,6 @@ _BETWEEN_JOINTS = (0.1, 0.9)
 _UNSURE, _BESIDE = (0.3, 0.65), 0.3
 """Wide areas of alpha between these are background, if they are so near to an arm, in torso lengths."""
 _BODY = (Layer.TORSO, Layer.HEAD, Layer.LEFT_LEG, Layer.RIGHT_LEG)
-
-
-class _Profile(Struct, frozen=True):
-    """How far an arm may reach from a bone, in pixels (2 sides, n places along it); infinite beside the background."""
-
-    reach: Doubles
 
 
 def trimmed(labels: Indices, figure: Doubles) -> Indices:
@@ -66,7 +59,7 @@ def _beyond(labels: Indices, arm: Layer, figure: Doubles) -> Mask:
     for order, index in enumerate(CHAINS[arm]):
         bone = BONES[index]
         start, end = figure[bone.start], figure[bone.end]
-        profile = _profile(labels, arm, start, end, bone.half * unit, unit)
+        thick = _reach(labels, arm, start, end, bone.half * unit, unit)
         along = (end - start) / max(float(np.hypot(*(end - start))), 1e-6)
         offset = points - start
         place = offset @ along
@@ -74,8 +67,8 @@ def _beyond(labels: Indices, arm: Layer, figure: Doubles) -> Mask:
         inside = np.clip(place, 0, size)
         distances.append(np.hypot(*(offset - inside[:, None] * along).T))
         side = (offset @ np.array([-along[1], along[0]]) > 0).astype(np.int64)
-        slot = np.minimum(inside.astype(np.int64), profile.reach.shape[1] - 1)
-        reach = profile.reach[side, slot]
+        slot = np.minimum(inside.astype(np.int64), thick.shape[1] - 1)
+        reach = thick[side, slot]
         if order == 0:
             reach = np.where(place < _JOINT * size, np.inf, reach)
         reaches.append(reach)
@@ -87,8 +80,11 @@ def _beyond(labels: Indices, arm: Layer, figure: Doubles) -> Mask:
     return result
 
 
-def _profile(labels: Indices, arm: Layer, start: Doubles, end: Doubles, half: float, unit: float) -> _Profile:
-    """What rays to both sides of a bone meet: the background, or the body that the arm touches."""
+def _reach(labels: Indices, arm: Layer, start: Doubles, end: Doubles, half: float, unit: float) -> Doubles:
+    """How far an arm may reach from a bone, in pixels (2 sides, n places along it); infinite beside the background.
+
+    Rays to both sides meet that, or the body that the arm touches.
+    """
     size = max(float(np.hypot(*(end - start))), 1.0)
     along = (end - start) / size
     normal = np.array([-along[1], along[0]])
@@ -108,7 +104,7 @@ def _profile(labels: Indices, arm: Layer, start: Doubles, end: Doubles, half: fl
     known = np.isfinite(thickness)
     usual = float(np.median(thickness[known])) if known.any() else _THICK * half
     thickness = median_filter(np.where(known, thickness, usual), _EVEN_OUT, mode="nearest")
-    return _Profile(np.where(touches, _UNEVEN * thickness + _SLACK * unit, np.inf))
+    return np.where(touches, _UNEVEN * thickness + _SLACK * unit, np.inf)
 
 
 def _at(labels: Indices, places: Indices) -> Indices:

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from actors.engines.local.arrays import Mask
-from actors.engines.local.posing.mesh import Indices
+from actors.engines.local.posing.mesh import Indices, neighbours
 from actors.engines.local.posing.skeleton import Doubles
 
 _WHOLE = 1000
@@ -23,22 +23,18 @@ def least_border(where: Mask, first: Doubles, second: Doubles, colours: Doubles,
     `first` and `second` (h, w) are what it costs to give a pixel to that part. To part neighbours of one colour costs
     `apart`, and less the more `colours` (h, w, channels) differ; by 1 is an edge.
     """
-    height, width = where.shape
     count = int(where.sum())
-    number: Indices = np.full((height, width), -1, np.int64)
-    number[where] = np.arange(count)
+    number = np.cumsum(where.ravel(), dtype=np.int64) - 1
+    flat = colours.reshape(where.size, -1)
     source, sink = count, count + 1
     own: Indices = np.arange(count, dtype=np.int64)
     starts = [np.full(count, source), own]
     ends = [own, np.full(count, sink)]
     costs = [second[where], first[where]]
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
-        there = (slice(down, height), slice(max(0, right), width + min(0, right)))
-        both = where[here] & where[there]
-        one, other = number[here][both], number[there][both]
-        step = ((colours[here][both] - colours[there][both]) ** 2).sum(axis=-1)
-        cost = apart * np.exp(-step / 2) / np.hypot(down, right)
+    for here, there, away in neighbours(where):
+        one, other = number[here], number[there]
+        step = ((flat[here] - flat[there]) ** 2).sum(axis=-1)
+        cost = apart * np.exp(-step / 2) / away
         starts += [one, other]
         ends += [other, one]
         costs += [cost, cost]

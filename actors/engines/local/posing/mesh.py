@@ -1,6 +1,6 @@
 """The figure as sheets of triangles: one sheet per layer, sewn together where the body is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,17 @@ class Mesh(Struct, frozen=True):
     triangles: Indices
     layer_of: Indices
     members: Mask
+
+
+def neighbours(where: Mask) -> Iterator[tuple[Indices, Indices, float]]:
+    """The pairs of pixels of `where` (h, w) that touch, also by a corner: their places in a row, and how far apart."""
+    height, width = where.shape
+    place: Indices = np.arange(height * width, dtype=np.int64).reshape(height, width)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
+        there = (slice(down, height), slice(max(0, right), width + min(0, right)))
+        both = where[here] & where[there]
+        yield place[here][both], place[there][both], float(np.hypot(down, right))
 
 
 def sewn_mesh(masks: Mapping[Layer, Mask], seams: Sequence[Seam], step: int) -> Mesh:

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import dijkstra
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.posing.arms import gaps, trimmed
 from actors.engines.local.posing.colours import told_by_colour
-from actors.engines.local.posing.mesh import Indices
+from actors.engines.local.posing.mesh import Indices, neighbours
 from actors.engines.local.posing.shapes import cores, distance_to_line, near
 from actors.engines.local.posing.skeleton import (
     ARMS,
@@ -169,20 +169,14 @@ def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
 
 def _grid(colours: Doubles, inside: Mask) -> Any:
     """The pixels as a graph of eight neighbours, without those outside."""
-    height, width = inside.shape
-    order: Indices = np.arange(height * width, dtype=np.int64).reshape(height, width)
+    flat, size = colours.reshape(-1, 3), inside.size
     starts: list[Indices] = []
     ends: list[Indices] = []
     costs: list[Doubles] = []
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
-        there = (slice(down, height), slice(max(0, right), width + min(0, right)))
-        both = inside[here] & inside[there]
-        difference = np.sqrt(((colours[here] - colours[there]) ** 2).sum(axis=-1))
-        cost = np.hypot(down, right) * (1 + _COLOUR * difference)
-        starts.append(order[here][both])
-        ends.append(order[there][both])
-        costs.append(cost[both])
-    size = height * width
+    for one, other, apart in neighbours(inside):
+        difference = np.sqrt(((flat[one] - flat[other]) ** 2).sum(axis=-1))
+        starts.append(one)
+        ends.append(other)
+        costs.append(apart * (1 + _COLOUR * difference))
     entries: Any = (np.concatenate(costs), (np.concatenate(starts), np.concatenate(ends)))
     return coo_array(entries, shape=(size, size)).tocsr()

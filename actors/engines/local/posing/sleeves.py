@@ -96,7 +96,8 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         mine, unsure, theirs = core & (labels == arm), inner & (labels == arm), around & ~thick & body
         if min(mine.sum(), theirs.sum()) < _FEWEST:
             continue
-        other = _where(unsure, colours, colours[theirs], _own(colours[mine], colours[theirs]))
+        other, skin = unsure.copy(), _own(colours[mine], colours[theirs])
+        other[unsure] = unlikeness(colours[unsure], colours[theirs]) < unlikeness(colours[unsure], skin)
         # Pixels in a line are the arm's own edge, with some background in them.
         other &= grown(shrunk(other, 1), 1)
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
@@ -121,7 +122,10 @@ def skin_alone(image: Rgb, shares: Floats, bare: Mapping[Layer, float], figure: 
         if box is None:
             continue
         zone = _Zone(band[box] & around[box] | fingers[box], (band | fingers)[box], fingers[box])
-        matte = _matte(image[box], shares[arm][box], zone, _core(arm, begin, figure, around.shape)[box], reach, figure)
+        core = _along(arm, figure, max(_below(begin), _ROOT), _BANDS[0], around.shape) | _hand(
+            arm, figure, around.shape
+        )
+        matte = _matte(image[box], shares[arm][box], zone, core[box], reach, figure)
         if matte is None:
             continue
         result[arm] = shares[arm].copy()
@@ -169,11 +173,6 @@ def _matte(image: Rgb, own: Plane, zone: _Zone, core: Mask, reach: int, figure: 
     return np.clip(_STEEP * (matte - _HALF) + _HALF, 0, 1)
 
 
-def _core(arm: Layer, begin: float, figure: Doubles, shape: tuple[int, ...]) -> Mask:
-    """The pixels (h, w) along the middle of the bare part of an arm, and of its hand."""
-    return _hand(arm, figure, shape) | _along(arm, figure, max(_below(begin), _ROOT), _BANDS[0], shape)
-
-
 def _below(begin: float) -> float:
     """From where on an arm is bare to all sides: a sleeve ends at a slant."""
     return begin + _HEM if begin > 0 else begin
@@ -183,13 +182,6 @@ def _own(samples: Doubles, others: Doubles) -> Doubles:
     """Those of `samples` (n, 3) that aren't more like `others` (m, 3): joints may be thought to be beside a limb."""
     middle, beside = np.median(samples, axis=0), np.median(others, axis=0)
     return samples[_apart(samples, middle) <= _apart(samples, beside)]
-
-
-def _where(here: Mask, colours: Doubles, first: Doubles, second: Doubles) -> Mask:
-    """Which pixels of `here` (h, w) are more like one of the samples `first` (n, 3) than one of `second`."""
-    result = here.copy()
-    result[here] = unlikeness(colours[here], first) < unlikeness(colours[here], second)
-    return result
 
 
 def _begin(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles, face: Doubles) -> float | None:
