@@ -1,10 +1,11 @@
-"""Which of two things a colour speaks for: how often it occurs in the one and in the other."""
+"""Which of two things a colour speaks for: how often it occurs in each of them, or how far it is from them."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
 from actors.engines.local.arrays import Floats, Mask, Plane
 
@@ -38,3 +39,20 @@ def likeness(colours: Cells, first: Mask, second: Mask) -> Plane:
     one, other = often(first), often(second)
     share = np.where(one + other > _RARE, one / np.maximum(one + other, 1e-9), 0)
     return share.ravel()[colours].astype(np.float32)
+
+
+def unlikeness(
+    wanted: NDArray[np.floating],
+    samples: NDArray[np.floating],
+    *,
+    nearest: int = 6,
+    most: int = 600,
+    about: float = 0.2,
+) -> NDArray[np.float64]:
+    """How far each of `wanted` (n, features) is from the `nearest` of `samples` (m, features), in the mean.
+
+    Of more than the `most` samples, evenly chosen ones are asked; by so much, `about`, the nearest may be missed.
+    """
+    enough = samples[:: -(-len(samples) // most)]
+    away: Any = cKDTree(enough).query(wanted, k=nearest, eps=about)[0]
+    return away.mean(axis=1)

@@ -1,9 +1,9 @@
 """Whose colours a part of a picture has: those of people, or those of what is around them."""
 
 import numpy as np
-from scipy.spatial import KDTree
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.likeness import unlikeness
 from actors.engines.local.raster import components, lab
 
 _AROUND = 40
@@ -32,12 +32,8 @@ def likeness_nearby(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Pla
         part, around = labels[near] == label, colours[near]
         ours, foreign = around[theirs[near] & ~part], around[others[near] & ~part]
         if min(len(ours), len(foreign)) >= _LEAST:
-            to_ours, to_foreign = (_distances(around[part], known) for known in (ours, foreign))
+            to_ours, to_foreign = (
+                unlikeness(around[part], known, nearest=_NEAREST, most=_MOST, about=0) for known in (ours, foreign)
+            )
             found[near][part] = to_foreign / (to_ours + to_foreign + 1)
     return found
-
-
-def _distances(colours: Floats, known: Floats) -> Floats:
-    """How far each of `colours` (n, 3) is from the nearest of those that are `known` (m, 3)."""
-    distances, _ = KDTree(known[:: len(known) // _MOST + 1]).query(colours, _NEAREST)
-    return np.asarray(distances, np.float32).mean(axis=1)

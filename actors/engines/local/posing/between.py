@@ -7,7 +7,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from actors.engines.local.arrays import Mask, Rgb
-from actors.engines.local.posing.colours import outwards, unlikeness
+from actors.engines.local.likeness import unlikeness
+from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.skeleton import BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
 
 from actors.engines.local.arrays import Mask, Plane, Rgb
+from actors.engines.local.likeness import unlikeness
 from actors.engines.local.posing.border import least_border
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import distance_to_line
@@ -33,10 +33,8 @@ _LIGHT, _PLACE = 0.7, 30.0
 """Lightness counts so much of colour; a torso length away is as unlike as so many L*a*b* units."""
 _THICKEST = 1.3
 """An arm is at most so many times as thick as its bones."""
-_NEAREST, _FEWEST = 6, 12
-"""A pixel is compared with so many samples; an arm with fewer than the second isn't looked at."""
-_ENOUGH, _ABOUT = 600, 0.2
-"""So many samples show what something looks like; by so much the nearest may be missed."""
+_FEWEST = 12
+"""An arm with fewer samples isn't looked at."""
 _CLEAR = 10.0
 """Who is so much more like the one than the other is clearly that, in L*a*b* units."""
 _STAYS = 0.3
@@ -136,10 +134,3 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
     now &= pieces == 1 + int(np.argmax(stats[1:, 4])) if len(stats) > 1 else False
     nearest = distance_transform_edt(~(body & ~now), return_distances=False, return_indices=True)
     return np.where(now, arm, np.where(mine | body, labels[tuple(nearest)], labels))
-
-
-def unlikeness(wanted: Doubles, samples: Doubles) -> Doubles:
-    """How far each of `wanted` (n, features) is from the nearest of `samples` (m, features)."""
-    enough = samples[:: -(-len(samples) // _ENOUGH)]
-    away: Any = cKDTree(enough).query(wanted, k=_NEAREST, eps=_ABOUT)[0]
-    return away.mean(axis=1)

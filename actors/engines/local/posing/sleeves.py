@@ -7,9 +7,10 @@ from msgspec import Struct
 from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.likeness import unlikeness
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.posing.between import between
-from actors.engines.local.posing.colours import outwards, unlikeness
+from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
