@@ -62,13 +62,15 @@ _NAPE, _BESIDE = 0.25, 0.06
 class Cleared(Struct, frozen=True):
     """The figure without its head: colours (h, w, 3).
 
-    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all.
+    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all. `invented` is how much
+    of it that will be seen, in squares of the face's height, is background that isn't plain.
     """
 
     image: Rgb
     made: Plane
     neck: Plane
     body: Plane
+    invented: float
 
 
 def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, new: Placed) -> Cleared:
@@ -85,13 +87,14 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(figure, body, skin, new_face)
     made_body = _body(image, gone, ~seen, shape, body, neck, unit)
-    ground = _ground(figure, image, gone, ~seen)
+    ground, detail = _ground(figure, image, gone, ~seen)
+    invented = float((detail & gone & (shape < 0.5) & (new.alpha < 0.5)).sum()) / new.frame.height**2
     inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
     fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
-    return Cleared(result.astype(np.float32), edge, fresh_neck, shape)
+    return Cleared(result.astype(np.float32), edge, fresh_neck, shape, invented)
 
 
 def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
@@ -115,8 +118,8 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, 
     return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
-def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
-    """`image` with the background where the head is `gone`."""
+def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> tuple[Rgb, Mask]:
+    """`image` with the background where the head is `gone`, and where that is anything but smooth."""
     unit = figure.frame.height
     sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
@@ -125,12 +128,13 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     # On a plain wall the light is that around; of the texture only the finest is carried on, no stronger than it is.
     reach = _FINE * unit
     low, beside = gaussian(filled, reach), sources & widened(hole, _STRAY * unit)
+    apart = greatest(np.abs(low - start))
     if beside.any():
-        flat = gaussian(np.clip(2 - greatest(np.abs(low - start)) / np.float32(_LEVEL / 2), 0, 1), reach)
+        flat = gaussian(np.clip(2 - apart / np.float32(_LEVEL / 2), 0, 1), reach)
         usual = np.float32(np.percentile(np.abs((filled - low)[beside]), 95))
         plain = start + np.clip(filled - low, -usual, usual)
         filled = np.clip(filled + (hole * flat)[..., None] * (plain - filled), 0, 1)
-    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
+    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL), apart > _LEVEL
 
 
 def _cloth(figure: Portrait, head: Head, skin: Plane) -> Mask:

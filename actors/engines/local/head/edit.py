@@ -139,6 +139,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
+    judging.judge_behind(bare.invented)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, old_head, throat)
     judging.judge_ends(fresh, np.maximum(bare.body, common))
@@ -153,16 +154,15 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     image = _together(theirs, whole, part, made)
     judging.judge_change(canvas.image, image, theirs, made)
-    size = near.width, near.height
-    aim = fit.aim * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
+    aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(
         image=image,
         box=near,
         aim=aim,
-        head=resized_linear(fresh.alpha, *size),
-        made=resized_linear(bare.made, *size),
-        throat=resized_linear(throat, *size),
+        head=resized_linear(fresh.alpha, near.width, near.height),
+        made=resized_linear(bare.made, near.width, near.height),
+        throat=resized_linear(throat, near.width, near.height),
         warnings=_warnings(ours, fit.scale / reduce),
     )
 

@@ -24,6 +24,8 @@ heights, or be in pieces of its own: hair that nobody could tell from what is be
 _HIDDEN, _GONE, _BREADTH, _RAISED = 0.12, 0.2, 0.2, 0.15
 """So much of the figure's body, in squares of its face's height, may have been under its hair and come to light; be
 gone below the chin (in heights, at the lower border, also under hair); or be beside the face, higher than the chin."""
+_INVENTED = 0.4
+"""So many squares of the face's height of a background with detail may have to be made up."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
 _RIM, _ENDS = 0.02, 0.6
@@ -83,6 +85,20 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> Non
             "reference",
             "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
             "a figure with short or tied-back hair, or a head with hair as long.",
+        )
+
+
+def judge_behind(invented: float) -> None:
+    """Whether little of a background with detail has to be `invented`, in squares of the face's height.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: it would be a smear where the old head was.
+    """
+    if invented > _INVENTED:
+        raise _refused(
+            "reference",
+            "What is behind the head in the reference photo can't be made up where the new head wouldn't cover it. "
+            "Please send a figure before a plainer background or with less hair, or a head with as much.",
         )
 
 
