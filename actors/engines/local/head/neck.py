@@ -15,8 +15,9 @@ _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
 _DARKER = np.array([8, 3, 3], np.float32)
 """It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
-_SHADOW, _RIM = 0.9, 0.06
-"""Below the jaw so much of its light is left, which is told by so broad a rim of it, in heights of the face."""
+_SHADOW, _RIM = 0.78, 0.06
+"""Below the jaw so much of its light is left (the median of 28 portraits), which is told by so broad a rim of it, in
+heights of the face."""
 _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _LOW = 0.015, 0.06
