@@ -165,7 +165,7 @@ async def measure(settings: Settings) -> None:
                 f"{per_second / limit:4.2f} of the bare loop",
                 flush=True,
             )
-    for users in (1, 1_000):
+    for users in (1, 10, 1_000):
         without = await with_a_snapshot(pool, users, is_open=False)
         within = await with_a_snapshot(pool, users, is_open=True)
         print(
