@@ -52,6 +52,7 @@ async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones
     dice = random.Random(seed)  # noqa: S311 - no secret
     users = [await lives.add_user(connection) for _ in range(number_of_users)]
     running: list[lifecycle.Claim] = []
+    claimed = 0
     served: dict[str, datetime] = {}
     seen: dict[int, store.Seen | None] = {}
     for step in range(120):
@@ -72,6 +73,7 @@ async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones
             held = [taken.by_slot[slot] for slot in slots if slot in taken.by_slot]
             assert [claim.task_id for claim in held] == expected, step
             running += held
+            claimed += len(held)
             served |= {whose: moment for claim in held if (whose := claim.task.user_id) is not None}
             assert [served[user_id] for user_id in await in_turn(connection)] == sorted(served.values())
         elif what == "cancel":
@@ -84,7 +86,7 @@ async def test_claims_together_that_remember_what_was_seen_choose_as_single_ones
                 await lifecycle.fail_task(pool, one, lives.FAILURE)
             else:
                 await lifecycle.give_back(pool, one)
-    assert len(served) >= 2
+    assert claimed > 5
 
 
 async def test_whoever_was_served_last_of_all_keeps_the_turn_as_it_is(
