@@ -6,7 +6,6 @@ from itertools import chain
 from secrets import token_hex
 from typing import cast
 
-import redis.asyncio as aioredis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError, ResponseError
 
@@ -23,6 +22,7 @@ from schema.messages import (
     message_id,
 )
 from schema.models.tasks import TaskStatus
+from service.redis_client import make_client
 from service.together import Together
 
 REDIS_AWAY = (RedisError, OSError, TimeoutError)
@@ -55,7 +55,7 @@ class Queue:
 
     def __init__(self, url: str, keys: Keys) -> None:
         self.keys = keys
-        self.redis = aioredis.Redis.from_url(
+        self.redis = make_client(
             url,
             socket_connect_timeout=CONNECT_TIMEOUT,
             socket_timeout=COMMAND_TIMEOUT,

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, cast
 
 import pytest
 
+from tests import stacks
 from tests.forking import take_own_server
 from tests.grouping import group_of, told_by_a_clock
 
@@ -29,8 +30,8 @@ FINISHES = "pytest_runtest_logfinish"
 FREE = "free"
 """What is told: hooks of pytest's and what they are called with, and that a process may be given its next group."""
 
-HANGS_AFTER = 900.0
-"""Seconds in which a test has to end."""
+HANGS_AFTER = 600.0
+"""Seconds in which a test has to end. One that doesn't is killed, and where it was is told."""
 
 AGAIN = pytest.StashKey[list[str]]()
 """Tests that failed beside others, and were run again alone."""
@@ -77,6 +78,8 @@ class _Hand:
         self.reports: list[pytest.TestReport] = []
         """Of the test that runs."""
         self.heard = time.monotonic()
+        self.hung = ""
+        """Where it was when it was found to hang."""
 
 
 class _Crew:
@@ -97,7 +100,8 @@ class _Crew:
             for line in connection.wait(self._hands, timeout=HANGS_AFTER / 10):
                 self._listen(cast("Line", line))
             for hand in self._hands.values():
-                if time.monotonic() - hand.heard > HANGS_AFTER:
+                if not hand.hung and time.monotonic() - hand.heard > HANGS_AFTER:
+                    hand.hung = f"It hung, here:\n{stacks.ask(cast('int', hand.process.pid))}"
                     hand.process.kill()
             if self._session.shouldfail or self._session.shouldstop:
                 return
@@ -165,7 +169,8 @@ class _Crew:
         if hand.left:
             item = self._session.items[hand.left.popleft()]
             hand.reports = []
-            self._blame(item.nodeid, item.location, f"The process that ran this test ended, with exit code {code}")
+            message = f"The process that ran this test ended, with exit code {code}"
+            self._blame(item.nodeid, item.location, f"{message}\n{hand.hung}".strip())
             if hand.left:
                 self._waiting.appendleft(hand.left)
             if self._waiting:
@@ -195,6 +200,7 @@ def _work(session: pytest.Session, line: Line, others: list[Line]) -> None:
     capturing.start_global_capturing()  # into files of its own
     capturing.suspend_global_capture()
     take_own_server()
+    stacks.tell_when_asked()
     session.config.pluginmanager.unregister(name="terminalreporter")
     session.config.pluginmanager.register(_Teller(session.config, line))
     try:

@@ -35,6 +35,16 @@ import os, signal
 def test_kills_its_process(): os.kill(os.getpid(), signal.SIGKILL)
 """
 
+HANGS = """
+import asyncio, threading
+
+async def never(): await asyncio.Event().wait()
+def test_hangs(): asyncio.run(never())
+def test_is_deaf(): threading.Lock().acquire(); threading.Thread(target=print).start(); deaf()
+def deaf():
+    lock = threading.Lock(); lock.acquire(); lock.acquire()
+"""
+
 THREE = """
 def test_prints_as_well(capfd): print("printed elsewhere"); assert capfd.readouterr().out == "printed elsewhere\\n"
 """
@@ -80,6 +90,14 @@ def test_all_are_told_and_a_process_that_dies_takes_one_test_along(tmp_path: Pat
     assert "printed elsewhere" not in told
     assert "test_two.py::test_kills_its_process - The process that ran this test ended, with exit code -9" in told
     assert "test_one.py::test_sets_something_up - The process that ran this test last ended with" in told
+
+
+def test_of_one_that_hangs_it_is_told_where(tmp_path: Path) -> None:
+    impatient = f"{HOOKS}\nfrom tests import processes, stacks\nprocesses.HANGS_AFTER = 2.0\nstacks.PATIENCE = 1.0"
+    told = run(tmp_path, files={"conftest": impatient, "test_hangs": HANGS, "test_two": "def test_passes(): pass"})
+    assert "2 failed, 1 passed" in told, told
+    assert "in never" in told
+    assert "in deaf" in told
 
 
 def test_it_stops_at_the_first_failure_where_that_is_asked_for(tmp_path: Path) -> None:

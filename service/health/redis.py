@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator
 from typing import cast
 
-import redis.asyncio as aioredis
 from redis.exceptions import ResponseError
 
 from schema.messages import Keys, Reason
 from service.away import how_unreachable
 from service.health.findings import Finding, Health, ok, unknown, wrong
 from service.queue import COMMAND_TIMEOUT, CONNECT_TIMEOUT, REDIS_AWAY, Queue
+from service.redis_client import make_client
 from service.redis_errors import CLUSTER, RedisState, trouble_with_redis
 from service.settings import Settings
 
@@ -90,7 +90,7 @@ async def _eviction(queue: Queue) -> Finding:
 
 async def old_redis(url: str) -> Finding:
     """The existing system's, which is only read."""
-    client = aioredis.Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT, socket_timeout=COMMAND_TIMEOUT)
+    client = make_client(url, socket_connect_timeout=CONNECT_TIMEOUT, socket_timeout=COMMAND_TIMEOUT)
     try:
         await client.ping()
     except REDIS_AWAY as error:

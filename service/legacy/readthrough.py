@@ -6,7 +6,6 @@ import time
 from datetime import UTC, datetime
 from typing import Final, cast
 
-import redis.asyncio as aioredis
 import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -18,6 +17,7 @@ from service.legacy import store
 from service.legacy.records import RawTask, Task, Unreadable
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
+from service.redis_client import make_client
 from service.tasks.older import OlderAway
 
 PATIENCE: Final = 0.08
@@ -37,7 +37,7 @@ class LegacyReader:
 
     def __init__(self, pool: Pool, url: str, prefix: str) -> None:
         self._pool = pool
-        self._redis = aioredis.Redis.from_url(
+        self._redis = make_client(
             url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)
         )
         self._data_key = f"{prefix}task:data:"

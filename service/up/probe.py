@@ -19,7 +19,8 @@ class Answer:
 async def get(address: tuple[str, int], path: str, *, token: str | None = None) -> Answer:
     """GET a JSON object. Never raises for what the other side does."""
     try:
-        return await asyncio.wait_for(_get(address, path, token), _PATIENCE_SECONDS)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await _get(address, path, token)
     except (OSError, ValueError, IndexError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return Answer(0, {})
 

@@ -135,7 +135,8 @@ class ChildProcess:
         await asyncio.sleep(0)
         with suppress(TimeoutError):
             # Its pipes close a little before its exit code is known.
-            await asyncio.wait_for(self._process.wait(), 0.5)
+            async with asyncio.timeout(0.5):
+                await self._process.wait()
         exit_code = self._process.returncode
         await self.kill()
         return ChildGoneError(exit_code, self.last_words)

@@ -35,12 +35,14 @@ class Listener:
     async def ready(self) -> None:
         """Return once it listens, or can't."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), CONNECT_WITHIN)
+            async with asyncio.timeout(CONNECT_WITHIN):
+                await self._ready.wait()
 
     async def moved(self, seconds: float) -> None:
         """Return once the job has moved, or after so many seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
         self._moved.clear()
 
     async def close(self) -> None:
