@@ -8,6 +8,7 @@ import click
 
 from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
 from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
+from service.cli.options import needless_data_dir_option
 from service.cores import usable_cores
 from service.engine_settings import load_workflow_settings, not_set, what_an_engine_lacks
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Who makes it; those elsewhere as COMFYUI_... or RUNNINGHUB_... say.",
 )
+@needless_data_dir_option
 def edit(mode: str, source: Path, reference: Path | None, output: Path, config: str, engine: str) -> None:
     """Edit the photo SOURCE, with the picture REFERENCE where MODE takes one.
 

@@ -27,6 +27,13 @@ data_dir_option = click.option(
     help="Talk to the `darkroom up` that runs there. The environment wins over it.",
 )
 
+needless_data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    expose_value=False,
+    help="Taken, as by every command; this one needs no running `darkroom up`.",
+)
+
 
 def settings_for(data_dir: Path | None) -> "Settings":
     """The settings of this call.

@@ -9,6 +9,7 @@ import click
 
 from schema.models.edits import CONFIG_TYPES, Mode
 from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
+from service.cli.options import needless_data_dir_option
 from service.cores import usable_cores
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def workflow() -> None:
 @workflow.command()
 @click.argument("workflow", metavar="FILE|ID")
 @mode_option
+@needless_data_dir_option
 def check(workflow: str, mode: str | None) -> None:
     """Whether FILE, or the workflow ID of RunningHub, can be a mode's workflow. Exit 1 and what to mend if not.
 
@@ -59,6 +61,7 @@ def check(workflow: str, mode: str | None) -> None:
 @output_option
 @mode_option
 @config_option
+@needless_data_dir_option
 def run(workflow: str, source: Path, reference: Path | None, output: Path, mode: str | None, config: str) -> None:
     """Try FILE on COMFYUI_URL, or the workflow ID on RunningHub: one edit of the photo SOURCE, as a worker makes it."""
     graph, settings = _graph(workflow)
@@ -68,6 +71,7 @@ def run(workflow: str, source: Path, reference: Path | None, output: Path, mode:
 
 @workflow.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@needless_data_dir_option
 def settings(file: Path) -> None:
     """The existing system's engine_config.yml FILE as lines for .env. Keys are never printed: copy them by hand."""
     from service.legacy.engine_config import UnreadableConfig, lines, translate

@@ -35,10 +35,11 @@ for command in sys.argv[1:]:
 """Each in a process of its own, forked from one that has loaded nothing yet."""
 
 
-def test_help_imports_no_driver() -> None:
+def test_help_imports_no_driver_and_every_command_takes_a_data_directory() -> None:
     done = subprocess.run([sys.executable, "-c", LOOK, *COMMANDS], capture_output=True, text=True, check=True)
     found: dict[str, tuple[int, str, set[str]]] = {}
     said: list[str] = []
+    takes_data_dir: set[int] = set()
     for line in done.stdout.splitlines():
         if line.startswith('["'):
             command, code, modules = json.loads(line)
@@ -46,7 +47,14 @@ def test_help_imports_no_driver() -> None:
             said = []
         else:
             said.append(line)
+            if "--data-dir" in line:
+                takes_data_dir.add(len(found))
+    assert [place for place, command in enumerate(COMMANDS) if not is_group(command)] == sorted(takes_data_dir)
     assert found == dict.fromkeys(COMMANDS, (0, "Usage: darkroom", set[str]())), done.stderr
+
+
+def is_group(command: str) -> bool:
+    return not command or any(other.startswith(f"{command} ") for other in COMMANDS)
 
 
 def test_every_command_is_looked_at() -> None:

@@ -97,6 +97,10 @@ def test_without_pipelines_names_tell_and_what_differs_is_said() -> None:
     assert "COMFYUI_URL: copy it from my_background" in told
 
 
+BOMB = "\n".join(["a0: &a0 s3cr3t", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))])
+"""9 to the 29th texts, if each alias is looked through."""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -105,6 +109,8 @@ def test_without_pipelines_names_tell_and_what_differs_is_said() -> None:
         ("- s3cr3t", "no `engines`"),
         ("engines:\n  a: {s3cr3t: [", "isn't YAML, line 2"),
         ("s3cr3t: \x00", "isn't YAML"),
+        ("&loop [*loop]", "isn't YAML"),
+        (BOMB, "no `engines`"),
     ],
 )
 def test_what_is_no_such_file_is_refused_without_quoting_it(text: str, told: str) -> None:
