@@ -47,7 +47,7 @@ PLAN = {
     "Looking closer at the person": 30,
     "Looking closer at the head": 46,
     "Cutting out the edge": 60,
-    "Cutting out the hair": 70,
+    "Cutting out the hair": 64,
     "Cleaning the colours": 76,
     "Preparing the background": 84,
     "Putting it together": 88,
@@ -56,9 +56,9 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.STANDARD: Effort(closer=False, whole=768, head=512, believing=True),
-    Quality.HIGH: Effort(closer=True, whole=1024, head=768, steps=300, believing=True),
-    Quality.ULTRA: Effort(closer=True, whole=1536, head=1152, steps=600, believing=True),
+    Quality.STANDARD: Effort(closer=False, head=512),
+    Quality.HIGH: Effort(closer=True, head=768, steps=300),
+    Quality.ULTRA: Effort(closer=True, head=1152, steps=600),
 }
 _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 """Long edge in pixels at which the edge's colours are solved for."""

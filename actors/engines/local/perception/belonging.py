@@ -2,22 +2,19 @@
 
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
-believed, but for small figures that only it sees beside somebody else; what it lacks comes back where two others see
-it. What stands out and touches people is held, worn or sat on by them where the third has it with them, too, and it
-isn't in the colours of what is around; it comes whole or not at all. Where nobody is sure, colours have a say.
+believed, but for small pieces that only it sees beside somebody else; what it lacks comes back where two others see
+it, and where it isn't sure, these have as much of a say. What stands out and touches people is held, worn or sat on by
+them where the third has it with them, too, and it isn't in the colours of what is around; it comes whole or not at all.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8
-from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.nearby import likeness_nearby
-from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP, Pose
+from actors.engines.local.perception.pose import Pose
 from actors.engines.local.raster import (
     Raster,
     components,
@@ -34,8 +31,6 @@ _SIDE = 320
 """Long edge in pixels at which parts are judged: the networks know no finer."""
 _NEAR = 4
 """So near to a person, in those pixels, the two networks differ by the place of an edge only."""
-_BEYOND = 12
-"""So far from somebody, in those pixels, what belongs to them is beyond a skirt."""
 _HELD = 0.3
 """What is as large as this share of the people isn't held, worn or sat on by them."""
 _AGREED = 0.3
@@ -52,26 +47,15 @@ _DENIED, _AGREED_BY_TWO = 0.1, 0.6
 """What two others see so surely is somebody's, but where the network that knows people denies it: there the rough one,
 which makes much the same mistakes, isn't one of the two."""
 _THEIRS = 0.3
-"""A part is somebody's when this share of it is seen by others too."""
+"""A loose part is somebody's if one of two others is as sure as this of it, in the mean."""
 _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
-_COLOURS = 0.5
-"""So much alpha are colours worth that are like nothing but people's; as much less those like nothing but others'."""
-_SURE_FACE = 0.7
-"""A face of less certainty counts where a person is likely; flowers and wheels come that far."""
 
 
 def of_people(
-    image: Rgb8,
-    salient: Plane,
-    seen: Plane,
-    rough: Plane,
-    person: Pose | None,
-    faces: Sequence[Detection],
-    *,
-    trusted: bool = False,
+    image: Rgb8, salient: Plane, seen: Plane, rough: Plane, person: Pose | None, *, trusted: bool = False
 ) -> Plane:
     """The people of `seen` (h, w) in `image`, with what is theirs of `salient` (h, w), and what two see that it lacks.
 
@@ -81,21 +65,19 @@ def of_people(
     height, width = salient.shape
     silhouette = np.zeros_like(salient) if person is None else person.silhouette
     alpha, likely, also, outline = (np.clip(_small(plane), 0, 1) for plane in (salient, seen, rough, silhouette))
-    figures = _figures(person, faces, likely, max(height, width))
-    somebody = _somebody(likely, (alpha > 0.5) | (outline > 0.5), figures)
-    body = (likely > 0.5) & somebody
+    body = likely > 0.5
     things = _things(alpha, np.ones_like(also) if trusted else also, body)
     two = np.where(likely > _DENIED, np.median([alpha, also, outline], axis=0), np.minimum(alpha, outline))
-    lacking = touching(_thick((two > _AGREED_BY_TWO) & ~body, 3), grown(body, 2) | figures)
+    lacking = touching(_thick((two > _AGREED_BY_TWO) & ~body, 3), grown(body, 2))
     if not trusted:
         known = shrunk(likely > 0.9, 1) & body, shrunk(np.maximum(alpha, likely) < 0.1, 1) & (also < 0.3)
         things = _alike(_small(image), things & ~grown(body, 2), *known)
-    keep, add, limbs = (
+    add, limbs = (
         resized_linear(gaussian(plane.astype(np.float32), 1.0), width, height)
-        for plane in (somebody, things, grown(lacking, 3) * np.clip((two - 0.4) / 0.4, 0, 1))
+        for plane in (things, grown(lacking, 3) * np.clip((two - 0.4) / 0.4, 0, 1))
     )
     # What is theirs is so throughout, also where it stands out but half.
-    return np.maximum(np.maximum(seen * keep, np.minimum(2 * salient, 1) * add), limbs)
+    return np.maximum(np.maximum(seen, np.minimum(2 * salient, 1) * add), limbs)
 
 
 def ending(salient: Plane, seen: Plane, sides: Mask) -> Plane:
@@ -112,57 +94,38 @@ def _thick(mask: Mask, least: int) -> Mask:
     return mask & grown(shrunk(mask, least), least + 1)
 
 
-def decided(image: Rgb8, alpha: Plane) -> Plane:
-    """`alpha` (h, w) of `image` with what is half transparent further than an edge reaches opaque or gone.
+def decided(alpha: Plane, salient: Plane, rough: Plane) -> Plane:
+    """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone.
 
-    It becomes whichever is nearer, where the colours are as like those of what is sure as those around it. What stays
-    hangs together with what is sure.
+    What is `salient` and a `rough` network of people have together as much of a say in which as it has itself.
     """
     height, width = alpha.shape
-    now = _small(alpha)
+    now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
     gone, there = _UNDECIDED
     undecided = (now > gone) & (now < there)
     undecided &= grown(shrunk(undecided, 2), 3)
-    if not undecided.any():
-        return alpha
-    known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
-    more = gaussian(now + _COLOURS * (likeness_nearby(_small(image), undecided, *known) - 0.5), 1.5) > 0.5
-    solid = touching(np.where(undecided, more, now > 0.5), now > there)
-    after = gaussian(np.where(undecided, solid.astype(np.float32), now), 1.0)
+    more = gaussian(now / 2 + (stands_out + likely) / 4, 1.5) > 0.5
+    after = gaussian(np.where(undecided, more.astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
     return alpha + weight * (after - alpha)
+
+
+def without_loose(alpha: Plane, salient: Plane, rough: Plane) -> Plane:
+    """`alpha` (h, w) without the small pieces that neither what is `salient` nor the `rough` network of people has."""
+    height, width = alpha.shape
+    others = np.maximum(_small(salient), _small(rough))
+    labels, stats = components(_small(alpha) > 0.3)
+    keep = np.bincount(labels.ravel(), weights=others.ravel()) > _THEIRS * stats[:, 4]
+    keep |= stats[:, 4] >= _AS_LARGE * stats[1:, 4].max(initial=1)
+    keep[0] = False
+    return alpha * resized_linear(gaussian(grown(keep[labels], 3).astype(np.float32), 1.0), width, height)
 
 
 def _small(image: Raster) -> Raster:
     """`image` at the size at which parts are judged."""
     scale = _SIDE / max(image.shape[:2])
     return resized(image, max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0])))
-
-
-def _figures(person: Pose | None, faces: Sequence[Detection], seen: Plane, long_edge: int) -> Mask:
-    """Where somebody was found: the middle of each face, and of each body its hips."""
-    height, width = seen.shape
-    hips = [] if person is None else [(person.points[LEFT_HIP] + person.points[RIGHT_HIP]) / 2, *person.others]
-    found = np.zeros(seen.shape, np.bool_)
-    for point, sure in [*((face.middle, face.score > _SURE_FACE) for face in faces), *((hip, True) for hip in hips)]:
-        x, y = (point * _SIDE / long_edge).astype(int)
-        if 0 <= y < height and 0 <= x < width:
-            found[y, x] |= sure or bool(seen[y, x] > 0.5)
-    return found
-
-
-def _somebody(likely: Plane, also: Mask, figures: Mask) -> Mask:
-    """The large parts of `likely`, those that others know or that have somebody in them, and a leg beyond a skirt."""
-    labels, stats = components(likely > 0.3)
-    keep = np.bincount(labels[also], minlength=len(stats)) > _THEIRS * stats[:, 4]
-    keep[labels[figures]] = True
-    keep[0] = False
-    keep |= stats[:, 4] >= _AS_LARGE * stats[1:, 4].max(initial=1)
-    keep[0] = False
-    keep[np.unique(labels[grown(keep[labels], _BEYOND)])] = True
-    keep[0] = False
-    return grown(keep[labels], 3)
 
 
 def _things(alpha: Plane, also: Plane, body: Mask) -> Mask:

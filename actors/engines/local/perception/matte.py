@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.perception.belonging import decided, ending, of_people
+from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import upsampled_alpha
@@ -26,15 +26,14 @@ class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
     `closer`: look at the enlarged head too; `whole` and `head`: long edge in pixels at which the band around the
-    person, and around the head, is solved, in at most so many `steps`. Who is `believing` solves it beside hair only
-    where the network's own edge isn't sharp: colours alone fray that of cloth, skin and shoes before what is like them.
+    person, and around the head, is solved, in at most so many `steps`. Without `whole` nothing is solved but hair, and
+    that only where the network's own edge isn't sharp: colours fray cloth, skin and shoes before what is like them.
     """
 
     closer: bool
-    whole: int
     head: int
+    whole: int | None = None
     steps: int = 120
-    believing: bool = False
 
 
 Part = TypeVar("Part", bound=NDArray[Any])
@@ -73,7 +72,7 @@ _INNER, _OUTER = 7 / 1024, 12 / 1024
 """The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
 _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
-_CHEST, _CHIN = 1.4, 0.8
+_CHEST, _CHIN = 1.4, 0.4
 """How far below the nose a part of the picture ends that holds the shoulders, too, or hair alone: in their breadths."""
 _SAY, _SAY_BELIEVED = 0.001, 0.01
 """What the coarse matte weighs in such a band."""
@@ -107,8 +106,8 @@ def coarse_matte(
     rough = selfies_among(salient, image, runtimes)
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
-    theirs = of_people(image, salient, seen, rough, person, faces, trusted=trusted)
-    alpha = decided(image, _to_the_border(theirs))
+    theirs = of_people(image, salient, seen, rough, person, trusted=trusted)
+    alpha = without_loose(decided(_to_the_border(theirs), salient, rough), salient, rough)
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
@@ -146,18 +145,19 @@ def refined_matte(
     body = _body_box(coarse)
     if body is None:
         return coarse
-    # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
-    part = body.of(coarse)
-    sharp = _is_sharp(part) if effort.believing else None
     step("Cutting out the edge")
-    solved = _solved(body.of(image), part, effort.whole, effort, _INNER, _OUTER, sharp)
-    alpha = body.into(np.zeros_like(coarse), solved)
-    head = head_box(image, person, faces, below=_CHIN if effort.believing else _CHEST)
-    if head is not None and (effort.believing or _is_closer(head, image)):
+    if effort.whole is None:
+        alpha, sharp, below = coarse, _is_sharp(coarse), _CHIN
+    else:
+        # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
+        solved = _solved(body.of(image), body.of(coarse), effort.whole, effort.steps, _INNER, _OUTER)
+        alpha, sharp, below = body.into(np.zeros_like(coarse), solved), None, _CHEST
+    head = head_box(image, person, faces, below=below)
+    if head is not None and (sharp is not None or _is_closer(head, image)):
         step("Cutting out the hair")
-        alpha = _put(
-            alpha, _solved(head.of(image), head.of(coarse), effort.head, effort, _HEAD_INNER, _HEAD_OUTER), head
-        )
+        known = None if sharp is None else head.of(sharp)
+        part = _solved(head.of(image), head.of(coarse), effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER, known)
+        alpha = _put(alpha, part, head)
     return np.clip((alpha - 0.02) / 0.96, 0, 1)
 
 
@@ -252,7 +252,7 @@ def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Pla
 
 
 def _solved(
-    image: Rgb8, coarse: Plane, side: int, effort: Effort, inner: float, outer: float, sharp: Mask | None = None
+    image: Rgb8, coarse: Plane, side: int, steps: int, inner: float, outer: float, sharp: Mask | None = None
 ) -> Plane:
     """The band around `coarse` solved at a long edge of `side` and brought back to full size, but for the `sharp`."""
     height, width = coarse.shape
@@ -264,8 +264,8 @@ def _solved(
     known = front | back
     if sharp is not None:
         known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
-    say, grainy = (_SAY_BELIEVED, True) if effort.believing else (_SAY, False)
-    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=effort.steps, grainy=grainy)
+    say, grainy = (_SAY, False) if sharp is None else (_SAY_BELIEVED, True)
+    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=steps, grainy=grainy)
     if scale == 1:
         alpha = small_alpha
     else:

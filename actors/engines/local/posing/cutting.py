@@ -4,7 +4,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Plane, Rgb, as_rgb
-from actors.engines.local.perception.belonging import of_people
+from actors.engines.local.perception.belonging import of_people, without_loose
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
@@ -72,8 +72,8 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
-        seen = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
-        coarse = of_people(image, *seen, inside, nobody)
+        salient, seen, rough = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
+        coarse = without_loose(of_people(image, salient, seen, rough, inside), salient, rough)
     coarse = with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
