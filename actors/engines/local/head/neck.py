@@ -1,6 +1,7 @@
 """The neck: the figure's own where it is seen, and the head's own up to the new jaw; they pass over into each other."""
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import grain, smooth_fill
@@ -15,9 +16,9 @@ _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
 _DARKER = np.array([8, 3, 3], np.float32)
 """It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
-_SHADOW, _RIM = 0.78, 0.06
-"""Below the jaw so much of its light is left (the median of 28 portraits), which is told by so broad a rim of it, in
-heights of the face."""
+_SHADOW, _BAND, _FINE = np.array([0.63, 1, 1], np.float32), 0.3, 0.012
+"""At the jaw so much of a neck's L*a*b* is left, ever more down to so many heights of the face below (by the median of 17
+portraits); detail is finer than that."""
 _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _LOW = 0.015, 0.06
@@ -64,8 +65,8 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
         toned = retoned(values, (goal - mean) * np.float32(taken), share, mean)
         result = np.where(skin[..., None] > 0, toned, result)
     if made.any():
-        rim = (alpha > 0.5) & ~narrowed(alpha > 0.5, _RIM * unit) & (head.oval[here] > 0.5) & (down > place.chin - 0.4)
-        result = _with_made(result, own[here], goal, alpha, skin, made, shown, rim, bare, unit)
+        noise = grain(own[here], head.oval[here] > 0.5, max(0.7, 0.003 * unit))
+        result = _with_made(result, own[here], goal, face, alpha, skin, made, shown, noise, unit)
     whole = body.copy()
     whole[here] = result
     return whole
@@ -80,27 +81,50 @@ def _skin_like(values: Floats, face: Floats, unit: float) -> Mask:
 
 
 def _with_made(
-    image: Rgb, own: Rgb, goal: Floats, alpha: Plane, skin: Plane, made: Plane, shown: Mask, rim: Mask, bare: Mask,
+    image: Rgb, own: Rgb, goal: Floats, face: Floats, alpha: Plane, skin: Plane, made: Plane, shown: Mask, noise: Plane,
     unit: float,
 ) -> Rgb:  # fmt: skip
-    """`image` with what is `made`: as the jaw has it at the jaw, and as the `skin` where it meets that."""
+    """`image` with what is `made`: in the light that necks have below a jaw, and as the `skin` where it meets that."""
     hole = made > 0.5
     known = narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1) & (alpha < 0.1)
-    plain = np.broadcast_to(rgb(goal.astype(np.float32)[None, None]), image.shape)
-    base = smooth_fill(image, known.astype(np.float32)) if known.sum() > _ENOUGH * unit**2 else plain
-    low = smooth_fill(own, (rim & bare).astype(np.float32)) if (rim & bare).sum() > 0.2 * rim.sum() else plain
-    light = np.where(shown[..., None], own, low * np.float32(_SHADOW))
-    told = shown | (rim & ~widened(shown, _RIM * unit))
-    result = base
-    if told.any():
-        # They differ by so much: all of it at the jaw, and ever less of it down to where the skin is left alone.
-        gap = smooth_fill((light - base) * told[..., None], told.astype(np.float32))
-        soft = gaussian(gap, 2 * _SOFT * unit)
-        inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
-        above, below = distance_to(alpha > 0.5), _PASS * unit + distance_to(known) - distance_to(hole)
-        share = 1 - smoothly(above / np.maximum(above + np.maximum(below, 0), 1e-3))[..., None]
-        result = base + share * (soft + inside * (gap - soft))
-        image = image + share * soft * (skin * (below > 0))[..., None]
-    result = result + grain(own, rim | shown, max(0.7, 0.003 * unit))
+    enough = known.sum() > _ENOUGH * unit**2
+    base = smooth_fill(image, known.astype(np.float32)) if enough else np.broadcast_to(_colour(goal), image.shape)
+    above = distance_to(alpha > 0.5)
+    shade = 1 - smoothly(above / np.float32(_BAND * unit))[..., None]
+    top = base + shade * (rgb(lab(np.minimum(_colour(face), base)) * _SHADOW) - base)
+    inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
+    if shown.any():
+        ratio = smooth_fill(own / np.maximum(top, 0.02), shown.astype(np.float32))
+        soft = gaussian(ratio, 2 * _SOFT * unit)
+        top = top * (soft + inside * (ratio - soft))
+        # It is no lighter than the figure's own: that may lie in a shadow.
+        dimmed = base.mean(axis=2) / np.maximum(top.mean(axis=2), 0.02)
+        top = top * np.minimum(1, gaussian(dimmed, _SOFT * unit))[..., None]
+    # All of the difference at the jaw, and ever less of it down to where the skin is left alone.
+    below = np.maximum(_PASS * unit + distance_to(known) - distance_to(hole), 0)
+    gap = (1 - smoothly(above / np.maximum(above + below, 1e-3)))[..., None] * (top - base)
+    result = base + gap + (1 - inside) * _mirrored(image, known, noise, _FINE * unit)
+    image = image + gaussian(gap, 2 * _SOFT * unit) * (skin * (below > 0))[..., None]
     edge = np.clip(2 * gaussian(made, max(0.8, _SOFT * unit)), 0, 1) * np.clip(3 * skin - 0.6, 0, 1)
     return np.clip(image + np.maximum(made, edge)[..., None] * (result - image), 0, 1)
+
+
+def _mirrored(image: Rgb, known: Mask, noise: Plane, reach: float) -> Rgb:
+    """The detail of `image` where it is `known`, and beyond as in a mirror; `noise` (h, w, 1) where none shows that."""
+    if not known.any():
+        return np.broadcast_to(noise, image.shape)
+    there = known.astype(np.float32)
+    mean = gaussian(image * there[..., None], reach) / np.maximum(gaussian(there, reach), 1e-3)[..., None]
+    detail: Rgb = image - mean
+    # A crease or a chain isn't there twice.
+    usual = 3 * np.median(np.abs(detail[known]))
+    detail = np.clip(detail, -usual, usual)
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    ways = zip(nearest, np.indices(known.shape), known.shape, strict=True)
+    rows, columns = (np.clip(2 * found - place, 0, side - 1) for found, place, side in ways)
+    return np.where(known[rows, columns, None], detail[rows, columns], noise)
+
+
+def _colour(values: Floats) -> Rgb:
+    """A colour's L*a*b* (3,) as a picture (1, 1, 3)."""
+    return rgb(values.astype(np.float32)[None, None])

@@ -236,9 +236,25 @@ def test_a_made_neck_goes_on_from_the_jaw_and_meets_the_figures_own_without_a_st
     inside = gaussian(neck.astype(np.float32), 4) > 0.99
     steps = np.linalg.norm(result[4:] - result[:-4], axis=2)[(inside & ~widened(head, 3))[2:-2]]
     assert steps.max() < 6
-    assert result[..., 0][neck & inside].min() > 50  # nothing of a collar
+    assert result[..., 0][neck & inside].min() > 45  # a shadow, and nothing of a collar
     kept = (shoulders | ~neck) & ~head
     assert (np.abs(result - lab(body))[kept] < 0.1).all()
+
+
+def test_a_made_neck_has_the_shadow_of_a_chin_and_the_texture_of_the_figures_own(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    _, down = frame(face.points).coordinates(SHAPE)
+    low = down > frame(face.points).chin + 0.3
+    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
+    texture = np.random.default_rng(2).normal(0, 0.02, (*SHAPE, 1)).astype(np.float32)
+    body = _flat((shoulders, 0.4), (neck, SKIN)) + texture * low[..., None]
+    result = one_neck(_new_head(face, head), _flat((neck, 0.1), (head, PALE)), face.points, body, skin, made)
+    inside = gaussian(neck.astype(np.float32), 4) > 0.99
+    near = widened(head, 0.1 * frame(face.points).height)
+    light = lab(result)[..., 0]
+    assert light[inside & near & ~low].mean() < 0.85 * light[inside & low].mean()
+    fine = np.abs((result - gaussian(result, 2)).mean(axis=2))
+    assert fine[inside & ~near & ~low].mean() == pytest.approx(fine[inside & low].mean(), rel=0.4)
 
 
 def test_a_white_collar_of_the_heads_photo_is_no_neck(face: FaceLandmarks) -> None:
