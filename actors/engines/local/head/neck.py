@@ -17,8 +17,8 @@ _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 _DARKER = np.array([8, 3, 3], np.float32)
 """It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
 _SHADOW, _BAND, _FINE = np.array([0.63, 1, 1], np.float32), 0.3, 0.012
-"""At the jaw so much of a neck's L*a*b* is left, ever more down to so many heights of the face below (by the median of 17
-portraits); detail is finer than that."""
+"""At the jaw so much of a neck's L*a*b* is left, ever more down to so many heights of the face below (by the median
+of 17 portraits); detail is finer than that."""
 _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _LOW = 0.015, 0.06
