@@ -6,7 +6,6 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Rgb8, as_rgb, as_rgb8
-from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.perception.pose import Pose, pose
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
@@ -16,6 +15,7 @@ from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_o
 from actors.engines.local.posing.cutting import Cut, Work, cut_out
 from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.framing import framed
+from actors.engines.local.posing.ground import ground
 from actors.engines.local.posing.hands import hidden_hands
 from actors.engines.local.posing.parts import labelled, shares_of, without_slivers
 from actors.engines.local.posing.presets import WantedPose, preset_pose
@@ -35,7 +35,6 @@ from actors.engines.local.posing.suitability import (
 )
 from actors.engines.local.posing.targets import Target, retargeted
 from actors.engines.local.posing.tearing import torn
-from actors.engines.local.raster import grown, shrunk
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -75,8 +74,6 @@ _LEVELS = {
 }
 _REFERENCE_EDGE = 1024
 _CERTAIN = 0.5
-_TRACE = 0.02
-"""Less alpha than this nobody sees."""
 
 _LEGS_STAY = "The legs can't be parted, as under a skirt or coat, so they were left as they stand."
 _SMALLER = (
@@ -182,11 +179,8 @@ def rebuilt(
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover = drawn(layers, mesh, order, cut.alpha.shape, under)
     step("Filling the background")
-    margin = max(3, round(0.008 * max(photo.width, photo.height)))
-    hole = grown(cut.alpha > _TRACE, margin)
-    unseen = shrunk(cover > 1 - _TRACE, margin)
     side = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD]).fill_side
-    background = textured_fill(as_rgb(photo.image), hole & ~unseen, ~hole, side)
+    background = ground(as_rgb(photo.image), cut.alpha, cover, figure, side)
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background
