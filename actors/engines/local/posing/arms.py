@@ -28,7 +28,7 @@ _EVEN_OUT = 9
 _BETWEEN_JOINTS = (0.1, 0.9)
 """This part of a forearm is no elbow and no hand."""
 _UNSURE, _BESIDE = (0.3, 0.65), 0.3
-"""Wide areas of alpha between these are background, if they are so near to an arm, in torso lengths."""
+"""Wide areas of alpha between these are background, if they are so near to a limb, in torso lengths."""
 _BODY = (Layer.TORSO, Layer.HEAD, Layer.LEFT_LEG, Layer.RIGHT_LEG)
 
 
@@ -132,7 +132,7 @@ def forearm_thickness(labels: Indices, arm: Layer, figure: Doubles) -> float:
 
 
 def gaps(alpha: Plane, seeds: Mapping[Layer, Mask], figure: Doubles) -> Mask:
-    """The background between arms and body that the matte `alpha` (h, w) is unsure of.
+    """The background between limbs and body that the matte `alpha` (h, w) is unsure of.
 
     It is wider than an edge, and certainly no part: none of `seeds` (h, w). `figure` (38, 2) is in the same pixels.
     """
@@ -142,6 +142,6 @@ def gaps(alpha: Plane, seeds: Mapping[Layer, Mask], figure: Doubles) -> Mask:
     if not wide.any():
         return wide
     unit = torso_length(figure)
-    bones = [BONES[index] for arm in ARMS for index in CHAINS[arm]]
+    bones = [BONES[index] for chain in CHAINS.values() for index in chain]
     beside = [near(figure[bone.start], figure[bone.end], _BESIDE * unit, alpha.shape) for bone in bones]
-    return wide & np.any(beside, axis=0) & ~np.any([seeds[layer] for layer in (*ARMS, Layer.TORSO)], axis=0)
+    return wide & np.any(beside, axis=0) & ~np.any(list(seeds.values()), axis=0)

@@ -77,7 +77,8 @@ def _gain(strip: Doubles, theirs: Mask, shades: Doubles) -> Doubles:
     here = (sums[:, width] - sums[:, width - seen]) / seen[:, None]
     beyond = (sums[:, width + _SIDE] - sums[:, width]) / _SIDE
     edge = np.sqrt(((beyond - here) ** 2).sum(axis=-1))
-    unlike = unlikeness(here.reshape(-1, 3), shades).reshape(edge.shape)
+    apart = np.cumsum(unlikeness(strip.reshape(-1, 3), shades).reshape(strip.shape[:2]), axis=1)
+    unlike = (apart[:, width - 1] - apart[:, :1]) / (width - 1)
     gain = np.minimum(edge, 2 * _STEP) - _STEP - 2 * np.maximum(unlike - _PLAIN, 0)
     whole = np.cumprod(theirs, axis=1)[:, width + _SIDE - 1] > 0
     result = np.full((len(strip), int(width[-1]) + 1), -_NEVER)

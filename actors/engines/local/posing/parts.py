@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -49,6 +50,8 @@ _SLEEVE = 1.9
 _HANGS = 0.5
 """A piece is the body's if its border with it is longer than this share of its border with the arm."""
 
+_FOLD = 0.04
+"""Prints and folds are about so large, in torso lengths."""
 _SLIVER, _FINGERS, _FAINT = 0.03, 0.2, 0.05
 """What is up to twice as thick as the first is no arm; so far around a hand's bone there are fingers: in torso lengths.
 And the share of a pixel that is seen."""
@@ -126,7 +129,26 @@ def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubl
     labels = _spread(seeded, seeded >= 0, graph)
     for arm in ARMS:
         _give_back(labels, arm, figure)
-    return told_by_colour(image, _on_edges(trimmed(labels, figure), graph, figure), figure)
+    return _smooth(told_by_colour(image, _on_edges(trimmed(labels, figure), graph, figure), figure), figure)
+
+
+def _smooth(labels: Indices, figure: Doubles) -> Indices:
+    """`labels` (h, w) with smooth borders between limbs and what they hang at.
+
+    Prints, folds and shades draw scraps of the one to the other.
+    """
+    unit = torso_length(figure)
+    for limb, others in ((Layer.LEFT_ARM, BODY), (Layer.RIGHT_ARM, BODY), (Layer.LEFT_LEG, (Layer.RIGHT_LEG,))):
+        mine, theirs = labels == limb, np.isin(labels, others)
+        share, whole = (gaussian(where.astype(np.float32), _FOLD * unit) for where in (mine, mine | theirs))
+        now = share > 0.5 * whole
+        if limb in ARMS:
+            hand = BONES[CHAINS[limb][-1]]
+            kept = near(figure[hand.start], figure[hand.end], _AROUND_HAND * unit, labels.shape)
+            now = np.where(kept, mine, now)
+        nearest = distance_transform_edt(~(theirs & ~now), return_distances=False, return_indices=True)
+        labels = np.where(mine & ~now, labels[tuple(nearest)], np.where(theirs & now, limb, labels))
+    return labels
 
 
 def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:

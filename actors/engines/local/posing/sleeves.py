@@ -17,7 +17,7 @@ from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import extent, grown, lab, shrunk, touching
+from actors.engines.local.raster import components, extent, grown, lab, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -104,6 +104,10 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
         labels = np.where(other, np.where(touching(body | other, body), labels[tuple(nearest)], -1), labels)
         labels[between(division.image, labels, arm, small)] = -1
+        body = np.isin(labels, BODY)
+        pieces, stats = components(shrunk(body, 1))
+        whole = pieces == 1 + int(np.argmax(stats[1:, 4])) if len(stats) > 1 else body
+        labels[thick & body & ~grown(whole, 2) & ~_hand(arm, small, body.shape, _FINGERS)] = -1
     return labels
 
 

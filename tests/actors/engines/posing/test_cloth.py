@@ -66,6 +66,27 @@ def test_an_arm_that_touches_the_body_takes_nothing_of_it_along() -> None:
         assert inwards.max() < 0.18 * unit * division.scale
 
 
+def test_a_print_beside_a_sleeve_goes_with_the_shirt() -> None:
+    joints = closed_stance(0.16)
+    unit = torso_length(joints)
+    image, inside = painted(joints, skirt=False)
+    for shoulder, elbow in ((11, 13), (12, 14)):
+        ends = [joints[joint].round().astype(int).tolist() for joint in (shoulder, elbow)]
+        cv2.line(image, ends[0], ends[1], SHIRT, round(0.2 * unit))
+    plain = labelled(image, inside.astype(np.float32), joints)
+    elbow = joints[13].round().astype(int)
+    for row in range(-40, 20, 12):
+        left, top = int(elbow[0] - 0.3 * unit), int(elbow[1]) + row
+        image[top : top + 6, left : left + round(0.18 * unit)] = 0.1
+    division = labelled(image, inside.astype(np.float32), joints)
+    mine, before = division.labels == Layer.LEFT_ARM, plain.labels == Layer.LEFT_ARM
+    assert (mine & ~before).sum() < 0.02 * before.sum()
+    # Its border has no steps: from row to row it goes a pixel aside at most.
+    rows = np.flatnonzero(mine.any(axis=1))
+    rows = rows[(rows > (elbow[1] - 50) * division.scale) & (rows < (elbow[1] + 30) * division.scale)]
+    assert np.abs(np.diff(np.argmax(mine[rows], axis=1))).max() <= 1
+
+
 def test_a_sliver_of_the_body_s_side_does_not_go_with_an_arm() -> None:
     joints = figure("arms_out")
     image, inside = painted(joints, skirt=False)

@@ -103,6 +103,11 @@ def test_the_wall_between_a_hanging_arm_and_the_body_is_nobodys_where_an_edge_pa
     joints, place = _straight()
     image, labels = _beside(place, 0.0)
     assert not between(image, labels, Layer.LEFT_ARM, joints).any()
+    # A print: beyond its letters there is a stripe that is like the wall.
+    printed = image.copy()
+    printed[_ROWS, (place < 0) & (place > -0.06)] = 0.05
+    printed[_ROWS, (place < -0.06) & (place > -0.1)] = 0.6
+    assert not between(printed, labels, Layer.LEFT_ARM, joints).any()
     gap = (place < 0) & (place > -0.1)
     image[_ROWS, gap] = 0.5  # in shade
     found = between(image, labels, Layer.LEFT_ARM, joints)
