@@ -112,7 +112,7 @@ def test_a_gap_between_an_arm_and_the_body_is_no_thing() -> None:
     likely = shapes(MAN, arm, (110, 190, 170, 230))
     rough = np.maximum(likely, shapes(gap, alpha=0.7))
     salient = np.maximum(likely, shapes(gap))
-    found = of_people(blue_on_red(salient), salient, likely, rough, None)
+    found = of_people(blue_on_red(likely), salient, likely, rough, None)
     assert within(found, gap).max() < 0.1
 
 

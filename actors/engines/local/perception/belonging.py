@@ -10,7 +10,6 @@ them where the third has it with them, too, and it isn't in the colours of what 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
 
 import numpy as np
-from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8
 from actors.engines.local.perception.nearby import likeness_nearby
@@ -20,7 +19,6 @@ from actors.engines.local.raster import (
     components,
     gaussian,
     grown,
-    grown_values,
     resized,
     resized_linear,
     shrunk,
@@ -37,8 +35,6 @@ _AGREED = 0.3
 """So sure is the rough network of things that people have."""
 _STRIKING = 0.6
 """Mean alpha below which a thing doesn't stand out."""
-_ENCLOSED, _GAP = 0.75, 0.1
-"""What people are around in this share of its rim, up to so large a share of them, is seen between their limbs."""
 _TOGETHER = 0.8
 """As sure as this of a thing, the rough network has it with people whatever its size."""
 _LIKE = 0.35
@@ -131,16 +127,14 @@ def _small(image: Raster) -> Raster:
 def _things(alpha: Plane, also: Plane, body: Mask) -> Mask:
     """The parts beside people that stand out and are theirs, each as a whole.
 
-    Theirs are those that the rough network has with them, unless one is large, or but a gap between limbs.
+    Theirs are those that the rough network has with them, unless one is large.
     """
     around = grown(body, _NEAR)
     labels, stats = components(shrunk((alpha > 0.3) & ~around, 1))
     areas = np.maximum(stats[:, 4], 1).astype(np.float64)
-    people = float(body.sum())
     striking, agreed = (np.bincount(labels.ravel(), weights=plane.ravel()) / areas for plane in (alpha, also))
     theirs = (np.bincount(labels[grown(around, 3)], minlength=len(stats)) > 0) & (striking > _STRIKING)
-    theirs &= ~(_enclosed(labels, grown(around, 1), len(stats)) & (areas < _GAP * people))
-    theirs &= (agreed > _AGREED) & ((areas < _HELD * people) | (agreed > _TOGETHER))
+    theirs &= (agreed > _AGREED) & ((areas < _HELD * float(body.sum())) | (agreed > _TOGETHER))
     theirs[0] = False
     return grown(theirs[labels], _NEAR + 1)
 
@@ -153,11 +147,3 @@ def _alike(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Mask:
     )
     alike[0] = False
     return grown(alike[labels], 3)
-
-
-def _enclosed(labels: NDArray[np.int32], people: Mask, count: int) -> NDArray[np.bool_]:
-    """Which of the parts have `people` around them."""
-    wide = grown_values(labels.astype(np.float32), 2).astype(np.int32)
-    rim = (wide > 0) & (labels == 0)
-    whole, theirs = (np.bincount(wide[places], minlength=count) for places in (rim, rim & people))
-    return np.asarray(theirs > _ENCLOSED * np.maximum(whole, 1), np.bool_)
