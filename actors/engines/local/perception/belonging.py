@@ -68,12 +68,13 @@ def of_people(
     if not trusted:
         known = shrunk(likely > 0.9, 1) & body, shrunk(np.maximum(alpha, likely) < 0.1, 1) & (also < 0.3)
         things = _alike(_small(image), things & ~grown(body, 2), *known)
-    add, limbs = (
+    inside = shrunk((alpha > 0.3) | body, 2)
+    add, rim, limbs = (
         resized_linear(gaussian(plane.astype(np.float32), 1.0), width, height)
-        for plane in (things, grown(lacking, 3) * np.clip((two - 0.4) / 0.4, 0, 1))
+        for plane in (things, ~inside, grown(lacking, 3) * np.clip((two - 0.4) / 0.4, 0, 1))
     )
-    # What is theirs is so throughout, also where it stands out but half.
-    return np.maximum(np.maximum(seen, np.minimum(2 * salient, 1) * add), limbs)
+    # What is theirs is so throughout, also where it stands out but half; it ends where it does no longer.
+    return np.maximum(np.maximum(seen, np.clip(2 * salient - 0.5 * rim, 0, 1) * add), limbs)
 
 
 def ending(salient: Plane, seen: Plane, sides: Mask) -> Plane:
