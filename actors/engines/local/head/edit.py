@@ -33,7 +33,7 @@ from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.inserting import inserted
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import extent, lab, resized, resized_linear, summed
+from actors.engines.local.raster import extent, lab, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -152,7 +152,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
-    image = _together(theirs, whole, part, made)
+    image = _together(theirs, whole, part, made, throat)
     judging.judge_change(canvas.image, image, theirs, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
@@ -206,12 +206,11 @@ def _limbs_in_tone(
     return result
 
 
-def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane) -> Rgb8:
-    """`whole` with `part` in it; where an arm goes on beyond what belongs to the neck, its new tone does."""
-    near, seen = theirs.box, as_rgb(theirs.image)
-    arms = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0]))
-    further = (made < 0.01) & (summed(np.abs(arms - seen)) > summed(np.abs(part - seen)))
-    part = np.where(further[..., None], arms, part)
+def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane, throat: Plane) -> Rgb8:
+    """`whole` with `part` in it; where an arm goes on beyond the `throat` and what is `made`, its new tone does."""
+    near = theirs.box
+    change = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0])) - as_rgb(theirs.image)
+    part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * change, 0, 1)
     return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
 
 
