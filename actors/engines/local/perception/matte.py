@@ -214,7 +214,7 @@ def _to_the_border(alpha: Plane) -> Plane:
     depth = max(2, round(_FADES * max(alpha.shape)))
     for side in (result, result[::-1], result.T, result.T[::-1]):
         rim = side[:depth]
-        rim[:] = np.where(rim > _SURE_BACK, np.maximum(rim, side[depth]), rim)
+        rim[:] = np.where(rim > 0.5, np.maximum(rim, side[depth]), rim)  # less may be the haze over hair
     return result
 
 
