@@ -12,7 +12,7 @@ from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.raster import components, gaussian
+from actors.engines.local.raster import components, gaussian, grown, shrunk
 
 _HALF = 0.5
 _SHADE = 0.03
@@ -25,6 +25,8 @@ _SHORT = 0.25
 """What juts out over fewer torso lengths is the corner of a sleeve, or wall in the narrow end of a gap."""
 _GAP, _FEWEST = 2, 3
 """A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
+_THREAD = 2
+"""Half of what holds nothing together, in pixels."""
 _FADE = 0.015
 """What is made fades into what is seen over so many torso lengths."""
 
@@ -60,13 +62,18 @@ def without_arms(colours: Rgb, shares: Floats, figure: Doubles) -> tuple[Rgb, Fl
 def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     """Do that where `arm` is, in pictures whose rows run outwards."""
     unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
-    side = _side(np.max(shares[list(BODY)], axis=0) > _HALF, shares[arm] > _HALF, round(_SHADE * unit))
+    body = np.max(shares[list(BODY)], axis=0) > _HALF
+    whole = _whole(body)
+    side = _side(body & whole, shares[arm] > _HALF, round(_SHADE * unit))
     # Above the armpit arm and body are sewn together.
     low = round(float(figure[upper.start][1] + _ARMPIT * (figure[upper.end] - figure[upper.start])[1]))
     rows: Indices = low + np.flatnonzero(side.beside[max(low, 0) :]) if low > 0 else np.flatnonzero(side.beside)
     if not len(rows):
         return
     ends = side.end.copy()
+    there: Indices = max(low, 0) + np.flatnonzero(side.arm[max(low, 0) :] >= 0)
+    for layer in BODY:
+        shares[layer][there] *= whole[there]
     for first, last in _runs(side.covered):
         if max(first, low) < last:
             ends[max(first, low) : last] = _line(side, max(first, low), last, unit)
@@ -96,10 +103,17 @@ def _mirrored(colours: Rgb, axis: Doubles) -> Rgb:
     return colours[row, low] * (1 - part) + colours[row, low + 1] * part
 
 
+def _whole(body: Mask) -> Mask:
+    """Where `body` (h, w) hangs together by more than threads.
+
+    Scraps are left over where arm and wall were told apart.
+    """
+    pieces, stats = components(shrunk(body, _THREAD))
+    return grown(pieces == 1 + int(np.argmax(stats[1:, 4])), 2 * _THREAD) if len(stats) > 1 else body
+
+
 def _side(body: Mask, arm: Mask, shade: int) -> _Side:
     """What is seen of the side of `body` (h, w) that `arm` (h, w) hangs at, and is in its shade."""
-    pieces, stats = components(body)
-    body = body & (pieces == 1 + int(np.argmax(stats[1:, 4]))) if len(stats) > 1 else body
     x: Indices = np.arange(body.shape[1], dtype=np.int64)
     first: Indices = np.where(arm.any(axis=1), np.argmax(arm, axis=1), len(x))
     last = _last(arm)

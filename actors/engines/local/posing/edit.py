@@ -17,7 +17,7 @@ from actors.engines.local.posing.drawing import drawing_order, drawn
 from actors.engines.local.posing.framing import framed
 from actors.engines.local.posing.ground import ground
 from actors.engines.local.posing.hands import hidden_hands
-from actors.engines.local.posing.parts import labelled, shares_of, without_slivers
+from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
 from actors.engines.local.posing.sheets import insides, sheets, without_haze
 from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
@@ -164,7 +164,6 @@ def rebuilt(
     bare = bare_from(division, figure)
     shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
     clear = without_haze(cut.alpha, shares)
-    without_slivers(shares, clear, figure)
     skin = skin_alone(as_rgb(photo.image), shares, bare, figure)
     bare = sleeveless(bare, target)
     layers = sheets(cut.colours, clear, shares, figure, bare, skin)

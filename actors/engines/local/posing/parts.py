@@ -15,7 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.posing.arms import gaps, trimmed
+from actors.engines.local.posing.arms import gaps
 from actors.engines.local.posing.colours import told_by_colour
 from actors.engines.local.posing.mesh import Indices, neighbours
 from actors.engines.local.posing.shapes import cores, distance_to_line, near
@@ -31,7 +31,7 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear, shrunk, touching
+from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear
 
 _SIDE = 448
 """Long edge in pixels at which parts are told from each other."""
@@ -52,9 +52,6 @@ _HANGS = 0.5
 
 _FOLD = 0.04
 """Prints and folds are about so large, in torso lengths."""
-_SLIVER, _FINGERS, _FAINT = 0.03, 0.2, 0.05
-"""What is up to twice as thick as the first is no arm; so far around a hand's bone there are fingers: in torso lengths.
-And the share of a pixel that is seen."""
 
 
 class Division(Struct, frozen=True):
@@ -99,26 +96,6 @@ def shares_of(labels: Indices, shape: tuple[int, int]) -> Floats:
     return np.clip(large, 0, 1, out=large)
 
 
-def without_slivers(shares: Floats, alpha: Plane, figure: Doubles) -> None:
-    """Give back what arms have in `shares` (layers, h, w) along the body's side, where that is too thin to be an arm.
-
-    It would stick out below a raised arm. Fingers are as thin: they stay. `alpha` (h, w) is the person's.
-    """
-    unit, body = torso_length(figure), list(BODY)
-    thin = max(2, round(_SLIVER * unit))
-    for arm in ARMS:
-        hand = BONES[CHAINS[arm][-1]]
-        seen = shares[arm] * alpha > _FAINT
-        kept = grown(shrunk(seen, thin), thin + 1)
-        kept |= near(figure[hand.start], figure[hand.end], _FINGERS * unit, alpha.shape)
-        beside = grown(shares[body].max(axis=0) > 0.5, 1)  # noqa: PLR2004 - most
-        given = np.where(grown(touching(seen & ~kept, beside), _EDGE) & ~kept, shares[arm], 0)
-        shares[arm] -= given
-        owner = shares[body].argmax(axis=0)
-        for number, layer in enumerate(BODY):
-            shares[layer] += given * (owner == number)
-
-
 def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubles) -> Indices:
     """The layer of each pixel inside the figure, -1 outside, from what `seeds` (h, w) say is certain."""
     seeded = np.full(inside.shape, -1, np.int64)
@@ -129,7 +106,7 @@ def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubl
     labels = _spread(seeded, seeded >= 0, graph)
     for arm in ARMS:
         _give_back(labels, arm, figure)
-    return _smooth(told_by_colour(image, _on_edges(trimmed(labels, figure), graph, figure), figure), figure)
+    return _smooth(told_by_colour(image, _on_edges(labels, graph, figure), figure), figure)
 
 
 def _smooth(labels: Indices, figure: Doubles) -> Indices:

@@ -71,12 +71,12 @@ def sheets(
     uncovered, whole = without_arms(colours, shares, figure)
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
-        theirs = uncovered if layer in BODY else colours
+        theirs, seen = (uncovered, whole) if layer in BODY else (colours, shares)
         own = skin.get(layer, whole[layer])
         sewn = np.zeros_like(alpha)
         for other, zone in around[layer] if layer not in bare else ():
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
-            sewn += np.clip(zone * 2.5, 0, 1) * shares[other]
+            sewn += np.clip(zone * 2.5, 0, 1) * seen[other]
         box = _box(own + sewn)
         sheet = _sheet(theirs[box], alpha[box], own[box], sewn[box], box, _EDGE * unit)
         if layer in skin:

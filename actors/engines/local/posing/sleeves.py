@@ -17,7 +17,7 @@ from actors.engines.local.posing.parts import Division
 from actors.engines.local.posing.shapes import near
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
-from actors.engines.local.raster import components, extent, grown, lab, shrunk, touching
+from actors.engines.local.raster import extent, grown, lab, shrunk, touching
 
 _PARTS = 5
 """An upper arm and a forearm are looked at in so many parts each."""
@@ -32,6 +32,8 @@ _BESIDE = 0.5
 _SAME_SKIN, _SKIN, _LIKER = 2.0, 2.0, 0.7
 """A hand is unlike the face by less than the first, bare skin unlike either by less than the second and by less than
 this share of how unlike it is to cloth."""
+_OWN = 0.7
+"""A sample of one kind is as unlike that as this share of how unlike it is to the other, at most."""
 _SLEEVELESS = 0.25
 """Straps and wide armholes reach over this part of the upper arm."""
 _BANDS = ((0.0, 0.6), (1.4, 1.3), (0.0, 1.6), (0.0, 4.0))
@@ -104,10 +106,6 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
         labels = np.where(other, np.where(touching(body | other, body), labels[tuple(nearest)], -1), labels)
         labels[between(division.image, labels, arm, small)] = -1
-        body = np.isin(labels, BODY)
-        pieces, stats = components(shrunk(body, 1))
-        whole = pieces == 1 + int(np.argmax(stats[1:, 4])) if len(stats) > 1 else body
-        labels[thick & body & ~grown(whole, 2) & ~_hand(arm, small, body.shape, _FINGERS)] = -1
     return labels
 
 
@@ -184,9 +182,12 @@ def _below(begin: float) -> float:
 
 
 def _own(samples: Doubles, others: Doubles) -> Doubles:
-    """Those of `samples` (n, 3) that aren't more like `others` (m, 3): joints may be thought to be beside a limb."""
+    """Those of `samples` (n, 3) that are clearly unlike `others` (m, 3).
+
+    Joints may be thought to be beside a limb, and a hand's shade on a light shirt has something of its skin.
+    """
     middle, beside = np.median(samples, axis=0), np.median(others, axis=0)
-    return samples[_apart(samples, middle) <= _apart(samples, beside)]
+    return samples[_apart(samples, middle) <= _OWN * _apart(samples, beside)]
 
 
 def _begin(colours: Doubles, labels: Indices, arm: Layer, figure: Doubles, face: Doubles) -> float | None:

@@ -6,7 +6,8 @@ import pytest
 from actors.engines.local.arrays import Floats, Rgb
 from actors.engines.local.posing.behind import without_arms
 from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.skeleton import BONES, CHAINS, Doubles, Layer, torso_length
+from actors.engines.local.posing.sheets import sheets
+from actors.engines.local.posing.skeleton import BODY, BONES, CHAINS, Doubles, Layer, torso_length
 
 from .figures import HEIGHT, SHIRT, SKIN, TROUSERS, WIDTH, closed_stance
 
@@ -34,16 +35,35 @@ def _hanging(joints: Doubles) -> tuple[Rgb, Floats, Floats]:
     return image, shares, bare
 
 
-@pytest.mark.parametrize("out", [0.02, 0.06])
-def test_where_a_hand_hung_the_side_and_the_hem_go_on_straight(out: float) -> None:
+def _hands_at_the_hem(out: float) -> Doubles:
+    """Joints of somebody whose hands hang so far out, before the hem; above them background shows beside the shirt."""
     joints = closed_stance(0.16)
     for shoulder, elbow, wrist, way in ((11, 13, 15, 1), (12, 14, 16, -1)):
-        # The hands hang before the hem; above them background shows between arm and shirt.
         joints[elbow] = WIDTH / 2 + way * 135, 360
         joints[wrist] = WIDTH / 2 + way * (90 + 100 * out), 460
         joints[shoulder] = WIDTH / 2 + way * 95, joints[shoulder, 1]
         for joint in (wrist + 2, wrist + 4, wrist + 6, 36 + (way < 0)):
             joints[joint] = joints[wrist] + (0, 20)
+    return joints
+
+
+def test_a_scrap_between_arm_and_body_goes_with_neither_torso_nor_legs() -> None:
+    joints = _hands_at_the_hem(0.16)
+    # Where torso and leg are sewn together they show the same pixels.
+    joints[23, 0], joints[24, 0] = WIDTH / 2 + 50, WIDTH / 2 - 50
+    image, shares, _ = _hanging(joints)
+    scrap = slice(434, 446), slice(_SHIRT_END + 5, _SHIRT_END + 9)
+    assert shares[:, *scrap].max() == 0
+    shares[Layer.TORSO][scrap] = 1
+    for layer, sheet in sheets(image, shares.max(axis=0), shares, joints).items():
+        rows, columns = scrap[0].start - sheet.top, scrap[1].start - sheet.left
+        if layer in BODY and rows >= 0 and columns >= 0:
+            assert sheet.alpha[rows : rows + 12, columns : columns + 4].max(initial=0) < 0.05
+
+
+@pytest.mark.parametrize("out", [0.02, 0.06])
+def test_where_a_hand_hung_the_side_and_the_hem_go_on_straight(out: float) -> None:
+    joints = _hands_at_the_hem(out)
     image, shares, bare = _hanging(joints)
     colours, whole = without_arms(image, shares, joints)
     body = [Layer.TORSO, Layer.LEFT_LEG, Layer.RIGHT_LEG]

@@ -8,7 +8,7 @@ from actors.engines.local.arrays import Mask, Rgb
 from actors.engines.local.posing.bending import bent_sheets
 from actors.engines.local.posing.cloth import legs_joined, legs_may_stay, with_own_legs
 from actors.engines.local.posing.hands import hidden_hands
-from actors.engines.local.posing.parts import Division, labelled, shares_of, without_slivers
+from actors.engines.local.posing.parts import Division, labelled, shares_of
 from actors.engines.local.posing.sheets import sheets
 from actors.engines.local.posing.skeleton import PELVIS, Doubles, Layer, length, torso_length
 from actors.engines.local.posing.suitability import judge_carried, judge_torn
@@ -85,24 +85,6 @@ def test_a_print_beside_a_sleeve_goes_with_the_shirt() -> None:
     rows = np.flatnonzero(mine.any(axis=1))
     rows = rows[(rows > (elbow[1] - 50) * division.scale) & (rows < (elbow[1] + 30) * division.scale)]
     assert np.abs(np.diff(np.argmax(mine[rows], axis=1))).max() <= 1
-
-
-def test_a_sliver_of_the_body_s_side_does_not_go_with_an_arm() -> None:
-    joints = figure("arms_out")
-    image, inside = painted(joints, skirt=False)
-    alpha = inside.astype(np.float32)
-    before = shares_of(labelled(image, alpha, joints).labels, alpha.shape)
-    edge = int(np.flatnonzero(before[Layer.TORSO, 390] > 0.5)[-1])
-    sliver = slice(380, 400), slice(edge - 3, edge + 1)
-    shares = before.copy()
-    shares[:, *sliver] = 0
-    shares[Layer.LEFT_ARM][sliver] = 0.8
-    without_slivers(shares, alpha, joints)
-    assert (shares[Layer.LEFT_ARM] * alpha)[sliver].max() < 0.05
-    assert shares[Layer.TORSO][sliver][alpha[sliver] > 0].min() > 0.75
-    # The arms lose no more than corners, and nothing at the fingers.
-    arms = [Layer.LEFT_ARM, Layer.RIGHT_ARM]
-    assert np.maximum(before[arms] - shares[arms], 0).sum() < 0.01 * before[arms].sum()
 
 
 @pytest.mark.parametrize("inwards", [0.0, 0.06])
