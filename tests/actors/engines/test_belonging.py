@@ -187,6 +187,19 @@ def test_what_is_half_transparent_further_than_an_edge_is_decided_by_other_netwo
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
 
 
+@pytest.mark.parametrize(
+    ("alpha", "like", "kept"),
+    [(0.65, "people", True), (0.35, "others", False), (0.4, "people", True), (0.6, "others", False)],
+)
+def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float, like: str, *, kept: bool) -> None:
+    image = blue_on_red(shapes(MAN, BAG) if like == "people" else shapes(MAN))
+    half = np.maximum(shapes(MAN), shapes(BAG, alpha=alpha))
+    found = decided(half, shapes(MAN), shapes(MAN, BAG), image)
+    assert within(found, MAN).min() > 0.99
+    thing = within(found, BAG)
+    assert thing.min() > 0.95 if kept else thing.max() < 0.05
+
+
 def test_what_runs_on_beyond_what_was_looked_at_is_nobodys() -> None:
     salient = np.maximum(shapes(MAN), shapes(BAG))
     for at, kept in ((MAN, True), (BAG, False)):

@@ -48,6 +48,8 @@ _AS_LARGE = 0.3
 """A part of at least this share of the largest one is no passer-by far behind."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
+_COLOURS = 0.5
+"""So much alpha are colours worth that are like nothing but people's; as much less those like nothing but others'."""
 
 
 def of_people(
@@ -91,17 +93,23 @@ def _thick(mask: Mask, least: int) -> Mask:
     return mask & grown(shrunk(mask, least), least + 1)
 
 
-def decided(alpha: Plane, salient: Plane, rough: Plane) -> Plane:
+def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = None) -> Plane:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone.
 
-    What is `salient` and a `rough` network of people have together as much of a say in which as it has itself.
+    What is `salient` and a `rough` network of people have together as much of a say in which as it has itself. They
+    don't know hair: of a picture that is `hair_of` somebody colours have it, as like those of what is sure as others'.
     """
     height, width = alpha.shape
     now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
     gone, there = _UNDECIDED
     undecided = (now > gone) & (now < there)
     undecided &= grown(shrunk(undecided, 2), 3)
-    more = gaussian(now / 2 + (stands_out + likely) / 4, 1.5) > 0.5
+    if hair_of is None:
+        said = now / 2 + (stands_out + likely) / 4
+    else:
+        known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
+        said = now + _COLOURS * (likeness_nearby(_small(hair_of), undecided, *known) - 0.5)
+    more = gaussian(said, 1.5) > 0.5
     after = gaussian(np.where(undecided, more.astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))

@@ -107,7 +107,12 @@ def coarse_matte(
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
     theirs = of_people(image, salient, seen, rough, person, trusted=trusted)
-    alpha = without_loose(decided(_to_the_border(theirs), salient, rough), salient, rough)
+    theirs = _to_the_border(theirs)
+    alpha = decided(theirs, salient, rough)
+    hair = head_box(image, person, faces, below=_CHIN) if effort.whole is None else None
+    if hair is not None:
+        alpha = _put(alpha, hair.of(decided(theirs, salient, rough, image)), hair)
+    alpha = without_loose(alpha, salient, rough)
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
