@@ -53,6 +53,13 @@ def gaussian(image: Floats, sigma: float) -> Floats:
     return resized_linear(blurred, width, height)
 
 
+def mean_near(image: Floats, where: NDArray[Any], sigma: float) -> Floats:
+    """The mean of `image` (h, w, c) around each pixel, weighed by a Gaussian of `sigma` pixels, of what is `where`."""
+    weight = where.astype(np.float32)
+    result: Floats = gaussian(image * weight[..., None], sigma) / np.maximum(gaussian(weight, sigma), 1e-3)[..., None]
+    return result
+
+
 def summed(image: Floats) -> Plane:
     """The sum (h, w) of the three channels (h, w, 3), which takes NumPy's own sum five times as long."""
     result: Plane = image[..., 0] + image[..., 1]

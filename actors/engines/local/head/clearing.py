@@ -12,7 +12,7 @@ from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
-from actors.engines.local.raster import gaussian, greatest, lab, smoothly, touching
+from actors.engines.local.raster import gaussian, greatest, lab, mean_near, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _MARGIN = 0.035
@@ -36,8 +36,9 @@ _STRAY, _FINE = 0.15, 0.04
 """So far beyond the head, likewise, single hairs are looked for; no more than so coarse is a wall's texture."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
-_UNDER = 0.08
-"""So far below the chin, likewise, there is nothing but neck."""
+_UNDER, _OPENING = 0.08, 0.15
+"""So far below the chin, likewise, there is nothing but neck, nor in half the breadth between the jaw and skin that is
+seen: there a collar is open."""
 _INWARDS = 0.93
 """So far out, of half the breadth of the jaw, the neck comes from behind it."""
 _AT = 0.12
@@ -212,13 +213,8 @@ def _strays(figure: Portrait, image: Rgb, old: Mask) -> Mask:
     beside = widened(near, reach) & clear & ~near
     if not beside.any():
         return beside
-    away = greatest(np.abs(image - _mean_near(image, clear, 0.2 * reach)))
+    away = greatest(np.abs(image - mean_near(image, clear, 0.2 * reach)))
     return widened(near & (away > max(0.03, 2 * float(np.percentile(away[beside], 98)))), max(2, 0.1 * reach))
-
-
-def _mean_near(image: Rgb, where: Mask, reach: float) -> Rgb:
-    weight = where.astype(np.float32)[..., None]
-    return gaussian(image * weight, reach) / np.maximum(gaussian(weight[..., 0], reach), 1e-3)[..., None]
 
 
 def _unlike(away: Floats) -> Mask:
@@ -233,7 +229,10 @@ def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
     jaw = place.of(new_face[list(JAW)])
     throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
     clothes = narrowed(body & (skin < 0.5), 2)
-    nearer = distance_to(widened(clothes, 2)) - distance_to((body & (skin > 0.5)) | (throat & ~body))
+    bare = (body & (skin > 0.5)) | (throat & ~body)
+    reach = _OPENING * place.height
+    bare |= narrowed(widened(bare, reach), reach) & ~body
+    nearer = distance_to(widened(clothes, 2)) - distance_to(bare)
     return smoothly(0.5 + nearer / max(3.0, 0.03 * place.height))
 
 

@@ -15,7 +15,7 @@ from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, summed, touching
+from actors.engines.local.raster import components, gaussian, lab, mean_near, resized, resized_linear, summed, touching
 from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _UNIT = 80
@@ -133,13 +133,8 @@ def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, plac
 
 def _severed(values: Floats, head: Mask, person: Mask) -> Mask:
     """The border of `head` with the rest of the `person` where the two have the same colours, a pixel wide."""
-
-    def near(part: Mask) -> Floats:
-        weight = part.astype(np.float32)[..., None]
-        return gaussian(values * weight, 2.0) / np.maximum(gaussian(weight[..., 0], 2.0), 1e-4)[..., None]
-
     rest = widened(narrowed(person & ~head, 3), 3) & ~head
-    alike = np.sqrt(summed((near(head) - near(rest)) ** 2)) < _SAME
+    alike = np.sqrt(summed((mean_near(values, head, 2.0) - mean_near(values, rest, 2.0)) ** 2)) < _SAME
     return head & widened(rest, 1.5) & alike
 
 

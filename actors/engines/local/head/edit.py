@@ -13,7 +13,7 @@ from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.joining import Placed, as_sharp_as, in_common, lit, placed
+from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
 from actors.engines.local.head.skin import (
@@ -64,6 +64,7 @@ _LARGEST = 1_500_000
 _SOMEBODY = 0.5
 _SOFT = 1.6
 """A head enlarged this much looks soft."""
+_SOFT_HEAD = "The head in the source photo is much smaller than the figure's, so it looks soft."
 
 
 class Swap(Struct, frozen=True):
@@ -118,8 +119,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
     old_head = head_of(theirs)
     step("Fitting the head")
-    fit = fitted(ours.face.solid, theirs.face.solid)
-    own_tone, neck = own_skin(ours, head)
+    fit, (own_tone, neck) = fitted(ours.face.solid, theirs.face.solid), own_skin(ours, head)
     fresh = placed(ours, head, neck, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
     step("Matching the skin")
@@ -132,7 +132,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     # Before the rest takes memory of its own.
     whole = _limbs_in_tone(canvas, figure, theirs, tone, skin.mean, change, runtimes)
     body = in_tone(seen, values, skin, tone, change)
-    colours = _coloured(config, fresh, change, seen, theirs)
+    colours = lit(fresh.colours, change)
+    colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
     del values
     step("Taking the old head away")
     runtimes.rest()  # here and below the most memory is needed
@@ -163,14 +164,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, near.width, near.height),
         made=resized_linear(bare.made, near.width, near.height),
         throat=resized_linear(throat, near.width, near.height),
-        warnings=_warnings(ours, fit.scale / reduce),
+        warnings=[_SOFT_HEAD] if fit.scale / reduce * ours.scale > _SOFT else [],
     )
-
-
-def _coloured(config: HeadSwapConfig, fresh: Placed, change: Shifts, seen: Rgb, theirs: Portrait) -> Rgb:
-    """The colours of the head in its new tone, and no sharper than the figure if that is asked for."""
-    colours = lit(fresh.colours, change)
-    return colours if config.preserve_details is not False else as_sharp_as(colours, fresh, seen, theirs.frame)
 
 
 def _limbs_in_tone(
@@ -212,8 +207,3 @@ def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane, throat: Pla
     change = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0])) - as_rgb(theirs.image)
     part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * change, 0, 1)
     return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
-
-
-def _warnings(ours: Portrait, scale: float) -> list[str]:
-    soft = "The head in the source photo is much smaller than the figure's, so it looks soft."
-    return [soft] if scale * ours.scale > _SOFT else []

@@ -12,7 +12,7 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
-from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb, summed
+from actors.engines.local.raster import bent, gaussian, greatest, lab, mean_near, rgb, summed
 from actors.engines.local.shapes import distance_to, widened
 
 _COLOUR_SIDE = 640
@@ -103,8 +103,7 @@ def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
     depth = distance_to(~inside)
     share = likeness(cells(values), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
     share = gaussian(share, max(0.7, 0.004 * unit))
-    hair = (inside & (share < _STRANGE) & (head.oval < 0.5)).astype(np.float32)[..., None]
-    usual = gaussian(values * hair, _AROUND * unit) / np.maximum(gaussian(hair, _AROUND * unit), 1e-3)[..., None]
+    usual = mean_near(values, inside & (share < _STRANGE) & (head.oval < 0.5), _AROUND * unit)
     share *= np.clip(np.sqrt(summed((values - usual) ** 2)) / _ALIKE - 1, 0, 1)
     # Light on a forehead may be as bright.
     within = (distance_to(head.oval > 0.5) > _BROW * unit) & (depth < _DEEP * unit)

@@ -7,15 +7,14 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
 from actors.engines.local.filling.smooth import grain, smooth_fill
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.skin import face_tone, other_hue, retoned
-from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly, touching
+from actors.engines.local.raster import extent, gaussian, lab, mean_near, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 
 _ENOUGH = 0.01
 """In squares of the face's height: from so much of a neck on its tone is known."""
-_SHADE = np.array([0.9, 0.95, 0.95], np.float32)
-"""A neck's L*a*b* over those of its face, in most photos."""
-_DARKER = np.array([8, 3, 3], np.float32)
-"""It may differ from that by so much: what little a collar leaves to see is as dark as its shadow."""
+_SHADE, _DARKER = np.array([0.9, 0.95, 0.95], np.float32), np.array([8, 3, 3], np.float32)
+"""A neck's L*a*b* over those of its face, in most photos, and by how much it may differ from that: what little a collar
+leaves to see is as dark as its shadow."""
 _SHADOW, _BAND, _FINE = np.array([0.63, 1, 1], np.float32), 0.3, 0.012
 """At the jaw so much of a neck's L*a*b* is left, ever more down to so many heights of the face below (by the median
 of 17 portraits); detail is finer than that."""
@@ -53,7 +52,7 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     shown = narrowed((head.neck[here] > 0.5) & bare, 2 * _EDGE * unit) & (alpha < 0.5) & (jaw < _PASS * unit)
     shown = widened(touching(shown, jaw < 4 * _EDGE * unit), _EDGE * unit)
     goal = _SHADE * face
-    above = near & bare & narrowed(head.neck[here] > 0.5, _EDGE * unit) & (down < place.chin + _LOW)
+    above = near & shown & (down < place.chin + _LOW)
     if above.sum() > least:
         goal = np.clip(np.median(fresh[here][above], axis=0), goal - _DARKER, goal + _DARKER)
     result = body[here].copy()
@@ -67,9 +66,9 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     if made.any():
         noise = grain(own[here], head.oval[here] > 0.5, max(0.7, 0.003 * unit))
         result = _with_made(result, own[here], goal, face, alpha, skin, made, shown, noise, unit)
-    whole = body.copy()
-    whole[here] = result
-    return whole
+    body = body.copy()
+    body[here] = result
+    return body
 
 
 def _skin_like(values: Floats, face: Floats, unit: float) -> Mask:
@@ -88,10 +87,11 @@ def _with_made(
     hole = made > 0.5
     known = narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1) & (alpha < 0.1)
     enough = known.sum() > _ENOUGH * unit**2
-    base = smooth_fill(image, known.astype(np.float32)) if enough else np.broadcast_to(_colour(goal), image.shape)
+    plain, bright = rgb(np.array([[goal, face]], np.float32))[0]
+    base = smooth_fill(image, known.astype(np.float32)) if enough else np.broadcast_to(plain, image.shape)
     above = distance_to(alpha > 0.5)
     shade = 1 - smoothly(above / np.float32(_BAND * unit))[..., None]
-    top = base + shade * (rgb(lab(np.minimum(_colour(face), base)) * _SHADOW) - base)
+    top = base + shade * (rgb(lab(np.minimum(bright, base)) * _SHADOW) - base)
     inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
     if shown.any():
         ratio = smooth_fill(own / np.maximum(top, 0.02), shown.astype(np.float32))
@@ -103,7 +103,7 @@ def _with_made(
     # All of the difference at the jaw, and ever less of it down to where the skin is left alone.
     below = np.maximum(_PASS * unit + distance_to(known) - distance_to(hole), 0)
     gap = (1 - smoothly(above / np.maximum(above + below, 1e-3)))[..., None] * (top - base)
-    result = base + gap + (1 - inside) * _mirrored(image, known, noise, _FINE * unit)
+    result = base + gap + (1 - inside) * ~known[..., None] * _mirrored(image, known, noise, _FINE * unit)
     image = image + gaussian(gap, 2 * _SOFT * unit) * (skin * (below > 0))[..., None]
     edge = np.clip(2 * gaussian(made, max(0.8, _SOFT * unit)), 0, 1) * np.clip(3 * skin - 0.6, 0, 1)
     return np.clip(image + np.maximum(made, edge)[..., None] * (result - image), 0, 1)
@@ -111,20 +111,13 @@ def _with_made(
 
 def _mirrored(image: Rgb, known: Mask, noise: Plane, reach: float) -> Rgb:
     """The detail of `image` where it is `known`, and beyond as in a mirror; `noise` (h, w, 1) where none shows that."""
+    known = narrowed(known, 2 * reach)  # no edge's
     if not known.any():
         return np.broadcast_to(noise, image.shape)
-    there = known.astype(np.float32)
-    mean = gaussian(image * there[..., None], reach) / np.maximum(gaussian(there, reach), 1e-3)[..., None]
-    detail: Rgb = image - mean
-    # A crease or a chain isn't there twice.
-    usual = 3 * np.median(np.abs(detail[known]))
+    detail = image - mean_near(image, known, reach)
+    usual = 3 * np.median(np.abs(detail[known]))  # a crease or a chain isn't there twice
     detail = np.clip(detail, -usual, usual)
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
     ways = zip(nearest, np.indices(known.shape), known.shape, strict=True)
     rows, columns = (np.clip(2 * found - place, 0, side - 1) for found, place, side in ways)
     return np.where(known[rows, columns, None], detail[rows, columns], noise)
-
-
-def _colour(values: Floats) -> Rgb:
-    """A colour's L*a*b* (3,) as a picture (1, 1, 3)."""
-    return rgb(values.astype(np.float32)[None, None])
