@@ -31,7 +31,7 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import gaussian, grown, lab, resized, resized_linear
+from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear
 
 _SIDE = 448
 """Long edge in pixels at which parts are told from each other."""
@@ -45,6 +45,11 @@ _EDGE = 2
 """Borders are looked for so many pixels around where they seem to be."""
 _PALM, _AROUND_HAND = 0.04, 0.17
 """What is so near to a hand's bone is the hand's; it may end anywhere up to there. In torso lengths."""
+_SLEEVE = 1.9
+"""Sleeves are so many times as wide as an arm may be; what is farther from the bone may be something else."""
+_HANGS = 0.5
+"""A piece is the body's if its border with it is longer than this share of its border with the arm."""
+
 _FOLD = 0.04
 """Prints and folds are about so large, in torso lengths."""
 
@@ -99,6 +104,8 @@ def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubl
     seeded[~inside] = -1
     graph = _grid(lab(image).astype(np.float64), inside)
     labels = _spread(seeded, seeded >= 0, graph)
+    for arm in ARMS:
+        _give_back(labels, arm, figure)
     return _smooth(told_by_colour(image, _on_edges(labels, graph, figure), figure), figure)
 
 
@@ -138,6 +145,25 @@ def _spread(labels: Indices, known: Mask, graph: Any) -> Indices:
     ways: Any = dijkstra(graph, directed=False, indices=np.flatnonzero(known), min_only=True, return_predecessors=True)
     found: Indices = ways[2].reshape(labels.shape)
     return np.where(found >= 0, labels.ravel()[np.maximum(found, 0)], labels)
+
+
+def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
+    """Give what an arm has taken far from its bones back to the body, if it hangs on that.
+
+    So the skirt of a coat under a hand goes back, and what only the arm holds stays with it.
+    """
+    unit = torso_length(figure)
+    away = labels == arm
+    for index in CHAINS[arm]:
+        bone = BONES[index]
+        away &= distance_to_line(figure[bone.start], figure[bone.end], labels.shape) > _SLEEVE * bone.half * unit
+    pieces, stats = components(away)
+    for piece in range(1, len(stats)):
+        here = pieces == piece
+        around = labels[grown(here, 1) & ~here]
+        counts = np.bincount(around[around >= 0], minlength=len(Layer))
+        if counts[list(BODY)].sum() > _HANGS * counts[arm]:
+            labels[here] = BODY[int(np.argmax(counts[list(BODY)]))]
 
 
 def _grid(colours: Doubles, inside: Mask) -> Any:

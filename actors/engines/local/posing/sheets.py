@@ -41,6 +41,8 @@ _BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 """The same for a bare arm: else the cloth beside it would be drawn up along it."""
 _EDGE, _WELL_INSIDE = 0.006, 0.03
 """So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
+_EVEN = 0.02
+"""Where a bare arm was, the body's side has no details below so many torso lengths."""
 
 
 class Sheet(Struct, frozen=True):
@@ -80,8 +82,18 @@ def sheets(
         if layer in skin:
             cover = np.minimum(alpha[box], np.clip(own + sewn, 0, 1)[box])
             sheet = Sheet(sheet.colours, cover, sheet.left, sheet.top)
+        elif skin and layer in BODY:
+            arms = np.max([shares[arm][box] for arm in skin], axis=0)
+            sheet = _evened(sheet, arms, _EVEN * unit)
         result[layer] = sheet
     return result
+
+
+def _evened(sheet: Sheet, arms: Plane, size: float) -> Sheet:
+    """`sheet` with an edge without details below `size` pixels where bare `arms` (h, w) were beside it."""
+    where = gaussian(grown_values(arms, round(size)), size)
+    smooth = smooth_edge(sheet.alpha, size)
+    return Sheet(sheet.colours, sheet.alpha + (smooth - sheet.alpha) * where, sheet.left, sheet.top)
 
 
 def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer]) -> dict[Layer, Sheet]:
@@ -100,6 +112,11 @@ def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: C
             colours_on = smooth_fill(colours[box], certain)
             result[arm] = Sheet(colours_on, cone[box], box[1].start, box[0].start)
     return result
+
+
+def smooth_edge(alpha: Plane, size: float) -> Plane:
+    """`alpha` (h, w) with an edge that has no details below `size` pixels, and is a pixel or two wide."""
+    return np.clip((gaussian(alpha, size) - np.float32(0.5)) * np.float32(1.25 * size) + np.float32(0.5), 0, 1)
 
 
 def _cone(start: Doubles, end: Doubles, half: float, shape: tuple[int, ...]) -> Plane:
