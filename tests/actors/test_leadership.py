@@ -204,7 +204,8 @@ async def test_of_four_workers_one_pages_through_all_waiting_tasks(
 
         await lives.until(looked)
         await asyncio.sleep(0.3)
-    assert (rounds, pages) == (1, WAITING // PAGE + 1)
+        # Before they end: one after the other may lead then, and begin.
+        assert (rounds, pages) == (1, WAITING // PAGE + 1)
 
 
 async def test_a_killed_leaders_chores_go_on_within_ten_seconds(settings: Settings, connection: Connection) -> None:
