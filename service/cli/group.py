@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from schema.version import VERSION
+from service.cli.interrupting import ending_at_once
 from service.cli.streams import OutputLostError
 
 COMMANDS = {
@@ -42,7 +43,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        with ending_at_once():
+            return getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

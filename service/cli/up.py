@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.interrupting import ending_at_once
 from service.cli.options import MOST_API_PROCESSES
 from service.cli.streams import OutputLostError
 
@@ -50,14 +51,15 @@ def up(host: str, port: int, data_dir: Path, workers: int, api_processes: int, d
             "with DATABASE_URL and REDIS_URL set"
         )
     # Not needed for --help, nor by the other commands.
-    import asyncio
+    with ending_at_once():
+        import asyncio
 
-    from service.embedded.errors import EmbeddedError
-    from service.open_files import raise_open_files_limit
-    from service.setting_sources import SettingsError
-    from service.up.first_process import FIRST, stand_aside
-    from service.up.stack import Plan
-    from service.up.supervisor import serve
+        from service.embedded.errors import EmbeddedError
+        from service.open_files import raise_open_files_limit
+        from service.setting_sources import SettingsError
+        from service.up.first_process import FIRST, stand_aside
+        from service.up.stack import Plan
+        from service.up.supervisor import serve
 
     raise_open_files_limit()
     if os.getpid() == FIRST:
