@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.interrupting import ending_at_once
 from service.cli.models import use_models
 from service.cli.options import MOST_API_PROCESSES, data_dir_option, settings_for
 
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 @data_dir_option
 def api(host: str, port: int | None, fd: int | None, processes: int, data_dir: Path | None) -> None:
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
-    from service.http.server import serve
-    from service.logs import set_up_logs
-    from service.open_files import raise_open_files_limit
+    with ending_at_once():
+        from service.http.server import serve
+        from service.logs import set_up_logs
+        from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -72,9 +74,10 @@ def _listener(host: str, port: int, fd: int | None) -> "socket.socket":
 @data_dir_option
 def worker(data_dir: Path | None) -> None:
     """Take tasks from the queue and make the edits, WORKER_SLOTS at a time."""
-    from actors.worker import run_worker
-    from service.logs import set_up_logs
-    from service.open_files import raise_open_files_limit
+    with ending_at_once():
+        from actors.worker import run_worker
+        from service.logs import set_up_logs
+        from service.open_files import raise_open_files_limit
 
     settings = settings_for(data_dir)
     settings.require_secret()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.interrupting import ending_at_once
 from service.cli.options import data_dir_option, settings_for, with_connection
 
 
@@ -19,7 +20,8 @@ def webhook() -> None:
 @data_dir_option
 def listen(port: int, who: str | None, secret: str | None, data_dir: Path | None) -> None:
     """Print what comes, and whether its signature is right, until Ctrl-C."""
-    from service.webhooks.listening import receiver
+    with ending_at_once():
+        from service.webhooks.listening import receiver
 
     secrets = [secret] if secret else _secrets_of(who, data_dir)
     try:
