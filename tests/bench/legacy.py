@@ -1,10 +1,10 @@
 """How fast the old data moves over, beside a bare loop that reads it and copies it: `python -m tests.bench.legacy`.
 
-The bare loop reads with pipelined SCAN and HGETALL and redis-py's default parser, which is hiredis's where that is
-installed, as here; then it writes what it read with asyncpg's `copy_records_to_table` into a table without an index,
-batch by batch: no judging, accounts, indexes, fingerprints. All run on the same data in one run, the loop before
-and after each, since a machine's speed changes. Where others want the same cores, only processor time tells something:
-that of all processes, the servers' included.
+The bare loop reads with pipelined SCAN and HGETALL, then it writes what it read with asyncpg's `copy_records_to_table`
+into a table without an index, batch by batch: no judging, accounts, indexes, fingerprints. It runs with redis-py's own
+parser, which redis-py has by default, and with hiredis's, which it takes where that is installed, as Darkroom has it.
+All run on the same data in one run, the loops before and after each, since a machine's speed changes. Where others want
+the same cores, only processor time tells something: that of all processes, the servers' included.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any, cast
 import psutil
 import redis
 from msgspec import Struct
-from redis.connection import DefaultParser
+from redis._parsers import _HiredisParser, _RESP2Parser  # pyright: ignore[reportPrivateUsage] - no other name has them
 
 from service.database import connect
 from service.settings import Settings
@@ -32,6 +32,7 @@ USERS = 10_000
 BATCH = 1000
 FIELDS = ("task_id", "status", "data", "created_at", "updated_at", "progress", "current_step", "result", "error")
 NAMES = [name.encode() for name in FIELDS]
+PARSERS = {"redis-py's parser": _RESP2Parser, "hiredis's": _HiredisParser}
 SERVERS = {"postgres": "PostgreSQL", "valkey-server": "Redis", "redis-server": "Redis"}
 
 
@@ -57,6 +58,11 @@ def took(began: float, before: dict[str, float], computed: float) -> Took:
     seconds = time.perf_counter() - began
     after = computed_by_servers()
     return Took(seconds, {"itself": computed} | {name: after[name] - before[name] for name in after})
+
+
+def reader(url: str, parser: type) -> "redis.Redis":
+    """A client of the old Redis whose answers this parser reads."""
+    return redis.Redis(connection_pool=redis.ConnectionPool.from_url(url, parser_class=parser))
 
 
 async def bare(settings: Settings, old: "redis.Redis") -> Took:
@@ -101,22 +107,29 @@ def command(settings: Settings, url: str, *arguments: str) -> tuple[Took, float,
 
 def run(tasks: int = TASKS, users: int = USERS) -> None:
     with own_servers() as (settings, _):
-        old = redis.Redis.from_url(settings.redis_url)
-        generate(old, Sample(tasks=tasks, users=users, breakage=0))
-        before = asyncio.run(bare(settings, old))
-        name = f"bare loop ({DefaultParser.__name__})"
-        print(line(name, before, tasks))
+        url = settings.redis_url
+        generate(redis.Redis.from_url(url), Sample(tasks=tasks, users=users, breakage=0))
+        loops = {name: reader(url, parser) for name, parser in PARSERS.items()}
+
+        def beside() -> dict[str, Took]:
+            took = {name: asyncio.run(bare(settings, old)) for name, old in loops.items()}
+            for name, one in took.items():
+                print(line(f"bare loop, {name}", one, tasks))
+            return took
+
+        before = beside()
         for what, arguments in (("import", ["import"]), ("verify", ["verify"]), ("import once more", ["import"])):
-            ours, memory, answer = command(settings, settings.redis_url, *arguments)
-            after = asyncio.run(bare(settings, old))
-            limits = [(one.seconds, sum(one.computed.values())) for one in (before, after)]
-            seconds, computed = (sum(values) / len(values) for values in zip(*limits, strict=True))
+            ours, memory, answer = command(settings, url, *arguments)
+            print(f"{line(what, ours, tasks)}   peak {memory:4.0f} MB")
+            after = beside()
+            for name in loops:
+                limits = [(one.seconds, sum(one.computed.values())) for one in (before[name], after[name])]
+                seconds, computed = (sum(values) / len(values) for values in zip(*limits, strict=True))
+                print(
+                    f"{what} beside {name}: ratio {seconds / ours.seconds:4.2f}, "
+                    f"{computed / sum(ours.computed.values()):4.2f} by processor time"
+                )
             before = after
-            print(
-                f"{line(what, ours, tasks)}   ratio {seconds / ours.seconds:4.2f}, "
-                f"{computed / sum(ours.computed.values()):4.2f} by processor time   peak {memory:4.0f} MB"
-            )
-            print(line(name, after, tasks))
             if what == "import once more":
                 assert answer["tasks"].keys() <= {
                     "seen",
