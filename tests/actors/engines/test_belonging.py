@@ -116,17 +116,20 @@ def test_a_gap_between_an_arm_and_the_body_is_no_thing() -> None:
     assert within(found, gap).max() < 0.1
 
 
-@pytest.mark.parametrize("known", ["nowhere", "by what stands out", "by the rough network"])
-def test_a_small_piece_is_kept_which_another_network_knows(known: str) -> None:
-    nobody, both = shapes(MAN), np.maximum(shapes(MAN), shapes(FAR, alpha=0.5))
-    salient, rough = (both if known == who else nobody for who in ("by what stands out", "by the rough network"))
-    found = without_loose(shapes(MAN, FAR), salient, rough)
+@pytest.mark.parametrize("known", ["to the first", "by what stands out", "by both"])
+def test_a_small_loose_piece_is_kept_which_two_networks_know(known: str) -> None:
+    piece = (200, 60, 220, 110)
+    nobody, both = shapes(MAN), np.maximum(shapes(MAN), shapes(piece, alpha=0.6))
+    seen = nobody if known == "by what stands out" else both
+    salient = nobody if known == "to the first" else both
+    found = without_loose(shapes(MAN, piece), seen, salient)
     assert within(found, MAN).min() > 0.99
-    assert (within(found, FAR) > 0.9).mean() == (0 if known == "nowhere" else 1)
+    assert (within(found, piece) > 0.9).mean() == (1 if known == "by both" else 0)
 
 
-def test_who_is_as_large_belongs_to_the_group() -> None:
-    assert within(without_loose(shapes(MAN, WOMAN), shapes(MAN), shapes(MAN)), WOMAN).min() > 0.95
+@pytest.mark.parametrize("other", [WOMAN, FAR])
+def test_who_is_no_small_piece_belongs_to_the_group(other: tuple[int, int, int, int]) -> None:
+    assert within(without_loose(shapes(MAN, other), shapes(MAN), shapes(MAN)), other).min() > 0.95
 
 
 LEGS = (40, 200, 110, 300)

@@ -2,7 +2,7 @@
 
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
-believed, but for small pieces that only it sees beside somebody else; what it lacks comes back where two others see
+believed, but for small loose pieces that don't stand out as well; what it lacks comes back where two others see
 it, and where it isn't sure, these have as much of a say. What stands out and touches people is held, worn or sat on by
 them where the third has it with them, too, and it isn't in the colours of what is around; it comes whole or not at all.
 """
@@ -42,10 +42,10 @@ _LIKE = 0.35
 _DENIED, _AGREED_BY_TWO = 0.1, 0.6
 """What two others see so surely is somebody's, but where the network that knows people denies it: there the rough one,
 which makes much the same mistakes, isn't one of the two."""
-_THEIRS = 0.3
-"""A loose part is somebody's if one of two others is as sure as this of it, in the mean."""
-_AS_LARGE = 0.3
-"""A part of at least this share of the largest one is no passer-by far behind."""
+_THEIRS = 0.5
+"""A small loose part is somebody's if two networks are as sure as this of it, in the mean."""
+_SMALL = 0.1
+"""A part of less than this share of the largest one is small: a thing without its handle, a passer-by without legs."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
 _COLOURS = 0.5
@@ -116,13 +116,13 @@ def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = N
     return alpha + weight * (after - alpha)
 
 
-def without_loose(alpha: Plane, salient: Plane, rough: Plane) -> Plane:
-    """`alpha` (h, w) without the small pieces that neither what is `salient` nor the `rough` network of people has."""
+def without_loose(alpha: Plane, seen: Plane, salient: Plane) -> Plane:
+    """`alpha` (h, w) without the small pieces that aren't both people's, as `seen`, and `salient`."""
     height, width = alpha.shape
-    others = np.maximum(_small(salient), _small(rough))
     labels, stats = components(_small(alpha) > 0.3)
-    keep = np.bincount(labels.ravel(), weights=others.ravel()) > _THEIRS * stats[:, 4]
-    keep |= stats[:, 4] >= _AS_LARGE * stats[1:, 4].max(initial=1)
+    known = [np.bincount(labels.ravel(), weights=_small(plane).ravel()) for plane in (seen, salient)]
+    keep = np.minimum(*known) > _THEIRS * stats[:, 4]
+    keep |= stats[:, 4] >= _SMALL * stats[1:, 4].max(initial=1)
     keep[0] = False
     return alpha * resized_linear(gaussian(grown(keep[labels], 3).astype(np.float32), 1.0), width, height)
 

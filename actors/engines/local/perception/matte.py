@@ -112,7 +112,7 @@ def coarse_matte(
     hair = head_box(image, person, faces, below=_CHIN) if effort.whole is None else None
     if hair is not None:
         alpha = _put(alpha, hair.of(decided(theirs, salient, rough, image)), hair)
-    alpha = without_loose(alpha, salient, rough)
+    alpha = without_loose(alpha, seen, salient)
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")

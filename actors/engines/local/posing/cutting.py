@@ -73,7 +73,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
         salient, seen, rough = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
-        coarse = without_loose(of_people(image, salient, seen, rough, inside), salient, rough)
+        coarse = without_loose(of_people(image, salient, seen, rough, inside), seen, salient)
     coarse = with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
