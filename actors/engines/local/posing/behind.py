@@ -4,9 +4,11 @@ Its side is seen above and below where an arm covers it: in between it is a stra
 mirror's image of what is beside it, row by row, so that hems and seams go on straight.
 """
 
+from typing import Any
+
 import numpy as np
 from msgspec import Struct
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d, minimum_filter1d
+from scipy.ndimage import gaussian_filter1d, grey_opening, maximum_filter1d, minimum_filter1d
 
 from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
@@ -21,8 +23,9 @@ _LEVEL = 0.05
 """Where the side is seen above and below, so many torso lengths of it are looked at."""
 _ARMPIT = 0.35
 """So far down an upper arm it may be sewn to the chest."""
-_SHORT = 0.25
-"""What juts out over fewer torso lengths is the corner of a sleeve, or wall in the narrow end of a gap."""
+_SHORT, _CURVE = 0.25, 0.5
+"""What juts out is rounded by an arc that reaches so far up and down, of this radius, in torso lengths: corners are a
+sleeve's, or wall in the narrow end of a gap."""
 _GAP, _FEWEST = 2, 3
 """A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
 _THREAD = 2
@@ -146,8 +149,14 @@ def _line(side: _Side, first: int, last: int, unit: float) -> Doubles:
         return seen
     top = float(np.median(seen[:_FEWEST])) if above is None else above
     line = np.minimum(np.interp(np.arange(first, last), [first, last], [top, below]), side.arm[first:last])
-    size = max(_FEWEST, round(_SHORT * unit))
-    return line + maximum_filter1d(minimum_filter1d(np.maximum(seen - line, 0), size), size)
+    return line + _rounded(np.maximum(seen - line, 0), unit)
+
+
+def _rounded(jut: Doubles, unit: float) -> Doubles:
+    """What `jut`s out (n,), without corners: as far as a parabola fits into it from inside."""
+    reach = max(_FEWEST, round(_SHORT * unit))
+    arc: Any = np.arange(-reach, reach + 1) ** 2 / (-2 * _CURVE * unit)
+    return grey_opening(np.pad(jut, reach), structure=arc)[reach:-reach]
 
 
 def _end(side: _Side, way: range, unit: float) -> float | None:
