@@ -40,9 +40,8 @@ def drawn(
     result = np.zeros((height, width, 3), np.float32)
     cover = np.zeros((height, width), np.float32)
     for sheet, motion in under:
-        box = _moved_box(sheet, motion, shape)
-        rows, columns = np.mgrid[box]
-        where = motion.origins(np.stack([columns, rows], axis=-1).astype(np.float64)).astype(np.float32)
+        (high, wide), top, left = sheet.alpha.shape, sheet.top, sheet.left
+        box, where = motion.taken((slice(top, top + high), slice(left, left + wide)), shape)
         _lay(sheet, where, box, result, cover)
     beneath, tall = cover.copy(), float(np.ptp(figure.placed[:, 1]))
     for layer in order:
@@ -80,16 +79,6 @@ def _lay(
         alpha += (np.minimum(alpha, np.clip(2 * gaussian(alpha, fade) - 1, 0, 1)) - alpha) * faded
     result[box] += (colours - result[box]) * alpha[..., None]
     cover[box] += alpha * (1 - cover[box])
-
-
-def _moved_box(sheet: Sheet, motion: Motion, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """The rows and columns of a picture of `shape` that a moved sheet may be in."""
-    height, width = sheet.alpha.shape
-    right, bottom = sheet.left + width, sheet.top + height
-    corners = [[x, y] for x in (sheet.left, right) for y in (sheet.top, bottom)]
-    moved = motion.moved(np.array(corners, np.float64))
-    (left, top), (right, bottom) = moved.min(axis=0).astype(int), moved.max(axis=0).astype(int) + 1
-    return slice(max(0, top), max(0, min(shape[0], bottom))), slice(max(0, left), max(0, min(shape[1], right)))
 
 
 def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]:

@@ -179,7 +179,7 @@ def rebuilt(
     result, cover = drawn(layers, mesh, order, cut.alpha.shape, under)
     step("Filling the background")
     side = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD]).fill_side
-    background = ground(as_rgb(photo.image), cut.alpha, cover, figure, side)
+    background = ground(as_rgb(photo.image), cut.alpha, cover, figure, target.motions, side)
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background

@@ -1,9 +1,11 @@
 """What is behind the figure where it has left it.
 
 Texture alone shows where somebody stood: on a plain wall, which is lighter here and darker there, pieces of it make
-shapes of legs and shoes. Light and shade pass over from all sides instead; only the finest of the texture stays.
+shapes of legs and shoes. Light and shade pass over from all sides instead; only the finest of the texture stays. Before
+a plain wall the figure's shadow goes, too, and what lies at its feet goes with them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,35 @@ from scipy.sparse import coo_array, diags_array
 from scipy.sparse.linalg import splu
 
 from actors.engines.local.arrays import Mask, Plane, Rgb
+from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.posing.mesh import Indices, neighbours
-from actors.engines.local.posing.shapes import near
-from actors.engines.local.posing.skeleton import BONES, CHAINS, LEGS, Doubles, torso_length
-from actors.engines.local.raster import gaussian, greatest, grown, resized, resized_linear, shrunk
+from actors.engines.local.posing.shapes import distance_to_line, near
+from actors.engines.local.posing.skeleton import (
+    BONES,
+    CHAINS,
+    LEFT_HEEL,
+    LEFT_TOE,
+    LEGS,
+    RIGHT_HEEL,
+    RIGHT_TOE,
+    Doubles,
+    torso_length,
+)
+from actors.engines.local.posing.targets import Motion
+from actors.engines.local.raster import (
+    bent,
+    extent,
+    gaussian,
+    greatest,
+    grown,
+    mean_near,
+    resized,
+    resized_linear,
+    shrunk,
+    smoothly,
+    touching,
+)
 
 _TRACE = 0.02
 """Less alpha than this nobody sees."""
@@ -31,32 +57,90 @@ _SIDE = 200
 """Light is solved for at a long edge of so many pixels."""
 _USUAL = 95
 """Texture is as strong as it is beside, but for the strongest of a hundred."""
+_REACH, _AT_FEET = 0.6, 0.3
+"""A shadow may reach so far; what of it goes with a foot lies so near to the sole, in torso lengths."""
+_SOLES = ((LEFT_HEEL, LEFT_TOE), (RIGHT_HEEL, RIGHT_TOE))
+_PLAIN = 0.025
+"""Where no more than this share of what is around is edges, the ground is plain (measured: 0.01 at most, and 0.04 at
+least where it isn't)."""
+_LESS = 0.6
+"""There texture is looked for in a picture whose sides are by so much smaller."""
+_DIM, _DEEPEST, _BLACK = 0.99, 0.3, 0.02
+"""A shadow has less of the light around it than the first, and no less than the second; in the third none is seen."""
 
 
-def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, side: int) -> Rgb:
+def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Sequence[Motion], side: int) -> Rgb:
     """`image` (h, w, 3) without the person whose matte is `alpha` (h, w) and whose joints are `figure` (38, 2).
 
-    What the bent figure will `cover` (h, w) needn't be right. Texture is looked for in as many pixels as a square of
-    `side` has.
+    What the bent figure, whose bones go where `motions` take them, will `cover` (h, w) needn't be right. Texture is
+    looked for in as many pixels as a square of `side` has.
     """
-    tall = max(alpha.shape)
+    tall, unit = max(alpha.shape), torso_length(figure)
     margin = max(_LEAST, round(_MARGIN * tall))
     hole = grown(alpha > _TRACE, margin)
     for foot in (BONES[CHAINS[leg][2]] for leg in LEGS):
-        hole |= near(figure[foot.start], figure[foot.end], _SHOES * torso_length(figure), alpha.shape)
-    unseen = shrunk(cover > 1 - _TRACE, margin)
-    filled = textured_fill(image, hole & ~unseen, ~hole, side)
+        hole |= near(figure[foot.start], figure[foot.end], _SHOES * unit, alpha.shape)
+    wide, unseen = hole | _around(hole, _REACH * unit), shrunk(cover > 1 - _TRACE, margin)
+    apart = wide & ~grown(hole, round(_COARSE * _FINE * tall))
+    plain = bool(apart.any()) and float(_edges(gaussian(image, _FINE * tall))[apart].mean()) <= _PLAIN
+    filled = textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side)
     fine = gaussian(filled, _FINE * tall)
-    things = greatest(np.abs(fine - gaussian(fine, _COARSE * _FINE * tall))) > _THING
-    things = grown(things, round(_COARSE * _FINE * tall)) & ~unseen
+    things = grown(_edges(fine), round(_COARSE * _FINE * tall)) & ~unseen
     beside = grown(hole, _COARSE * margin) & ~hole & ~things
     if not beside.any():
         return filled
+    shadow = hole
+    if plain:
+        # What doesn't run on is an edge of the shadow.
+        things = touching(things, ~wide)
+        light = _membrane(fine, ~wide | things)
+        dark = greatest(fine / np.maximum(light, _BLACK)) < _DIM
+        shadow = grown(touching(hole | (dark & wide & ~things), hole), margin)
     texture = filled - fine
     usual = np.float32(np.percentile(np.abs(texture[beside]), _USUAL))
-    plain = _membrane(fine, ~hole | things) + np.clip(texture, -usual, usual)
-    share = gaussian((hole & ~things).astype(np.float32), 2.0) * hole
-    return np.clip(filled + share[..., None] * (plain - filled), 0, 1)
+    smooth = _membrane(fine, ~shadow | things) + np.clip(texture, -usual, usual)
+    share = gaussian((shadow & ~things).astype(np.float32), 2.0) * shadow
+    result = np.clip(filled + share[..., None] * (smooth - filled), 0, 1)
+    if plain:
+        _shade(result, image, alpha, figure, motions)
+    return result
+
+
+def _edges(fine: Rgb) -> Mask:
+    """Where there are edges of things in what has no texture any more."""
+    return greatest(np.abs(fine - gaussian(fine, _COARSE * _FINE * max(fine.shape)))) > _THING
+
+
+def _around(body: Mask, reach: float) -> Mask:
+    """What is within `reach` pixels of the `body` (h, w), and what that has on three sides; not the picture's sides.
+
+    From there the light comes in a close photo.
+    """
+    height, width = body.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    small = resized(body.astype(np.float32), max(2, round(width * scale)), max(2, round(height * scale))) > 0
+    air = 2 * round(reach * scale)
+    wide = shrunk(grown(np.pad(small, air), air), air // 2)[air : air + len(small), air : air + small.shape[1]]
+    wide[:, [0, -1]] = False
+    return resized_linear(wide.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - most of it
+
+
+def _shade(ground: Rgb, image: Rgb, alpha: Plane, figure: Doubles, motions: Sequence[Motion]) -> None:
+    """Darken the `ground` (h, w, 3) where feet go as it is around them in `image` (h, w, 3)."""
+    known, reach = shrunk(alpha < _TRACE, 1), _AT_FEET * torso_length(figure)
+    away = [distance_to_line(figure[heel], figure[toe], alpha.shape) for heel, toe in _SOLES]
+    box = extent(np.minimum(away[0], away[1]) < 2 * reach)
+    if box is None:
+        return
+    light = mean_near(image[box] / np.maximum(ground[box], _BLACK), known[box], _FINE * max(alpha.shape) / 2)
+    shade = 1 - greatest(smooth_fill(np.clip(light, _DEEPEST, 1), known[box].astype(np.float32)))
+    layer = np.zeros(alpha.shape, np.float32)
+    for leg, mine, other in zip(LEGS, away, reversed(away), strict=True):
+        # Between two feet each has the half that is nearer to it.
+        layer[box] = shade * smoothly(1 - mine[box] / np.float32(reach))
+        layer[box] *= other[box] ** 2 / np.maximum(mine[box] ** 2 + other[box] ** 2, 1)
+        there, where = motions[CHAINS[leg][2]].taken(box, alpha.shape)
+        ground[there] *= 1 - bent(layer, where, smooth=False)[..., None]
 
 
 def _membrane(image: Rgb, known: Mask) -> Rgb:

@@ -3,6 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
+from actors.engines.local.arrays import Floats
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
 from actors.engines.local.posing.skeleton import (
     ARMS,
@@ -67,6 +68,16 @@ class Motion(Struct, frozen=True):
     def origins(self, points: Doubles) -> Doubles:
         """Where `points` (..., 2), that this bone has taken along, were."""
         return self.pivot + (points - self.place) @ np.linalg.inv(self._matrix()).T
+
+    def taken(self, box: tuple[slice, slice], shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
+        """The rows and columns of a picture of `shape` that what is in `box` may come to; where (h, w, 2) that was."""
+        rows, columns = box
+        corners = [[x, y] for x in (columns.start, columns.stop) for y in (rows.start, rows.stop)]
+        moved = self.moved(np.array(corners, np.float64))
+        (left, top), (right, bottom) = moved.min(axis=0).astype(int), moved.max(axis=0).astype(int) + 1
+        there = slice(max(0, top), max(0, min(shape[0], bottom))), slice(max(0, left), max(0, min(shape[1], right)))
+        y, x = np.mgrid[there]
+        return there, self.origins(np.stack([x, y], axis=-1).astype(np.float64)).astype(np.float32)
 
     def _matrix(self) -> Doubles:
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
