@@ -79,3 +79,18 @@ def test_where_a_hand_hung_the_side_and_the_hem_go_on_straight(out: float) -> No
     # What no arm covers stays as it is.
     assert np.array_equal(whole[body][:, 640:], shares[body][:, 640:])
     assert np.array_equal(colours[640:], image[640:])
+
+
+def test_what_is_left_of_the_wall_between_hand_and_hip_ends_without_a_step() -> None:
+    joints = _hands_at_the_hem(0.06)
+    for wrist in (15, 16):
+        joints[[wrist, wrist + 2, wrist + 4, wrist + 6, wrist + 21]] += (0, 160)
+    image, shares, _ = _hanging(joints)
+    # Along the leg, which is narrower, to the hand; and it ends at once.
+    for row in range(_HEM + 1, 600):
+        hand = int(np.argmax(shares[Layer.LEFT_ARM, row] > 0))
+        shares[Layer.LEFT_LEG, row, _LEG_END - 8 : hand] = row < 580
+    _, whole = without_arms(image, shares, joints)
+    body = whole[list(BODY)].max(axis=0)[_HEM + 1 : 595]
+    ends = np.argmax(body[:, ::-1] > 0.5, axis=1)
+    assert np.abs(np.diff(ends)).max() < 6
