@@ -203,6 +203,13 @@ def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
 
 
+def test_a_lock_of_hair_that_is_half_transparent_stays_so() -> None:
+    lock = (112, 60, 122, 160)
+    half = np.maximum(shapes(MAN), shapes(lock, alpha=0.4))
+    found = decided(half, shapes(MAN), shapes(MAN), blue_on_red(shapes(MAN)))[70:150, 115:119]
+    assert abs(found - 0.4).max() < 0.05
+
+
 def test_what_runs_on_beyond_what_was_looked_at_is_nobodys() -> None:
     salient = np.maximum(shapes(MAN), shapes(BAG))
     for at, kept in ((MAN, True), (BAG, False)):

@@ -56,7 +56,7 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.STANDARD: Effort(closer=False, head=512),
+    Quality.STANDARD: Effort(closer=False, head=512, steps=60),
     Quality.HIGH: Effort(closer=True, head=768, steps=300),
     Quality.ULTRA: Effort(closer=True, head=1152, steps=600),
 }

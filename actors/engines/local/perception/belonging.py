@@ -48,6 +48,8 @@ _SMALL = 0.1
 """A part of less than this share of the largest one is small: a thing without its handle, a passer-by without legs."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
+_LOCK = 6
+"""Hair that is half transparent no further than so from either side, in those pixels, isn't decided on, but drawn."""
 _COLOURS = 0.5
 """So much alpha are colours worth that are like nothing but people's; as much less those like nothing but others'."""
 
@@ -103,7 +105,8 @@ def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = N
     now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
     gone, there = _UNDECIDED
     undecided = (now > gone) & (now < there)
-    undecided &= grown(shrunk(undecided, 2), 3)
+    reach = 2 if hair_of is None else _LOCK
+    undecided &= grown(shrunk(undecided, reach), reach + 1)
     if hair_of is None:
         said = now / 2 + (stands_out + likely) / 4
     else:

@@ -74,8 +74,6 @@ _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
 _CHEST, _CHIN = 1.4, 0.4
 """How far below the nose a part of the picture ends that holds the shoulders, too, or hair alone: in their breadths."""
-_SAY, _SAY_BELIEVED = 0.001, 0.01
-"""What the coarse matte weighs in such a band."""
 _BROAD = 2.5 / 1024
 """What is half transparent further than so from either side, as a share of the long edge, is no sharp edge."""
 _FADES = 0.012
@@ -269,8 +267,7 @@ def _solved(
     known = front | back
     if sharp is not None:
         known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
-    say, grainy = (_SAY, False) if sharp is None else (_SAY_BELIEVED, True)
-    small_alpha = closed_form_alpha(small_image, prepared, known, say=say, steps=steps, grainy=grainy)
+    small_alpha = closed_form_alpha(small_image, prepared, known, steps=steps, grainy=sharp is not None)
     if scale == 1:
         alpha = small_alpha
     else:
