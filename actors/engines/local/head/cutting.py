@@ -15,7 +15,7 @@ from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian, lab, mean_near, resized, resized_linear, summed, touching
+from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
 from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _UNIT = 80
@@ -78,10 +78,6 @@ def head_of(portrait: Portrait) -> Head:
     # Below the end of the hair there is a collar, a lapel, a shoulder.
     head &= oval | ~_parted(head & ~oval, across, down, place.height, (_LONG, np.inf), _STRAND, 0)[1]
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
-    beside = (np.abs(across) > 0.42) & (down > _LONG) & (down < place.chin + 0.1) & ~widened(neck, 2) & ~over & ~under
-    # Hardly anything but hair is there: what can't be told from it is more of it.
-    more = person & ~head & ~skin & beside & (np.abs(across) < _SURELY)
-    head |= touching(more, widened(_severed(values, head, person) & beside, 3))
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
@@ -129,13 +125,6 @@ def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, plac
         found = above | (person & ~body & (share > doubt))
         first, second = found & ~widened(oval, 2), person & ~found
     return found
-
-
-def _severed(values: Floats, head: Mask, person: Mask) -> Mask:
-    """The border of `head` with the rest of the `person` where the two have the same colours, a pixel wide."""
-    rest = widened(narrowed(person & ~head, 3), 3) & ~head
-    alike = np.sqrt(summed((mean_near(values, head, 2.0) - mean_near(values, rest, 2.0)) ** 2)) < _SAME
-    return head & widened(rest, 1.5) & alike
 
 
 def _parted(

@@ -105,12 +105,11 @@ def swap_head(
 
 def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: Runtimes, step: Steps) -> Swap:
     """The figure of `canvas` with the head of `photo`. Raises what `swap_head` does, but for files."""
-    effort = _EFFORTS.get(config.quality or Quality.STANDARD)
     step("Finding the faces")
     person, figure = the_person(photo, "source", runtimes), the_person(canvas, "reference", runtimes)
     judge_together(person, figure)
     step("Cutting out the head")
-    around = around_head(canvas, figure.face)
+    around, effort = around_head(canvas, figure.face), _EFFORTS.get(config.quality or Quality.STANDARD)
     reduce = min(1.0, float(np.sqrt(_LARGEST / (around.width * around.height))))
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
     ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
@@ -142,6 +141,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
     judging.judge_behind(bare.invented)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
+    judging.judge_collar(fresh, throat, bare.body, bare.made)
     common = in_common(fresh, theirs, old_head, throat)
     judging.judge_ends(fresh, np.maximum(bare.body, common))
     del body

@@ -9,10 +9,9 @@ from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import Shifts
-from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
-from actors.engines.local.raster import bent, gaussian, greatest, lab, mean_near, rgb, summed
+from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb
 from actors.engines.local.shapes import distance_to, widened
 
 _COLOUR_SIDE = 640
@@ -26,13 +25,6 @@ _CURVE = 0.04
 """Spikes narrower than that, likewise, are cut from where the head's share ends."""
 _FADING = 0.3
 """Long hair that goes on below the source's border fades out over so many heights of the face."""
-
-_BESIDE, _RIM, _DEEP, _BROW, _STRANGE = 0.5, 0.06, 0.14, 0.12, 0.85
-"""The background so near to the head is looked for in its hair, so far in and no further, and not so near to the face;
-from such a likeness on it is that, where the person's own colours are those so far in."""
-
-_AROUND, _ALIKE = 0.08, 14.0
-"""Hair so near, in heights of the face, tells its usual colour; within that difference in L*a*b* more of it is hair."""
 
 
 class Placed(Struct, frozen=True):
@@ -58,7 +50,6 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
     image = as_rgb(portrait.image)
     colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
     colours, alpha = without_spill(colours, behind, portrait.alpha)
-    alpha *= 1 - _shines_through(image, portrait, head)
     # Where hair ends on shoulders it ends in a curve.
     sigma = max(0.7, _CURVE * portrait.frame.height)
     ends = np.clip(0.5 + (gaussian(head.share, sigma) - 0.5) * np.float32(sigma), 0, 1)
@@ -88,26 +79,6 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
         person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),
         cut=float(max(cut.sum(), rim.sum() / near)) / place.height,
     )
-
-
-def _shines_through(image: Rgb, portrait: Portrait, head: Head) -> Plane:
-    """How far each pixel of the hair is the background behind it, seen between braids or curls: (h, w), 0 to 1.
-
-    Its colours are those of the background right beside the head and next to never the person's, and others than those
-    of the hair around it: behind dark hair a dark background isn't missed.
-    """
-    unit = portrait.frame.height
-    values = lab(image)
-    inside = portrait.alpha > 0.5
-    ground = (portrait.alpha < 0.05) & (distance_to(inside & (head.share > 0.5)) < _BESIDE * unit)
-    depth = distance_to(~inside)
-    share = likeness(cells(values), ground, (portrait.alpha > 0.95) & (depth > _RIM * unit))
-    share = gaussian(share, max(0.7, 0.004 * unit))
-    usual = mean_near(values, inside & (share < _STRANGE) & (head.oval < 0.5), _AROUND * unit)
-    share *= np.clip(np.sqrt(summed((values - usual) ** 2)) / _ALIKE - 1, 0, 1)
-    # Light on a forehead may be as bright.
-    within = (distance_to(head.oval > 0.5) > _BROW * unit) & (depth < _DEEP * unit)
-    return within * np.clip((share - _STRANGE) / (1 - _STRANGE), 0, 1).astype(np.float32)
 
 
 def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane:

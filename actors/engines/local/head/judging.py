@@ -28,12 +28,15 @@ _INVENTED = 0.4
 """So many squares of the face's height of a background with detail may have to be made up."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
-_RIM, _ENDS = 0.02, 0.6
+_RIM, _ENDS = 0.02, 0.35
 """So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
+_HEM, _BESIDE, _RAGGED = 0.05, 0.03, 0.006
+"""The border of neck and cloth is smooth over so many heights of the face, where it is made, and not so near to the
+head: no more squares of it may lie on the wrong side of that."""
 _CHEST, _CLOTH, _SLIGHT = 0.9, 0.4, 4.0
 """So far below the chin, in heights of the face, so much of a chest is covered; a change of so few steps of L*a*b* is
 seen nowhere."""
-_PATCHY, _BURNT, _STEP, _UNIT = 8.0, 0.03, 3.0, 80
+_PATCHY, _BURNT, _STEP, _UNIT = 2.7, 0.03, 3.0, 80
 """New edges of so many heights of the face times steps of L*a*b* make patches, so many squares of it are burnt out, no
 smaller step is seen: at so many pixels to the height."""
 _UNEVEN = (
@@ -135,6 +138,24 @@ def judge_ends(fresh: Placed, body: Plane) -> None:
             "source",
             "The hair in the source photo runs on over shoulders or clothes that the figure doesn't have there. Please "
             "send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the face.",
+        )
+
+
+def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane) -> None:
+    """Whether cloth ends at the neck in a line, where `made`, as collars do: `throat` is what of the `body` is bare.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED: it is torn, since skin and cloth couldn't be told from each other.
+    """
+    unit, head = fresh.frame.height, fresh.alpha > 0.5
+    bare, there = (throat > 0.5) | head, body > 0.5
+    near = (made > 0.5) & widened(there & ~bare, _HEM * unit) & ~widened(head, _BESIDE * unit)
+    torn = near & there & (bare != (gaussian(bare.astype(np.float32), _HEM * unit) > 0.5))
+    if torn.sum() > _RAGGED * unit**2:
+        raise _refused(
+            "reference",
+            "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its "
+            "collar free of hair and in another colour than the skin.",
         )
 
 

@@ -34,7 +34,7 @@ _CLOTH = 0.2
 """What is less likely to be cloth isn't."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
-_STRAP = 0.2
+_STRAP = 0.05
 """Breadth of a strap, in heights of the face, on both sides of which there is skin."""
 _GAMMA, _FLATTER = np.float32(2.2), np.float32(0.25)
 SEEN = 0.2

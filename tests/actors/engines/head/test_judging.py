@@ -17,6 +17,7 @@ from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed, placed
 from actors.engines.local.head.judging import (
     judge_change,
+    judge_collar,
     judge_ends,
     judge_hidden,
     judge_neck,
@@ -99,22 +100,6 @@ def test_hair_that_cannot_be_told_from_the_clothes_beside_it_is_hair_down_to_the
     assert head.share[beside].min() > 0.5
 
 
-@pytest.mark.parametrize("told_apart", [True, False])
-def test_background_between_braids_stays_behind_if_it_is_told_from_hair(
-    face: FaceLandmarks, *, told_apart: bool
-) -> None:
-    person = _drawn(face, 0.9, broad=0.85)
-    behind = 200 if told_apart else np.array(HAIR) + 12
-    person.image[person.alpha < 0.5] = behind
-    across, down = person.frame.coordinates(person.alpha.shape)
-    gap, hair = ((np.abs(across - x) < 0.02) & (down > 0.1) & (down < 0.4) for x in (0.74, 0.66))
-    person.image[gap] = behind  # as it is there, though the matte says otherwise
-    fit = fitted(person.face.solid, person.face.solid)
-    alpha = placed(person, head_of(person), person.alpha * 0, fit, person.alpha.shape).alpha
-    assert bool(np.median(alpha[gap]) < 0.5) == told_apart
-    assert np.median(alpha[hair]) > 0.9
-
-
 @pytest.mark.parametrize("size", [1.0, 0.35])
 def test_the_outline_tells_short_hair_from_clothes_of_its_colour_at_any_size(face: FaceLandmarks, size: float) -> None:
     short, long = _drawn(face, 0.5, clothes=HAIR), _drawn(face, 0.9)
@@ -186,6 +171,23 @@ def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> N
     judge_ends(fresh, person.alpha.astype(np.float32))
     with pytest.raises(EngineError, match="runs on over shoulders"):
         judge_ends(fresh, np.zeros_like(person.alpha))
+
+
+def test_cloth_that_is_made_ends_at_the_neck_in_a_line(face: FaceLandmarks) -> None:
+    person = _drawn(face, 0.3)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    fresh = _placed(person.frame, (np.hypot(across / 0.45, (down - 0.1) / 0.55) < 1).astype(np.float32))
+    made = ((np.abs(across) < 0.5) & (down > 0) & (down < 1.2)).astype(np.float32)
+    for torn in (False, True):
+        hem = person.frame.chin + 0.3 + torn * 0.04 * np.sin(60 * across)
+        throat = ((np.abs(across) < 0.4) & (down < hem)).astype(np.float32)
+        if not torn:
+            judge_collar(fresh, throat, np.ones_like(throat), made)
+            continue
+        with pytest.raises(EngineError, match="Where the clothes end") as caught:
+            judge_collar(fresh, throat, np.ones_like(throat), made)
+        assert caught.value.details["image"] == "reference"
+        judge_collar(fresh, throat, np.ones_like(throat), made * 0)
 
 
 def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
