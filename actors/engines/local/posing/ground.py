@@ -65,6 +65,8 @@ _PLAIN = 0.025
 least where it isn't)."""
 _LESS = 0.6
 """There texture is looked for in a picture whose sides are by so much smaller."""
+_PENUMBRA = 3
+"""A shadow begins so many margins before it is seen to."""
 _DIM, _DEEPEST, _BLACK = 0.99, 0.3, 0.02
 """A shadow has less of the light around it than the first, and no less than the second; in the third none is seen."""
 
@@ -95,7 +97,7 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
         things = touching(things, ~wide)
         light = _membrane(fine, ~wide | things)
         dark = greatest(fine / np.maximum(light, _BLACK)) < _DIM
-        shadow = grown(touching(hole | (dark & wide & ~things), hole), margin)
+        shadow = grown(touching(hole | (dark & wide & ~things), hole), _PENUMBRA * margin)
     texture = filled - fine
     usual = np.float32(np.percentile(np.abs(texture[beside]), _USUAL))
     smooth = _membrane(fine, ~shadow | things) + np.clip(texture, -usual, usual)
