@@ -141,8 +141,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
     judging.judge_behind(bare.invented)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
-    judging.judge_collar(fresh, throat, bare.body, bare.made)
     common = in_common(fresh, theirs, old_head, throat)
+    judging.judge_collar(fresh, throat, bare.body, bare.made * (1 - common))
     judging.judge_ends(fresh, np.maximum(bare.body, common))
     del body
     step("Putting the head on")
