@@ -27,13 +27,11 @@ _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("sta
 
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
 _PAINT = "neck and shoulders are painted, and paint's edges are toned with the skin"
-_PAINTED = {"untouched": KnownMiss(0.8, _PAINT), "neck_step": KnownMiss(1.1, _PAINT)}
-_JAW = "where the old chin's shadow begins: the figure's own photo has 2.1 and 1.5 at the same place"
+_PAINTED = {"untouched": KnownMiss(0.8, _PAINT)}
 _KNOWN = {
-    "hopper + astronaut": {"neck_step": KnownMiss(1.1, _JAW)},
     "hopper + portrait_face_paint": _PAINTED,
     "astronaut + portrait_face_paint": _PAINTED,
-    "football-flower": {"overlap": KnownMiss(0.9, _BESIDE)},
+    "football-flower": {"overlap": KnownMiss(0.9, _BESIDE), "sad": KnownMiss(16.5, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.93, _BESIDE)},
 }
 """What the edits are known not to reach. Whoever makes one of these better tightens its bound or strikes it out."""
