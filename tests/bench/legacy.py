@@ -33,6 +33,8 @@ BATCH = 1000
 FIELDS = ("task_id", "status", "data", "created_at", "updated_at", "progress", "current_step", "result", "error")
 NAMES = [name.encode() for name in FIELDS]
 PARSERS = {"redis-py's parser": _RESP2Parser, "hiredis's": _HiredisParser}
+ROOMY = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+"""What a PostgreSQL is given that serves a shop; the embedded one does with a quarter."""
 SERVERS = {"postgres": "PostgreSQL", "valkey-server": "Redis", "redis-server": "Redis"}
 
 
@@ -105,8 +107,8 @@ def command(settings: Settings, url: str, *arguments: str) -> tuple[Took, float,
     return took(began, before, usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1024, json.loads(answer)
 
 
-def run(tasks: int = TASKS, users: int = USERS) -> None:
-    with own_servers() as (settings, _):
+def run(tasks: int = TASKS, users: int = USERS, *, roomy: bool = False) -> None:
+    with own_servers(ROOMY if roomy else None) as (settings, _):
         url = settings.redis_url
         generate(redis.Redis.from_url(url), Sample(tasks=tasks, users=users, breakage=0))
         loops = {name: reader(url, parser) for name, parser in PARSERS.items()}
@@ -151,5 +153,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=TASKS)
     parser.add_argument("--users", type=int, default=USERS)
+    parser.add_argument("--roomy", action="store_true", help=f"PostgreSQL with {ROOMY}")
     wanted = parser.parse_args()
-    run(wanted.tasks, wanted.users)
+    run(wanted.tasks, wanted.users, roomy=wanted.roomy)

@@ -1,7 +1,7 @@
 """Where a benchmark runs: durable servers of its own with an empty database, gone afterwards."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from tests.homes import open_directory
 
 
 @contextmanager
-def own_servers() -> Generator[tuple[Settings, Path]]:
+def own_servers(postgres_options: Mapping[str, str] | None = None) -> Generator[tuple[Settings, Path]]:
     """Settings for them, and a directory for what else there is."""
-    with open_directory() as directory, EmbeddedServers(directory) as servers:
+    with open_directory() as directory, EmbeddedServers(directory, postgres_options=postgres_options) as servers:
         settings = Settings(
             database_url=servers.database_url,
             redis_url=servers.redis_url,
