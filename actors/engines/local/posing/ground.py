@@ -124,7 +124,7 @@ def _around(body: Mask, reach: float) -> Mask:
     air = 2 * round(reach * scale)
     wide = shrunk(grown(np.pad(small, air), air), air // 2)[air : air + len(small), air : air + small.shape[1]]
     wide[:, [0, -1]] = False
-    return resized_linear(wide.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - most of it
+    return resized_linear(wide.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - half of the pixel and more
 
 
 def _shade(ground: Rgb, image: Rgb, alpha: Plane, figure: Doubles, motions: Sequence[Motion]) -> None:
