@@ -40,9 +40,15 @@ class Scene(Struct, frozen=True):
 
     @property
     def rows(self) -> list[Row]:
-        tasks = sorted((*self.waiting, *self.elsewhere, self.running.task_id, self.done))
-        files = sorted((*self.uploads, *self.pictures))
+        """By what they are, the same in every scene."""
+        tasks = (*self.waiting, *self.elsewhere, self.running.task_id, self.done)
+        files = (*self.uploads, *self.pictures)
         return [("users", self.user_id), *(("tasks", one) for one in tasks), *(("files", one) for one in files)]
+
+    def before(self, row: Row) -> set[Row]:
+        """What may be locked by whoever waits for this one. Ids of one millisecond are in no order that is foreseen."""
+        tables = list(TABLES)
+        return {one for one in self.rows if (tables.index(one[0]), one[1]) < (tables.index(row[0]), row[1])}
 
 
 async def a_scene(connection: Connection) -> Scene:
@@ -171,8 +177,7 @@ async def test_whoever_waits_for_a_row_holds_earlier_ones_only(pool: Pool, name:
                 await lives.until(stands_still)
                 if not running.done():
                     waited.append(row)
-                    early = scene.rows[:place]
-                    late = await held(looker, scene.rows) - {row} - set(early)
+                    late = await held(looker, scene.rows) - {row} - scene.before(row)
                     assert late == set(), f"{name} waits for {row} and holds {late}"
             await running
     assert waited or name in WAIT_FOR_NOBODY, "it has met no lock"
