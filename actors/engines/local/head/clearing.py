@@ -94,8 +94,7 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
-    fresh_neck = (gaussian(neck, 0.01 * unit) * edge).astype(np.float32)
-    return Cleared(result.astype(np.float32), edge, fresh_neck, shape, invented)
+    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, invented)
 
 
 def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
@@ -233,7 +232,7 @@ def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
     reach = _OPENING * place.height
     bare |= narrowed(widened(bare, reach), reach) & ~body
     nearer = distance_to(widened(clothes, 2)) - distance_to(bare)
-    return smoothly(0.5 + nearer / max(3.0, 0.03 * place.height))
+    return smoothly(0.5 + nearer / max(2.0, 0.015 * place.height))
 
 
 def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: Placed) -> Plane:

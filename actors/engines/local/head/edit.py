@@ -16,24 +16,13 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
-from actors.engines.local.head.skin import (
-    SEEN,
-    Shifts,
-    Tone,
-    face_tone,
-    in_tone,
-    limb_skin,
-    limbs,
-    neck_skin,
-    own_skin,
-    shifts,
-)
+from actors.engines.local.head.skin import SEEN, Shifts, Tone, in_tone, limb_skin, limbs, own_skin, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.inserting import inserted
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
-from actors.engines.local.raster import extent, lab, resized, resized_linear
+from actors.engines.local.raster import extent, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
@@ -119,21 +108,18 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     old_head = head_of(theirs)
     step("Fitting the head")
     fit, (own_tone, neck) = fitted(ours.face.solid, theirs.face.solid), own_skin(ours, head)
-    fresh = placed(ours, head, neck, fit, theirs.alpha.shape)
+    fresh = placed(ours, head, neck.share, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
     step("Matching the skin")
     seen = as_rgb(theirs.image)
-    values = lab(seen)
-    tone = face_tone(values, theirs.face.points)
+    tone, skin = own_skin(theirs, old_head)
     change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
-    skin = neck_skin(values, tone, theirs, old_head)
     judging.judge_skin(skin.share, theirs, change)
     # Before the rest takes memory of its own.
     whole = _limbs_in_tone(canvas, figure, theirs, tone, skin.mean, change, runtimes)
-    body = in_tone(seen, values, skin, tone, change)
+    body = in_tone(seen, skin, tone, change)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
-    del values
     step("Taking the old head away")
     runtimes.rest()  # here and below the most memory is needed
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
@@ -192,12 +178,11 @@ def _limbs_in_tone(
     if here is None:
         return image
     part = as_rgb(np.ascontiguousarray(image[here]))
-    values = lab(part)
-    skin = limb_skin(part, values, tone, where[here], figure.pose)
+    skin = limb_skin(part, tone, where[here], figure.pose)
     if neck is not None and skin.mean is not None:
         skin = structs.replace(skin, mean=neck)
     result = image.copy()
-    result[here] = as_rgb8(in_tone(part, values, skin, tone, change))
+    result[here] = as_rgb8(in_tone(part, skin, tone, change))
     return result
 
 

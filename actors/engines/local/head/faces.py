@@ -57,13 +57,24 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
         raise _no_face(role)
     place = frame(face.points)
     if place.height < _LEAST[role]:
-        raise EngineError(
-            FailureCode.NO_FACE_DETECTED,
+        raise refusal(
+            role,
             f"The face in the {role} photo is only {place.height:.0f} pixels tall; at least {_LEAST[role]} are needed. "
             "Please send a larger photo, or one taken from nearer.",
-            details={"image": role, "face_height": round(place.height), "needed": _LEAST[role]},
+            {"face_height": round(place.height), "needed": _LEAST[role]},
+            FailureCode.NO_FACE_DETECTED,
         )
-    _judge_alone(face, image, role, runtimes)
+    if abs(aside := _side_angle(face)) > _SIDE_LIMIT:
+        raise refusal(
+            role,
+            f"The head in the {role} photo is turned too far to the side ({abs(aside):.0f} degrees). Please send one "
+            "in which it looks towards the camera.",
+            {"degrees": round(abs(aside), 1), "limit": _SIDE_LIMIT},
+        )
+    if _hand_at_head(face, image, runtimes):
+        raise refusal(
+            role, f"A hand is at the head or the neck in the {role} photo. Please send one in which the head is free."
+        )
     body = pose(image, runtimes)
     if body is None or body.certainty < 0.5 or np.hypot(*(body.points[NOSE] - place.centre)) >= 0.8 * place.height:
         body = None  # it isn't seen, or is somebody else's
@@ -88,13 +99,23 @@ def judge_together(head: Person, figure: Person) -> None:
         ways, how = ("held up", "bowed"), _bow
     ours, theirs = how(head.face), how(figure.face)
     role, held = ("source", ours) if abs(ours) >= abs(theirs) else ("reference", theirs)
-    raise EngineError(
-        FailureCode.POSE_EXTRACTION_FAILED,
+    raise refusal(
+        role,
         f"The head in the {role} photo is {ways[held > 0]}: the two are held {angle:.0f} degrees apart, and at "
         f"most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight into "
         "the camera, or two in which both heads are held alike.",
-        details={"image": role, "degrees": round(angle, 1), "limit": TURN_LIMIT},
+        {"degrees": round(angle, 1), "limit": TURN_LIMIT},
     )
+
+
+def refusal(
+    role: str,
+    message: str,
+    details: dict[str, float] | None = None,
+    code: FailureCode = FailureCode.POSE_EXTRACTION_FAILED,
+) -> EngineError:
+    """What refuses the photo in that `role` ("source", "reference")."""
+    return EngineError(code, message, details={"image": role, **(details or {})})
 
 
 def _chosen(found: Sequence[Detection], role: str) -> Detection:
@@ -104,40 +125,19 @@ def _chosen(found: Sequence[Detection], role: str) -> Detection:
     rivals = [face for face in by_size[1:] if face.height > _RIVAL * by_size[0].height]
     if rivals:
         meant = "whose head is to be used" if role == "source" else "who gets the new head"
-        raise EngineError(
-            FailureCode.MULTIPLE_FACES_DETECTED,
+        raise refusal(
+            role,
             f"There are {len(rivals) + 1} faces of about the same size in the {role} photo, so it isn't clear {meant}. "
             "Please send a photo, or a part of this one, that shows only one person.",
-            details={"image": role, "faces": len(rivals) + 1},
+            {"faces": len(rivals) + 1},
+            FailureCode.MULTIPLE_FACES_DETECTED,
         )
     return by_size[0]
 
 
 def _no_face(role: str) -> EngineError:
-    return EngineError(
-        FailureCode.NO_FACE_DETECTED,
-        f"No face was found in the {role} photo. Please send one in which a face can be seen clearly: from the front, "
-        "well lit, and not covered.",
-        details={"image": role},
-    )
-
-
-def _judge_alone(face: FaceLandmarks, image: Rgb8, role: str, runtimes: Runtimes) -> None:
-    """Raises EngineError for a head turned too far away, or with a hand at it."""
-    aside = _side_angle(face)
-    if abs(aside) > _SIDE_LIMIT:
-        raise EngineError(
-            FailureCode.POSE_EXTRACTION_FAILED,
-            f"The head in the {role} photo is turned too far to the side ({abs(aside):.0f} degrees). Please send one "
-            "in which it looks towards the camera.",
-            details={"image": role, "degrees": round(abs(aside), 1), "limit": _SIDE_LIMIT},
-        )
-    if _hand_at_head(face, image, runtimes):
-        raise EngineError(
-            FailureCode.POSE_EXTRACTION_FAILED,
-            f"A hand is at the head or the neck in the {role} photo. Please send one in which the head is free.",
-            details={"image": role},
-        )
+    words = f"No face was found in the {role} photo. Please send one in which a face can be seen clearly: from the "
+    return refusal(role, words + "front, well lit, and not covered.", code=FailureCode.NO_FACE_DETECTED)
 
 
 def _hand_at_head(face: FaceLandmarks, image: Rgb8, runtimes: Runtimes) -> bool:

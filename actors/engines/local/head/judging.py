@@ -4,6 +4,7 @@ import numpy as np
 
 from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.faces import refusal
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import Shifts
@@ -13,8 +14,6 @@ from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landm
 from actors.engines.local.raster import gaussian, greatest, lab, resized, resized_linear, summed, touching
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
-from actors.engines.seam import EngineError
-from schema.models.problems import FailureCode
 
 _CUT = 0.1
 """So much of the head's outline, in heights of the face, may be the border of the photo."""
@@ -54,7 +53,7 @@ def judge_whole(head: Placed) -> None:
         EngineError: POSE_EXTRACTION_FAILED: its border cuts the head off, or it is half transparent or in pieces.
     """
     if head.cut > _CUT:
-        raise _refused(
+        raise refusal(
             "source",
             "The head is cut off by the border of the source photo. Please send one that shows the whole head and all "
             "of its hair, with some space around.",
@@ -62,7 +61,7 @@ def judge_whole(head: Placed) -> None:
     unit, solid = head.frame.height, head.alpha > 0.5
     faint = narrowed((head.alpha > 0.1) & (head.alpha < 0.9), _BROAD * unit)
     if max(faint.sum(), (solid & ~touching(solid, head.oval > 0.5)).sum()) > _FAINT * unit**2:
-        raise _refused(
+        raise refusal(
             "source",
             "The hair in the source photo can't be told from what is behind it. Please send a photo with a plain "
             "background in another colour than the hair's, or with tied-back hair.",
@@ -84,7 +83,7 @@ def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> Non
     bare = (there & ~(left & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
     lost = hidden.sum() / _HIDDEN, (there & ~left).sum() / _GONE, bare.mean(axis=0).sum() * unit / _BREADTH
     if max(lost) > unit**2:
-        raise _refused(
+        raise refusal(
             "reference",
             "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send "
             "a figure with short or tied-back hair, or a head with hair as long.",
@@ -98,7 +97,7 @@ def judge_behind(invented: float) -> None:
         EngineError: POSE_EXTRACTION_FAILED: it would be a smear where the old head was.
     """
     if invented > _INVENTED:
-        raise _refused(
+        raise refusal(
             "reference",
             "What is behind the head in the reference photo can't be made up where the new head wouldn't cover it. "
             "Please send a figure before a plainer background or with less hair, or a head with as much.",
@@ -116,7 +115,7 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     across, down = fresh.frame.coordinates(body.shape)
     raised = (body > 0.5) & ~head & (down < fresh.frame.chin - 0.1) & (np.abs(across) < 0.7)
     if raised.sum() > _RAISED * unit**2 or not (widened(sturdy, (_THREAD + _GAP) * unit) & head).any():
-        raise _refused(
+        raise refusal(
             "reference",
             "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and "
             "both shoulders can be seen, from the front.",
@@ -134,7 +133,7 @@ def judge_ends(fresh: Placed, body: Plane) -> None:
     reach = max(1.5, _RIM * unit)
     cut = widened(head, reach) & ~head & (fresh.person > 0.5) & (body < 0.5) & (down > fresh.frame.chin - 0.2)
     if cut.sum() > _ENDS * reach * unit:
-        raise _refused(
+        raise refusal(
             "source",
             "The hair in the source photo runs on over shoulders or clothes that the figure doesn't have there. Please "
             "send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the face.",
@@ -152,7 +151,7 @@ def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane) -> None
     near = (made > 0.5) & widened(there & ~bare, _HEM * unit) & ~widened(head, _BESIDE * unit)
     torn = near & there & (bare != (gaussian(bare.astype(np.float32), _HEM * unit) > 0.5))
     if torn.sum() > _RAGGED * unit**2:
-        raise _refused(
+        raise refusal(
             "reference",
             "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its "
             "collar free of hair and in another colour than the skin.",
@@ -168,7 +167,7 @@ def judge_skin(share: Plane, figure: Portrait, change: Shifts) -> None:
     across, down = figure.frame.coordinates(share.shape)
     chest = (figure.alpha > 0.9) & (np.abs(across) < 0.5) & (down > figure.frame.chin + _CHEST)
     if np.abs(change.body).max() > _SLIGHT and chest.any() and share[chest].mean() > _CLOTH:
-        raise _refused("reference", _UNEVEN)
+        raise refusal("reference", _UNEVEN)
 
 
 def judge_change(image: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> None:
@@ -189,7 +188,7 @@ def judge_change(image: Rgb8, after: Rgb8, figure: Portrait, made: Plane) -> Non
     patchy = (now - np.float32(1.3) * before - np.float32(_STEP))[smooth].clip(0).sum() / 4 / unit
     burnt = same & (greatest(new) >= 254) & ~widened(greatest(old) >= 245, 1.5)
     if patchy > _PATCHY or burnt.sum() > _BURNT * unit**2:
-        raise _refused("reference", _UNEVEN)
+        raise refusal("reference", _UNEVEN)
 
 
 def _steps(image: Rgb8) -> Plane:
@@ -215,13 +214,9 @@ def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:
     apart = max(float(np.hypot(*(eyes[1] - eyes[0]))), 1.0)
     error = float(np.mean([np.hypot(*(points - aim).T).mean() for points in looks])) / apart
     if error > _ERROR:
-        raise EngineError(
-            FailureCode.POSE_EXTRACTION_FAILED,
+        raise refusal(
+            "source",
             "The head could not be fitted to the figure well enough. Please send a portrait that looks straight into "
             "the camera, with the face evenly lit and nothing before it.",
-            details={"image": "source", "error": round(error, 3), "limit": _ERROR},
+            {"error": round(error, 3), "limit": _ERROR},
         )
-
-
-def _refused(role: str, message: str) -> EngineError:
-    return EngineError(FailureCode.POSE_EXTRACTION_FAILED, message, details={"image": role})

@@ -14,7 +14,7 @@ from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import gaussian, lab, resized, rgb, summed, touching
+from actors.engines.local.raster import gaussian, lab, mean_near, resized, rgb, summed, touching
 from actors.engines.local.shapes import narrowed, polygon, strokes, widened
 
 _LIMBS = (
@@ -96,15 +96,11 @@ class Skin(Struct, frozen=True):
     mean: Floats | None
 
 
-def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Plane]:
-    """The tone of a face and the skin below its `head`: its share (h, w) of each pixel."""
-    values = lab(as_rgb(portrait.image))
+def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Skin]:
+    """The tone of a face, and the skin of neck and chest below its `head`."""
+    image = as_rgb(portrait.image)
+    values = lab(image)
     tone = face_tone(values, portrait.face.points)
-    return tone, neck_skin(values, tone, portrait, head).share
-
-
-def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Skin:
-    """The skin of neck and chest below the `head` of `portrait`, whose L*a*b* are `values` (h, w, 3)."""
     place = portrait.frame
     across, down = place.coordinates(values.shape)
     below = (portrait.alpha > 0.6) & (head.share < 0.5)
@@ -118,19 +114,15 @@ def neck_skin(values: Floats, tone: Tone, portrait: Portrait, head: Head) -> Ski
     least = 0.01 * place.height**2
     first = first if first.sum() >= least else core & shaded
     if first.sum() < least:
-        return Skin(np.zeros_like(portrait.alpha), None)
+        return tone, Skin(np.zeros_like(portrait.alpha), None)
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
-    where = gaussian(column.astype(np.float32), 0.02 * place.height)
-    middle = np.median(values[first], axis=0)
-    share = _connected(np.maximum(_alike(values, first, tone), shaded) * where, first, _STRAP * place.height)
-    share = np.maximum(share, _unlike_cloth(values, share, middle, column, 0.1 * place.height))
-    share = np.maximum(share, _shaded(values, share, column, 0.06 * place.height))
+    share = _more_skin(values, tone, first, column, shaded.astype(np.float32), place.height)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
-    edged = _edged(as_rgb(portrait.image), np.maximum(share, jaw), place.height)
+    edged = _edged(image, np.maximum(share, jaw), place.height)
     edged *= gaussian(below.astype(np.float32), 0.7)
-    return Skin(np.where(column, edged, 0).astype(np.float32), middle)
+    return tone, Skin(np.where(column, edged, 0).astype(np.float32), np.median(values[first], axis=0))
 
 
 def limbs(person: Pose, alpha: Plane | None) -> Mask:
@@ -144,31 +136,40 @@ def limbs(person: Pose, alpha: Plane | None) -> Mask:
     return strokes(person.silhouette.shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
 
 
-def limb_skin(image: Rgb, values: Floats, tone: Tone, where: Mask, person: Pose) -> Skin:
-    """The skin of arms, hands and legs, of which `where` says where they can be. All (h, w[, 3]), a part of a picture.
+def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
+    """The skin of arms, hands and legs, of which `where` says where they can be: both of a part of a picture.
 
     Of `person` only the breadth of the shoulders counts.
     """
+    values = lab(image)
     shoulders = max(8.0, person.shoulders)
     reach = max(1, round(0.015 * shoulders))
     first = narrowed(where & (_distance(values, tone.mean, np.array([26, 9, 9], np.float32)) < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
         return Skin(np.zeros(values.shape[:2], np.float32), None)
-    middle = np.median(values[first], axis=0)
-    share = _connected(_alike(values, first, tone) * gaussian(where.astype(np.float32), 1.5), first, 2)
-    share = np.maximum(share, _unlike_cloth(values, share, middle, where, 0.12 * shoulders))
-    share = np.maximum(share, _shaded(values, share, where, 0.03 * shoulders))
-    return Skin(_edged(image, share, 0.5 * shoulders), middle)
+    share = _more_skin(values, tone, first, where, np.zeros_like(where, np.float32), 0.5 * shoulders)
+    return Skin(_edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
 
 
-def in_tone(image: Rgb, values: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
+def in_tone(image: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
     """`image` with `skin` in the tone it is to have."""
     if skin.mean is None or not np.abs(change.body).max() > SEEN:
         return image
     result, where = image.copy(), skin.share > 0
     shift = _skin_shift(skin.mean, tone, change.body)
-    result[where] = retoned(values[where][None], shift, skin.share[where][None], skin.mean)[0]
+    result[where] = retoned(lab(image[where][None]), shift, skin.share[where][None], skin.mean)[0]
     return result
+
+
+def _more_skin(values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Plane, unit: float) -> Plane:
+    """What hangs together with the `first` skin and is like that, or a face of that `tone`, or `shaded`: (h, w) 0 to 1.
+
+    Its reaches are in parts of `unit` pixels.
+    """
+    alike = np.maximum(_alike(values, first, tone), shaded) * gaussian(where.astype(np.float32), 0.02 * unit)
+    share = _connected(alike, first, _STRAP * unit)
+    share = np.maximum(share, _unlike_cloth(values, share, np.median(values[first], axis=0), where, 0.1 * unit))
+    return np.maximum(share, _shaded(values, share, where, 0.06 * unit))
 
 
 def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
@@ -188,16 +189,12 @@ def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
 
     It is where its colour lies between those of the two around it.
     """
-    near = where & widened(share > 0.75, reach)
-    parts = (share > 0.75).astype(np.float32), (where & ~widened(share > 0.25, reach)).astype(np.float32)
-    weights = [gaussian(part, reach) for part in parts]
-    skin, other = (
-        gaussian(values * part[..., None], reach) / np.maximum(weight, 1e-3)[..., None]
-        for part, weight in zip(parts, weights, strict=True)
-    )
-    line = skin - other
+    skin, beside = share > 0.75, where & ~widened(share > 0.25, reach)
+    near = where & widened(skin, reach) & (gaussian(beside.astype(np.float32), reach) > 0.02)
+    other = mean_near(values, beside, reach)
+    line = mean_near(values, skin, reach) - other
     between = summed((values - other) * line) / np.maximum(summed(line * line), 100)
-    return (np.clip(1.5 * between - 0.25, 0, 1) * near * (np.minimum(*weights) > 0.02)).astype(np.float32)
+    return (np.clip(1.5 * between - 0.25, 0, 1) * near).astype(np.float32)
 
 
 def other_hue(values: Floats, mean: Floats) -> Plane:
