@@ -56,9 +56,9 @@ PLAN = {
 """Every step, with the percentage at its start."""
 
 _EFFORTS = {
-    Quality.STANDARD: Effort(closer=False, head=512, steps=60),
-    Quality.HIGH: Effort(closer=True, head=768, steps=300),
-    Quality.ULTRA: Effort(closer=True, head=1152, steps=600),
+    Quality.STANDARD: Effort(closer=False, head=512),
+    Quality.HIGH: Effort(closer=True, head=768),
+    Quality.ULTRA: Effort(closer=True, head=1152),
 }
 _COLOUR_SIDE = {Quality.STANDARD: 768, Quality.HIGH: 1024, Quality.ULTRA: 1536}
 """Long edge in pixels at which the edge's colours are solved for."""

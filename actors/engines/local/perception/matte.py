@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
-from actors.engines.local.perception.closed_form import closed_form_alpha
 from actors.engines.local.perception.detections import Detection
-from actors.engines.local.perception.guided import upsampled_alpha
+from actors.engines.local.perception.guided import solved_alpha, upsampled_alpha
 from actors.engines.local.perception.people import Sight, people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject
@@ -26,14 +25,13 @@ class Effort(Struct, frozen=True):
     """How much work a matte may take.
 
     `closer`: look at the enlarged head too; `whole` and `head`: long edge in pixels at which the band around the
-    person, and around the head, is solved, in at most so many `steps`. Without `whole` nothing is solved but hair, and
-    that only where the network's own edge isn't sharp: colours fray cloth, skin and shoes before what is like them.
+    person, and around the head, is solved. Without `whole` nothing is solved but hair, and that only where the
+    network's own edge isn't sharp: colours fray cloth, skin and shoes before what is like them.
     """
 
     closer: bool
     head: int
     whole: int | None = None
-    steps: int = 120
 
 
 Part = TypeVar("Part", bound=NDArray[Any])
@@ -72,6 +70,8 @@ _INNER, _OUTER = 7 / 1024, 12 / 1024
 """The uncertain band reaches so far into and out of the coarse matte, as shares of the long edge."""
 _HEAD_INNER, _HEAD_OUTER = 6 / 512, 12 / 512
 """The same for the enlarged head: hair reaches further, relative to what the coarse matte sees."""
+_WINDOW = 3 / 512
+"""Within so much around a pixel, as a share of the long edge, alpha is linear in colour."""
 _CHEST, _CHIN = 1.4, 0.4
 """How far below the nose a part of the picture ends that holds the shoulders, too, or hair alone: in their breadths."""
 _BROAD = 2.5 / 1024
@@ -153,13 +153,13 @@ def refined_matte(
         alpha, sharp, below = coarse, _is_sharp(coarse), _CHIN
     else:
         # The rest of the picture has no edge; left out, it takes neither time nor what the edge can be solved at.
-        solved = _solved(body.of(image), body.of(coarse), effort.whole, effort.steps, _INNER, _OUTER)
+        solved = _solved(body.of(image), body.of(coarse), effort.whole, _INNER, _OUTER)
         alpha, sharp, below = body.into(np.zeros_like(coarse), solved), None, _CHEST
     head = head_box(image, person, faces, below=below)
     if head is not None and (sharp is not None or _is_closer(head, image)):
         step("Cutting out the hair")
         known = None if sharp is None else head.of(sharp)
-        part = _solved(head.of(image), head.of(coarse), effort.head, effort.steps, _HEAD_INNER, _HEAD_OUTER, known)
+        part = _solved(head.of(image), head.of(coarse), effort.head, _HEAD_INNER, _HEAD_OUTER, known)
         alpha = _put(alpha, part, head)
     return np.clip((alpha - 0.02) / 0.96, 0, 1)
 
@@ -254,9 +254,7 @@ def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Pla
     return result
 
 
-def _solved(
-    image: Rgb8, coarse: Plane, side: int, steps: int, inner: float, outer: float, sharp: Mask | None = None
-) -> Plane:
+def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float, sharp: Mask | None = None) -> Plane:
     """The band around `coarse` solved at a long edge of `side` and brought back to full size, but for the `sharp`."""
     height, width = coarse.shape
     scale = min(1.0, side / max(height, width))
@@ -267,7 +265,8 @@ def _solved(
     known = front | back
     if sharp is not None:
         known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
-    small_alpha = closed_form_alpha(small_image, prepared, known, steps=steps, grainy=sharp is not None)
+    radius = max(2, round(_WINDOW * max(size)))
+    small_alpha = solved_alpha(small_image, prepared, known, radius=radius)
     if scale == 1:
         alpha = small_alpha
     else:

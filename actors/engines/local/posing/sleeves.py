@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.likeness import unlikeness
-from actors.engines.local.perception.closed_form import closed_form_alpha
+from actors.engines.local.perception.guided import solved_alpha
 from actors.engines.local.posing.between import between
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
@@ -172,7 +172,7 @@ def _matte(image: Rgb, own: Plane, zone: _Zone, core: Mask, reach: int, figure: 
     coarse[zone.open & ~grown(touching(yes, core), 1)] = 0
     sure = shrunk(coarse > _SURE, _EDGE) | shrunk(coarse < 1 - _SURE, _EDGE)
     known = np.where(zone.open & sure, np.rint(coarse), coarse)
-    matte = closed_form_alpha(image, known, ~zone.open | sure, say=_SAY)
+    matte = solved_alpha(image, known, ~zone.open | sure, radius=2, say=_SAY)
     return np.clip(_STEEP * (matte - _HALF) + _HALF, 0, 1)
 
 
