@@ -201,10 +201,11 @@ async def test_many_are_cancelled_some_at_a_time(
 async def test_what_is_cancelled_can_be_chosen(
     batches: Batches, pool: Pool, connection: Connection, user_id: str, photo: str
 ) -> None:
-    for hour in (8, 9, 10):
+    await add_task(connection, user_id, created_at=lives.today(8))
+    await lives.claim(pool)
+    for hour in (9, 10):
         await add_task(connection, user_id, created_at=lives.today(hour))
     await add_task(connection, user_id, mode=Mode.POSE_CHANGE, created_at=lives.today(8))
-    await lives.claim(pool)
     batch = await created(batches, user_id, photo, 2)
     early = Cancellation(status=TaskStatus.PENDING, mode=Mode.BACKGROUND_CHANGE, created_before=lives.today(10))
     assert (await batches.cancel(user_id, early)).cancelled == 1
