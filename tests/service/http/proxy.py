@@ -54,21 +54,29 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._pass_on, "127.0.0.1", self._port)
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         self._port = self._listener.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
         if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+            listener, self._listener = self._listener, None
+            # A server that is closed while it accepts somebody leaves that socket open.
+            for socket in listener.sockets:
+                self._loop.remove_reader(socket)
+            await asyncio.sleep(0)
+            listener.close()
         for writer in list(self._open):
             writer.transport.abort()
         await asyncio.gather(*self._pumps, return_exceptions=True)
 
     async def _end_everything(self) -> None:
-        """A connection that was being accepted while the door shut has a task by now, or gets one."""
+        """A connection that was being accepted while the door shut has a task by now, or gets one.
+
+        A task takes its first step before it is cancelled: what it was given is closed by nobody else.
+        """
         myself = asyncio.current_task()
         for _ in range(3):
+            await asyncio.sleep(0)
             running = asyncio.all_tasks() - {myself}
             for task in running:
                 task.cancel()
@@ -76,23 +84,27 @@ class Proxy:
             # Broken transports close in the loop's next round.
             await asyncio.sleep(0)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._pass_on(reader, writer))
         self._pumps.add(task)
         self._open.add(writer)
-        try:
-            there_reader, there_writer = await asyncio.open_connection(*self._target)
-            self._open.add(there_writer)
-            try:
-                await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
-            finally:
-                self._open.discard(there_writer)
-                there_writer.transport.abort()
-        finally:
+
+        def forget(_: asyncio.Task[None]) -> None:
+            """Also of a task that was cancelled before its first step."""
+            self._pumps.discard(task)
             self._open.discard(writer)
             writer.transport.abort()
-            self._pumps.discard(task)
+
+        task.add_done_callback(forget)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(*self._target)
+        self._open.add(there_writer)
+        try:
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+        finally:
+            self._open.discard(there_writer)
+            there_writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
