@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Rgb8
+from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.perception.pose import LEFT_SHOULDER, pose
 from actors.engines.local.posing.skeleton import LIMB_JOINTS, LIMBS, Doubles, joints, torso_length
 from actors.engines.local.runtimes import Runtimes
@@ -16,50 +16,42 @@ LEAST_FOUND, MOST_TURNED = 0.9, 8.0
 class Match(Struct, frozen=True):
     """How well a figure is in a pose.
 
-    `found` is the share of joints within a tenth of the torso's length of their place (PCK@0.1); the others are by how
+    `found` is the share of joints within a tenth of the torso's length of their place (PCK@0.1); `mean_angle`, by how
     many degrees limbs point elsewhere.
     """
 
     found: float
     mean_angle: float
-    worst_angle: float
 
     @property
     def good(self) -> bool:
         return self.found >= LEAST_FOUND and self.mean_angle <= MOST_TURNED
 
 
-_NOT_FOUND = Match(0.0, 180.0, 180.0)
+_NOT_FOUND = Match(0.0, 180.0)
 _FACE_MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9)
 """For each landmark of the face the one that takes its place in a mirror."""
 
 
 def judged(picture: Rgb8, wanted: Doubles, runtimes: Runtimes) -> Match:
-    """How well the person in `picture` (h, w, 3) is in the pose `wanted` (38, 2), by the worse of two looks.
+    """How well the person in `picture` (h, w, 3) is in the pose `wanted` (38, 2), by the mean of two looks.
 
-    The second is in a mirror: an outcome that only passes by luck, or could as well be seen from behind, doesn't twice.
+    The second is in a mirror: what only passes by luck, or could as well be seen from behind, is seen elsewhere there.
     """
-    return _worse(_match(picture, wanted, runtimes, mirror=False), _match(picture, wanted, runtimes, mirror=True))
-
-
-def _match(picture: Rgb8, wanted: Doubles, runtimes: Runtimes, *, mirror: bool) -> Match:
-    person = pose(np.ascontiguousarray(picture[:, ::-1]) if mirror else picture, runtimes)
-    if person is None:
+    first, second = (_seen(picture, runtimes, mirror=mirror) for mirror in (False, True))
+    if first is None or second is None:
         return _NOT_FOUND
-    points = person.points
-    if mirror:
-        # The body's landmarks are pairs: left, right, left, right.
-        body = [index + (1 if index % 2 else -1) for index in range(LEFT_SHOULDER, len(points))]
-        points = points[[*_FACE_MIRRORED, *body]] * (-1, 1) + (picture.shape[1] - 1, 0)
-    return compared(joints(points), wanted)
+    return compared(joints((first + second) / 2), wanted)
 
 
-def _worse(first: Match, second: Match) -> Match:
-    return Match(
-        min(first.found, second.found),
-        max(first.mean_angle, second.mean_angle),
-        max(first.worst_angle, second.worst_angle),
-    )
+def _seen(picture: Rgb8, runtimes: Runtimes, *, mirror: bool) -> Floats | None:
+    """Where the landmarks (33, 2) are seen in `picture`, or in its mirror's picture and then brought back."""
+    person = pose(np.ascontiguousarray(picture[:, ::-1]) if mirror else picture, runtimes)
+    if person is None or not mirror:
+        return None if person is None else person.points
+    # The body's landmarks are pairs: left, right, left, right.
+    body = [index + (1 if index % 2 else -1) for index in range(LEFT_SHOULDER, len(person.points))]
+    return person.points[[*_FACE_MIRRORED, *body]] * (-1, 1) + (picture.shape[1] - 1, 0)
 
 
 def compared(seen: Doubles, wanted: Doubles) -> Match:
@@ -67,7 +59,7 @@ def compared(seen: Doubles, wanted: Doubles) -> Match:
     indices = list(LIMB_JOINTS)
     distance = np.hypot(*(seen[indices] - wanted[indices]).T) / torso_length(wanted)
     angles = [_angle_between(seen[b] - seen[a], wanted[b] - wanted[a]) for a, b in LIMBS]
-    return Match(float((distance < _NEAR).mean()), float(np.mean(angles)), float(np.max(angles)))
+    return Match(float((distance < _NEAR).mean()), float(np.mean(angles)))
 
 
 def _angle_between(first: Doubles, second: Doubles) -> float:
