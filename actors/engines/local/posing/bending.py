@@ -30,7 +30,6 @@ from actors.engines.local.posing.skeleton import (
 from actors.engines.local.posing.targets import Target
 from actors.engines.local.raster import grown
 
-_ROUNDS = 1
 _PRESENT, _LOOSE = 0.02, 0.5
 """A layer is where its alpha is above the first; a triangle that belongs to bones by less than the second is loose."""
 _CORE_WIDTH = 0.6
@@ -70,7 +69,7 @@ def bent_sheets(
     mesh = sewn_mesh(masks, seams, step)
     held = _held(mesh, figure, smoothness, step)
     weights = bone_weights(mesh, held)
-    placed = deformed(mesh, weights, held, target.motions, rounds=_ROUNDS)
+    placed = deformed(mesh, weights, held, target.motions)
     stiff = held[:, SKULL]
     placed[stiff] = target.motions[SKULL].moved(mesh.vertices[stiff])
     loose = weights.sum(axis=1)[mesh.triangles].min(axis=1) < _LOOSE

@@ -2,9 +2,9 @@
 
 Sources: the weights of the bones are harmonic, as in Baran, Popović, "Automatic Rigging and Animation of 3D Characters"
 (2007), so they spread through the figure, not across gaps. The deformation is as rigid as possible: Igarashi et al.,
-"As-Rigid-As-Possible Shape Manipulation" (2005), in the local/global form of Liu et al., "A Local/Global Approach to
-Mesh Parameterization" (2008), started from the bones' own turns, blended as angles, so that large turns take the way
-they are meant to.
+"As-Rigid-As-Possible Shape Manipulation" (2005), by the global step of Liu et al., "A Local/Global Approach to Mesh
+Parameterization" (2008), with the bones' own turns, blended as angles, so that large turns take the way they are meant
+to: more steps changed nothing to look at.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,8 @@ def bone_weights(mesh: Mesh, cores: Mask) -> Doubles:
     return np.clip(result.reshape(count, bones), 0, 1)
 
 
-def deformed(mesh: Mesh, weights: Doubles, cores: Mask, motions: Sequence[Motion], *, rounds: int) -> Doubles:
-    """Where the vertices (n, 2) go: the cores where their bones take them, the rest as rigidly as possible.
-
-    `rounds` is the number of local/global steps after the first solution.
-    """
+def deformed(mesh: Mesh, weights: Doubles, cores: Mask, motions: Sequence[Motion]) -> Doubles:
+    """Where the vertices (n, 2) go: the cores where their bones take them, the rest as rigidly as possible."""
     gradient, area = _gradient(mesh)
     share = weights[mesh.triangles].mean(axis=1)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
@@ -61,15 +58,8 @@ def deformed(mesh: Mesh, weights: Doubles, cores: Mask, motions: Sequence[Motion
     weighted = csc_array(gradient.T @ diags_array(np.repeat(area / area.mean(), 2)))
     # The tiny last term keeps a loose piece, which nothing holds, from making the system singular.
     solver = splu(csc_array(weighted @ gradient + diags_array(hold + 1e-9)))
-    turns = _rotations(angles)
-    placed = mesh.vertices
-    for number in range(rounds + 1):
-        if number:
-            jacobian = (gradient @ placed).reshape(-1, 2, 2).transpose(0, 2, 1)
-            turns = _nearest_rotations(jacobian @ stretch.transpose(0, 2, 1))
-        wanted = (turns @ stretch).transpose(0, 2, 1).reshape(-1, 2)
-        placed = solver.solve(weighted @ wanted + (hold + 1e-9)[:, None] * goal)
-    return placed
+    wanted = (_rotations(angles) @ stretch).transpose(0, 2, 1).reshape(-1, 2)
+    return solver.solve(weighted @ wanted + (hold + 1e-9)[:, None] * goal)
 
 
 def _gradient(mesh: Mesh) -> tuple[csc_array, Doubles]:
@@ -89,8 +79,3 @@ def _gradient(mesh: Mesh) -> tuple[csc_array, Doubles]:
 def _rotations(angles: Doubles) -> Doubles:
     cosine, sine = np.cos(angles), np.sin(angles)
     return np.stack([cosine, -sine, sine, cosine], axis=-1).reshape(-1, 2, 2)
-
-
-def _nearest_rotations(matrices: Doubles) -> Doubles:
-    """The rotation nearest to each matrix (m, 2, 2); in the plane it has a closed form."""
-    return _rotations(np.arctan2(matrices[:, 1, 0] - matrices[:, 0, 1], matrices[:, 0, 0] + matrices[:, 1, 1]))

@@ -7,7 +7,7 @@ import numpy as np
 from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.bending import Bent
-from actors.engines.local.posing.rendering import NOWHERE, source_map, stretched
+from actors.engines.local.posing.rendering import NOWHERE, source_map
 from actors.engines.local.posing.sheets import Sheet
 from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, LEGS, TRUNK, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Motion
@@ -17,7 +17,7 @@ _OPEN = 0.6
 """A pixel that the figure covers less is outside of it."""
 _HOLE = 2e-4
 """A hole in the figure that is smaller than this, relative to its height squared, is no gap between limbs."""
-_HALF, _FADE = 0.5, 0.006
+_FADE = 0.006
 """Over what is under it a bare arm's edge, which its own shade and the cloth beside it have darkened, fades: over so
 many heights of the figure."""
 _BEHIND = 0.5
@@ -69,12 +69,11 @@ def _lay(
 ) -> None:
     """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`.
 
-    Where it is to be `faded` (h, w) its edge is soft, over about `fade` pixels inwards; elsewhere it is no softer than
-    it was: stretched as it is, one could see through it.
+    Where it is to be `faded` (h, w) its edge is soft, over about `fade` pixels inwards.
     """
     origin = np.array([sheet.left, sheet.top], np.float32)
     colours = np.clip(bent(sheet.colours, where - origin, smooth=True), 0, 1)
-    alpha = np.clip((bent(sheet.alpha, where - origin, smooth=False) - _HALF) * stretched(where) + _HALF, 0, 1)
+    alpha = bent(sheet.alpha, where - origin, smooth=False)
     if faded is not None:
         alpha += (np.minimum(alpha, np.clip(2 * gaussian(alpha, fade) - 1, 0, 1)) - alpha) * faded
     result[box] += (colours - result[box]) * alpha[..., None]

@@ -1,10 +1,8 @@
 """Drawing a bent mesh with the picture that lies on it."""
 
-from typing import Any
-
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Plane
+from actors.engines.local.arrays import Floats
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import Doubles
 
@@ -70,14 +68,3 @@ def _affine(corners: Doubles, origins: Doubles) -> Doubles:
     linear = (inverse @ (origins[:, 1:] - origins[:, :1])).transpose(0, 2, 1)
     shift = origins[:, 0] - np.einsum("nij,nj->ni", linear, corners[:, 0])
     return np.concatenate([linear, shift[..., None]], axis=-1)
-
-
-def stretched(where: Floats) -> Plane:
-    """By how much a picture is stretched at most where its points `where` (h, w, 2) have come: 1 to 4."""
-    slopes: Any = np.gradient(where, axis=(0, 1))
-    down, right = slopes
-    whole = (down**2).sum(axis=-1) + (right**2).sum(axis=-1)
-    area = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
-    # The smaller singular value of the way back.
-    least: Floats = np.sqrt(np.maximum(whole - np.sqrt(np.maximum(whole**2 - 4 * area**2, 0)), 0) / 2)
-    return 1 / np.clip(least, 0.25, 1)

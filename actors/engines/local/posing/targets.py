@@ -37,8 +37,6 @@ _BUILD = 1.15
 """Two people's proportions differ by up to this; only what is more is foreshortening."""
 _RISE, _MOST_RISE = 0.035, 0.07
 """A shoulder rises by so many torso lengths for each radian that its arm goes up, and the most (measured)."""
-_COLLAR, _SLOPE = 0.2, np.radians(20.0)
-"""The share of an arm's turn by which the slope of the shoulder changes, and the most."""
 _STRAIGHTEN, _WRIST = 0.8, np.radians(65.0)
 """The share of a wrist's bend that is taken out, and the most."""
 
@@ -127,7 +125,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
                 angle = previous + _end_change(source, chain, previous)
             motions[index] = _limb(source, wanted, index, angle)
             if order == 0 and limb in ARMS:
-                motions[COLLARS[limb]] = _collar(source, wanted, limb, bend, angle - bend)
+                motions[COLLARS[limb]] = _collar(source, wanted, limb, bend)
             if order == 2:  # noqa: PLR2004 - the same
                 ends = [bone.end, bone.end - 2] if limb in LEGS else [bone.end]
                 wanted[ends] = motions[index].moved(source[ends])
@@ -210,13 +208,10 @@ def _limb(source: Doubles, wanted: Doubles, index: int, angle: float) -> Motion:
     return Motion(source[bone.start], wanted[bone.start], angle, axis, ratio, 1.0)
 
 
-def _collar(source: Doubles, wanted: Doubles, limb: Layer, bend: float, lift: float) -> Motion:
-    """The shoulder goes to its place; its slope follows a part of the arm's own turn `lift`."""
-    index = COLLARS[limb]
-    joint = BONES[index].end
-    along = source[joint] - source[NECK]
-    slope = float(np.clip(_COLLAR * lift, -_SLOPE, _SLOPE))
-    return Motion(source[joint], wanted[joint], bend + slope, along / max(float(np.hypot(*along)), 1e-6), 1.0, 1.0)
+def _collar(source: Doubles, wanted: Doubles, limb: Layer, bend: float) -> Motion:
+    """The shoulder goes to its place; its slope stays: a chest that turns with its arm bulges."""
+    joint = BONES[COLLARS[limb]].end
+    return Motion(source[joint], wanted[joint], bend, np.array([1.0, 0.0]), 1.0, 1.0)
 
 
 def _at_body(limb: Layer, source: Doubles, reference: Doubles, start: int, end: int, bend: float) -> float:

@@ -5,7 +5,7 @@ from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.posing.deforming import bone_weights, deformed
 from actors.engines.local.posing.mesh import Mesh, Seam, sewn_mesh
-from actors.engines.local.posing.rendering import NOWHERE, source_map, stretched
+from actors.engines.local.posing.rendering import NOWHERE, source_map
 from actors.engines.local.posing.skeleton import BONES, Doubles, Layer
 from actors.engines.local.posing.targets import Motion
 
@@ -46,14 +46,14 @@ def test_weights_are_shares() -> None:
 
 def test_nothing_moves_when_no_bone_moves() -> None:
     mesh, cores = bar()
-    placed = deformed(mesh, bone_weights(mesh, cores), cores, still(), rounds=2)
+    placed = deformed(mesh, bone_weights(mesh, cores), cores, still())
     assert np.abs(placed - mesh.vertices).max() < 1e-6
 
 
 def test_what_turns_as_a_whole_keeps_its_shape() -> None:
     mesh, cores = bar()
     moves = [motion(np.radians(130), (15, 5)) for _ in BONES]
-    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves, rounds=2)
+    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves)
     assert np.abs(placed - moves[0].moved(mesh.vertices)).max() < 1e-2
 
 
@@ -61,7 +61,7 @@ def test_a_bend_of_a_right_angle_tears_and_flips_nothing() -> None:
     mesh, cores = bar()
     moves = still()
     moves[1] = motion(np.radians(90))
-    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves, rounds=4)
+    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves)
     assert np.abs(placed[cores[:, 0]] - mesh.vertices[cores[:, 0]]).max() < 2
     assert np.abs(placed[cores[:, 1]] - moves[1].moved(mesh.vertices[cores[:, 1]])).max() < 2
     assert (areas(mesh, placed) > 0.2 * areas(mesh, mesh.vertices)).all()
@@ -90,7 +90,7 @@ def test_a_bent_mesh_is_drawn_without_gaps() -> None:
     mesh, cores = bar()
     moves = still()
     moves[1] = motion(np.radians(70))
-    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves, rounds=4)
+    placed = deformed(mesh, bone_weights(mesh, cores), cores, moves)
     where = source_map(placed, mesh.vertices, mesh.triangles, 240, 240)
     covered = float((where[..., 0] > NOWHERE).sum())
     assert abs(covered - areas(mesh, placed).sum()) < 0.05 * covered
@@ -98,13 +98,6 @@ def test_a_bent_mesh_is_drawn_without_gaps() -> None:
     for row in (where[..., 0] > NOWHERE)[30:60]:
         columns = np.flatnonzero(row)
         assert len(columns) == columns[-1] - columns[0] + 1
-
-
-def test_what_is_stretched_is_told_by_how_much() -> None:
-    y, x = np.mgrid[0:40, 0:40].astype(np.float32)
-    for along, across in ((1.0, 1.0), (2.0, 1.0), (3.0, 0.5)):
-        turned = np.stack([(x + y) / along, (y - x) / across], axis=-1) / np.float32(np.sqrt(2))
-        assert np.abs(stretched(turned) - along).max() < 1e-3
 
 
 def test_colours_are_carried_on() -> None:
