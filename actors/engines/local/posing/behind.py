@@ -14,7 +14,7 @@ from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.raster import gaussian, smoothly
+from actors.engines.local.raster import components, gaussian, grown, shrunk, smoothly
 
 _HALF = 0.5
 _SHADE = 0.03
@@ -28,6 +28,8 @@ _SHORT, _CURVE, _SOFT = 0.25, 0.5, 0.06
 sleeve's, or wall in the narrow end of a gap. It begins and ends within twice the third, without a bend."""
 _GAP, _FEWEST = 2, 3
 """A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
+_THREAD = 2
+"""Half of what holds nothing together, in pixels."""
 _FADE = 0.015
 """What is made fades into what is seen over so many torso lengths."""
 
@@ -64,13 +66,17 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     """Do that where `arm` is, in pictures whose rows run outwards."""
     unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
     body = np.max(shares[list(BODY)], axis=0) > _HALF
-    side = _side(body, shares[arm] > _HALF, round(_SHADE * unit))
+    whole = _whole(body)
+    side = _side(body & whole, shares[arm] > _HALF, round(_SHADE * unit))
     # Above the armpit arm and body are sewn together.
     low = round(float(figure[upper.start][1] + _ARMPIT * (figure[upper.end] - figure[upper.start])[1]))
     rows: Indices = low + np.flatnonzero(side.beside[max(low, 0) :]) if low > 0 else np.flatnonzero(side.beside)
     if not len(rows):
         return
     ends = side.end.copy()
+    there: Indices = max(low, 0) + np.flatnonzero(side.arm[max(low, 0) :] >= 0)
+    for layer in BODY:
+        shares[layer][there] *= whole[there]
     for first, last in _runs(side.covered):
         if max(first, low) < last:
             ends[max(first, low) : last] = _line(side, max(first, low), last, unit)
@@ -98,6 +104,15 @@ def _mirrored(colours: Rgb, axis: Doubles) -> Rgb:
     part = (source - low).astype(np.float32)[..., None]
     row = np.arange(len(axis))[:, None]
     return colours[row, low] * (1 - part) + colours[row, low + 1] * part
+
+
+def _whole(body: Mask) -> Mask:
+    """Where `body` (h, w) hangs together by more than threads.
+
+    Scraps are left over where arm and wall were told apart.
+    """
+    pieces, stats = components(shrunk(body, _THREAD))
+    return grown(pieces == 1 + int(np.argmax(stats[1:, 4])), 2 * _THREAD) if len(stats) > 1 else body
 
 
 def _side(body: Mask, arm: Mask, shade: int) -> _Side:
