@@ -46,13 +46,14 @@ TARGETS = {
 class Measures(Struct):
     """What is told of a swap.
 
-    `neck_step` is None where no neck shows to be compared, `proportion` where no shoulders are found.
+    `untouched` is None where nothing has to stay, `neck_step` where no neck shows to be compared, `proportion` where no
+    shoulders are found.
     """
 
     landmarks: float
     to_source: float
     to_figure: float
-    untouched: float
+    untouched: float | None
     neck_step: float | None
     proportion: float | None
     seconds: float
@@ -95,10 +96,10 @@ def landmark_error(swap: Swap, runtimes: Runtimes) -> float:
     return float(np.hypot(*(found - aim).T).mean() / np.hypot(*eyes))
 
 
-def untouched(swap: Swap, canvas: Rgb8, allowed: Mask) -> float:
-    """The share of pixels outside `allowed` (h, w) that are exactly as they were."""
+def untouched(swap: Swap, canvas: Rgb8, allowed: Mask) -> float | None:
+    """The share of pixels outside `allowed` (h, w) that are exactly as they were; None if all of them are inside."""
     same = (swap.image == canvas).all(axis=2)
-    return float(same[~allowed].mean())
+    return None if allowed.all() else float(same[~allowed].mean())
 
 
 def changeable(swap: Swap, canvas: Rgb8) -> Mask:

@@ -23,7 +23,7 @@ another hue (in L*a*b*), than skin further away, without so much of its edge."""
 _JAW = 0.03
 """So far below the old jaw, likewise, the skin is the new one's: what has its shadow."""
 _BEARD = 0.1
-"""Half the breadth, likewise, of what skin surrounds and isn't cloth therefore."""
+"""Half the breadth, likewise, of what skin surrounds and isn't cloth therefore, or lies between it and the old head."""
 _STEPS = 0.02
 """The head's outline was divided in steps so large, likewise."""
 _STUB = 0.07
@@ -187,7 +187,8 @@ def _stained(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
     """
     unit = figure.frame.height
     reach = _BEARD * unit
-    sure = (figure.alpha > 0.5) & ~old & (narrowed(widened(skin > 0.5, reach), reach) | ~cloth)
+    flesh, close = (narrowed(widened(part, reach), reach) for part in (skin > 0.5, (skin > 0.5) | old))
+    sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~cloth))
     near = sure & widened(old, _UNDER_JAW * unit)
     clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)
     if not clear.any():

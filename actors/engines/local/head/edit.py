@@ -128,8 +128,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judging.judge_behind(bare.invented)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, old_head, throat)
-    judging.judge_collar(fresh, throat, bare.body, bare.made * (1 - common))
-    judging.judge_ends(fresh, np.maximum(bare.body, common))
+    worn = (theirs.alpha > 0.5) & (old_head.share < 0.5) & (skin.share < 0.5)
+    judging.judge_collar(fresh, throat, bare.body, bare.made * (1 - common), worn)
+    judging.judge_ends(fresh, bare.body, common)
     del body
     step("Putting the head on")
     runtimes.rest()

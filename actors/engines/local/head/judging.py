@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import refusal
 from actors.engines.local.head.joining import Placed
@@ -11,7 +11,17 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
-from actors.engines.local.raster import gaussian, greatest, lab, resized, resized_linear, summed, touching
+from actors.engines.local.raster import (
+    extent,
+    gaussian,
+    greatest,
+    lab,
+    mean_near,
+    resized,
+    resized_linear,
+    summed,
+    touching,
+)
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
 
@@ -27,11 +37,12 @@ _INVENTED = 0.4
 """So many squares of the face's height of a background with detail may have to be made up."""
 _THREAD, _GAP = 0.06, 0.12
 """What is no broader than twice that, in heights of the face, holds no head; nor does what is so far from it."""
-_RIM, _ENDS = 0.02, 0.35
-"""So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air."""
-_HEM, _BESIDE, _RAGGED = 0.05, 0.03, 0.006
+_RIM, _ENDS, _SEVERED, _MORE = 0.02, 0.35, 0.07, (9, 25)
+"""So wide a rim of the head is looked at, in heights of the face, and so much of it may have been cut in mid-air, or
+from what is as near to hair in L*a*b* as the one, and as far from the face as the other, and hair therefore."""
+_HEM, _BESIDE, _RAGGED, _BITE = 0.05, 0.03, 0.006, 0.025
 """The border of neck and cloth is smooth over so many heights of the face, where it is made, and not so near to the
-head: no more squares of it may lie on the wrong side of that."""
+head: no more squares of it may lie on the wrong side of that, nor may more of the clothes be gone."""
 _CHEST, _CLOTH, _SLIGHT = 0.9, 0.4, 4.0
 """So far below the chin, in heights of the face, so much of a chest is covered; a change of so few steps of L*a*b* is
 seen nowhere."""
@@ -122,35 +133,51 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
         )
 
 
-def judge_ends(fresh: Placed, body: Plane) -> None:
-    """Whether hair cut from the source's shoulders or clothes has something under it: `body` or what stays as it was.
+def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
+    """Whether hair ends as hair does, but where the photo stays as it was, in `common`.
+
+    Cut from the source's shoulders or clothes it needs something under it: `body`. Nor does more of it lie beyond.
 
     Raises:
-        EngineError: POSE_EXTRACTION_FAILED: it would end in mid-air, as it was cut.
+        EngineError: POSE_EXTRACTION_FAILED: it would end in mid-air, or in a straight line before the neck.
     """
     unit, head = fresh.frame.height, fresh.alpha > 0.5
     _, down = fresh.frame.coordinates(body.shape)
     reach = max(1.5, _RIM * unit)
-    cut = widened(head, reach) & ~head & (fresh.person > 0.5) & (body < 0.5) & (down > fresh.frame.chin - 0.2)
-    if cut.sum() > _ENDS * reach * unit:
+    beyond = ~head & (fresh.person > 0.5) & (common < 0.5) & (down > fresh.frame.chin - 0.2)
+    air = widened(head, reach) & beyond & (body < 0.5)
+    severed, face = 0.0, widened(fresh.oval > 0.5, 2 * reach)
+    if (here := extent(widened(head & ~face, 3 * reach) & beyond, air=round(6 * reach))) is not None:
+        values, skin = (lab(np.ascontiguousarray(part)) for part in (fresh.photo[here], fresh.photo[None, face]))
+        values, skin = gaussian(values, 0.5 * reach), np.median(skin[0], axis=0)
+        hair = narrowed(head, reach)[here] & ~face[here]
+        rim = (beyond & widened(head, 2.5 * reach) & ~widened(head, reach) & ~face)[here] & widened(hair, 3 * reach)
+        near, far = (np.linalg.norm(values - it, axis=2) for it in (mean_near(values, hair, 1.5 * reach), skin))
+        severed = float((rim & (near < _MORE[0]) & (far > _MORE[1])).sum()) / (1.5 * reach)
+    if air.sum() > _ENDS * reach * unit or severed > _SEVERED * unit:
         raise refusal(
             "source",
-            "The hair in the source photo runs on over shoulders or clothes that the figure doesn't have there. Please "
-            "send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the face.",
+            "The hair in the source photo hangs before the neck, or runs on over shoulders or clothes that the figure "
+            "doesn't have there. Please send a photo with shorter or tied-back hair, or a figure whose shoulders are "
+            "as near to the face.",
         )
 
 
-def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane) -> None:
+def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: Mask) -> None:
     """Whether cloth ends at the neck in a line, where `made`, as collars do: `throat` is what of the `body` is bare.
+
+    Nor is a bite gone from what was `worn`.
 
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: it is torn, since skin and cloth couldn't be told from each other.
     """
     unit, head = fresh.frame.height, fresh.alpha > 0.5
-    bare, there = (throat > 0.5) | head, body > 0.5
-    near = (made > 0.5) & widened(there & ~bare, _HEM * unit) & ~widened(head, _BESIDE * unit)
+    bare, there, anew = (throat > 0.5) | head, body > 0.5, made > 0.5
+    near = anew & widened(there & ~bare, _HEM * unit) & ~widened(head, _BESIDE * unit)
     torn = near & there & (bare != (gaussian(bare.astype(np.float32), _HEM * unit) > 0.5))
-    if torn.sum() > _RAGGED * unit**2:
+    gone = anew & worn & ~there & ~head
+    gone &= widened(narrowed(gone, _RIM * unit), 1.25 * _RIM * unit)
+    if max(torn.sum() / _RAGGED, gone.sum() / _BITE) > unit**2:
         raise refusal(
             "reference",
             "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its "

@@ -5,6 +5,7 @@ Source of the idea: Reinhard et al., "Color Transfer between Images" (2001): mea
 
 import numpy as np
 from msgspec import Struct
+from scipy.ndimage import binary_fill_holes
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.cutting import Head
@@ -30,6 +31,8 @@ _GREY = 4.0
 _EDGE_UNIT = 160
 _OTHER_HUE = 14.0
 """So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
+_GLINT, _SHADE = 0.45, 1.8
+"""So many times as much hue as its light suggests a skin has in a glint at least, and in the shade at most."""
 _CLOTH = 0.2
 """What is less likely to be cloth isn't."""
 _FULL = 0.75
@@ -144,7 +147,8 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
     values = lab(image)
     shoulders = max(8.0, person.shoulders)
     reach = max(1, round(0.015 * shoulders))
-    first = narrowed(where & (_distance(values, tone.mean, np.array([26, 9, 9], np.float32)) < 1.3), reach)
+    away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / 9)
+    first = narrowed(where & (away < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
         return Skin(np.zeros(values.shape[:2], np.float32), None)
     share = _more_skin(values, tone, first, where, np.zeros_like(where, np.float32), 0.5 * shoulders)
@@ -179,9 +183,10 @@ def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach
     """
     skin = share > 0.5
     far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
-    close = where & widened(skin, reach) & (other_hue(values, mean) < far)
     clothes = where & ~widened(share > 0.2, 2 * reach)
-    return close & ((likeness(cells(values), clothes, skin) < _CLOTH) | narrowed(widened(skin, reach), reach))
+    close = widened(skin, reach) & (other_hue(values, mean) < far) & (likeness(cells(values), clothes, skin) < _CLOTH)
+    inside = binary_fill_holes(narrowed(widened(skin, reach), reach))
+    return where & (close | (inside & (other_hue(values, mean, _GLINT, _SHADE) < far)))
 
 
 def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
@@ -197,13 +202,17 @@ def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
     return (np.clip(1.5 * between - 0.25, 0, 1) * near).astype(np.float32)
 
 
-def other_hue(values: Floats, mean: Floats) -> Plane:
-    """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has."""
-    light = np.clip(_light(values, mean), 0.1, 1.3)
-    red, yellow = (values[..., hue] - light * np.float32(mean[hue]) for hue in (1, 2))
-    red *= red
-    red += yellow * yellow
-    return np.sqrt(red, out=red)
+def other_hue(values: Floats, mean: Floats, least: float = 1.0, most: float = 1.0) -> Plane:
+    """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has.
+
+    With the light they change as L* + 16 does. In a glint, which is the lamp's own light, the `least` of that may be
+    left, and in the shade, where light comes from skin, there may be at `most` so many times as much.
+    """
+    light = np.clip((values[..., 0] + np.float32(16)) / np.float32(max(float(mean[0]), 5) + 16), 0.1, 1.3)
+    red, yellow = (light * np.float32(mean[hue]) for hue in (1, 2))
+    share = (values[..., 1] * red + values[..., 2] * yellow) / np.maximum(red * red + yellow * yellow, 1)
+    share = np.where(light > 1, np.clip(share, least, 1), np.clip(share, 1, most))
+    return np.hypot(values[..., 1] - share * red, values[..., 2] - share * yellow).astype(np.float32)
 
 
 def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
@@ -217,12 +226,6 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     lit = np.hypot(other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
     near = np.where(brighter > 0, np.minimum(near, lit), near)
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
-
-
-def _light(values: Floats, mean: Floats) -> Plane:
-    """How lit each pixel is, if it is of the colour `mean`: with the light a* and b* change as L* + 16 does."""
-    result: Plane = (values[..., 0] + np.float32(16)) / np.float32(max(float(mean[0]), 5) + 16)
-    return result
 
 
 def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:

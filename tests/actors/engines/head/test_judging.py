@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 from PIL import Image, ImageDraw
 
-from actors.engines.local.arrays import Plane, Points, Rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head import faces
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.cutting import Head, head_of
@@ -166,11 +166,34 @@ def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: 
 
 def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> None:
     person = _drawn(face, 1.3, broad=1.0)
-    head = head_of(person)
-    fresh = structs.replace(_placed(person.frame, (head.share * person.alpha).astype(np.float32)), person=person.alpha)
-    judge_ends(fresh, person.alpha.astype(np.float32))
-    with pytest.raises(EngineError, match="runs on over shoulders"):
-        judge_ends(fresh, np.zeros_like(person.alpha))
+    head, nothing = head_of(person), np.zeros_like(person.alpha)
+    fresh = _with_photo(person, (head.share * person.alpha).astype(np.float32))
+    judge_ends(fresh, person.alpha.astype(np.float32), nothing)
+    judge_ends(fresh, nothing, nothing + 1)
+    with pytest.raises(EngineError, match="hangs before the neck, or runs on over shoulders"):
+        judge_ends(fresh, nothing, nothing)
+
+
+def _with_photo(person: Portrait, alpha: Plane) -> Placed:
+    oval = polygon(alpha.shape, person.face.points[list(_OVAL)])
+    return structs.replace(_placed(person.frame, alpha), person=person.alpha, photo=as_rgb(person.image), oval=oval)
+
+
+@pytest.mark.parametrize(("left", "refused"), [(-0.65, False), (-0.5, True)])
+def test_hair_does_not_end_in_a_straight_line_with_more_of_it_beyond(
+    face: FaceLandmarks, left: float, refused: bool
+) -> None:
+    person = _drawn(face, 1.0)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    cut = (head_of(person).share * ((across > left) | (down < 0.5))).astype(np.float32) * person.alpha
+    fresh = _with_photo(person, cut)
+    common = np.zeros_like(person.alpha)
+    judge_ends(fresh, person.alpha.astype(np.float32), common + 1)
+    if refused:
+        with pytest.raises(EngineError, match="hangs before the neck, or runs on over shoulders"):
+            judge_ends(fresh, person.alpha.astype(np.float32), common)
+    else:
+        judge_ends(fresh, person.alpha.astype(np.float32), common)
 
 
 def test_cloth_that_is_made_ends_at_the_neck_in_a_line(face: FaceLandmarks) -> None:
@@ -178,16 +201,22 @@ def test_cloth_that_is_made_ends_at_the_neck_in_a_line(face: FaceLandmarks) -> N
     across, down = person.frame.coordinates(person.alpha.shape)
     fresh = _placed(person.frame, (np.hypot(across / 0.45, (down - 0.1) / 0.55) < 1).astype(np.float32))
     made = ((np.abs(across) < 0.5) & (down > 0) & (down < 1.2)).astype(np.float32)
-    for torn in (False, True):
-        hem = person.frame.chin + 0.3 + torn * 0.04 * np.sin(60 * across)
+    whole = np.ones_like(made)
+    worn = whole > 0
+    for wave in (0.0, 0.04):
+        hem = person.frame.chin + 0.3 + wave * np.sin(60 * across)
         throat = ((np.abs(across) < 0.4) & (down < hem)).astype(np.float32)
-        if not torn:
-            judge_collar(fresh, throat, np.ones_like(throat), made)
+        if not wave:
+            judge_collar(fresh, throat, whole, made, worn)
+            bitten = whole * (np.hypot(across - 0.3, down - hem - 0.2) > 0.12)
+            judge_collar(fresh, throat, bitten, made, ~worn)
+            with pytest.raises(EngineError, match="Where the clothes end"):
+                judge_collar(fresh, throat, bitten, made, worn)
             continue
         with pytest.raises(EngineError, match="Where the clothes end") as caught:
-            judge_collar(fresh, throat, np.ones_like(throat), made)
+            judge_collar(fresh, throat, whole, made, worn)
         assert caught.value.details["image"] == "reference"
-        judge_collar(fresh, throat, np.ones_like(throat), made * 0)
+        judge_collar(fresh, throat, whole, made * 0, worn)
 
 
 def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:

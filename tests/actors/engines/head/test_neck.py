@@ -13,7 +13,7 @@ from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.judging import judge_behind
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.skin import retoned
+from actors.engines.local.head.skin import own_skin, retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import gaussian, lab
@@ -283,6 +283,22 @@ def test_skin_takes_a_much_lighter_or_darker_tone_with_its_shading_and_burns_out
         assert (np.diff(lab(made)[0, :, 0]) > 0).all()
         assert made.max() < 1
         assert np.ptp(lab(made)[..., 0]) > 15
+
+
+def test_shade_and_glints_that_skin_surrounds_are_skin_and_cloth_is_not(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    chest = shoulders & (np.abs(across) < 0.8)
+    spots = [np.hypot(across - x, down - 1.5) < 0.16 for x in (-0.4, 0.0, 0.4)]
+    colours = (0.5, 0.29, 0.2), (0.95, 0.85, 0.79), (0.2, 0.3, 0.7)  # of more hue, of less, of another
+    image = _flat((shoulders, 0.1), (head | neck | chest, SKIN), *zip(spots, colours, strict=True))
+    person, oval = (head | neck | shoulders).astype(np.float32), head.astype(np.float32)
+    figure = Portrait((image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), 1.0)
+    _, skin = own_skin(figure, Head(oval, oval))
+    shade, glint, print_ = (float(skin.share[narrowed(spot, 4)].mean()) for spot in spots)
+    assert min(shade, glint) > 0.9
+    assert print_ < 0.1
+    assert skin.share[shoulders & (np.abs(across) > 0.85)].max() < 0.1
 
 
 def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
