@@ -1,5 +1,6 @@
 """`make demo`: one edit of each available mode, over HTTP, on a stack of its own; the pictures go into demo/."""
 
+import argparse
 import json
 import signal
 import subprocess
@@ -95,6 +96,7 @@ def save(client: httpx.Client, task: dict[str, Any], name: str) -> Path:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     PICTURES.mkdir(exist_ok=True)
     failures = 0
     with stack() as ready:

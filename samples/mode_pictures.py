@@ -5,6 +5,7 @@ points, and each mode's example is an edit of sample photos. Run it again when o
 makes its example alone.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -126,5 +127,8 @@ def edited(mode: Mode, source: Path, config: dict[str, str]) -> Image.Image:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modes", nargs="*", type=Mode, metavar="MODE", help="whose examples are made; all if none")
+    asked = parser.parse_args()
     draw_presets()
-    make_examples([Mode(name) for name in sys.argv[1:]] or [*EXAMPLES])
+    make_examples(asked.modes or [*EXAMPLES])

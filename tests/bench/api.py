@@ -14,6 +14,7 @@ from service.files import store as files
 from service.files.store import NewFile
 from service.settings import Settings
 from tests.bench.beside import SECONDS, Pair, Round, one_round, show, side_by_side
+from tests.bench.command import command
 from tests.bench.load import arrivals, load, request
 
 USERS = 500
@@ -161,4 +162,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

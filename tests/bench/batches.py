@@ -9,6 +9,7 @@ import msgspec
 
 from service.settings import Settings
 from tests.bench.api import Caller, creates, empty, make_callers
+from tests.bench.command import command
 from tests.bench.load import load, request
 from tests.bench.place import own_servers
 from tests.running import running_api
@@ -57,4 +58,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

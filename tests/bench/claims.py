@@ -18,6 +18,7 @@ from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.claiming import LEASE, Turns
+from tests.bench.command import command
 from tests.homes import open_directory
 
 CALLERS = 16
@@ -190,4 +191,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

@@ -14,6 +14,7 @@ from service.files.store import NewFile
 from service.files.urls import FileUrls
 from service.settings import Settings
 from tests.bench.beside import PHOTO_BYTES, Pair, Round, one_round, show, side_by_side
+from tests.bench.command import command
 from tests.bench.load import request
 
 FILES = 100
@@ -68,4 +69,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

@@ -32,6 +32,7 @@ from schema.models.edits import (
     Size,
 )
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, FLOWER, HOPPER, MAN, cut_out, loaded, on_background
+from tests.bench.command import command
 
 ROUNDS = 3
 HUGE = (5160, 7740)
@@ -147,4 +148,4 @@ def _peak(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

@@ -32,6 +32,7 @@ from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher
 from service.tasks.outcomes import Outcomes
 from service.tasks.watching import Changes
+from tests.bench.command import command
 from tests.bench.place import own_servers
 from tests.running import running_api, running_worker
 
@@ -199,4 +200,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

@@ -7,7 +7,6 @@ Told are the medians, of the first tenth too: a plan that got worse shows as a r
 import asyncio
 import random
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,8 +19,10 @@ from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.long_histories import LONG
+from tests.bench.command import command
 from tests.homes import open_directory
 
+TASKS = 1_000_000
 TIMES = 200
 OTHERS = 1_000
 BIG = "usr_0"
@@ -89,7 +90,7 @@ async def measure(settings: Settings, tasks: int) -> None:
     await connection.close()
 
 
-def run(tasks: int = 1_000_000) -> None:
+def run(tasks: int = TASKS) -> None:
     with open_directory() as place, EmbeddedServers(place) as servers:
         settings = Settings(
             database_url=servers.database_url,
@@ -100,4 +101,4 @@ def run(tasks: int = 1_000_000) -> None:
 
 
 if __name__ == "__main__":
-    run(*(int(argument) for argument in sys.argv[1:]))
+    command(run, __doc__, tasks=TASKS)

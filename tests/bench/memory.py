@@ -7,7 +7,6 @@ wanted. It is looked at after edits of one mode only: modes leave some hundred m
 
 import asyncio
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import psutil
 
 from actors.engines.local.engine import LocalEngine
 from schema.models.edits import LONG_EDGE, Size
+from tests.bench.command import command
 from tests.bench.edits import EDITS, edit, pictures
 
 MANY = 1_000
@@ -55,4 +55,4 @@ def run(number: int = MANY) -> None:
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]) if len(sys.argv) > 1 else MANY)
+    command(run, __doc__, edits=MANY)

@@ -15,6 +15,7 @@ import psutil
 
 from actors.engines.local.engine import LocalEngine
 from schema.models.edits import LONG_EDGE, AnyConfig, Mode, Size
+from tests.bench.command import command
 from tests.bench.edits import EDITS, edit, pictures
 
 ROUNDS = 4
@@ -70,4 +71,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

@@ -27,6 +27,7 @@ from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
 from tests import lives
+from tests.bench.command import command
 from tests.bench.load import request
 from tests.bench.place import own_servers
 from tests.running import handed_socket, running, wait_until_live
@@ -158,4 +159,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    command(run, __doc__)

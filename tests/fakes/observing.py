@@ -3,9 +3,9 @@
 To record a server again: `python -m tests.fakes.observing http://127.0.0.1:8188 > tests/fakes/comfyui.json`.
 """
 
+import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -124,5 +124,7 @@ KNOWN = {"prompt_id", "node_id", "node_type", "executed", "exception_type", "exc
 
 
 if __name__ == "__main__":
-    observer = Observer(sys.argv[1], lambda: None, lambda: None, lambda: None)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", help="of a ComfyUI server")
+    observer = Observer(parser.parse_args().url, lambda: None, lambda: None, lambda: None)
     print(json.dumps(asyncio.run(observer.seen()), indent=1, sort_keys=True))

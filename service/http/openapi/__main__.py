@@ -1,5 +1,6 @@
 """Prints the OpenAPI document, for whatever makes code of it: `python -m service.http.openapi`."""
 
+import argparse
 import sys
 
 from service.http.app import create_app
@@ -17,4 +18,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()
