@@ -19,7 +19,7 @@ _TIGHTEN = (0.06, 0.9)
 
 
 def without_spill(foreground: Rgb, background: Rgb, alpha: Plane) -> tuple[Rgb, Plane]:
-    """Foreground colours (h, w, 3), the old background's share taken out of the edge; alpha (h, w) without its foot."""
+    """Foreground colours (h, w, 3) and alpha (h, w) with the old background's share taken out of the edge."""
     own, trust = _own_colours(foreground, alpha)
     edge = np.nonzero((alpha > 0) & (alpha < 0.995))  # only what is mixed can be contaminated
     if not len(edge[0]):
@@ -33,8 +33,10 @@ def without_spill(foreground: Rgb, background: Rgb, alpha: Plane) -> tuple[Rgb, 
     colour = colour - (0.9 * mixed * share)[:, None] * towards
     result = foreground.copy()
     result[edge] = _towards(np.clip(colour, 0, 1), inner, 0.75 * mixed)
+    cleaned = alpha.copy()
+    cleaned[edge] *= 1 - 0.5 * mixed * share
     foot, rest = _TIGHTEN
-    return result, np.clip((alpha - foot) / rest, 0, 1)
+    return result, np.clip((cleaned - foot) / rest, 0, 1)
 
 
 def _own_colours(foreground: Rgb, alpha: Plane) -> tuple[Rgb, Plane]:
