@@ -14,7 +14,7 @@ from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.raster import components, gaussian, grown, shrunk, smoothly
+from actors.engines.local.raster import components, gaussian, grown, shrunk
 
 _HALF = 0.5
 _SHADE = 0.03
@@ -23,9 +23,9 @@ _LEVEL = 0.05
 """Where the side is seen above and below, so many torso lengths of it are looked at."""
 _ARMPIT = 0.35
 """So far down an upper arm it may be sewn to the chest."""
-_SHORT, _CURVE, _SOFT = 0.25, 0.5, 0.06
+_SHORT, _CURVE = 0.25, 0.5
 """What juts out is rounded by an arc that reaches so far up and down, of this radius, in torso lengths: corners are a
-sleeve's, or wall in the narrow end of a gap. It begins and ends within twice the third, without a bend."""
+sleeve's, or wall in the narrow end of a gap."""
 _GAP, _FEWEST = 2, 3
 """A gap between body and arm is wider than the first, in pixels; fewer pixels than the second tell nothing."""
 _THREAD = 2
@@ -153,12 +153,10 @@ def _line(side: _Side, first: int, last: int, unit: float) -> Doubles:
 
 
 def _rounded(jut: Doubles, unit: float) -> Doubles:
-    """What `jut`s out (n,), without corners: as far as a parabola fits into it from inside, and none at its ends."""
-    reach, soft = max(_FEWEST, round(_SHORT * unit)), _SOFT * unit
+    """What `jut`s out (n,), without corners: as far as a parabola fits into it from inside."""
+    reach = max(_FEWEST, round(_SHORT * unit))
     arc: Any = np.arange(-reach, reach + 1) ** 2 / (-2 * _CURVE * unit)
-    opened = gaussian_filter1d(grey_opening(np.pad(jut, reach), structure=arc), soft)[reach:-reach]
-    place = np.arange(len(jut))
-    return opened * smoothly(np.minimum(place, place[::-1]) / (2 * soft))
+    return grey_opening(np.pad(jut, reach), structure=arc)[reach:-reach]
 
 
 def _end(side: _Side, way: range, unit: float) -> float | None:
