@@ -118,6 +118,12 @@ def grown_values(plane: Plane, radius: int) -> Plane:
     return result
 
 
+def distance(to: Mask) -> Plane:
+    """How many pixels it is from each (h, w) to the nearest that is in `to` (h, w)."""
+    result: Any = cv2.distanceTransform((~to).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return result
+
+
 def components(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The parts of `mask` that hang together (also by a corner).
 

@@ -14,7 +14,7 @@ from actors.engines.local.arrays import Floats, Mask, Rgb
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
-from actors.engines.local.raster import components, gaussian, grown, shrunk
+from actors.engines.local.raster import components, extent, gaussian, grown, shrunk
 
 _HALF = 0.5
 _SHADE = 0.03
@@ -65,7 +65,9 @@ def without_arms(colours: Rgb, shares: Floats, figure: Doubles) -> tuple[Rgb, Fl
 def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     """Do that where `arm` is, in pictures whose rows run outwards."""
     unit, upper = torso_length(figure), BONES[CHAINS[arm][0]]
-    body = np.max(shares[list(BODY)], axis=0) > _HALF
+    body = np.zeros(shares.shape[1:], np.bool_)
+    for layer in BODY:
+        body |= shares[layer] > _HALF
     whole = _whole(body)
     side = _side(body & whole, shares[arm] > _HALF, round(_SHADE * unit))
     # Above the armpit arm and body are sewn together.
@@ -84,25 +86,31 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     x: Doubles = np.arange(shares.shape[2], dtype=np.float64)
     made = np.zeros(shares.shape[1:], np.float32)
     made[rows] = (x > axis[rows, None]) & (x <= side.arm[rows, None] + _SHADE * unit)
-    made = gaussian(made, _FADE * unit)
-    colours += (_mirrored(colours, axis) - colours) * made[..., None]
-    inside = np.clip(ends[rows, None] - x + _HALF, 0, 1)
-    hidden = inside * (x > side.seen[rows, None] - _SHADE * unit)
+    box = extent(made, air=round(4 * _FADE * unit) + 1)
+    if box is not None:
+        share = gaussian(made[box], _FADE * unit)[..., None]
+        colours[box] += (_mirrored(colours, axis, box) - colours[box]) * share
     place: Indices = np.clip(axis[rows], 0, len(x) - 1).astype(np.int64)
     owner = np.argmax([shares[layer][rows, place] for layer in BODY], axis=0)
+    # Further in nothing is hidden.
+    first = max(0, int(min(side.seen[rows].min() - _SHADE * unit, ends[rows].min() - 1)))
+    inside = np.clip(ends[rows, None] - x[first:] + _HALF, 0, 1)
+    hidden = inside * (x[first:] > side.seen[rows, None] - _SHADE * unit)
     for number, layer in enumerate(BODY):
-        theirs = np.where(side.covered[rows, None], np.minimum(shares[layer][rows], inside), shares[layer][rows])
-        shares[layer][rows] = np.maximum(theirs, hidden * (owner == number)[:, None])
+        mine = shares[layer][:, first:]
+        theirs = np.where(side.covered[rows, None], np.minimum(mine[rows], inside), mine[rows])
+        mine[rows] = np.maximum(theirs, hidden * (owner == number)[:, None])
 
 
-def _mirrored(colours: Rgb, axis: Doubles) -> Rgb:
-    """`colours` (h, w, 3) with what is beyond `axis` (h,) in each row as a mirror there would show it."""
+def _mirrored(colours: Rgb, axis: Doubles, box: tuple[slice, slice]) -> Rgb:
+    """What is in `box` of `colours` (h, w, 3), beyond `axis` (h,) in each row as a mirror there would show it."""
     width = colours.shape[1]
-    x: Doubles = np.arange(width, dtype=np.float64)
-    source = np.clip(np.where(x > axis[:, None], 2 * axis[:, None] - x, x), 0, width - 1)
+    x: Doubles = np.arange(width, dtype=np.float64)[box[1]]
+    turn = axis[box[0], None]
+    source = np.clip(np.where(x > turn, 2 * turn - x, x), 0, width - 1)
     low: Indices = np.minimum(source, width - 2).astype(np.int64)
     part = (source - low).astype(np.float32)[..., None]
-    row = np.arange(len(axis))[:, None]
+    row: Indices = np.arange(len(axis), dtype=np.int64)[box[0], None]
     return colours[row, low] * (1 - part) + colours[row, low + 1] * part
 
 

@@ -31,6 +31,7 @@ from actors.engines.local.posing.skeleton import (
 from actors.engines.local.posing.targets import Motion
 from actors.engines.local.raster import (
     bent,
+    distance,
     extent,
     gaussian,
     greatest,
@@ -83,12 +84,13 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
     for foot in (BONES[CHAINS[leg][2]] for leg in LEGS):
         hole |= near(figure[foot.start], figure[foot.end], _SHOES * unit, alpha.shape)
     wide, unseen = hole | _around(hole, _REACH * unit), shrunk(cover > 1 - _TRACE, margin)
-    apart = wide & ~grown(hole, round(_COARSE * _FINE * tall))
+    away, blur = distance(hole), _COARSE * _FINE * tall
+    apart = wide & (away > blur)
     plain = bool(apart.any()) and float(_edges(gaussian(image, _FINE * tall))[apart].mean()) <= _PLAIN
     filled = textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side)
     fine = gaussian(filled, _FINE * tall)
-    things = grown(_edges(fine), round(_COARSE * _FINE * tall)) & ~unseen
-    beside = grown(hole, _COARSE * margin) & ~hole & ~things
+    things = (distance(_edges(fine)) <= blur) & ~unseen
+    beside = (away <= _COARSE * margin) & ~hole & ~things
     if not beside.any():
         return filled
     shadow = hole

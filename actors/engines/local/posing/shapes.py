@@ -60,13 +60,26 @@ def torso_outline(figure: Doubles, inwards: float, wider: float) -> Doubles:
 
 def near(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Mask:
     """The pixels (h, w) within `radius` of the line between two points."""
-    return distance_to_line(start, end, shape) <= radius
+    result = np.zeros(shape[:2], np.bool_)
+    box = around(start, end, radius, shape)
+    result[box] = distance_to_line(start, end, shape, box) <= radius
+    return result
 
 
-def distance_to_line(start: Doubles, end: Doubles, shape: tuple[int, ...]) -> Plane:
-    """Each pixel's distance from the line between two points."""
-    y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(start[1])
-    x = np.arange(shape[1], dtype=np.float32)[None, :] - np.float32(start[0])
+def around(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of a picture of `shape` that hold all within `radius` pixels of the line of two points."""
+    low, high = np.minimum(start, end) - radius - 1, np.maximum(start, end) + radius + 2
+    (left, top), (right, bottom) = (np.clip(place, 0, shape[1::-1]).astype(int) for place in (low, high))
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def distance_to_line(
+    start: Doubles, end: Doubles, shape: tuple[int, ...], box: tuple[slice, slice] | None = None
+) -> Plane:
+    """The distance of each pixel, or of those in `box`, from the line between two points."""
+    rows, columns = box or (slice(0, shape[0]), slice(0, shape[1]))
+    y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - np.float32(start[1])
+    x = np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] - np.float32(start[0])
     along = (end - start).astype(np.float32)
     share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-9), 0, 1)
     across, down = x - share * along[0], y - share * along[1]

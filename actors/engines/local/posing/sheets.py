@@ -9,7 +9,7 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.behind import without_arms
-from actors.engines.local.posing.shapes import distance_to_line
+from actors.engines.local.posing.shapes import around, distance_to_line
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BODY,
@@ -67,14 +67,14 @@ def sheets(
     `colours` (h, w, 3) are the person's own, `shares` (layers, h, w) from `parts`; `bare` arms take no cloth along,
     and those that `skin` (h, w) tells of end where that does.
     """
-    around, unit = reaches(figure, alpha.shape, bare), torso_length(figure)
+    zones, unit = reaches(figure, alpha.shape, bare), torso_length(figure)
     uncovered, whole = without_arms(colours, shares, figure)
     result: dict[Layer, Sheet] = {}
     for layer in Layer:
         theirs, seen = (uncovered, whole) if layer in BODY else (colours, shares)
         own = skin.get(layer, whole[layer])
         sewn = np.zeros_like(alpha)
-        for other, zone in around[layer] if layer not in bare else ():
+        for other, zone in zones[layer] if layer not in bare else ():
             # Sewn layers show the same pixels; each fades out towards the end of the zone, above the other.
             sewn += np.clip(zone * 2.5, 0, 1) * seen[other]
         box = _box(own + sewn)
@@ -188,4 +188,7 @@ def reaches(
 
 
 def _depth(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) -> Plane:
-    return np.clip(1 - distance_to_line(start, end, shape) / np.float32(radius), 0, 1)
+    result = np.zeros(shape, np.float32)
+    box = around(start, end, radius, shape)
+    result[box] = np.clip(1 - distance_to_line(start, end, shape, box) / np.float32(radius), 0, 1)
+    return result
