@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("mode", type=mode_type, metavar=f"[{'|'.join(Mode)}]")
+@click.argument("mode", type=mode_type)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("reference", type=click.Path(path_type=Path), required=False)
 @output_option
@@ -35,7 +35,7 @@ def edit(mode: str, source: Path, reference: Path | None, output: Path, config: 
 
     The result is a JPEG, or a PNG where it is transparent, whatever OUTPUT is called.
     """
-    order = Order(Mode(mode.upper()), source, reference, config, output)
+    order = Order(Mode(mode), source, reference, config, output)
     if engine == LOCAL:
         _make_here(order)
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from schema.models.edits import CONFIG_TYPES, AnyConfig, Mode
+from schema.models.edits import CONFIG_TYPES, REFERENCE_FIELDS, AnyConfig, Mode
 from schema.models.engines import RemoteJob
 from service.cli.group import Interrupted
 from service.destinations import Destination
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 _MAX_PIXELS = 40_000_000
 
-mode_type = click.Choice([mode.value for mode in Mode], case_sensitive=False)
+
+class _ModeType(click.Choice[str]):
+    """A mode in any letters; shown, and refused, as the API spells it."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        return super().normalize_choice(choice, ctx).upper()
+
+
+mode_type = _ModeType([mode.value for mode in Mode], case_sensitive=False)
 config_option = click.option(
     "--config", default="{}", metavar="JSON", help="The edit's configuration, as in POST /api/v1/tasks."
 )
@@ -91,15 +99,20 @@ def _config(mode: Mode, text: str) -> AnyConfig:
     """The configuration that `text` spells.
 
     Raises:
-        click.UsageError: it is no JSON, or not what the mode understands.
+        click.UsageError: it is no JSON, not what the mode understands, or names a file that only an upload has.
     """
     body = text.encode(errors="surrogateescape")
     try:
-        return msgspec.json.decode(body, type=CONFIG_TYPES[mode])
+        config = msgspec.json.decode(body, type=CONFIG_TYPES[mode])
     except msgspec.ValidationError as error:
         path, words = explain_validation(str(error), CONFIG_TYPES[mode])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         path, words = "", explain_malformed(str(error), body)
+    else:
+        named = [name for name in REFERENCE_FIELDS[mode] if getattr(config, name) is not None]
+        if not named:
+            return config
+        path, words = named[0], "names an upload, and here are none: give the picture's file as REFERENCE"
     raise click.UsageError(f"--config: {path}: {words}" if path else f"--config: {words}")
 
 

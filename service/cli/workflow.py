@@ -131,7 +131,7 @@ def _mode(named: str | None, graph: "Graph") -> Mode:
     """
     from actors.engines.workflows.checking import mode_of
 
-    mode = Mode(named.upper()) if named is not None else mode_of(graph)
+    mode = Mode(named) if named is not None else mode_of(graph)
     if mode is None:
         raise click.UsageError(
             f"its titles don't tell which mode it is for: give --mode, one of {', '.join(CONFIG_TYPES)}"

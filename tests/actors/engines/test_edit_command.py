@@ -119,6 +119,8 @@ def test_a_missing_file_and_directory_are_told(tmp_path: Path) -> None:
         ('{"edge_blur": 11}', "edge_blur: takes a number up to 10"),
         ("null", "takes an object, not null"),
         ("[" * 20_000, "takes an object, not a list"),
+        ('{"background_image": "file_1"}', "background_image: names an upload"),
+        ('{"reference_image": "file_1"}', "reference_image: names an upload"),
     ],
 )
 def test_a_wrong_configuration_is_a_usage_error(tmp_path: Path, config: str, words: str) -> None:
@@ -128,7 +130,9 @@ def test_a_wrong_configuration_is_a_usage_error(tmp_path: Path, config: str, wor
 
 
 def test_an_unknown_mode_is_a_usage_error(tmp_path: Path) -> None:
-    assert run("CROP", ASTRONAUT, "-o", tmp_path / "a.jpg").returncode == 2
+    done = run("CROP", ASTRONAUT, "-o", tmp_path / "a.jpg")
+    assert done.returncode == 2
+    assert "'HEAD_SWAP', 'BACKGROUND_CHANGE', 'POSE_CHANGE'" in done.stderr
 
 
 MADE = PICTURE + b"output"

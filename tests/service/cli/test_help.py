@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from schema.version import VERSION
 
 HEAVY = {
@@ -83,11 +85,15 @@ def every_command() -> list[str]:
     return sorted(found)
 
 
-def test_modes_are_shown_as_the_api_spells_them() -> None:
+@pytest.mark.parametrize("command", ["edit", "workflow check", "workflow run"])
+def test_modes_are_shown_as_the_api_spells_them(command: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli.main", "edit", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "service.cli.main", *command.split(), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert "BACKGROUND_CHANGE" in done.stdout
+    assert "HEAD_SWAP|BACKGROUND_CHANGE|POSE_CHANGE" in done.stdout
 
 
 def test_the_version_is_told() -> None:
