@@ -14,7 +14,7 @@ from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
-from actors.engines.local.posing.shapes import distance_to_line
+from actors.engines.local.posing.shapes import around, distance_to_line
 from actors.engines.local.posing.skeleton import BONES, CHAINS, HEAD, joints, torso_length
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
@@ -103,8 +103,10 @@ def with_limbs(coarse: Plane, person: Pose) -> Plane:
     unit = torso_length(figure)
     core = np.zeros_like(coarse)
     for bone in (BONES[index] for chain in CHAINS.values() for index in chain):
-        reach = distance_to_line(figure[bone.start], figure[bone.end], coarse.shape) / np.float32(bone.half * unit)
-        core = np.maximum(core, np.clip((0.75 - reach) / 0.25, 0, 1))
+        line = figure[bone.start], figure[bone.end]
+        box = around(*line, bone.half * unit, coarse.shape)
+        reach = distance_to_line(*line, coarse.shape, box) / np.float32(bone.half * unit)
+        core[box] = np.maximum(core[box], np.clip((0.75 - reach) / 0.25, 0, 1))
     return np.maximum(coarse, core * np.clip((person.silhouette - 0.3) / 0.3, 0, 1))
 
 

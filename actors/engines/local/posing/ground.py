@@ -84,12 +84,17 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
     for foot in (BONES[CHAINS[leg][2]] for leg in LEGS):
         hole |= near(figure[foot.start], figure[foot.end], _SHOES * unit, alpha.shape)
     wide, unseen = hole | _around(hole, _REACH * unit), shrunk(cover > 1 - _TRACE, margin)
-    away, blur = distance(hole), _COARSE * _FINE * tall
-    apart = wide & (away > blur)
-    plain = bool(apart.any()) and float(_edges(gaussian(image, _FINE * tall))[apart].mean()) <= _PLAIN
-    filled = textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side)
-    fine = gaussian(filled, _FINE * tall)
-    things = (distance(_edges(fine)) <= blur) & ~unseen
+    size, blur = _FINE * tall, _COARSE * _FINE * tall
+    box = extent(wide, air=2 * round(blur))
+    if box is None:
+        return image
+    away = distance(hole[box])
+    apart = wide[box] & (away > blur)
+    plain = bool(apart.any()) and float(_edges(gaussian(image[box], size), blur)[apart].mean()) <= _PLAIN
+    filled = np.array(textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side))
+    hole, wide, result = hole[box], wide[box], filled[box]
+    fine = gaussian(result, size)
+    things = (distance(_edges(fine, blur)) <= blur) & ~unseen[box]
     beside = (away <= _COARSE * margin) & ~hole & ~things
     if not beside.any():
         return filled
@@ -100,19 +105,20 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
         light = _membrane(fine, ~wide | things)
         dark = greatest(fine / np.maximum(light, _BLACK)) < _DIM
         shadow = grown(touching(hole | (dark & wide & ~things), hole), _PENUMBRA * margin)
-    texture = filled - fine
+    texture = result - fine
     usual = np.float32(np.percentile(np.abs(texture[beside]), _USUAL))
     smooth = _membrane(fine, ~shadow | things) + np.clip(texture, -usual, usual)
     share = gaussian((shadow & ~things).astype(np.float32), 2.0) * shadow
-    result = np.clip(filled + share[..., None] * (smooth - filled), 0, 1)
+    result += share[..., None] * (smooth - result)
+    np.clip(result, 0, 1, out=result)
     if plain:
-        _shade(result, image, alpha, figure, motions)
-    return result
+        _shade(filled, image, alpha, figure, motions)
+    return filled
 
 
-def _edges(fine: Rgb) -> Mask:
-    """Where there are edges of things in what has no texture any more."""
-    return greatest(np.abs(fine - gaussian(fine, _COARSE * _FINE * max(fine.shape)))) > _THING
+def _edges(fine: Rgb, blur: float) -> Mask:
+    """Where there are edges of things in what has no texture any more; those of light are wider than `blur` pixels."""
+    return greatest(np.abs(fine - gaussian(fine, blur))) > _THING
 
 
 def _around(body: Mask, reach: float) -> Mask:
