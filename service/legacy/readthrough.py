@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -21,7 +22,13 @@ from service.redis_client import make_client
 from service.tasks.older import OlderAway
 
 PATIENCE: Final = 0.08
-"""Seconds that the old Redis gets for an answer."""
+"""Seconds that the old Redis gets for an answer, until one that is far away is known to take longer."""
+
+MOST_PATIENCE: Final = 0.5
+"""Seconds that one gets which is far away, as hosted ones may be."""
+
+LOOK_WITHIN: Final = 3.0
+"""Seconds for a look that nobody waits for any more, the connection and its handshake included."""
 
 REST: Final = 1.0
 """Seconds in which it isn't asked again after it gave none."""
@@ -38,12 +45,17 @@ class LegacyReader:
     def __init__(self, pool: Pool, url: str, prefix: str) -> None:
         self._pool = pool
         self._redis = make_client(
-            url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)
+            url, socket_connect_timeout=LOOK_WITHIN, socket_timeout=LOOK_WITHIN, retry=Retry(NoBackoff(), 0)
         )
         self._data_key = f"{prefix}task:data:"
         self._resting_until = 0.0
+        self._patience = PATIENCE
+        self._looks: set[asyncio.Task[dict[bytes, bytes]]] = set()
 
     async def close(self) -> None:
+        for look in self._looks:
+            look.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
         await self._redis.aclose()
 
     async def get_task(self, user_id: str, task_id: str) -> TaskRecord | None:
@@ -71,17 +83,39 @@ class LegacyReader:
             await store.bury_task(connection, task_id)
 
     async def _fields(self, task_id: str) -> dict[bytes, bytes]:
-        if time.monotonic() < self._resting_until:
+        """A look that takes too long goes on by itself: its connection, and how far it went, are of use to the next."""
+        began = time.monotonic()
+        if began < self._resting_until:
             raise OlderAway
+        look = asyncio.create_task(self._look(task_id))
+        self._looks.add(look)
+        look.add_done_callback(partial(self._looked, began))
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await cast("asyncio.Future[dict[bytes, bytes]]", self._redis.hgetall(self._data_key + task_id))
+            async with asyncio.timeout(self._patience):
+                return await asyncio.shield(look)
         except (RedisError, OSError, TimeoutError) as error:
-            if str(error).startswith("WRONGTYPE"):
-                return {}
             self._resting_until = time.monotonic() + REST
             log.warning("the old redis is away", error=type(error).__name__)
             raise OlderAway from None
+
+    async def _look(self, task_id: str) -> dict[bytes, bytes]:
+        try:
+            async with asyncio.timeout(LOOK_WITHIN):
+                return await cast("asyncio.Future[dict[bytes, bytes]]", self._redis.hgetall(self._data_key + task_id))
+        except RedisError as error:
+            if str(error).startswith("WRONGTYPE"):
+                return {}
+            raise
+
+    def _looked(self, began: float, look: asyncio.Task[dict[bytes, bytes]]) -> None:
+        self._looks.discard(look)
+        took = time.monotonic() - began
+        if look.cancelled() or look.exception() is not None:
+            self._patience = PATIENCE
+        elif took > self._patience:
+            # It is there, and that far away.
+            self._patience = min(2 * took, MOST_PATIENCE)
+            self._resting_until = 0.0
 
 
 def record_of(task: Task) -> TaskRecord:

@@ -16,7 +16,7 @@ class OlderTasks(Protocol):
         """The task, if it is this user's there and wasn't deleted here.
 
         Raises:
-            OlderAway: It doesn't answer; told within a tenth of a second.
+            OlderAway: It doesn't answer; told within a tenth of a second, or half of one where it is far away.
         """
         ...
 

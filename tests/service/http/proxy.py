@@ -27,6 +27,7 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._port = 0
         self._speaks = asyncio.Event()
+        self._way = 0.0
         self._thread.start()
         self.let_through()
         user = parts.netloc.rpartition("@")[0]
@@ -38,7 +39,12 @@ class Proxy:
     def fall_silent(self) -> None:
         self._loop.call_soon_threadsafe(self._speaks.clear)
 
+    def move_away(self, seconds: float) -> None:
+        """From now on every piece takes so long, in either direction."""
+        self._way = seconds
+
     def let_through(self) -> None:
+        self._way = 0.0
         self._loop.call_soon_threadsafe(self._speaks.set)
         if self._listener is None:
             self._do(self._listen())
@@ -110,6 +116,7 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
                 await self._speaks.wait()
+                await asyncio.sleep(self._way)
                 writer.write(data)
                 await writer.drain()
         # Either side's end is the end of both.

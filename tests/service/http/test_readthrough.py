@@ -225,3 +225,13 @@ async def test_an_old_redis_that_is_away_delays_nothing(
     while (answer := await owner.http.get(f"{API}/tasks/{theirs}")).status_code != 200:
         problem(answer, Code.SERVICE_UNAVAILABLE, 503)
         assert time.monotonic() < deadline
+
+
+async def test_one_that_is_far_away_is_waited_for(old: Old, owner: User, old_redis: aioredis.Redis) -> None:
+    theirs = await put(old_redis, owner.user_id)
+    # No connection that is there already helps.
+    old.redis.shut()
+    old.redis.let_through()
+    old.redis.move_away(PATIENCE)
+    for _ in range(3):
+        assert (await ask(owner, "GET", theirs)).status_code == 200
