@@ -10,23 +10,12 @@ from scipy.spatial.transform import Rotation
 from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, RIGHT_CHEEK, STEADY
+from actors.engines.local.raster import moved
 
 _STEADINESS = np.where(np.isin(np.arange(468), STEADY), 8.0, 1.0)
 _WEIGHTS = (_STEADINESS / _STEADINESS.sum()).astype(np.float32)
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
-
-
-class Turn(Struct, frozen=True):
-    """How one head is turned against another, in degrees.
-
-    `out` of the picture's plane, of which `aside` (to the picture's right) and `up`, and `roll` within it.
-    """
-
-    out: float
-    aside: float
-    up: float
-    roll: float
 
 
 class Fit(Struct, frozen=True):
@@ -41,17 +30,12 @@ class Fit(Struct, frozen=True):
     scale: float
 
 
-def turned(head: Floats, figure: Floats) -> Turn:
-    """How `figure` (468, 3) is turned against `head` (468, 3)."""
+def turned(head: Floats, figure: Floats) -> tuple[float, float]:
+    """Degrees by which `figure` (468, 3) is turned from `head` (468, 3): out of the picture's plane, and within it."""
     _, rotation = _similarity(head, figure)
     plane = _plane_part(rotation)
-    out = np.degrees(Rotation.from_matrix(plane.T @ rotation).as_rotvec())
-    return Turn(
-        out=float(np.linalg.norm(out)),
-        aside=float(-out[1]),
-        up=float(out[0]),
-        roll=float(np.degrees(np.arctan2(plane[1, 0], plane[0, 0]))),
-    )
+    out, roll = (Rotation.from_matrix(part).as_rotvec(degrees=True) for part in (plane.T @ rotation, plane))
+    return float(np.linalg.norm(out)), float(roll[2])
 
 
 def fitted(head: Floats, figure: Floats) -> Fit:
@@ -80,11 +64,8 @@ def fitted(head: Floats, figure: Floats) -> Fit:
 
 def bending(fit: Fit, shape: tuple[int, ...]) -> Floats:
     """For each pixel of the figure's picture the place in the head's: (h, w, 2), x and y."""
-    result = np.empty((*shape[:2], 2), np.float32)
-    rows, columns = (np.arange(side, dtype=np.float32) for side in shape[:2])
-    for which, (across, down, shift) in enumerate(fit.back.astype(np.float32)):
-        np.add.outer(rows * down, columns * across + shift, out=result[..., which])
-    return result
+    rows, columns = np.indices(shape[:2], np.float32)
+    return moved(np.dstack([columns, rows]), fit.back)
 
 
 def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:
@@ -99,8 +80,7 @@ def _similarity(start: Floats, goal: Floats) -> tuple[float, Floats]:
 def _plane_part(rotation: Floats) -> Floats:
     """The part of a rotation that stays within the picture's plane."""
     roll = np.arctan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])
-    cosine, sine = np.cos(roll), np.sin(roll)
-    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)
+    return Rotation.from_euler("z", roll).as_matrix().astype(np.float32)
 
 
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:

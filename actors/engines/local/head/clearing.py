@@ -32,8 +32,8 @@ _FADE = 0.12
 """So far, likewise, the made neck passes over into the real one."""
 _LEVEL = 0.07
 """A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
-_STRAY, _FINE = 0.15, 0.04
-"""So far beyond the head, likewise, single hairs are looked for; no more than so coarse is a wall's texture."""
+_STRAY = 0.15
+"""So far beyond the head, likewise, single hairs are looked for."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _UNDER, _OPENING = 0.08, 0.15
@@ -63,15 +63,13 @@ _NAPE, _BESIDE = 0.25, 0.06
 class Cleared(Struct, frozen=True):
     """The figure without its head: colours (h, w, 3).
 
-    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all. `invented` is how much
-    of it that will be seen, in squares of the face's height, is background that isn't plain.
+    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all.
     """
 
     image: Rgb
     made: Plane
     neck: Plane
     body: Plane
-    invented: float
 
 
 def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, new: Placed) -> Cleared:
@@ -88,13 +86,12 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(figure, body, skin, new_face)
     made_body = _body(image, gone, ~seen, shape, body, neck, unit)
-    ground, detail = _ground(figure, image, gone, ~seen)
-    invented = float((detail & gone & (shape < 0.5) & (new.alpha < 0.5)).sum()) / new.frame.height**2
+    ground = _ground(figure, image, gone, ~seen)
     inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
-    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, invented)
+    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape)
 
 
 def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
@@ -118,23 +115,14 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, 
     return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
-def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> tuple[Rgb, Mask]:
-    """`image` with the background where the head is `gone`, and where that is anything but smooth."""
+def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
+    """`image` with the background where the head is `gone`."""
     unit = figure.frame.height
     sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
     start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
     filled = textured_fill(start, hole & needed, sources, _TEXTURE)
-    # On a plain wall the light is that around; of the texture only the finest is carried on, no stronger than it is.
-    reach = _FINE * unit
-    low, beside = gaussian(filled, reach), sources & widened(hole, _STRAY * unit)
-    apart = greatest(np.abs(low - start))
-    if beside.any():
-        flat = gaussian(np.clip(2 - apart / np.float32(_LEVEL / 2), 0, 1), reach)
-        usual = np.float32(np.percentile(np.abs((filled - low)[beside]), 95))
-        plain = start + np.clip(filled - low, -usual, usual)
-        filled = np.clip(filled + (hole * flat)[..., None] * (plain - filled), 0, 1)
-    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL), apart > _LEVEL
+    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
 
 
 def _cloth(figure: Portrait, head: Head, skin: Plane) -> Mask:

@@ -65,8 +65,7 @@ def head_of(portrait: Portrait) -> Head:
     neck = _neck(alpha.shape, points, place, float(right - left))
     person = alpha > 0.5
     hair = _hair(guide, colours, person, oval, neck, place)
-    above = person & (down < -0.1) & (np.abs(across) < 0.9) & ~widened(oval, 2)
-    skin = _like_face(values, oval) & (likeness(colours, above, oval) < _HAIR)
+    skin = _like_face(values, oval)
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     # Where background parts hair and shoulders, the matte has told already what is the head's.
     sides = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[[LEFT_SHOULDER, RIGHT_SHOULDER]]

@@ -125,7 +125,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, old_head, fresh, bare.body)
-    judging.judge_behind(bare.invented)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, old_head, throat)
     worn = (theirs.alpha > 0.5) & (old_head.share < 0.5) & (skin.share < 0.5)
@@ -141,7 +140,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     image = _together(theirs, whole, part, made, throat)
-    judging.judge_change(canvas.image, image, theirs, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Rgb8
+from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.head.alignment import turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.detections import Detection
@@ -28,6 +28,11 @@ _RIVAL = 0.4
 """A second face this large, relative to the first, makes it unclear who is meant."""
 _LEVEL = 5.0
 """The slope of a face that looks straight ahead, degrees, as the landmarks' depth has it."""
+_WAYS = (
+    ("turned to the left", "turned to the right"),
+    ("held up", "bowed"),
+    ("tilted to the left", "tilted to the right"),
+)
 _SURE, _CERTAIN = 0.7, 0.6
 _HAND = 0.8
 """So sure a palm has to be: ears and collars look a little like one."""
@@ -64,12 +69,12 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
             {"face_height": round(place.height), "needed": _LEAST[role]},
             FailureCode.NO_FACE_DETECTED,
         )
-    if abs(aside := _side_angle(face)) > _SIDE_LIMIT:
+    if (aside := abs(float(_held(face)[0]))) > _SIDE_LIMIT:
         raise refusal(
             role,
-            f"The head in the {role} photo is turned too far to the side ({abs(aside):.0f} degrees). Please send one "
+            f"The head in the {role} photo is turned too far to the side ({aside:.0f} degrees). Please send one "
             "in which it looks towards the camera.",
-            {"degrees": round(abs(aside), 1), "limit": _SIDE_LIMIT},
+            {"degrees": round(aside, 1), "limit": _SIDE_LIMIT},
         )
     if _hand_at_head(face, image, runtimes):
         raise refusal(
@@ -87,23 +92,18 @@ def judge_together(head: Person, figure: Person) -> None:
     Raises:
         EngineError: POSE_EXTRACTION_FAILED: they aren't.
     """
-    turn = turned(head.face.solid, figure.face.solid)
-    angle = turn.out if turn.out > TURN_LIMIT else abs(turn.roll)
+    out, roll = turned(head.face.solid, figure.face.solid)
+    angle = out if out > TURN_LIMIT else abs(roll)
     if angle <= TURN_LIMIT:
         return
-    if turn.out <= TURN_LIMIT:
-        ways, how = ("tilted to the left", "tilted to the right"), _roll
-    elif abs(turn.aside) >= abs(turn.up):
-        ways, how = ("turned to the left", "turned to the right"), _side_angle
-    else:
-        ways, how = ("held up", "bowed"), _bow
-    ours, theirs = how(head.face), how(figure.face)
-    role, held = ("source", ours) if abs(ours) >= abs(theirs) else ("reference", theirs)
+    ours, theirs = _held(head.face), _held(figure.face)
+    way = 2 if out <= TURN_LIMIT else int(np.argmax(np.abs(ours - theirs)[:2]))
+    role, held = ("source", ours[way]) if abs(ours[way]) >= abs(theirs[way]) else ("reference", theirs[way])
     raise refusal(
         role,
-        f"The head in the {role} photo is {ways[held > 0]}: the two are held {angle:.0f} degrees apart, and at "
-        f"most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight into "
-        "the camera, or two in which both heads are held alike.",
+        f"The head in the {role} photo is {_WAYS[way][int(held > 0)]}: the two are held {angle:.0f} degrees apart, "
+        f"and at most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight "
+        "into the camera, or two in which both heads are held alike.",
         {"degrees": round(angle, 1), "limit": TURN_LIMIT},
     )
 
@@ -154,20 +154,13 @@ def _hand_at_head(face: FaceLandmarks, image: Rgb8, runtimes: Runtimes) -> bool:
     return False
 
 
-def _side_angle(face: FaceLandmarks) -> float:
-    """Degrees by which a head is turned aside, by the depth of its cheeks."""
-    flat = face.points[LEFT_CHEEK] - face.points[RIGHT_CHEEK]
-    deep = face.depth[LEFT_CHEEK] - face.depth[RIGHT_CHEEK]
-    return float(np.degrees(np.arctan2(deep, max(float(np.hypot(*flat)), 1e-3))))
+def _held(face: FaceLandmarks) -> Floats:
+    """Degrees (3,) by which a head is turned aside, bowed (by the depth of cheeks, forehead and chin) and tilted."""
 
+    def deep(first: int, last: int) -> float:
+        flat = float(np.hypot(*(face.points[last] - face.points[first])))
+        return float(np.degrees(np.arctan2(face.depth[last] - face.depth[first], max(flat, 1e-3))))
 
-def _bow(face: FaceLandmarks) -> float:
-    """Degrees by which a head is bowed, by the depth of forehead and chin; negative when it looks up."""
-    flat = float(np.hypot(*(face.points[CHIN] - face.points[FOREHEAD])))
-    return float(np.degrees(np.arctan2(face.depth[CHIN] - face.depth[FOREHEAD], max(flat, 1e-3)))) - _LEVEL
-
-
-def _roll(face: FaceLandmarks) -> float:
-    """Degrees by which a head is tilted towards the picture's right."""
     down = frame(face.points).down
-    return float(np.degrees(np.arctan2(-down[0], down[1])))
+    tilt = float(np.degrees(np.arctan2(-down[0], down[1])))
+    return np.array([deep(RIGHT_CHEEK, LEFT_CHEEK), deep(FOREHEAD, CHIN) - _LEVEL, tilt], np.float32)

@@ -16,7 +16,6 @@ from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.joining import Placed, placed
 from actors.engines.local.head.judging import (
-    judge_change,
     judge_collar,
     judge_ends,
     judge_hidden,
@@ -228,21 +227,6 @@ def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
         judge_hidden(person, head, bald, person.alpha * (np.abs(across - 0.6) > 0.01))
 
 
-@pytest.mark.parametrize("what", ["patch", "burnt"])
-def test_a_new_tone_brings_neither_borders_nor_burnt_lights_of_its_own(face: FaceLandmarks, what: str) -> None:
-    person = _drawn(face, 0.3)
-    before: Rgb8 = np.full((620, 600, 3), (200, 170, 150), np.uint8)
-    away = np.hypot(*(np.indices((620, 600)) - 300)) / person.frame.height
-    light = (away < 1) * 25 if what == "patch" else np.clip(100 - 60 * away, 0, 100)
-    after = np.clip(before + light[..., None], 0, 255).astype(np.uint8)
-    nothing = np.zeros_like(person.alpha)
-    with pytest.raises(EngineError, match="wouldn't look even") as caught:
-        judge_change(before, after, person, nothing)
-    assert caught.value.details["image"] == "reference"
-    judge_change(before, after, person, nothing + 1)
-    judge_change(before, before + 30, person, nothing)
-
-
 def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.9)
     side = int(person.frame.place(0.55, 0)[0])
@@ -355,4 +339,4 @@ def test_an_outcome_that_missed_its_aim_is_not_delivered(swap: Swapping, runtime
     with pytest.raises(EngineError, match="straight into the camera") as caught:
         judge_outcome(image, aim + np.array([0.1 * eyes, 0], np.float32), runtimes)
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
-    assert caught.value.details["error"] > caught.value.details["limit"]
+    assert caught.value.details["found"] > caught.value.details["limit"]

@@ -10,7 +10,6 @@ from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
-from actors.engines.local.head.judging import judge_behind
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import own_skin, retoned
@@ -19,7 +18,6 @@ from actors.engines.local.perception.matte import Box
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
-from actors.engines.seam import EngineError
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
 
 SHAPE = 620, 600
@@ -64,7 +62,6 @@ def _bare(
     *,
     missed: bool = False,
     skin: Plane | None = None,
-    behind: Rgb | None = None,
 ) -> Cleared:
     """A figure of these parts without its violet head; `hair` of the head's colour wasn't told to be the head's.
 
@@ -72,8 +69,6 @@ def _bare(
     """
     head, neck, shoulders = parts
     image = _flat((shoulders, cloth), (neck, SKIN), (head | hair, (1, 0, 1)))
-    if behind is not None:
-        image = np.where((head | neck | shoulders)[..., None], image, behind)
     person = gaussian((head | neck | shoulders | (hair & ~np.bool_(missed))).astype(np.float32), 1)
     figure = Portrait(
         (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
@@ -119,18 +114,6 @@ def test_single_hairs_that_stand_out_from_the_wall_go_too(face: FaceLandmarks) -
     across, down = frame(face.points).coordinates(SHAPE)
     hairs = (np.abs(across % 0.2 - 0.1) < 0.008) & (down < 0) & (np.hypot(across / 0.68, (down - 0.05) / 0.7) < 1)
     assert _violet(_bare(face, parts, hairs & ~parts[0], missed=True).image) < 0.06
-
-
-def test_how_much_of_a_background_with_detail_is_made_up_is_told(face: FaceLandmarks) -> None:
-    parts = _parts(face)
-    nothing = np.zeros(SHAPE, np.bool_)
-    steps = (np.indices(SHAPE).sum(axis=0)[..., None] % 160 / 160).astype(np.float32)
-    plain = _bare(face, parts, nothing).invented
-    judge_behind(plain)
-    busy = _bare(face, parts, nothing, behind=steps).invented
-    assert plain < 0.02
-    with pytest.raises(EngineError):
-        judge_behind(busy)
 
 
 def test_tips_of_hair_that_pass_for_skin_go_too(face: FaceLandmarks) -> None:
