@@ -6,7 +6,7 @@ import numpy as np
 
 from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.shapes import near, near_limb
 from actors.engines.local.posing.skeleton import BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.raster import grown, shrunk
 
@@ -45,6 +45,5 @@ def gaps(alpha: Plane, seeds: Mapping[Layer, Mask], figure: Doubles) -> Mask:
     if not wide.any():
         return wide
     unit = torso_length(figure)
-    bones = [BONES[index] for chain in CHAINS.values() for index in chain]
-    beside = [near(figure[bone.start], figure[bone.end], _BESIDE * unit, alpha.shape) for bone in bones]
+    beside = [near_limb(limb, figure, _BESIDE * unit, alpha.shape) for limb in CHAINS]
     return wide & np.any(beside, axis=0) & ~np.any(list(seeds.values()), axis=0)

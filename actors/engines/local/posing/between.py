@@ -10,7 +10,7 @@ from actors.engines.local.arrays import Mask, Rgb
 from actors.engines.local.likeness import unlikeness
 from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.shapes import near_limb
 from actors.engines.local.posing.skeleton import BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length
 from actors.engines.local.raster import lab
 
@@ -37,8 +37,7 @@ def between(image: Rgb, labels: Indices, arm: Layer, figure: Doubles) -> Mask:
     result = np.zeros(labels.shape, np.bool_)
     unit, upper, hand = torso_length(figure), BONES[CHAINS[arm][0]], BONES[CHAINS[arm][-1]]
     shoulder, along, spine = figure[upper.start], figure[hand.end] - figure[upper.start], figure[PELVIS] - figure[NECK]
-    beside = [near(figure[BONES[i].start], figure[BONES[i].end], _BESIDE * unit, labels.shape) for i in CHAINS[arm]]
-    wall = image[np.any(beside, axis=0) & (labels < 0)]
+    wall = image[near_limb(arm, figure, _BESIDE * unit, labels.shape) & (labels < 0)]
     if len(wall) < _FEWEST or along @ spine < _HANGS * np.hypot(*along) * np.hypot(*spine):
         return result
     # In this picture, which may be a mirror's, the body is to the right of the arm.

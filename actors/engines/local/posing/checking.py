@@ -6,6 +6,7 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.perception.pose import LEFT_SHOULDER, pose
 from actors.engines.local.posing.skeleton import LIMB_JOINTS, LIMBS, Doubles, joints, torso_length
+from actors.engines.local.posing.targets import angle_of, wrapped
 from actors.engines.local.runtimes import Runtimes
 
 _NEAR = 0.1
@@ -58,10 +59,5 @@ def compared(seen: Doubles, wanted: Doubles) -> Match:
     """How well the figure `seen` (at least 33, 2) is in the pose `wanted` (38, 2), in the same pixels."""
     indices = list(LIMB_JOINTS)
     distance = np.hypot(*(seen[indices] - wanted[indices]).T) / torso_length(wanted)
-    angles = [_angle_between(seen[b] - seen[a], wanted[b] - wanted[a]) for a, b in LIMBS]
-    return Match(float((distance < _NEAR).mean()), float(np.mean(angles)))
-
-
-def _angle_between(first: Doubles, second: Doubles) -> float:
-    """Degrees, 0 to 180."""
-    return abs(float(np.degrees(np.arctan2(first[0] * second[1] - first[1] * second[0], first @ second))))
+    turns = [abs(wrapped(angle_of(seen[b] - seen[a]) - angle_of(wanted[b] - wanted[a]))) for a, b in LIMBS]
+    return Match(float((distance < _NEAR).mean()), float(np.degrees(np.mean(turns))))

@@ -6,7 +6,7 @@ from actors.engines.local.arrays import Rgb
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import LIMBS, PELVIS, Doubles, Layer, torso_length
-from actors.engines.local.posing.targets import wrapped
+from actors.engines.local.posing.targets import angle_of, wrapped
 from actors.engines.local.raster import lab
 
 _BELOW = 0.30
@@ -59,7 +59,9 @@ def changes(image: Rgb) -> Doubles:
 
 def legs_may_stay(source: Doubles, reference: Doubles) -> bool:
     """Whether the legs of `source` (38, 2) stand nearly as those of `reference` do."""
-    turns = [abs(wrapped(_direction(source, a, b) - _direction(reference, a, b))) for a, b in LIMBS[4:]]
+    turns = [
+        abs(wrapped(angle_of(source[b] - source[a]) - angle_of(reference[b] - reference[a]))) for a, b in LIMBS[4:]
+    ]
     return float(np.mean(turns)) <= _MEAN_TURN and max(turns) <= _MOST_TURN
 
 
@@ -71,8 +73,3 @@ def with_own_legs(source: Doubles, reference: Doubles) -> Doubles:
         torso_length(reference) / torso_length(source)
     )
     return result
-
-
-def _direction(figure: Doubles, start: int, end: int) -> float:
-    along = figure[end] - figure[start]
-    return float(np.arctan2(along[1], along[0]))

@@ -15,7 +15,7 @@ from actors.engines.local.arrays import Mask, Plane, Rgb
 from actors.engines.local.likeness import unlikeness
 from actors.engines.local.posing.border import least_border
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import distance_to_line
+from actors.engines.local.posing.shapes import distance_to_line, like_nearest
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length
 from actors.engines.local.raster import components, extent, grown, lab
 
@@ -132,5 +132,4 @@ def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) 
     now = mine & ~zone.open | zone.open & least_border(zone.open | fixed, as_arm, as_body, colours / _EDGE, _APART)
     pieces, stats = components(now)
     now &= pieces == 1 + int(np.argmax(stats[1:, 4])) if len(stats) > 1 else False
-    nearest = distance_transform_edt(~(body & ~now), return_distances=False, return_indices=True)
-    return np.where(now, arm, np.where(mine | body, labels[tuple(nearest)], labels))
+    return np.where(now, arm, np.where(mine | body, like_nearest(labels, body & ~now), labels))

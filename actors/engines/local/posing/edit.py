@@ -72,6 +72,12 @@ _LEVELS = {
     Quality.HIGH: _Level(Work(head=True, side=1024), 420),
     Quality.ULTRA: _Level(Work(head=True, side=1280), 520),
 }
+
+
+def _level(config: PoseChangeConfig) -> _Level:
+    return _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
+
+
 _REFERENCE_EDGE = 1024
 _CERTAIN = 0.5
 
@@ -131,8 +137,7 @@ def bend(
     judge_source(figure, person.visible, photo.width, photo.height)
     wanted = preset_pose(name or POSE_PRESETS[0]) if other is None else _reference_pose(other, runtimes)
     _target(figure, wanted.joints, config, photo.width)
-    level = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
-    cut = cut_out(photo, person, level.work, runtimes, step)
+    cut = cut_out(photo, person, _level(config).work, runtimes, step)
     return rebuilt(photo, figure, cut, wanted, config, step)
 
 
@@ -178,8 +183,7 @@ def rebuilt(
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover = drawn(layers, mesh, order, cut.alpha.shape, under)
     step("Filling the background")
-    side = _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD]).fill_side
-    background = ground(as_rgb(photo.image), cut.alpha, cover, figure, target.motions, side)
+    background = ground(as_rgb(photo.image), cut.alpha, cover, figure, target.motions, _level(config).fill_side)
     step("Putting it together")
     background *= (1 - cover)[..., None]
     result += background

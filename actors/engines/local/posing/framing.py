@@ -1,13 +1,14 @@
 """Where a bent figure stands in the picture: on the ground it stood on, inside the frame."""
 
 import numpy as np
+from msgspec.structs import replace
 
+from actors.engines.local.perception.pose import FEET
 from actors.engines.local.posing.skeleton import HEAD, NECK, PELVIS, SKULL, Doubles, torso_length
-from actors.engines.local.posing.targets import Motion, Target, placed
+from actors.engines.local.posing.targets import Target, placed
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
-_SOLES = (27, 28, 29, 30, 31, 32)
 _HEAD = 1.1
 """From between the ears to the top of the head, in lengths of the neck."""
 _SMALLEST = 0.6
@@ -25,8 +26,8 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
     low, high = extent.min(axis=0) - air, extent.max(axis=0) + air
     # Who stood with the head close to the border may go on to.
     low[1] += float(np.clip(air - _above(source), 0, air))
-    ground = float(source[list(_SOLES), 1].max())
-    room = min(width / (high[0] - low[0]), ground / (float(target.joints[list(_SOLES), 1].max()) - low[1]), 1.0)
+    ground = float(source[list(FEET), 1].max())
+    room = min(width / (high[0] - low[0]), ground / (float(target.joints[list(FEET), 1].max()) - low[1]), 1.0)
     if room < _SMALLEST:
         raise EngineError(
             FailureCode.POSE_EXTRACTION_FAILED,
@@ -34,7 +35,7 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
             details={"image": "source", "reason": "no_room"},
         )
     scaled = placed(target, room, np.zeros(2)) if room < 1 else target
-    shift = np.array([0.0, ground - float(scaled.joints[list(_SOLES), 1].max())])
+    shift = np.array([0.0, ground - float(scaled.joints[list(FEET), 1].max())])
     if room < 1:
         shift[0] = float(source[PELVIS, 0] - scaled.joints[PELVIS, 0])
     left, right = low[0] * room + shift[0], high[0] * room + shift[0]
@@ -62,7 +63,7 @@ def _whole_pixels(target: Target) -> Target:
         return target
     place = head.pivot + np.rint(head.place - head.pivot)
     motions = list(target.motions)
-    motions[SKULL] = Motion(head.pivot, place, 0.0, head.axis, 1.0, head.across)
+    motions[SKULL] = replace(head, place=place)
     joints = target.joints.copy()
     joints[HEAD] = place
-    return Target(joints, tuple(motions), target.size)
+    return replace(target, joints=joints, motions=tuple(motions))

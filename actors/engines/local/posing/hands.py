@@ -13,6 +13,7 @@ from actors.engines.local.posing.skeleton import (
     BODY,
     BONES,
     CHAINS,
+    KNUCKLES,
     LEGS,
     NECK,
     PELVIS,
@@ -23,8 +24,6 @@ from actors.engines.local.posing.skeleton import (
 )
 from actors.engines.local.raster import lab
 
-_HANDS = {Layer.LEFT_ARM: (17, 19), Layer.RIGHT_ARM: (18, 20)}
-"""The knuckles of each arm's hand."""
 _PALM = 0.06
 """So far around its knuckles there is hand, in torso lengths."""
 _BODY_NEAR, _BODY_FAR = 0.16, 0.6
@@ -58,7 +57,7 @@ def hidden_hands(image: Rgb, labels: Indices, figure: Doubles) -> list[Layer]:
     unlike_skin = np.sqrt(((colours - skin) ** 2).sum(axis=-1))
     cloth = np.isin(labels, BODY) & (unlike_skin > _CLOTH)
     hidden: list[Layer] = []
-    for arm, (little, index) in _HANDS.items():
+    for arm, (little, index) in KNUCKLES.items():
         away = distance_to_line(figure[little], figure[index], labels.shape) / np.float32(unit)
         hand = (away < _PALM) & (labels >= 0)
         beside = cloth & (away > _BODY_NEAR) & (away < _BODY_FAR)

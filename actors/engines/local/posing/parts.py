@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -18,15 +17,13 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.posing.arms import gaps
 from actors.engines.local.posing.colours import told_by_colour
 from actors.engines.local.posing.mesh import Indices, neighbours
-from actors.engines.local.posing.shapes import cores, distance_to_line, near
+from actors.engines.local.posing.shapes import cores, distance_to_line, like_nearest, near
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BODY,
     BONES,
     CHAINS,
-    LEFT_HAND,
     LEGS,
-    RIGHT_HAND,
     Doubles,
     Layer,
     torso_length,
@@ -123,8 +120,8 @@ def _smooth(labels: Indices, figure: Doubles) -> Indices:
             hand = BONES[CHAINS[limb][-1]]
             kept = near(figure[hand.start], figure[hand.end], _AROUND_HAND * unit, labels.shape)
             now = np.where(kept, mine, now)
-        nearest = distance_transform_edt(~(theirs & ~now), return_distances=False, return_indices=True)
-        labels = np.where(mine & ~now, labels[tuple(nearest)], np.where(theirs & now, limb, labels))
+        nearest = like_nearest(labels, theirs & ~now)
+        labels = np.where(mine & ~now, nearest, np.where(theirs & now, limb, labels))
     return labels
 
 
@@ -133,8 +130,8 @@ def _on_edges(labels: Indices, graph: Any, figure: Doubles) -> Indices:
     arms = np.isin(labels, ARMS)
     unit = torso_length(figure)
     open_again = grown(arms, _EDGE) & grown((labels >= 0) & ~arms, _EDGE)
-    for wrist, hand in ((15, LEFT_HAND), (16, RIGHT_HAND)):
-        away = distance_to_line(figure[wrist], figure[hand], labels.shape)
+    for hand in (BONES[CHAINS[arm][-1]] for arm in ARMS):
+        away = distance_to_line(figure[hand.start], figure[hand.end], labels.shape)
         open_again |= (away > _PALM * unit) & (away < _AROUND_HAND * unit)
     open_again &= labels >= 0
     return _spread(labels, (labels >= 0) & ~open_again, graph)

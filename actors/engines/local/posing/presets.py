@@ -5,27 +5,9 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct, json
 
-from actors.engines.local.posing.skeleton import Doubles, joints
+from actors.engines.local.posing.skeleton import NAMES, Doubles, joints
 
 _DIRECTORY = Path(__file__).with_name("presets")
-
-_LANDMARKS = {
-    "nose": 0,
-    "left_ear": 7,
-    "right_ear": 8,
-    "left_shoulder": 11,
-    "right_shoulder": 12,
-    "left_elbow": 13,
-    "right_elbow": 14,
-    "left_wrist": 15,
-    "right_wrist": 16,
-    "left_hip": 23,
-    "right_hip": 24,
-    "left_knee": 25,
-    "right_knee": 26,
-    "left_ankle": 27,
-    "right_ankle": 28,
-}
 
 
 class PosePreset(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +32,7 @@ def preset_pose(name: str) -> WantedPose:
     """The preset `name`, one of POSE_PRESETS."""
     preset = json.decode((_DIRECTORY / f"{name}.json").read_bytes(), type=PosePreset)
     points, depth = np.zeros((33, 2)), np.zeros(38)
-    for landmark, index in _LANDMARKS.items():
-        *place, deep = preset.key_points[landmark]
+    for index, name_of in NAMES:
+        *place, deep = preset.key_points[name_of]
         points[index], depth[index] = place, deep
     return WantedPose(joints(points), depth)

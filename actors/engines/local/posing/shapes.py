@@ -1,25 +1,28 @@
 """Where a figure's parts are in a picture, as far as its joints tell."""
 
+from typing import Any
+
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Mask, Plane
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
+from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.skeleton import (
+    ARMS,
     BONES,
     CHAINS,
     HEAD,
-    LEFT_HAND,
     LEGS,
     NECK,
     PELVIS,
-    RIGHT_HAND,
     Doubles,
     Layer,
     length,
     torso_length,
 )
 
-_CORE = 0.55
+_CORE, _CORE_OF_HAND = 0.55, 0.85
 """A bone's core has this share of its thickness."""
 
 
@@ -34,10 +37,10 @@ def cores(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, Mask]:
             if order == 0:
                 # The joint itself is as much the torso's.
                 start = start + (0.35 if limb in LEGS else 0.3) * (end - start)
-            result[limb] |= near(start, end, _CORE * bone.half * unit, shape)
-    for limb, wrist, hand in ((Layer.LEFT_ARM, 15, LEFT_HAND), (Layer.RIGHT_ARM, 16, RIGHT_HAND)):
-        result[limb] |= near(figure[wrist], figure[hand], 0.085 * unit, shape)
-    result[Layer.TORSO] = inside_polygon(torso_outline(figure, 0.20, -0.02), shape)
+            share = _CORE_OF_HAND if limb in ARMS and index == chain[-1] else _CORE
+            result[limb] |= near(start, end, share * bone.half * unit, shape)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    result[Layer.TORSO] = inside(x, y, torso_outline(figure, 0.20, -0.02))
     lifted = figure[HEAD] + 0.25 * (figure[HEAD] - figure[NECK])
     result[Layer.HEAD] = near(figure[HEAD], lifted, 0.42 * length(figure, NECK, HEAD), shape)
     return result
@@ -94,11 +97,22 @@ def distances(points: Doubles, start: Doubles, end: Doubles) -> Doubles:
     return np.hypot(*(points - start - share[..., None] * along).T)
 
 
-def inside_polygon(corners: Doubles, shape: tuple[int, ...]) -> Mask:
-    """The pixels (h, w) inside a convex polygon (n, 2)."""
-    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+def inside(x: Doubles, y: Doubles, corners: Doubles) -> Mask:
+    """Which of the points at `x` and `y`, any two arrays that go together, are inside a convex polygon (n, 2)."""
     sides = [
         (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
         for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
     ]
     return np.all([side >= 0 for side in sides], axis=0) | np.all([side <= 0 for side in sides], axis=0)
+
+
+def near_limb(limb: Layer, figure: Doubles, radius: float, shape: tuple[int, ...]) -> Mask:
+    """The pixels (h, w) within `radius` of the bones of a limb."""
+    bones = [BONES[index] for index in CHAINS[limb]]
+    return np.any([near(figure[bone.start], figure[bone.end], radius, shape) for bone in bones], axis=0)
+
+
+def like_nearest(labels: Indices, known: Mask) -> Indices:
+    """For each pixel which of `labels` (h, w) the nearest has that is `known` (h, w)."""
+    nearest: Any = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return labels[tuple(nearest)]

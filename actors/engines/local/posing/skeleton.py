@@ -18,8 +18,12 @@ LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = 25, 26, 27, 28
 LEFT_HEEL, RIGHT_HEEL, LEFT_TOE, RIGHT_TOE = 29, 30, 31, 32
 NECK, PELVIS, HEAD, LEFT_HAND, RIGHT_HAND = 33, 34, 35, 36, 37
 """Between the shoulders, between the hips, between the ears, the finger tips."""
-_LEFT_FINGERS, _RIGHT_FINGERS = (17, 19), (18, 20)
-"""The knuckles of the little and the index finger."""
+NAMES = (
+    *((0, "nose"), (7, "left_ear"), (8, "right_ear"), (11, "left_shoulder"), (12, "right_shoulder")),
+    *((13, "left_elbow"), (14, "right_elbow"), (15, "left_wrist"), (16, "right_wrist"), (23, "left_hip")),
+    *((24, "right_hip"), (25, "left_knee"), (26, "right_knee"), (27, "left_ankle"), (28, "right_ankle")),
+)
+"""What joints are called in presets and in what users are told; left and right are the person's own."""
 _HAND_LENGTH = 1.75
 """A hand reaches so many times as far from the wrist as its knuckles."""
 
@@ -46,6 +50,8 @@ ARMS = (Layer.LEFT_ARM, Layer.RIGHT_ARM)
 LEGS = (Layer.LEFT_LEG, Layer.RIGHT_LEG)
 BODY = (Layer.TORSO, *LEGS)
 """What arms hang at."""
+KNUCKLES = {Layer.LEFT_ARM: (17, 19), Layer.RIGHT_ARM: (18, 20)}
+"""Those of each arm's little and index finger."""
 
 
 class Bone(Struct, frozen=True):
@@ -102,8 +108,8 @@ def joints(points: NDArray[np.floating]) -> Doubles:
         (p[LEFT_HIP] + p[RIGHT_HIP]) / 2,
         (p[LEFT_EAR] + p[RIGHT_EAR]) / 2,
     ]
-    for wrist, fingers in ((LEFT_WRIST, _LEFT_FINGERS), (RIGHT_WRIST, _RIGHT_FINGERS)):
-        made.append(p[wrist] + _HAND_LENGTH * (p[list(fingers)].mean(axis=0) - p[wrist]))
+    for arm, wrist in ((Layer.LEFT_ARM, LEFT_WRIST), (Layer.RIGHT_ARM, RIGHT_WRIST)):
+        made.append(p[wrist] + _HAND_LENGTH * (p[list(KNUCKLES[arm])].mean(axis=0) - p[wrist]))
     return np.concatenate([p[:33], np.array(made)])
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from msgspec import Struct
-from scipy.ndimage import distance_transform_edt
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.likeness import unlikeness
@@ -14,7 +13,7 @@ from actors.engines.local.posing.colours import outwards
 from actors.engines.local.posing.hands import face_colour, in_skin_steps
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.parts import Division
-from actors.engines.local.posing.shapes import near
+from actors.engines.local.posing.shapes import like_nearest, near
 from actors.engines.local.posing.skeleton import ARMS, BODY, BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import Target
 from actors.engines.local.raster import extent, grown, lab, shrunk, touching
@@ -103,8 +102,7 @@ def without_cloth(division: Division, bare: Mapping[Layer, float], figure: Doubl
         other[unsure] = unlikeness(colours[unsure], colours[theirs]) < unlikeness(colours[unsure], skin)
         # Pixels in a line are the arm's own edge, with some background in them.
         other &= grown(shrunk(other, 1), 1)
-        nearest = distance_transform_edt(~body, return_distances=False, return_indices=True)
-        labels = np.where(other, np.where(touching(body | other, body), labels[tuple(nearest)], -1), labels)
+        labels = np.where(other, np.where(touching(body | other, body), like_nearest(labels, body), -1), labels)
         labels[between(division.image, labels, arm, small)] = -1
     return labels
 

@@ -20,20 +20,19 @@ from actors.engines.local.perception.pose import (
 )
 from actors.engines.local.posing.arms import forearm_thickness
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.shapes import distance_to_line, torso_outline
+from actors.engines.local.posing.shapes import distance_to_line, inside, torso_outline
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BONES,
     CHAINS,
     HEAD,
-    LEFT_HAND,
     LEFT_KNEE,
+    LIMB_JOINTS,
     LIMBS,
+    NAMES,
     NECK,
-    RIGHT_HAND,
     RIGHT_KNEE,
     Doubles,
-    Layer,
     length,
     torso_length,
 )
@@ -42,18 +41,9 @@ from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
 _JOINT_NAMES = {
-    11: "left shoulder",
-    12: "right shoulder",
-    13: "left elbow",
-    14: "right elbow",
-    15: "left hand",
-    16: "right hand",
-    23: "left hip",
-    24: "right hip",
-    25: "left knee",
-    26: "right knee",
-    27: "left foot",
-    28: "right foot",
+    joint: name.replace("_", " ").replace("wrist", "hand").replace("ankle", "foot")
+    for joint, name in NAMES
+    if joint in LIMB_JOINTS
 }
 _SEEN = 0.5
 _FACING, _FACING_REFERENCE = 0.42, 0.30
@@ -157,11 +147,11 @@ def judge_carried(labels: Indices, figure: Doubles) -> None:
         EngineError: POSE_EXTRACTION_FAILED.
     """
     unit = torso_length(figure)
-    for arm, chain in CHAINS.items():
-        if arm not in ARMS:
-            continue
-        bones = [(figure[BONES[index].start], figure[BONES[index].end]) for index in chain]
-        away = np.minimum.reduce([distance_to_line(start, end, labels.shape) for start, end in bones])
+    for arm in ARMS:
+        bones = [BONES[index] for index in CHAINS[arm]]
+        away = np.minimum.reduce(
+            [distance_to_line(figure[bone.start], figure[bone.end], labels.shape) for bone in bones]
+        )
         if float(((labels == arm) & (away > _FLIES * unit)).sum()) > _CARRIED * unit**2:
             _refuse(
                 "source",
@@ -281,34 +271,25 @@ def _judge_lengths(role: str, figure: Doubles, shortest: dict[str, float]) -> No
 def _judge_arms(figure: Doubles) -> None:
     """Refuse arms that lie over the body or the face: what is behind them nobody knows."""
     outline = torso_outline(figure, 0.10, 0.0)
-    for limb, hand in ((Layer.LEFT_ARM, LEFT_HAND), (Layer.RIGHT_ARM, RIGHT_HAND)):
-        elbow, wrist = (figure[BONES[CHAINS[limb][1]].start], figure[BONES[CHAINS[limb][1]].end])
+    for limb in ARMS:
+        shoulder, elbow, wrist = (figure[BONES[index].start] for index in CHAINS[limb])
+        tip = figure[BONES[CHAINS[limb][-1]].end]
         share = np.linspace(0, 1, 12)[:, None]
-        line = np.concatenate([elbow + share * (wrist - elbow), wrist + share[1:6] * (figure[hand] - wrist)])
-        if float(np.mean(_inside(line, outline))) > _OVER_BODY:
+        line = np.concatenate([elbow + share * (wrist - elbow), wrist + share[1:6] * (tip - wrist)])
+        if float(np.mean(inside(line[:, 0], line[:, 1], outline))) > _OVER_BODY:
             _refuse(
                 "source", "arms_crossed", "an arm lies over the body. Please send a photo with the arms at the sides"
             )
         reach = _FACE_REACH * length(figure, NECK, HEAD)
-        tip = (wrist + figure[hand]) / 2
-        if float(np.hypot(*(tip - figure[HEAD]))) < reach:
+        if float(np.hypot(*((wrist + tip) / 2 - figure[HEAD]))) < reach:
             _refuse(
                 "source", "hand_at_face", "a hand is in front of the face. Please send a photo with the hands lower"
             )
-        upper, fore = figure[BONES[CHAINS[limb][0]].start] - elbow, wrist - elbow
-        if float(upper @ fore) > np.cos(_FOLDED) * float(np.hypot(*upper) * np.hypot(*fore)):
+        up, down = shoulder - elbow, wrist - elbow
+        if float(up @ down) > np.cos(_FOLDED) * float(np.hypot(*up) * np.hypot(*down)):
             _refuse(
                 "source", "arm_folded", "an arm is folded at the elbow. Please send a photo with the arms straighter"
             )
-
-
-def _inside(points: Doubles, corners: Doubles) -> Doubles:
-    """Which of `points` (n, 2) are inside a convex polygon (m, 2)."""
-    sides = [
-        (b[0] - a[0]) * (points[:, 1] - a[1]) - (b[1] - a[1]) * (points[:, 0] - a[0])
-        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
-    ]
-    return np.all([side >= 0 for side in sides], axis=0) | np.all([side <= 0 for side in sides], axis=0)
 
 
 def judge_reach(source: Doubles, target: Doubles) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.engines.local.arrays import Floats
 from actors.engines.local.perception.pose import LEFT_HIP, LEFT_SHOULDER, RIGHT_HIP, RIGHT_SHOULDER
@@ -105,7 +106,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
     for limb in ARMS:
         joint = BONES[COLLARS[limb]].end
         wanted[joint] += _rise(limb, source, reference) * spine
-    bend = wrapped(_angle(spine) - _angle(source[NECK] - source[PELVIS]))
+    bend = wrapped(angle_of(spine) - angle_of(source[NECK] - source[PELVIS]))
     motions: dict[int, Motion] = {}
     motions[CHEST] = _torso(source, wanted, NECK, (RIGHT_SHOULDER, LEFT_SHOULDER), bend)
     motions[HIPS] = _torso(source, wanted, PELVIS, (RIGHT_HIP, LEFT_HIP), bend)
@@ -137,7 +138,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
 def placed(target: Target, scale: float, shift: Doubles) -> Target:
     """`target` made smaller around the picture's origin by `scale`, then moved by `shift` (2,)."""
     motions = tuple(
-        Motion(m.pivot, m.place * scale + shift, m.angle, m.axis, m.along * scale, m.across * scale)
+        replace(m, place=m.place * scale + shift, along=m.along * scale, across=m.across * scale)
         for m in target.motions
     )
     return Target(target.joints * scale + shift, motions, target.size * scale)
@@ -172,7 +173,7 @@ def _rise(limb: Layer, source: Doubles, reference: Doubles) -> float:
 
 def _torso(source: Doubles, wanted: Doubles, centre: int, line: tuple[int, int], bend: float) -> Motion:
     """One end of the torso: it turns with the spine and with the line of its joints."""
-    tilt = wrapped(_angle(wanted[line[1]] - wanted[line[0]]) - _angle(source[line[1]] - source[line[0]]))
+    tilt = wrapped(angle_of(wanted[line[1]] - wanted[line[0]]) - angle_of(source[line[1]] - source[line[0]]))
     spine = source[NECK] - source[PELVIS]
     return Motion(
         source[centre],
@@ -190,7 +191,7 @@ def _head(source: Doubles, reference: Doubles, wanted: Doubles, bend: float, sca
     Shoulders rise with the arms: the neck follows the reference's length.
     """
     offset = source[HEAD] - source[NECK]
-    tilt = wrapped(_angle(reference[HEAD] - reference[NECK]) - _angle(offset))
+    tilt = wrapped(angle_of(reference[HEAD] - reference[NECK]) - angle_of(offset))
     angle = float(np.clip(tilt, -_NOD, _NOD)) if turn else 0.0
     lean = angle if turn else float(np.clip(bend, -_NOD / 2, _NOD / 2))
     ratio = length(reference, NECK, HEAD) * scale / length(source, NECK, HEAD)
@@ -241,7 +242,7 @@ def _outwards(figure: Doubles, start: int, end: int, side: int) -> float:
 def _joint_change(source: Doubles, reference: Doubles, first: int, second: int, third: int) -> float:
     """How much more a joint bends; through straight, never through itself."""
     bends = [
-        wrapped(_angle(figure[third] - figure[second]) - _angle(figure[second] - figure[first]))
+        wrapped(angle_of(figure[third] - figure[second]) - angle_of(figure[second] - figure[first]))
         for figure in (source, reference)
     ]
     return bends[1] - bends[0]
@@ -255,11 +256,14 @@ def _end_change(source: Doubles, chain: tuple[int, ...], before: float) -> float
     bone, holder = BONES[chain[2]], BONES[chain[1]]
     if bone.layer in LEGS:
         return -float(np.clip(0.65 * wrapped(before), -_ANKLE, _ANKLE))
-    bend = wrapped(_angle(source[bone.end] - source[bone.start]) - _angle(source[holder.end] - source[holder.start]))
+    bend = wrapped(
+        angle_of(source[bone.end] - source[bone.start]) - angle_of(source[holder.end] - source[holder.start])
+    )
     return -float(np.clip(_STRAIGHTEN * bend, -_WRIST, _WRIST))
 
 
-def _angle(vector: Doubles) -> float:
+def angle_of(vector: Doubles) -> float:
+    """The angle of a vector (2,) with the picture's right, clockwise."""
     return float(np.arctan2(vector[1], vector[0]))
 
 
