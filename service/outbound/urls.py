@@ -26,6 +26,8 @@ def judge_url(url: str, *, allow_private: bool) -> None:
     Raises:
         NotAllowed: the sentence begins with "takes".
     """
+    if not url.isascii():
+        raise NotAllowed("takes a URL in ASCII: other letters percent-encoded, those of a name as xn--...")
     try:
         parts = split_url(url)
         host = parts.host.name
@@ -43,7 +45,7 @@ def judge_url(url: str, *, allow_private: bool) -> None:
 
 def _is_readable(url: str) -> bool:
     try:
-        return url.isascii() and bool(httpx.URL(url).host)
+        return bool(httpx.URL(url).host)
     except UNREADABLE:
         return False
 

@@ -67,6 +67,12 @@ def test_a_name_that_can_not_be_asked_is_refused(host: str) -> None:
         judge_webhook_url(f"https://{host}/", allow_private=True)
 
 
+@pytest.mark.parametrize("url", ["https://例え.jp/", "https://example.com/照片.jpg", "https://127。0。0。1/", "照片"])
+def test_letters_that_no_url_has_are_named(url: str) -> None:
+    with pytest.raises(Refused, match="in ASCII"):
+        judge_webhook_url(url, allow_private=True)
+
+
 def test_who_allows_it_may_have_it() -> None:
     judge_webhook_url("http://127.0.0.1:9000/hook", allow_private=True)
 
