@@ -90,10 +90,10 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
         return image
     away = distance(hole[box])
     apart = wide[box] & (away > blur)
-    plain = bool(apart.any()) and float(_edges(gaussian(image[box], size), blur)[apart].mean()) <= _PLAIN
+    plain = bool(apart.any()) and float(_edges(_without_texture(image[box], size), blur)[apart].mean()) <= _PLAIN
     filled = np.array(textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side))
     hole, wide, result = hole[box], wide[box], filled[box]
-    fine = gaussian(result, size)
+    fine = _without_texture(result, size)
     things = (distance(_edges(fine, blur)) <= blur) & ~unseen[box]
     beside = (away <= _COARSE * margin) & ~hole & ~things
     if not beside.any():
@@ -114,6 +114,14 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
     if plain:
         _shade(filled, image, alpha, figure, motions)
     return filled
+
+
+def _without_texture(image: Rgb, size: float) -> Rgb:
+    """`image` (h, w, 3) without what is finer than `size` pixels, which a reduced picture shows as well."""
+    height, width = image.shape[:2]
+    reduce = max(1, int(size / 2))
+    small = resized(image, max(1, width // reduce), max(1, height // reduce))
+    return resized_linear(gaussian(small, size / reduce), width, height)
 
 
 def _edges(fine: Rgb, blur: float) -> Mask:
