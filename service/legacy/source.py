@@ -207,8 +207,9 @@ class LegacyRedis:
                 for user, names in users
             ]
         for user_ids in _batches(sorted(without_id), self.batch):
-            found = [(user_id, dict(self._values(strays[user_id]))) for user_id in user_ids]
-            users = [RawUser(user_id, copies) for user_id, copies in found if copies]
+            copies = dict(self._values([name for user_id in user_ids for name in strays[user_id]]))
+            found = [RawUser(one, {name: copies[name] for name in strays[one] if name in copies}) for one in user_ids]
+            users = [user for user in found if user.copies]
             self.known_by_email.update(user.user_id for user in users)
             yield users
         for keys in self._in_bounds(_batches(sorted(orphans), self.batch)):
