@@ -47,9 +47,8 @@ _EDGES, _ROOT, _HEM, _HALF = (1.0, 1.6), 0.3, 0.2, 0.5
 a pixel is the arm's."""
 _PLACE = 30.0
 """A torso length away is as unlike as so many L*a*b* units."""
-_UNLIKE, _CLEAR, _DEEP = 8.0, 6.0, 31.0
-"""L*a*b* units: by less unlike skin, what is beside an arm may be skin; who is so much more like skin clearly is; by so
-much skin isn't darker than the rest of an arm."""
+_CLEAR, _DEEP = 6.0, 31.0
+"""L*a*b* units: who is so much more like skin clearly is; by so much skin isn't darker than the rest of an arm."""
 _SHADES = (1.0, 0.85, 0.72)
 """What is beside an arm may be so dark in its shade."""
 _SURE, _SAY, _STEEP = 0.8, 0.05, 2.0
@@ -153,10 +152,9 @@ def _matte(image: Rgb, own: Plane, zone: _Zone, core: Mask, reach: int, figure: 
     if min(len(rest), core.sum()) < _FEWEST:
         return None
     skin = _own(looks(core), rest)
-    clear = unlikeness(rest[:, :3], skin[:, :3]) > _UNLIKE
-    if min(len(skin), clear.sum()) < _FEWEST:
+    if len(skin) < _FEWEST:
         return None
-    rest = np.concatenate([looks(others, shade)[clear] for shade in _SHADES])
+    rest = np.concatenate([looks(others, shade) for shade in _SHADES])
     wanted = looks(zone.open)
     likes = np.zeros(own.shape, np.float32)
     likes[zone.open] = np.clip((unlikeness(wanted, rest) - unlikeness(wanted, skin)) / _CLEAR, -1, 1)
