@@ -15,7 +15,7 @@ from actors.engines.local.raster import bent, components, extent, gaussian, grow
 
 _OPEN = 0.6
 """A pixel that the figure covers less is outside of it."""
-_HOLE = 2e-4
+_HOLE = 5e-5
 """A hole in the figure that is smaller than this, relative to its height squared, is no gap between limbs."""
 _FADE = 0.006
 """Over what is under it a bare arm's edge, which its own shade and the cloth beside it have darkened, fades: over so
