@@ -30,8 +30,7 @@ from actors.engines.local.posing.suitability import (
     judge_seen,
     judge_source,
     judge_torn,
-    refuse_hand,
-    refuse_joined_legs,
+    refuse,
 )
 from actors.engines.local.posing.targets import Target, retargeted
 from actors.engines.local.posing.tearing import torn
@@ -155,12 +154,12 @@ def rebuilt(
     judge_carried(division.labels, figure * division.scale)
     judge_seen(division.labels, figure * division.scale)
     if hidden_hands(division.image, division.labels, figure * division.scale):
-        refuse_hand()
+        refuse("source", "hand_at_body")
     warnings = list(cut.warnings)
     reference = wanted.joints
     if legs_joined(division.image, division.labels, figure * division.scale):
         if not legs_may_stay(figure, reference):
-            refuse_joined_legs()
+            refuse("source", "legs_joined")
         reference = with_own_legs(figure, reference)
         warnings.append(_LEGS_STAY)
     target = _target(figure, reference, config, photo.width)

@@ -10,6 +10,7 @@ import numpy as np
 
 from actors.engines.local.arrays import Floats, Plane
 from actors.engines.local.perception.pose import (
+    FEET,
     LEFT_EAR,
     LEFT_HIP,
     LEFT_SHOULDER,
@@ -66,6 +67,48 @@ _FOLDED = np.radians(50.0)
 """In an elbow bent to less than this the forearm and sleeve lie over the upper arm."""
 _FACE_REACH = 0.75
 """A hand nearer to the head than this, relative to the neck's distance, may cover the face."""
+_WORDS = {
+    "arm_behind_body": "an arm is partly behind the body or clothes. Please send a photo with the arms away from the "
+    "body",
+    "arm_carries": "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a "
+    "cape or bag",
+    "arm_folded": "an arm is folded at the elbow. Please send a photo with the arms straighter",
+    "arm_foreshortened": "an arm points towards the camera. Please send a photo in which arms and legs point to the "
+    "sides",
+    "arm_joined": "an arm can't be told from the clothes beside it. Please send a photo with the arms away from the "
+    "body, and without a wide coat or cape",
+    "arms_crossed": "an arm lies over the body. Please send a photo with the arms at the sides",
+    "body_out_of_frame": "the photo's border cuts the person or what they wear. Please send one with some space on "
+    "both sides",
+    "body_turned": "the body is turned away. Please send a photo of somebody who faces the camera",
+    "feet_out_of_frame": "the feet are outside the photo. Please send one that shows the whole body",
+    "hand_at_body": "a hand is in a pocket or on a leg. Please send a photo with both hands free, away from the body",
+    "hand_at_face": "a hand is in front of the face. Please send a photo with the hands lower",
+    "head_out_of_frame": "the photo's upper border cuts the person. Please send one with some space above the head",
+    "head_turned": "the head is turned to the side. Please send a photo with the face to the camera",
+    "joint_out_of_frame": "the {joint} is outside the photo. Please send one that shows the whole body",
+    "leg_foreshortened": "a leg is bent towards the camera. Please send a photo in which arms and legs point to the "
+    "sides",
+    "leg_too_high": "a leg is raised too high. Please choose a pose with the legs lower",
+    "legs_crossed": "the legs are crossed. Please send a photo with the legs side by side",
+    "legs_joined": "the legs can't be parted, as under a skirt or coat. Please choose a pose with the legs as in the "
+    "photo, or send a photo of somebody in trousers with the legs apart",
+    "limb_hidden": "the {joint} is hidden. Please send a photo in which both arms and legs can be seen",
+}
+"""What users are told for each reason."""
+
+
+def refuse(role: str, reason: str, **details: Any) -> NoReturn:
+    """Refuse the pose in the source's or the reference's image, its `role`, for one of the reasons in _WORDS.
+
+    Raises:
+        EngineError: POSE_EXTRACTION_FAILED.
+    """
+    raise EngineError(
+        FailureCode.POSE_EXTRACTION_FAILED,
+        f"The pose in the {role} image can't be used: {_WORDS[reason].format(**details)}.",
+        details={"image": role, "reason": reason, **details},
+    )
 
 
 def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> None:
@@ -75,10 +118,8 @@ def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> N
         EngineError: POSE_EXTRACTION_FAILED.
     """
     _judge_frame("source", figure, visible, width, height)
-    if not all(0 <= figure[joint][0] < width and figure[joint][1] < height - 1 for joint in (29, 30, 31, 32)):
-        _refuse(
-            "source", "feet_out_of_frame", "the feet are outside the photo. Please send one that shows the whole body"
-        )
+    if not all(0 <= figure[joint][0] < width and figure[joint][1] < height - 1 for joint in FEET[2:]):
+        refuse("source", "feet_out_of_frame")
     _judge_facing("source", figure, _FACING)
     _judge_head(figure)
     _judge_lengths("source", figure, _SHORTEST)
@@ -86,7 +127,7 @@ def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> N
     unit = torso_length(figure)
     for left, right in ((25, 26), (27, 28)):
         if figure[left][0] < figure[right][0] - 0.04 * unit:
-            _refuse("source", "legs_crossed", "the legs are crossed. Please send a photo with the legs side by side")
+            refuse("source", "legs_crossed")
 
 
 def judge_reference(figure: Doubles, visible: Floats, width: int, height: int) -> None:
@@ -111,31 +152,9 @@ def judge_cut(alpha: Plane, figure: Doubles) -> None:
     # What else hangs from the ceiling is nobody's head.
     left, right = (max(0, round(float(figure[HEAD][0]) + side * _HEAD_ROOM * unit)) for side in (-1, 1))
     if (alpha[0, left:right] > _SOLID).sum() > most:
-        _refuse(
-            "source",
-            "head_out_of_frame",
-            "the photo's upper border cuts the person. Please send one with some space above the head",
-        )
+        refuse("source", "head_out_of_frame")
     if max((alpha[:, 0] > _SOLID).sum(), (alpha[:, -1] > _SOLID).sum()) > most:
-        _refuse(
-            "source",
-            "body_out_of_frame",
-            "the photo's border cuts the person or what they wear. Please send one with some space on both sides",
-        )
-
-
-def refuse_joined_legs() -> NoReturn:
-    """Refuse to part legs that are in one piece of cloth.
-
-    Raises:
-        EngineError: POSE_EXTRACTION_FAILED.
-    """
-    _refuse(
-        "source",
-        "legs_joined",
-        "the legs can't be parted, as under a skirt or coat. Please choose a pose with the legs as in the photo, or "
-        "send a photo of somebody in trousers with the legs apart",
-    )
+        refuse("source", "body_out_of_frame")
 
 
 def judge_carried(labels: Indices, figure: Doubles) -> None:
@@ -153,12 +172,7 @@ def judge_carried(labels: Indices, figure: Doubles) -> None:
             [distance_to_line(figure[bone.start], figure[bone.end], labels.shape) for bone in bones]
         )
         if float(((labels == arm) & (away > _FLIES * unit)).sum()) > _CARRIED * unit**2:
-            _refuse(
-                "source",
-                "arm_carries",
-                "something hangs from an arm or is held in a hand. Please send a photo with empty hands, without a "
-                "cape or bag",
-            )
+            refuse("source", "arm_carries")
 
 
 def judge_seen(labels: Indices, figure: Doubles) -> None:
@@ -170,11 +184,7 @@ def judge_seen(labels: Indices, figure: Doubles) -> None:
         EngineError: POSE_EXTRACTION_FAILED.
     """
     if min(forearm_thickness(labels, arm, figure) for arm in ARMS) < _SLIVER:
-        _refuse(
-            "source",
-            "arm_behind_body",
-            "an arm is partly behind the body or clothes. Please send a photo with the arms away from the body",
-        )
+        refuse("source", "arm_behind_body")
 
 
 def judge_torn(arms: Iterable[Torn]) -> None:
@@ -185,53 +195,19 @@ def judge_torn(arms: Iterable[Torn]) -> None:
     """
     for arm in arms:
         if arm.sleeve:
-            _refuse(
-                "source",
-                "arm_joined",
-                "an arm can't be told from the clothes beside it. Please send a photo with the arms away from the "
-                "body, and without a wide coat or cape",
-            )
+            refuse("source", "arm_joined")
         if arm.hand:
-            refuse_hand()
-
-
-def refuse_hand() -> NoReturn:
-    """Refuse to move a hand that isn't seen, or that cloth goes on from.
-
-    Raises:
-        EngineError: POSE_EXTRACTION_FAILED.
-    """
-    _refuse(
-        "source",
-        "hand_at_body",
-        "a hand is in a pocket or on a leg. Please send a photo with both hands free, away from the body",
-    )
-
-
-def _refuse(role: str, reason: str, words: str, **details: Any) -> NoReturn:
-    raise EngineError(
-        FailureCode.POSE_EXTRACTION_FAILED,
-        f"The pose in the {role} image can't be used: {words}.",
-        details={"image": role, "reason": reason, **details},
-    )
+            refuse("source", "hand_at_body")
 
 
 def _judge_frame(role: str, figure: Doubles, visible: Floats, width: int, height: int) -> None:
     for joint, name in _JOINT_NAMES.items():
         x, y = figure[joint]
         if not (0 <= x < width and 0 <= y < height):
-            reason = "feet_out_of_frame" if joint in (27, 28) else "joint_out_of_frame"
-            _refuse(
-                role, reason, f"the {name} is outside the photo. Please send one that shows the whole body", joint=name
-            )
+            refuse(role, "feet_out_of_frame" if joint in FEET else "joint_out_of_frame", joint=name)
     for joint, name in _JOINT_NAMES.items():
         if visible[joint] < _SEEN:
-            _refuse(
-                role,
-                "limb_hidden",
-                f"the {name} is hidden. Please send a photo in which both arms and legs can be seen",
-                joint=name,
-            )
+            refuse(role, "limb_hidden", joint=name)
 
 
 def _judge_facing(role: str, figure: Doubles, least: float) -> None:
@@ -242,7 +218,7 @@ def _judge_facing(role: str, figure: Doubles, least: float) -> None:
     # Along the line that is level for this body, however it leans.
     level = np.array([-spine[1], spine[0]]) / unit
     if shoulders @ level < least * unit or hips @ level < 0.3 * least * unit:
-        _refuse(role, "body_turned", "the body is turned away. Please send a photo of somebody who faces the camera")
+        refuse(role, "body_turned")
 
 
 def _judge_head(figure: Doubles) -> None:
@@ -250,9 +226,7 @@ def _judge_head(figure: Doubles) -> None:
     breadth = max(float(np.hypot(*ears)), 1e-6)
     aside = abs(float((figure[NOSE] - figure[HEAD]) @ ears)) / breadth**2
     if aside > _HEAD_TURN or breadth < 0.12 * torso_length(figure):
-        _refuse(
-            "source", "head_turned", "the head is turned to the side. Please send a photo with the face to the camera"
-        )
+        refuse("source", "head_turned")
 
 
 def _judge_lengths(role: str, figure: Doubles, shortest: dict[str, float]) -> None:
@@ -260,12 +234,7 @@ def _judge_lengths(role: str, figure: Doubles, shortest: dict[str, float]) -> No
     for start, end in LIMBS:
         limb = "arm" if start < LEFT_HIP else "leg"
         if length(figure, start, end) < shortest[limb] * unit:
-            what = "an arm points" if limb == "arm" else "a leg is bent"
-            _refuse(
-                role,
-                f"{limb}_foreshortened",
-                f"{what} towards the camera. Please send a photo in which arms and legs point to the sides",
-            )
+            refuse(role, f"{limb}_foreshortened")
 
 
 def _judge_arms(figure: Doubles) -> None:
@@ -277,19 +246,13 @@ def _judge_arms(figure: Doubles) -> None:
         share = np.linspace(0, 1, 12)[:, None]
         line = np.concatenate([elbow + share * (wrist - elbow), wrist + share[1:6] * (tip - wrist)])
         if float(np.mean(inside(line[:, 0], line[:, 1], outline))) > _OVER_BODY:
-            _refuse(
-                "source", "arms_crossed", "an arm lies over the body. Please send a photo with the arms at the sides"
-            )
+            refuse("source", "arms_crossed")
         reach = _FACE_REACH * length(figure, NECK, HEAD)
         if float(np.hypot(*((wrist + tip) / 2 - figure[HEAD]))) < reach:
-            _refuse(
-                "source", "hand_at_face", "a hand is in front of the face. Please send a photo with the hands lower"
-            )
+            refuse("source", "hand_at_face")
         up, down = shoulder - elbow, wrist - elbow
         if float(up @ down) > np.cos(_FOLDED) * float(np.hypot(*up) * np.hypot(*down)):
-            _refuse(
-                "source", "arm_folded", "an arm is folded at the elbow. Please send a photo with the arms straighter"
-            )
+            refuse("source", "arm_folded")
 
 
 def judge_reach(source: Doubles, target: Doubles) -> None:
@@ -301,4 +264,4 @@ def judge_reach(source: Doubles, target: Doubles) -> None:
     unit = torso_length(target)
     for knee in (LEFT_KNEE, RIGHT_KNEE):
         if target[knee][1] < target[knee - 2][1] + 0.05 * unit <= source[knee][1]:
-            _refuse("reference", "leg_too_high", "a leg is raised too high. Please choose a pose with the legs lower")
+            refuse("reference", "leg_too_high")
