@@ -9,6 +9,7 @@ from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
+from actors.engines.local.head.crown import crowned
 from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
@@ -54,6 +55,7 @@ _SOMEBODY = 0.5
 _SOFT = 1.6
 """A head enlarged this much looks soft."""
 _SOFT_HEAD = "The head in the source photo is much smaller than the figure's, so it looks soft."
+_MADE_CROWN = "The border of the source photo cuts the top of the head off; it was made up from the hair beside it."
 
 
 class Swap(Struct, frozen=True):
@@ -101,7 +103,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     around, effort = around_head(canvas, figure.face), _EFFORTS.get(config.quality or Quality.STANDARD)
     reduce = min(1.0, float(np.sqrt(_LARGEST / (around.width * around.height))))
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
-    ours = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
+    shown = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
+    ours = crowned(shown)
     head = head_of(ours)
     step("Looking at the figure")
     theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
@@ -139,6 +142,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
+    enlarged = fit.scale / reduce * ours.scale
     image = _together(theirs, whole, part, made, throat)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
@@ -149,7 +153,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, near.width, near.height),
         made=resized_linear(bare.made, near.width, near.height),
         throat=resized_linear(throat, near.width, near.height),
-        warnings=[_SOFT_HEAD] if fit.scale / reduce * ours.scale > _SOFT else [],
+        warnings=[*[_SOFT_HEAD] * (enlarged > _SOFT), *[_MADE_CROWN] * (ours is not shown)],
     )
 
 
