@@ -8,18 +8,17 @@ from scipy.ndimage import gaussian_filter1d
 
 from actors.engines.local.arrays import Mask, Rgb
 from actors.engines.local.likeness import unlikeness
-from actors.engines.local.posing.colours import outwards
+from actors.engines.local.posing.colours import outwards, weighed
 from actors.engines.local.posing.mesh import Indices
 from actors.engines.local.posing.shapes import near_limb
 from actors.engines.local.posing.skeleton import BODY, BONES, CHAINS, NECK, PELVIS, Doubles, Layer, torso_length
-from actors.engines.local.raster import lab
 
 _WIDEST, _BESIDE = 0.16, 0.3
 """It is up to so wide, and the wall is looked at so far from the arm's bones, in torso lengths."""
 _SHADES = (1.03, 0.96, 0.9, 0.84, 0.78, 0.72, 0.66)
 """It may be so much lighter or darker than the wall."""
-_LIGHT, _STEP, _PLAIN = 0.7, 4.0, 4.0
-"""Lightness counts so much of colour. In L*a*b* units: weaker edges are none, what is more unlike the wall isn't it."""
+_STEP, _PLAIN = 4.0, 4.0
+"""In L*a*b* units: weaker edges are none, what is more unlike the wall isn't it."""
 _HANGS, _ARMPIT = 0.8, 0.35
 """The cosine of the angle to the spine up to which an arm hangs; so far down the upper arm it may touch the chest."""
 _SAMPLES, _FEWEST = 150, 12
@@ -50,18 +49,14 @@ def between(image: Rgb, labels: Indices, arm: Layer, figure: Doubles) -> Mask:
     start = mine.shape[1] - np.argmax(mine[rows, ::-1], axis=1)
     places = start[:, None] + np.arange(round(_WIDEST * unit) + _SIDE)
     theirs = np.pad(body, ((0, 0), (0, places.shape[1])))[rows[:, None], places]
-    colours = gaussian_filter1d(_weighed(image)[:, ::side], _ALONG, axis=0)
+    colours = gaussian_filter1d(weighed(image)[:, ::side], _ALONG, axis=0)
     strip = colours[rows[:, None], np.minimum(places, mine.shape[1] - 1)]
     samples = wall[:: -(-len(wall) // _SAMPLES)]
-    shades = _weighed(np.concatenate([samples * np.float32(shade) for shade in _SHADES])[None])[0]
+    shades = weighed(np.concatenate([samples * np.float32(shade) for shade in _SHADES])[None])[0]
     ends = _way(_gain(strip, theirs, shades))
     for row, first, width in zip(rows, start, ends, strict=True):
         result[:, ::side][row, first : first + width] = True
     return result
-
-
-def _weighed(image: Rgb) -> Doubles:
-    return lab(image).astype(np.float64) * (_LIGHT, 1.0, 1.0)
 
 
 def _gain(strip: Doubles, theirs: Mask, shades: Doubles) -> Doubles:

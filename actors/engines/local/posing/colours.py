@@ -96,6 +96,11 @@ def outwards(arm: Layer, figure: Doubles) -> Doubles:
     return normal if (start - middle) @ normal > 0 else -normal
 
 
+def weighed(image: Rgb) -> Doubles:
+    """L*a*b* colours (h, w, 3), in which light and shade count less."""
+    return lab(image).astype(np.float64) * (_LIGHT, 1.0, 1.0)
+
+
 def _to_background(inside: Mask) -> tuple[Doubles, Doubles]:
     """The distance (h, w) from each pixel to the nearest one outside, and the way there (h, w, 2): x, y."""
     found: Any = distance_transform_edt(inside, return_indices=True)
@@ -118,7 +123,7 @@ def _zone(labels: Indices, arm: Layer, away: Plane, root: Mask, figure: Doubles)
 
 def _divided(image: Rgb, labels: Indices, zone: _Zone, arm: Layer, unit: float) -> Indices:
     """`labels` with what is open given to the arm or to the body."""
-    colours = lab(image).astype(np.float64) * (_LIGHT, 1.0, 1.0)
+    colours = weighed(image)
     place = np.moveaxis(np.indices(labels.shape), 0, -1) * (_PLACE / unit)
     features: Doubles = np.concatenate([colours, place], axis=-1, dtype=np.float64)
     wanted: Doubles = features[zone.open]

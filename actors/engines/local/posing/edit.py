@@ -71,12 +71,6 @@ _LEVELS = {
     Quality.HIGH: _Level(Work(head=True, side=1024), 420),
     Quality.ULTRA: _Level(Work(head=True, side=1280), 520),
 }
-
-
-def _level(config: PoseChangeConfig) -> _Level:
-    return _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
-
-
 _REFERENCE_EDGE = 1024
 _CERTAIN = 0.5
 
@@ -151,13 +145,14 @@ def rebuilt(
     judge_cut(cut.alpha, figure)
     step("Taking the figure apart")
     division = labelled(as_rgb(photo.image), cut.alpha, figure)
-    judge_carried(division.labels, figure * division.scale)
-    judge_seen(division.labels, figure * division.scale)
-    if hidden_hands(division.image, division.labels, figure * division.scale):
+    parts, small = division.labels, figure * division.scale
+    judge_carried(parts, small)
+    judge_seen(parts, small)
+    if hidden_hands(division.image, parts, small):
         refuse("source", "hand_at_body")
     warnings = list(cut.warnings)
     reference = wanted.joints
-    if legs_joined(division.image, division.labels, figure * division.scale):
+    if legs_joined(division.image, parts, small):
         if not legs_may_stay(figure, reference):
             refuse("source", "legs_joined")
         reference = with_own_legs(figure, reference)
@@ -187,6 +182,10 @@ def rebuilt(
     background *= (1 - cover)[..., None]
     result += background
     return Bending(photo, as_rgb8(result), target.joints, warnings)
+
+
+def _level(config: PoseChangeConfig) -> _Level:
+    return _LEVELS.get(config.quality or Quality.STANDARD, _LEVELS[Quality.STANDARD])
 
 
 def _target(figure: Doubles, reference: Doubles, config: PoseChangeConfig, width: int) -> Target:

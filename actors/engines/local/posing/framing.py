@@ -25,7 +25,7 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
     extent = np.concatenate([target.joints[11:], _crown(target.joints)[None]])
     low, high = extent.min(axis=0) - air, extent.max(axis=0) + air
     # Who stood with the head close to the border may go on to.
-    low[1] += float(np.clip(air - _above(source), 0, air))
+    low[1] += float(np.clip(air - _crown(source)[1], 0, air))
     ground = float(source[list(FEET), 1].max())
     room = min(width / (high[0] - low[0]), ground / (float(target.joints[list(FEET), 1].max()) - low[1]), 1.0)
     if room < _SMALLEST:
@@ -49,11 +49,6 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
 def _crown(figure: Doubles) -> Doubles:
     """The top of the head."""
     return figure[HEAD] + _HEAD * (figure[HEAD] - figure[NECK])
-
-
-def _above(figure: Doubles) -> float:
-    """The space above the head."""
-    return max(0.0, float(_crown(figure)[1]))
 
 
 def _whole_pixels(target: Target) -> Target:
