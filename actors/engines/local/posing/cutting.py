@@ -8,7 +8,7 @@ from actors.engines.local.perception.belonging import of_people, without_loose
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.matte import Effort, coarse_matte, refined_matte
-from actors.engines.local.perception.people import Sight
+from actors.engines.local.perception.people import people
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.selfie import of_selfies
@@ -24,8 +24,6 @@ from schema.models.problems import FailureCode
 _HALF = 0.5
 _SEEN = 0.6
 """What stands out must hold this share of the silhouette that comes with the pose."""
-_LOOKS = 2
-"""A third look for people changes no edge of a figure whose pose is known."""
 _AIR = 0.5
 """Around the joints, in torso lengths: hands, hair and wide clothes."""
 
@@ -74,9 +72,8 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
-        salient, seen = subject(image, runtimes), Sight(image, runtimes).after(_LOOKS)
-        runtimes.rest()
-        coarse = without_loose(of_people(image, salient, seen, of_selfies(image, runtimes), inside), seen, salient)
+        salient, seen, rough = subject(image, runtimes), people(image, runtimes), of_selfies(image, runtimes)
+        coarse = without_loose(of_people(image, salient, seen, rough, inside), seen, salient)
     coarse = with_limbs(coarse, inside)
     body = inside.silhouette > _HALF
     if float((body & (coarse > _HALF)).sum()) < _SEEN * float(body.sum()):
