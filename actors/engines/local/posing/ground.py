@@ -90,11 +90,12 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
         return image
     away = distance(hole[box])
     apart = wide[box] & (away > blur)
-    plain = bool(apart.any()) and float(_edges(_without_texture(image[box], size), blur)[apart].mean()) <= _PLAIN
+    plain = bool(apart.any()) and float(_edges(_without_texture(image[box], size), blur, apart)[apart].mean()) <= _PLAIN
     filled = np.array(textured_fill(image, hole & ~unseen, ~hole, round(_LESS * side) if plain else side))
     hole, wide, result = hole[box], wide[box], filled[box]
-    fine = _without_texture(result, size)
-    things = (distance(_edges(fine, blur)) <= blur) & ~unseen[box]
+    small = _without_texture(result, size)
+    things = (distance(_edges(small, blur, hole)) <= blur) & ~unseen[box]
+    fine = resized_linear(small, hole.shape[1], hole.shape[0])
     beside = (away <= _COARSE * margin) & ~hole & ~things
     if not beside.any():
         return filled
@@ -117,16 +118,18 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
 
 
 def _without_texture(image: Rgb, size: float) -> Rgb:
-    """`image` (h, w, 3) without what is finer than `size` pixels, which a reduced picture shows as well."""
+    """`image` (h, w, 3), made smaller, without what is finer than `size` pixels: that needs no more."""
     height, width = image.shape[:2]
     reduce = max(1, int(size / 2))
     small = resized(image, max(1, width // reduce), max(1, height // reduce))
-    return resized_linear(gaussian(small, size / reduce), width, height)
+    return gaussian(small, size / reduce)
 
 
-def _edges(fine: Rgb, blur: float) -> Mask:
-    """Where there are edges of things in what has no texture any more; those of light are wider than `blur` pixels."""
-    return greatest(np.abs(fine - gaussian(fine, blur))) > _THING
+def _edges(fine: Rgb, blur: float, like: Mask) -> Mask:
+    """Where in a picture as large as `like` are edges of things, which `blur` takes; `fine` is it without texture."""
+    height, width = like.shape
+    edges = greatest(np.abs(fine - gaussian(fine, blur * len(fine) / height))) > _THING
+    return resized_linear(edges.astype(np.float32), width, height) > 0.5  # noqa: PLR2004 - half of it and more
 
 
 def _around(body: Mask, reach: float) -> Mask:
