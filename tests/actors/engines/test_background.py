@@ -29,6 +29,7 @@ from tests.actors.engines.scenes import (
     overlap,
     pixels,
 )
+from tests.quality import matte
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -189,6 +190,18 @@ async def test_feet_on_a_floor_cast_a_shadow(engine: LocalEngine, request_for: M
     under = after[sole + 1 : sole + 5, 240:300].mean()
     beside = after[sole + 1 : sole + 5, 10:60].mean()
     assert under < 0.9 * beside
+
+
+async def test_who_cannot_be_told_from_what_is_around_them_is_refused(
+    engine: LocalEngine, request_for: MakeRequest, tmp_path: Path
+) -> None:
+    # Petals in the colours of skin, more striking than whoever kicks before them: half an arm and a leg would be gone.
+    scene = matte.scene(SAMPLES / "cutouts" / "kicking.png", FLOWER)
+    Image.fromarray(scene.image).save(tmp_path / "scene.png")
+    with pytest.raises(EngineError) as caught:
+        await edited(engine, request_for(tmp_path / "scene.png", config=BackgroundChangeConfig()))
+    assert caught.value.code is FailureCode.NO_PERSON_DETECTED
+    assert "calmer background" in caught.value.message
 
 
 @pytest.mark.parametrize("background", [CHINA, FLOWER], ids=["china", "flower"])

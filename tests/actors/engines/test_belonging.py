@@ -170,7 +170,7 @@ def test_a_silhouette_alone_brings_nothing_in() -> None:
 def test_what_is_faint_and_away_from_anybody_goes() -> None:
     hair, smudge = (110, 60, 113, 100), (110, 250, 180, 300)
     alpha = np.maximum(shapes(MAN), shapes(hair, smudge, alpha=0.4))
-    found = decided(alpha, shapes(MAN), shapes(MAN))
+    found, _ = decided(alpha, shapes(MAN), shapes(MAN))
     assert found[62:98, 111].min() > 0.25
     assert found[250:300, 116:].max() < 0.1
 
@@ -184,10 +184,17 @@ def test_what_is_half_transparent_further_than_an_edge_is_decided_by_other_netwo
 ) -> None:
     man = shapes(MAN)
     half, stands_out, likely = (np.maximum(man, shapes(BAG, alpha=share)) for share in (alpha, salient, rough))
-    found = decided(half, stands_out, likely)
+    found, _ = decided(half, stands_out, likely)
     assert within(found, MAN).min() > 0.99
     thing = within(found, BAG)
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
+
+
+@pytest.mark.parametrize(("salient", "doubted"), [(0.5, True), (0.0, False), (1.0, False)])
+def test_what_is_decided_by_next_to_nothing_is_told(salient: float, *, doubted: bool) -> None:
+    half, stands_out = (np.maximum(shapes(MAN), shapes(BAG, alpha=share)) for share in (0.5, salient))
+    _, doubt = decided(half, stands_out, np.maximum(shapes(MAN), shapes(BAG, alpha=salient)))
+    assert (doubt > 0.1) if doubted else (doubt < 0.02)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,7 @@ def test_what_is_half_transparent_further_than_an_edge_is_decided_by_other_netwo
 def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float, like: str, *, kept: bool) -> None:
     image = blue_on_red(shapes(MAN, BAG) if like == "people" else shapes(MAN))
     half = np.maximum(shapes(MAN), shapes(BAG, alpha=alpha))
-    found = decided(half, shapes(MAN), shapes(MAN, BAG), image)
+    found, _ = decided(half, shapes(MAN), shapes(MAN, BAG), image)
     assert within(found, MAN).min() > 0.99
     thing = within(found, BAG)
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
@@ -206,8 +213,8 @@ def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float
 def test_a_lock_of_hair_that_is_half_transparent_stays_so() -> None:
     lock = (112, 60, 122, 160)
     half = np.maximum(shapes(MAN), shapes(lock, alpha=0.4))
-    found = decided(half, shapes(MAN), shapes(MAN), blue_on_red(shapes(MAN)))[70:150, 115:119]
-    assert abs(found - 0.4).max() < 0.05
+    found, _ = decided(half, shapes(MAN), shapes(MAN), blue_on_red(shapes(MAN)))
+    assert abs(found[70:150, 115:119] - 0.4).max() < 0.05
 
 
 def test_what_runs_on_beyond_what_was_looked_at_is_nobodys() -> None:
@@ -293,7 +300,7 @@ def test_what_stands_out_more_than_a_group_does_not_hide_it() -> None:
     for left, top, right, bottom in group:
         image[top:bottom, left:right] = (200, 0, 0)
     effort = Effort(closer=False, whole=768, head=512)
-    found = coarse_matte(image, None, [face_in((120, 450, 160, 490), 0.9)], effort, Beholder(), lambda _step: None)
+    found, _ = coarse_matte(image, None, [face_in((120, 450, 160, 490), 0.9)], effort, Beholder(), lambda _step: None)
     assert min(within(found, figure).min() for figure in group) > 0.95
     assert found[:400].max() == 0
 
@@ -305,6 +312,6 @@ def test_a_glance_is_enough_of_what_can_be_looked_at_closely(figure: tuple[int, 
     image[top:bottom, left:right] = (200, 0, 0)
     beholder = Beholder()
     effort = Effort(closer=False, whole=768, head=512)
-    found = coarse_matte(image, None, [], effort, beholder, lambda _step: None)
+    found, _ = coarse_matte(image, None, [], effort, beholder, lambda _step: None)
     assert within(found, figure).min() > 0.95
     assert (beholder.shown.count(640), len(beholder.shown)) == (once, 4)

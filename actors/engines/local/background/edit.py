@@ -80,6 +80,8 @@ _TORN = (
     "Only a part of somebody in the photo could be told from what is around them. Please send one in which nothing "
     "covers them, or with a calmer background."
 )
+_DOUBTED = 0.12
+"""Where the networks couldn't decide on so large a share of what is cut out, it is torn somewhere."""
 _HEAD_ALONE = 3.0
 """What hangs together with a face and is less than so many squares of its height is no more than a head."""
 _AS_NEAR = 0.5
@@ -183,7 +185,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     # Nothing that comes after needs as much memory.
     runtimes.sparing = False
     try:
-        coarse = coarse_matte(photo.image, person, found, effort, runtimes, step)
+        coarse, doubt = coarse_matte(photo.image, person, found, effort, runtimes, step)
     finally:
         runtimes.sparing = True
     known = person is not None or any(face.score > _SURE_FACE for face in found)
@@ -192,7 +194,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     if photo.alpha is not None and _agree(photo.alpha > 0.5, coarse > 0.5):
         # The photo comes cut out already: nobody knows its edge better.
         return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
-    if is_torn(coarse > 0.5, person, found):
+    if doubt > _DOUBTED or is_torn(coarse > 0.5, person, found):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN)
     alpha = refined_matte(photo.image, coarse, person, found, effort, step)
     step("Cleaning the colours")

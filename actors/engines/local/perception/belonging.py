@@ -48,6 +48,8 @@ _SMALL = 0.1
 """A part of less than this share of the largest one is small: a thing without its handle, a passer-by without legs."""
 _UNDECIDED = 0.1, 0.9
 """Alpha between these, over more than an edge's breadth, is of what nobody is sure of."""
+_EVEN = 0.2
+"""Votes that are no further than so from a half say little."""
 _LOCK = 6
 """Hair that is half transparent no further than so from either side, in those pixels, isn't decided on, but drawn."""
 _COLOURS = 0.5
@@ -95,11 +97,12 @@ def _thick(mask: Mask, least: int) -> Mask:
     return mask & grown(shrunk(mask, least), least + 1)
 
 
-def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = None) -> Plane:
+def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = None) -> tuple[Plane, float]:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone.
 
     What is `salient` and a `rough` network of people have together as much of a say in which as it has itself. They
     don't know hair: of a picture that is `hair_of` somebody colours have it, as like those of what is sure as others'.
+    With it comes what was decided by next to nothing, as a share of what `alpha` has.
     """
     height, width = alpha.shape
     now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
@@ -112,11 +115,12 @@ def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = N
     else:
         known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
         said = now + _COLOURS * (likeness_nearby(_small(hair_of), undecided, *known) - 0.5)
-    more = gaussian(said, 1.5) > 0.5
-    after = gaussian(np.where(undecided, more.astype(np.float32), now), 1.0)
+    said = gaussian(said, 1.5)
+    doubt = float((undecided & (np.abs(said - 0.5) < _EVEN)).sum()) / max(1, int((now > 0.5).sum()))
+    after = gaussian(np.where(undecided, (said > 0.5).astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
-    return alpha + weight * (after - alpha)
+    return alpha + weight * (after - alpha), doubt
 
 
 def without_loose(alpha: Plane, seen: Plane, salient: Plane) -> Plane:

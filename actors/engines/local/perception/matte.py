@@ -93,10 +93,11 @@ def coarse_matte(
     effort: Effort,
     runtimes: Runtimes,
     step: Callable[[str], None],
-) -> Plane:
-    """The person's matte (h, w) as the network sees it: right as a whole, soft and blurred at the edge.
+) -> tuple[Plane, float]:
+    """The person's matte (h, w) as the networks see it: right as a whole, soft and blurred at the edge.
 
-    `step` is told what comes next, and may raise to stop.
+    With it comes how much of it they couldn't decide on: nothing, for whoever brought a model, which is trusted. `step`
+    is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
     seen, salient = _seen(image, runtimes, step)
@@ -106,10 +107,10 @@ def coarse_matte(
         seen = _near_edge(seen, salient)
     theirs = of_people(image, salient, seen, rough, person, trusted=trusted)
     theirs = _to_the_border(theirs)
-    alpha = decided(theirs, salient, rough)
+    alpha, doubt = decided(theirs, salient, rough)
     hair = head_box(image, person, faces, below=_CHIN) if effort.whole is None else None
     if hair is not None:
-        alpha = _put(alpha, hair.of(decided(theirs, salient, rough, image)), hair)
+        alpha = _put(alpha, hair.of(decided(theirs, salient, rough, image)[0]), hair)
     alpha = without_loose(alpha, seen, salient)
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
@@ -117,7 +118,7 @@ def coarse_matte(
         part, old = people(head.of(image), runtimes), head.of(alpha)
         if _agree(old, part):
             alpha = _put(alpha, _near_edge(old, part), head)
-    return alpha
+    return alpha, 0.0 if trusted else doubt
 
 
 def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple[Plane, Plane]:
@@ -239,19 +240,13 @@ def _put(alpha: Plane, part: Plane, box: Box) -> Plane:
     height, width = alpha.shape
     down = _ramp(box.height, 0.25, fade_start=box.top > 0, fade_end=box.bottom < height)
     across = _ramp(box.width, 0.15, fade_start=box.left > 0, fade_end=box.right < width)
-    weight = np.minimum(down[:, None], across[None, :])
-    return box.into(alpha, old + weight * (part - old))
+    return box.into(alpha, old + np.minimum(down[:, None], across[None, :]) * (part - old))
 
 
 def _ramp(length: int, share: float, *, fade_start: bool, fade_end: bool) -> Plane:
     """Weights that rise from 0 to 1 over `share` of the length at the ends that fade."""
-    there = np.arange(length, dtype=np.float32)
-    result = np.ones(length, np.float32)
-    if fade_start:
-        result = np.minimum(result, there / (share * length))
-    if fade_end:
-        result = np.minimum(result, there[::-1] / (share * length))
-    return result
+    full, rise = np.ones(length, np.float32), np.arange(length, dtype=np.float32) / (share * length)
+    return np.minimum.reduce([full, rise if fade_start else full, rise[::-1] if fade_end else full])
 
 
 def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float, sharp: Mask | None = None) -> Plane:
@@ -266,11 +261,9 @@ def _solved(image: Rgb8, coarse: Plane, side: int, inner: float, outer: float, s
     if sharp is not None:
         known |= resized_linear(sharp.astype(np.float32), *size) > 0.5
     radius = max(2, round(_WINDOW * max(size)))
-    small_alpha = solved_alpha(small_image, prepared, known, radius=radius)
-    if scale == 1:
-        alpha = small_alpha
-    else:
-        alpha = upsampled_alpha(small_image, small_alpha, as_rgb(image), radius=3, epsilon=1e-5)
+    alpha = solved_alpha(small_image, prepared, known, radius=radius)
+    if scale < 1:
+        alpha = upsampled_alpha(small_image, alpha, as_rgb(image), radius=3, epsilon=1e-5)
         certain_front = resized_linear(front.astype(np.float32), width, height)
         certain_back = resized_linear(back.astype(np.float32), width, height)
         alpha = np.where(certain_front >= 1, np.float32(1), np.where(certain_back >= 1, np.float32(0), alpha))

@@ -68,7 +68,7 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     nobody: list[Detection] = []
     effort = Effort(closer=False, whole=work.side, head=work.side * 3 // 5)
     if work.head:
-        coarse = coarse_matte(image, inside, nobody, effort, runtimes, step)
+        coarse, _ = coarse_matte(image, inside, nobody, effort, runtimes, step)
     else:
         step("Finding the outline")
         # A second look, in a mirror, made no edge better here: the person fills this part of the photo.
