@@ -5,7 +5,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
-from actors.engines.local.filling.smooth import levelled, smooth_fill
+from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
@@ -24,25 +24,19 @@ _JAW = 0.03
 """So far below the old jaw, likewise, the skin is the new one's: what has its shadow."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what skin surrounds and isn't cloth therefore, or lies between it and the old head."""
-_STEPS = 0.02
-"""The head's outline was divided in steps so large, likewise."""
-_STUB = 0.07
-"""Half the breadth, likewise, of the largest part that isn't left beside the new head."""
-_FADE = 0.12
-"""So far, likewise, the made neck passes over into the real one."""
-_LEVEL = 0.07
-"""A difference in brightness (0 to 1) below which the new background is brought to the level of the old."""
-_STRAY = 0.15
-"""So far beyond the head, likewise, single hairs are looked for."""
+_STEPS, _STUB = 0.02, 0.07
+"""The head's outline was divided in steps so large, likewise; half the breadth of the largest part that isn't left
+beside the new one."""
+_FADE, _STRAY = 0.12, 0.15
+"""So far, likewise, the made neck passes over into the real one, and single hairs are looked for beyond the head."""
 _TEXTURE = 300
 """Texture is carried on in as many pixels as a square of this side has."""
 _UNDER, _OPENING = 0.08, 0.15
 """So far below the chin, likewise, there is nothing but neck, nor in half the breadth between the jaw and skin that is
 seen: there a collar is open."""
-_INWARDS = 0.93
-"""So far out, of half the breadth of the jaw, the neck comes from behind it."""
-_AT = 0.12
-"""So near to the chin's level, likewise, the head's own neck is as broad as one is."""
+_INWARDS, _AT = 0.93, 0.12
+"""So far out, of half the breadth of the jaw, the neck comes from behind it; so near to the chin's level, in heights of
+the face, the head's own neck is as broad as one is."""
 _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
 """The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
 no gap of less than twice that in skin, or half of it elsewhere."""
@@ -79,7 +73,12 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     """
     unit = figure.frame.height
     seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    cloth = _cloth(figure, head, skin)
+    _, down = figure.frame.coordinates(skin.shape)
+    # Clothes are in the colours of what lies lower rather than of the head, and one with that.
+    cloth = (figure.alpha > 0.5) & (head.share < 0.5) & (skin < 0.5)
+    sure = narrowed(cloth & (down > figure.frame.chin + 0.25), _MARGIN * unit)
+    share = likeness(cells(lab(as_rgb(figure.image))), sure, (head.share > 0.5) & (figure.alpha > 0.5))
+    cloth = touching((cloth & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
     gone, funnel = _gone(figure, head, image, skin, cloth, new_face, new)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, cloth, unit)
@@ -121,19 +120,7 @@ def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
     sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
     start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
-    filled = textured_fill(start, hole & needed, sources, _TEXTURE)
-    return levelled(filled, hole, sources, max(1.5, 0.03 * unit), _LEVEL)
-
-
-def _cloth(figure: Portrait, head: Head, skin: Plane) -> Mask:
-    """What of the body is clothes: in the colours of what lies lower rather than of the head, and one with that."""
-    unit, chin = figure.frame.height, figure.frame.chin
-    _, down = figure.frame.coordinates(skin.shape)
-    body = (figure.alpha > 0.5) & (head.share < 0.5) & (skin < 0.5)
-    sure = narrowed(body & (down > chin + 0.25), _MARGIN * unit)
-    share = likeness(cells(lab(as_rgb(figure.image))), sure, (head.share > 0.5) & (figure.alpha > 0.5))
-    alike = body & (gaussian(share, 0.02 * unit) > 0.5)
-    return touching(alike | sure, sure)
+    return textured_fill(start, hole & needed, sources, _TEXTURE)
 
 
 def _gone(
@@ -238,39 +225,36 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: 
     body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
     levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
     old, new = (place.of(points[list(JAW)]) for points in (figure.face.points, new_face))
-    heights = [(k - _LEVELS) / _LEVELS + place.chin for k in range((_DEEP + 1) * _LEVELS + 1)]
+    heights = np.arange(-_LEVELS, _DEEP * _LEVELS + 1) / _LEVELS + place.chin
     # Where background is seen beside it the head's own neck tells how broad one is, and how it comes from behind.
     bottom = float(new[:, 1].max())
     bare = (fresh.neck > 0.5) & (down < bottom + _AT)
     nape, sides = np.zeros_like(bare), list[list[tuple[float, float]]]()
     for way, end in ((-1, 0), (1, -1)):
         outwards = np.float32(way) * across
-        own, head = (_furthest(outwards, levels, part) for part in (body, gone & person))
-        there = np.flatnonzero(own > _NOWHERE)
-        lost = np.flatnonzero(own <= head)
-        lowest = int(there[-1]) if len(there) else 0
-        first = int(lost[lost <= lowest][-1]) + 1 if (lost <= lowest).any() else 0
+        parts = body, gone & person, bare, fresh.person > 0.5, fresh.alpha > 0.5
+        own, lost, side, most, head = (_furthest(outwards, levels, part) for part in parts)
+        lowest = int(np.flatnonzero(own > _NOWHERE).max(initial=0))
+        first = int(np.flatnonzero((own <= lost)[: lowest + 1]).max(initial=-1)) + 1
         jaw, top = _INWARDS * float(way * new[end, 0]), float(new[end, 1]) - 0.04
-        side, most = (_furthest(outwards, levels, part) for part in (bare, fresh.person > 0.5))
-        if len(seen_side := side[(side > 0) & (most < side + _CURVE) & (np.abs(np.array(heights) - bottom) < _AT)]):
+        if len(seen_side := side[(side > 0) & (most < side + _CURVE) & (np.abs(heights - bottom) < _AT)]):
             jaw = min(jaw, float(np.median(seen_side)))
         # Nor is there a gap between jaw and hair where it is seen.
-        nape |= bare & (outwards > 0) & (outwards < _furthest(outwards, levels, fresh.alpha > 0.5)[levels])
-        breadth = float(way * old[end, 0]) * 0.82
+        nape |= bare & (outwards > 0) & (outwards < head[levels])
+        breadth = 0.82 * float(way * old[end, 0])
         if seen.sum() > 0.01 * place.height**2:
             breadth = float(np.clip(np.percentile(outwards[seen], 98), 0.73 * breadth, 1.34 * breadth))
         breadth = min(breadth, 1.1 * jaw)
         first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
-        outline = [(float(own[k]), heights[k]) for k in range(first, lowest + 1)]
-        aside, level = outline[0] if outline else (breadth, place.chin + _DEEP)
+        aside, level = (own[first], heights[first]) if first <= lowest else (breadth, place.chin + _DEEP)
         line = [(jaw, top)]
         if aside > 1.25 * breadth:
             line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
         # A broader neck comes out from behind the jaw gradually.
-        limits = [jaw + _WIDENS * max(0.05, y - place.chin) for _, y in outline]
-        line += [(min(x, most) if x < _ASIDE else x, y) for (x, y), most in zip(outline, limits, strict=True)]
-        line += [] if outline else [(aside, level)]
-        sides.append([(way * x, y) for x, y in line])
+        limits = jaw + _WIDENS * np.maximum(0.05, heights - place.chin)
+        narrower = np.where(own < _ASIDE, np.minimum(own, limits), own)
+        line += list(zip(narrower, heights, strict=True))[first : lowest + 1] or [(aside, level)]
+        sides.append([(way * float(x), float(y)) for x, y in line])
     corners = [place.place(x, y) for x, y in (*sides[0], *reversed(sides[1]))]
     return np.maximum(polygon(gone.shape, np.array(corners, np.float32)), nape)
 

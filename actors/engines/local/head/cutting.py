@@ -8,7 +8,7 @@ in the other. The outline against the background is the matte's.
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import Cells, cells, likeness
@@ -20,7 +20,6 @@ from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
 
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
-_ROUNDS = 3
 _THROAT = 0.28
 """So far to each side what is under the jaw is neck and nothing else, in heights of the face."""
 _NAPE = 0.8
@@ -65,7 +64,8 @@ def head_of(portrait: Portrait) -> Head:
     neck = _neck(alpha.shape, points, place, float(right - left))
     person = alpha > 0.5
     hair = _hair(guide, colours, person, oval, neck, place)
-    skin = _like_face(values, oval)
+    # The face's colours, in whatever light.
+    skin = np.linalg.norm((values - np.median(values[oval], axis=0)) * [0.5, 1, 1], axis=2) < _SAME
     throat = neck & ((np.abs(across) < _THROAT) | skin)
     # Where background parts hair and shoulders, the matte has told already what is the head's.
     sides = portrait.face.points[:0] if portrait.pose is None else portrait.pose.points[[LEFT_SHOULDER, RIGHT_SHOULDER]]
@@ -85,12 +85,6 @@ def head_of(portrait: Portrait) -> Head:
     bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
     share = np.maximum(share * (1 - bare), full_oval)
     return Head(share, full_oval)
-
-
-def _like_face(values: Floats, oval: Mask) -> Mask:
-    """Where the colours are those of the face, which lies inside `oval`, in whatever light."""
-    away = (values - np.median(values[oval], axis=0)) * np.array([0.5, 1, 1], np.float32)
-    return np.hypot(away[..., 0], np.hypot(away[..., 1], away[..., 2])) < _SAME
 
 
 def _neck(shape: tuple[int, ...], points: Points, place: Frame, aside: float) -> Mask:
@@ -118,7 +112,7 @@ def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, plac
     doubt = 0.4 + 0.25 * np.clip(down - place.chin + 0.3, 0, 1) + 0.3 * np.clip(aside - 0.9, 0, 1)
     first, second = above & ~widened(oval, 2), body & person
     found = above
-    for _ in range(_ROUNDS):
+    for _ in range(3):
         share = likeness(colours, first, second) * person
         share = upsampled_alpha(guide, gaussian(share, 1.0), guide, radius=3, epsilon=1e-3)
         found = above | (person & ~body & (share > doubt))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct, structs
 
-from actors.engines.local.arrays import Floats, Plane, Points, Rgb, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
@@ -17,7 +17,7 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import Portrait, around_head, portrait
-from actors.engines.local.head.skin import SEEN, Shifts, Tone, in_tone, limb_skin, limbs, own_skin, shifts
+from actors.engines.local.head.skin import SEEN, Shifts, Skin, Tone, in_tone, limb_skin, limbs, own_skin, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.inserting import inserted
@@ -119,7 +119,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
     judging.judge_skin(skin.share, theirs, change)
     # Before the rest takes memory of its own.
-    whole = _limbs_in_tone(canvas, figure, theirs, tone, skin.mean, change, runtimes)
+    whole = _limbs_in_tone(canvas, figure, theirs, tone, skin, change, runtimes)
     body = in_tone(seen, skin, tone, change)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
@@ -143,7 +143,10 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     enlarged = fit.scale / reduce * ours.scale
-    image = _together(theirs, whole, part, made, throat)
+    # Where an arm goes on beyond that, its new tone does.
+    arms = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0])) - seen
+    part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * arms, 0, 1)
+    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(
@@ -158,15 +161,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
 
 
 def _limbs_in_tone(
-    canvas: Picture,
-    figure: Person,
-    theirs: Portrait,
-    tone: Tone,
-    neck: Floats | None,
-    change: Shifts,
-    runtimes: Runtimes,
+    canvas: Picture, figure: Person, theirs: Portrait, tone: Tone, neck: Skin, change: Shifts, runtimes: Runtimes
 ) -> Rgb8:
-    """The whole canvas with the skin of arms and legs in the new tone, as the `neck` of that mean (3,) gets it."""
+    """The whole canvas with the skin of arms and legs in the new tone, as the skin of the `neck` gets it."""
     image = canvas.image
     if figure.pose is None or not np.abs(change.body).max() > SEEN:
         return image
@@ -182,16 +179,8 @@ def _limbs_in_tone(
         return image
     part = as_rgb(np.ascontiguousarray(image[here]))
     skin = limb_skin(part, tone, where[here], figure.pose)
-    if neck is not None and skin.mean is not None:
-        skin = structs.replace(skin, mean=neck)
+    if neck.mean is not None and skin.mean is not None:
+        skin = structs.replace(skin, mean=neck.mean)
     result = image.copy()
     result[here] = as_rgb8(in_tone(part, skin, tone, change))
     return result
-
-
-def _together(theirs: Portrait, whole: Rgb8, part: Rgb, made: Plane, throat: Plane) -> Rgb8:
-    """`whole` with `part` in it; where an arm goes on beyond the `throat` and what is `made`, its new tone does."""
-    near = theirs.box
-    change = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0])) - as_rgb(theirs.image)
-    part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * change, 0, 1)
-    return inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)

@@ -33,6 +33,7 @@ _WAYS = (
     ("held up", "bowed"),
     ("tilted to the left", "tilted to the right"),
 )
+_UNFIT = FailureCode.POSE_EXTRACTION_FAILED
 _SURE, _CERTAIN = 0.7, 0.6
 _HAND = 0.8
 """So sure a palm has to be: ears and collars look a little like one."""
@@ -109,10 +110,7 @@ def judge_together(head: Person, figure: Person) -> None:
 
 
 def refusal(
-    role: str,
-    message: str,
-    details: dict[str, float] | None = None,
-    code: FailureCode = FailureCode.POSE_EXTRACTION_FAILED,
+    role: str, message: str, details: dict[str, float] | None = None, code: FailureCode = _UNFIT
 ) -> EngineError:
     """What refuses the photo in that `role` ("source", "reference")."""
     return EngineError(code, message, details={"image": role, **(details or {})})

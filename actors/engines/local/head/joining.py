@@ -54,9 +54,6 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
     sigma = max(0.7, _CURVE * portrait.frame.height)
     ends = np.clip(0.5 + (gaussian(head.share, sigma) - 0.5) * np.float32(sigma), 0, 1)
     alpha = np.maximum(ends, head.oval) * np.maximum(alpha, head.oval)
-    if fit.scale < 0.75:
-        sigma = 0.38 / fit.scale
-        colours, alpha = gaussian(colours, sigma), gaussian(alpha, sigma)
     places = bending(fit, shape)
     place = frame(fit.aim)
     alpha = np.clip(bent(alpha, places, smooth=False), 0, 1)
@@ -97,14 +94,10 @@ def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane
 
 def lit(colours: Rgb, change: Shifts) -> Rgb:
     """The `colours` of the head in its new tone."""
-    values = lab(colours)
-    lightness = np.clip(values[..., 0] / np.float32(_LIGHT), 0, 1)
-    move = change.head.astype(np.float32)
-    values[..., 0] += move[0]
-    for hue in (1, 2):
-        values[..., hue] *= np.float32(change.colour)
-        values[..., hue] += move[hue] * lightness
-    return rgb(values)
+    values, move = lab(colours), change.head.astype(np.float32)
+    lightness = np.clip(values[..., :1] / np.float32(_LIGHT), 0, 1)
+    hues = values[..., 1:] * np.float32(change.colour) + move[1:] * lightness
+    return rgb(np.dstack([values[..., 0] + move[0], hues]))
 
 
 def as_sharp_as(colours: Rgb, head: Placed, reference: Rgb, place: Frame) -> Rgb:

@@ -49,7 +49,10 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     alpha, skin, made = head.alpha[here], skin[here] * (1 - made[here]), made[here]
     fresh = lab(own)
     face = face_tone(fresh, aim).mean
-    bare = _skin_like(fresh[here], face, unit)
+    values = gaussian(fresh[here], _EDGE * unit)
+    light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
+    bare = (light > _LIGHTS[0]) & (light < _LIGHTS[1])
+    bare &= other_hue(values, face) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
     near = (np.abs(across) < 0.35) & (down < place.chin + 0.35) & (alpha < 0.5)
     shown = narrowed((head.neck[here] > 0.5) & bare, 2 * _EDGE * unit) & (alpha < 0.5)
     shown = widened(touching(shown, distance_to(alpha > 0.5) < 4 * _EDGE * unit), _EDGE * unit)
@@ -66,14 +69,6 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     body = body.copy()
     body[here] = result
     return body
-
-
-def _skin_like(values: Floats, face: Floats, unit: float) -> Mask:
-    """Where `values` (h, w, 3) have the hue of a `face` (3,), in about its light."""
-    values = gaussian(values, _EDGE * unit)
-    light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
-    alike = other_hue(values, face) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
-    return alike & (light > _LIGHTS[0]) & (light < _LIGHTS[1])
 
 
 def _aside(own: Rgb, head: Placed) -> float:

@@ -58,7 +58,12 @@ def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort |
     def place(points: Points) -> Points:
         return ((points - corner) * scales).astype(np.float32)
 
-    moved_pose = None if person.pose is None else _moved(person.pose, box, corner, scales, size)
+    moved_pose = None
+    if (body := person.pose) is not None:
+        outline = np.clip(resized(box.of(body.silhouette), *size), 0, 1)
+        moved_pose = structs.replace(
+            body, points=place(body.points), depth=body.depth * scales[1], silhouette=outline, others=place(body.others)
+        )
     moved_face = FaceLandmarks(place(person.face.points), person.face.depth * scales[1], person.face.certainty)
     boxes = [
         Detection(one.score, place(one.box.reshape(2, 2)).reshape(4), place(one.points))
@@ -73,10 +78,3 @@ def portrait(picture: Picture, person: Person, *, scale: float, effort: Effort |
             fine = refined_matte(image, alpha, moved_pose, boxes, effort, lambda _words: None)
             alpha = np.where(np.isfinite(fine), fine, alpha)
     return Portrait(image, alpha, moved_face, moved_pose, frame(moved_face.points), box, scale)
-
-
-def _moved(person: Pose, box: Box, corner: Points, scales: Points, size: tuple[int, int]) -> Pose:
-    alone = structs.replace(person, others=np.zeros((0, 2), np.float32), others_certainty=np.zeros(0, np.float32))
-    points, depth = (person.points - corner) * scales, person.depth * scales[1]
-    silhouette = np.clip(resized(box.of(person.silhouette), *size), 0, 1)
-    return structs.replace(alone, points=points, depth=depth, silhouette=silhouette)

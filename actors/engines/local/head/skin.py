@@ -15,7 +15,7 @@ from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
-from actors.engines.local.raster import gaussian, lab, resized, rgb, summed, touching
+from actors.engines.local.raster import gaussian, lab, mean_near, resized, rgb, summed, touching
 from actors.engines.local.shapes import narrowed, polygon, strokes, widened
 
 _LIMBS = (
@@ -33,6 +33,8 @@ _OTHER_HUE = 14.0
 """So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
 _GLINT, _SHADE = 0.45, 1.8
 """So many times as much hue as its light suggests a skin has in a glint at least, and in the shade at most."""
+_CLOTH = 0.2
+"""What is less likely to be cloth isn't."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 _STRAP = 0.05
@@ -171,15 +173,36 @@ def _more_skin(values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Pla
     Its reaches are in parts of `unit` pixels.
     """
     alike = np.maximum(_alike(values, first, tone), shaded) * gaussian(where.astype(np.float32), 0.02 * unit)
-    share = _connected(alike, first, _STRAP * unit)
-    return np.maximum(share, _inside(values, share, np.median(values[first], axis=0), where, 0.1 * unit))
+    parts = touching(widened(alike > 0.3, 0.5 * _STRAP * unit), first)
+    share = np.where(widened(parts, 2), alike, 0).astype(np.float32)
+    share = np.maximum(share, _unlike_cloth(values, share, np.median(values[first], axis=0), where, 0.1 * unit))
+    return np.maximum(share, _shaded(values, share, where, 0.06 * unit))
 
 
-def _inside(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
-    """What skin surrounds, within `reach`, and has a hue of skin's: paint, a tattoo, a bracelet have another."""
+def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach: float) -> Mask:
+    """What is within `reach` of skin and more of it, in a shadow or a light: clothes haven't its colours.
+
+    What skin surrounds needs but a hue of skin's (paint, a tattoo, a bracelet have another).
+    """
+    skin = share > 0.5
     far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
-    inside = binary_fill_holes(narrowed(widened(share > 0.5, reach), reach))
-    return where & inside & (other_hue(values, mean, _GLINT, _SHADE) < far)
+    clothes = where & ~widened(share > 0.2, 2 * reach)
+    close = widened(skin, reach) & (other_hue(values, mean) < far) & (likeness(cells(values), clothes, skin) < _CLOTH)
+    inside = binary_fill_holes(narrowed(widened(skin, reach), reach))
+    return where & (close | (inside & (other_hue(values, mean, _GLINT, _SHADE) < far)))
+
+
+def _shaded(values: Floats, share: Plane, where: Mask, reach: float) -> Plane:
+    """How far what lies beside skin, within `reach`, is more of it, in the shadow of what comes next: (h, w) 0 to 1.
+
+    It is where its colour lies between those of the two around it.
+    """
+    skin, beside = share > 0.75, where & ~widened(share > 0.25, reach)
+    near = where & widened(skin, reach) & (gaussian(beside.astype(np.float32), reach) > 0.02)
+    other = mean_near(values, beside, reach)
+    line = mean_near(values, skin, reach) - other
+    between = summed((values - other) * line) / np.maximum(summed(line * line), 100)
+    return (np.clip(1.5 * between - 0.25, 0, 1) * near).astype(np.float32)
 
 
 def other_hue(values: Floats, mean: Floats, least: float = 1.0, most: float = 1.0) -> Plane:
@@ -201,6 +224,10 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     spread = np.maximum(values[sure].std(axis=0) * 1.3, np.array([17, 5, 5], np.float32))
     face = np.maximum(1.5 * tone.spread, np.array([12, 5, 5], np.float32))
     near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
+    # Skin in a brighter light keeps its hue.
+    brighter = np.clip(values[..., 0] - np.float32(middle[0]), 0, None)
+    lit = np.hypot(other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
+    near = np.where(brighter > 0, np.minimum(near, lit), near)
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 
 
@@ -210,7 +237,8 @@ def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     The same light falls on the new skin, so that each channel of linear light becomes as many times as much; where that
     is more, lights come nearer to white without ever burning out (what is multiplied are the odds).
     """
-    old, new = _linear(mean), _linear(mean + shift)
+    tones: Floats = np.clip(rgb(np.array([[mean, mean + shift]], np.float32))[0], 0.06, 0.97) ** _GAMMA
+    old, new = tones[:1], tones[1:]  # neither black nor white
     image = np.clip(rgb(values), 0, 1)
     light = np.clip(image**_GAMMA, 0.0005, 0.9995)
     # A light skin has less contrast.
@@ -219,22 +247,10 @@ def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     return (image + share[..., None] * (moved - image)).astype(np.float32)
 
 
-def _linear(colour: Floats) -> Floats:
-    """The linear light of an L*a*b* colour (3,), neither black nor white."""
-    seen: Floats = np.clip(rgb(colour[None, None].astype(np.float32))[0, 0], 0.06, 0.97) ** _GAMMA
-    return seen
-
-
 def _distance(values: Floats, mean: Floats, spread: Floats) -> Floats:
     difference = values - mean.astype(np.float32)
     difference /= spread.astype(np.float32)
     return np.sqrt(summed(np.square(difference, out=difference)))
-
-
-def _connected(share: Plane, core: Mask, gap: float) -> Plane:
-    """`share` of the parts that hang together with `core`, or but for a `gap` would."""
-    parts = widened(share > 0.3, 0.5 * gap)
-    return np.where(widened(touching(parts, core), 2), share, 0).astype(np.float32)
 
 
 def _edged(image: Rgb, share: Plane, unit: float) -> Plane:
