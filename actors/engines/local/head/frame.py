@@ -30,8 +30,8 @@ class Frame(Struct, frozen=True):
         down = (x * self.down[0] + y * self.down[1]) * scale
         return across.astype(np.float32), down.astype(np.float32)
 
-    def place(self, across: float | Floats, down: float | Floats) -> Points:
-        """The pixel at these coordinates, or those at many of them, each (..., 1)."""
+    def place(self, across: float, down: float) -> Points:
+        """The pixel at these coordinates."""
         return (self.centre + self.height * (across * self.across + down * self.down)).astype(np.float32)
 
     def of(self, points: Points) -> Floats:

@@ -15,7 +15,7 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks
-from actors.engines.local.raster import bent, extent, gaussian, lab, mean_near, touching
+from actors.engines.local.raster import extent, gaussian, lab, mean_near, touching
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
 
@@ -64,8 +64,7 @@ _HANGING = _Rule(
 )
 _TORN = _Rule(
     "reference",
-    # Of neck and cloth is on the wrong side of a smooth border; is gone from the clothes; is bare on one side alone.
-    (0.006, 0.025, 0.015),
+    (0.006, 0.025),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
@@ -154,7 +153,7 @@ def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
 def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: Mask) -> None:
     """Whether cloth ends at the neck in a line, where `made`, as collars do: `throat` is what of the `body` is bare.
 
-    Nor is a bite gone from what was `worn`, nor a collar on one side that is seen on the other.
+    Nor is a bite gone from what was `worn`.
     """
     unit, head = fresh.frame.height, fresh.alpha > 0.5
     bare, there, anew = (throat > 0.5) | head, body > 0.5, made > 0.5
@@ -162,10 +161,7 @@ def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: M
     torn = near & there & (bare != (gaussian(bare.astype(np.float32), _HEM * unit) > 0.5))
     gone = anew & worn & ~there & ~head
     gone &= widened(narrowed(gone, _RIM * unit), 1.25 * _RIM * unit)
-    across, down = (plane[..., None] for plane in fresh.frame.coordinates(body.shape))
-    other = bent((worn & there & ~anew).astype(np.float32), fresh.frame.place(-across, down), smooth=False) > 0.5
-    lopsided = anew & there & bare & ~head & other
-    _demand(_TORN, torn.sum() / unit**2, gone.sum() / unit**2, lopsided.sum() / unit**2)
+    _demand(_TORN, torn.sum() / unit**2, gone.sum() / unit**2)
 
 
 def judge_skin(share: Plane, figure: Portrait, change: Shifts) -> None:

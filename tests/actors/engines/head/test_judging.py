@@ -218,21 +218,6 @@ def test_cloth_that_is_made_ends_at_the_neck_in_a_line(face: FaceLandmarks) -> N
         judge_collar(fresh, throat, whole, made * 0, worn)
 
 
-def test_a_collar_is_not_gone_on_one_side_alone(face: FaceLandmarks) -> None:
-    person = _drawn(face, 0.3)
-    across, down = person.frame.coordinates(person.alpha.shape)
-    fresh = _placed(person.frame, (np.hypot(across / 0.45, (down - 0.1) / 0.55) < 1).astype(np.float32))
-    whole, made = np.ones_like(person.alpha), ((across > 0) & (down < 1.3)).astype(np.float32)
-    for aside, refused in ((np.abs(across), False), (across, True)):
-        hem = person.frame.chin + 0.3 + 0.3 * np.clip(aside, 0, 0.3)
-        throat = (np.abs(across) < 0.4) & (down < hem)
-        if not refused:
-            judge_collar(fresh, throat.astype(np.float32), whole, made, ~throat)
-            continue
-        with pytest.raises(EngineError, match="Where the clothes end"):
-            judge_collar(fresh, throat.astype(np.float32), whole, made, ~throat)
-
-
 def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
     across, _ = person.frame.coordinates(person.alpha.shape)
