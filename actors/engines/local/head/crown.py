@@ -12,7 +12,7 @@ from actors.engines.local.shapes import polygon
 _FADES, _EYES = 0.03, 0.15
 """Where the outline is looked at, in heights of the face: so far from the border, where a matte fades, to so far above
 the eyes."""
-_LEAST, _MOST = 0.02, 0.17
+_LEAST, _MOST = 0.02, 0.13
 """So much of a head may be missing, in heights of the face: less is nothing, more nobody could guess."""
 _UNLIKE = 0.05
 """An outline that is so much longer or shorter than the ellipse's radius, in the mean, is no head's."""
@@ -110,7 +110,11 @@ def _arch(portrait: Portrait) -> _Arch | None:
     if flat <= 0 or (square := (across / 2) ** 2 + (down / 2) ** 2 / flat - rest) <= 0:
         return None
     found = _Arch(-across / 2, -down / (2 * flat), float(np.sqrt(square)), float(np.sqrt(square / flat)))
-    off = float(np.abs(found.polar(columns, rows)[0] - 1).mean())
-    if off > _UNLIKE or not _LEAST < found.up - found.y < _MOST:
+    if float(np.abs(found.polar(columns, rows)[0] - 1).mean()) > _UNLIKE:
         return None
-    return _Arch(*(unit * float(value) for value in structs.astuple(found)))
+    # As high as it has to be to be so broad at the border.
+    share = (columns[last - first] - columns[0]) / 2 / found.aside
+    up = (found.y - first / unit) / float(np.sqrt(max(1 - share**2, 1e-3)))
+    if not _LEAST < up - found.y < _MOST:
+        return None
+    return _Arch(*(unit * float(value) for value in (found.x, found.y, found.aside, up)))
