@@ -26,9 +26,8 @@ _HUE, _LEAST, _LIGHTS = 0.4, 4.0, (0.5, 1.1)
 skin: a collar in the light that skin throws on it, stubble, a chain."""
 _PASS, _SOFT = 0.25, 0.02
 """So far what is made and what is kept pass over into each other, so soft is the edge between, likewise."""
-_ROUND, _ASIDE = np.float32(0.7), np.float32(0.5)
-"""A neck is that much darker where it turns away altogether (linear light, by 78 portraits; by eye a little more), and
-so much of what one cheek is lighter than the other it is lighter there on that side."""
+_ROUND = np.float32(0.7)
+"""A neck is that much darker where it turns away altogether (linear light, by 78 portraits; by eye a little more)."""
 _FINE, _DETAIL = 0.003, 0.05
 """Noise is what is finer than the one, detail what is finer than the other, likewise."""
 
@@ -71,23 +70,14 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     return body
 
 
-def _aside(own: Rgb, head: Placed) -> float:
-    """How much lighter the right cheek of a `head` is than its left one in its photo, `own`: the logarithm."""
-    across, down = head.frame.coordinates(head.alpha.shape)
-    cheek = (head.oval > 0.9) & (down > 0.05) & (down < 0.33)
-    sides = [own[cheek & (way * across > 0.14) & (way * across < 0.36)] for way in (-1, 1)]
-    left, right = (float(np.median(side)) if side.size else 0.0 for side in sides)
-    return float(np.clip(np.log(max(right, 0.02) / max(left, 0.02)), -0.5, 0.5))
-
-
-def _pillar(flesh: Mask, aside: float, reach: float) -> Plane:
-    """What light from the front, and from `aside`, makes of a pillar as broad as `flesh`: (h, w), 1 in its middle."""
+def _pillar(flesh: Mask, reach: float) -> Plane:
+    """What light from the front makes of a pillar as broad as `flesh`: (h, w), 1 in its middle."""
     columns = np.arange(flesh.shape[1], dtype=np.float32)
     first, last = flesh.argmax(axis=1), columns[-1] - flesh[:, ::-1].argmax(axis=1)
     middle, half = (gaussian_filter1d(it / 2, reach)[:, None] for it in (last + first, last - first + 2))
     away = np.clip((columns - middle) / half, -1, 1)
     front = 1 - _ROUND * (1 - np.sqrt(1 - away**2))
-    return (front ** np.float32(1 / 2.2) * np.exp(_ASIDE * np.float32(aside) * away)).astype(np.float32)
+    return (front ** np.float32(1 / 2.2)).astype(np.float32)
 
 
 def _with_made(
@@ -96,7 +86,7 @@ def _with_made(
     """`image` (what is `here`) with what is `made`: lit as necks are, and as the `skin` where it meets that."""
     unit, alpha = head.frame.height, head.alpha[here]
     across, _ = head.frame.coordinates(head.alpha.shape)
-    light = _pillar((skin + made > 0.5) & (np.abs(across[here]) < 0.75), _aside(own, head), 0.05 * unit)[..., None]
+    light = _pillar((skin + made > 0.5) & (np.abs(across[here]) < 0.75), 0.05 * unit)[..., None]
     own = own[here]
     noise = grain(own, head.oval[here] > 0.5, max(0.7, _FINE * unit))
     hole = made > 0.5
