@@ -1,6 +1,7 @@
 """Who is meant: the one face in each photo, or a refusal that says what photo would do."""
 
 from collections.abc import Sequence
+from math import ceil, floor
 
 import numpy as np
 from msgspec import Struct
@@ -65,9 +66,9 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
     if place.height < _LEAST[role]:
         raise refusal(
             role,
-            f"The face in the {role} photo is only {place.height:.0f} pixels tall; at least {_LEAST[role]} are needed. "
-            "Please send a larger photo, or one taken from nearer.",
-            {"face_height": round(place.height), "needed": _LEAST[role]},
+            f"The face in the {role} photo is only {floor(place.height)} pixels tall; at least {_LEAST[role]} are "
+            "needed. Please send a larger photo, or one taken from nearer.",
+            {"face_height": floor(place.height), "needed": _LEAST[role]},
             FailureCode.NO_FACE_DETECTED,
         )
     if (aside := abs(float(_held(face)[0]))) > _SIDE_LIMIT:
@@ -102,7 +103,7 @@ def judge_together(head: Person, figure: Person) -> None:
     role, held = ("source", ours[way]) if abs(ours[way]) >= abs(theirs[way]) else ("reference", theirs[way])
     raise refusal(
         role,
-        f"The head in the {role} photo is {_WAYS[way][int(held > 0)]}: the two are held {angle:.0f} degrees apart, "
+        f"The head in the {role} photo is {_WAYS[way][int(held > 0)]}: the two are held {ceil(angle)} degrees apart, "
         f"and at most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight "
         "into the camera, or two in which both heads are held alike.",
         {"degrees": round(angle, 1), "limit": TURN_LIMIT},

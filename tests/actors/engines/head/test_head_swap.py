@@ -1,6 +1,7 @@
 """HEAD_SWAP as a whole, with the real models: what is kept, what is changed, what is refused."""
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,7 @@ def test_a_small_face_is_refused(runtimes: Runtimes, tmp_path: Path) -> None:
         ((1, 2), -52, "held up"),
         ((0, 1), -50, "tilted to the left"),
         ((0, 1), 50, "tilted to the right"),
+        ((0, 1), 40.3, "tilted to the right"),
     ],
 )
 def test_heads_held_differently_are_refused_and_the_turned_one_is_named(
@@ -243,6 +245,8 @@ def test_heads_held_differently_are_refused_and_the_turned_one_is_named(
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     assert caught.value.details["image"] == role
     assert caught.value.details["degrees"] > caught.value.details["limit"]
+    told, most = (int(number) for number in re.findall(r"\d+", caught.value.message))
+    assert told > most
     assert f"The head in the {role} photo is {words}" in caught.value.message
 
 
