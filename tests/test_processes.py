@@ -1,6 +1,7 @@
 """What a run in several processes tells: as much as one in a single process, and more where a process dies."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,7 +90,8 @@ def test_all_are_told_and_a_process_that_dies_takes_one_test_along(tmp_path: Pat
     assert told.count("printed before") == 2
     assert "printed elsewhere" not in told
     assert "test_two.py::test_kills_its_process - The process that ran this test ended, with exit code -9" in told
-    assert "test_one.py::test_sets_something_up - The process that ran this test last ended with" in told
+    # Whichever that was: the process that had set something up may have run others' tests since.
+    assert len(re.findall(r"::\w+ - The process that ran this test last ended with", told)) == 1, told
 
 
 def test_of_one_that_hangs_it_is_told_where(tmp_path: Path) -> None:
