@@ -21,6 +21,7 @@ _FACE = 0.02
 _HAIRS = 1.04, 1.12
 """Hair that stands out further than so fades, in radii: it would meet in a tuft."""
 _AIR = 0.15
+"""So much room is left above it, in heights of the face."""
 
 
 class _Arch(Struct, frozen=True):

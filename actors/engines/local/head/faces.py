@@ -76,7 +76,7 @@ def the_person(picture: Picture, role: str, runtimes: Runtimes) -> Person:
             role,
             f"The head in the {role} photo is turned too far to the side ({aside:.0f} degrees). Please send one "
             "in which it looks towards the camera.",
-            {"degrees": round(aside, 1), "limit": _SIDE_LIMIT},
+            {"degrees": rounded_up(aside, 1), "limit": _SIDE_LIMIT},
         )
     if _hand_at_head(face, image, runtimes):
         raise refusal(
@@ -106,8 +106,13 @@ def judge_together(head: Person, figure: Person) -> None:
         f"The head in the {role} photo is {_WAYS[way][int(held > 0)]}: the two are held {ceil(angle)} degrees apart, "
         f"and at most {TURN_LIMIT:.0f} can be made up for. Please send a {role} photo in which the head looks straight "
         "into the camera, or two in which both heads are held alike.",
-        {"degrees": round(angle, 1), "limit": TURN_LIMIT},
+        {"degrees": rounded_up(angle, 1), "limit": TURN_LIMIT},
     )
+
+
+def rounded_up(value: float, digits: int) -> float:
+    """What is more than a limit, and told with it: never as much as that."""
+    return ceil(value * 10**digits) / 10**digits
 
 
 def refusal(

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb8
 from actors.engines.local.head.cutting import Head
-from actors.engines.local.head.faces import refusal
+from actors.engines.local.head.faces import refusal, rounded_up
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import Shifts
@@ -96,7 +96,7 @@ _CHEST, _SLIGHT = 0.9, 4.0
 def _demand(rule: _Rule, *found: float) -> None:
     for value, most in zip(found, rule.most, strict=True):
         if value > most:
-            raise refusal(rule.role, rule.words, {"found": round(float(value), 3), "limit": most})
+            raise refusal(rule.role, rule.words, {"found": rounded_up(float(value), 3), "limit": most})
 
 
 def judge_whole(head: Placed) -> None:
