@@ -65,7 +65,7 @@ def with_contact_shadow(background: Rgb, alpha: Plane, person: Pose | None) -> R
         return background
     height, width = alpha.shape
     x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
-    light = np.ones((height, width), np.float32)
+    light: Plane = np.ones((height, width), np.float32)
     tall = tallness(alpha > 0.5)
     left, right = min(foot[0] for foot in feet), max(foot[1] for foot in feet)
     lowest = max(foot[2] for foot in feet)

@@ -243,7 +243,7 @@ def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: 
         nape |= bare & (outwards > 0) & (outwards < head[levels])
         breadth = 0.82 * float(way * old[end, 0])
         if seen.sum() > 0.01 * place.height**2:
-            breadth = float(np.clip(np.percentile(outwards[seen], 98), 0.73 * breadth, 1.34 * breadth))
+            breadth = min(max(float(np.percentile(outwards[seen], 98)), 0.73 * breadth), 1.34 * breadth)
         breadth = min(breadth, 1.1 * jaw)
         first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
         aside, level = (own[first], heights[first]) if first <= lowest else (breadth, place.chin + _DEEP)

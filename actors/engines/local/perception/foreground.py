@@ -25,7 +25,8 @@ def separated(image: Rgb, alpha: Plane, *, work_side: int) -> tuple[Rgb, Rgb]:
     scale = min(1.0, work_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small, share = resized(image, *size), np.clip(resized(alpha, *size), 0, 1)
-    foreground = background = small
+    foreground: Rgb = small
+    background: Rgb = small
     for reach in (_FAR, _NEAR):
         sigma = reach * max(size)
         foreground = mean_near(foreground, share + _LEAST, sigma)

@@ -73,7 +73,7 @@ def _lay(
     """
     origin = np.array([sheet.left, sheet.top], np.float32)
     colours = np.clip(bent(sheet.colours, where - origin, smooth=True), 0, 1)
-    alpha = bent(sheet.alpha, where - origin, smooth=False)
+    alpha: Plane = bent(sheet.alpha, where - origin, smooth=False)
     if faded is not None:
         alpha += (np.minimum(alpha, np.clip(2 * gaussian(alpha, fade) - 1, 0, 1)) - alpha) * faded
     result[box] += (colours - result[box]) * alpha[..., None]
