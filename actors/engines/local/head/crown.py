@@ -12,13 +12,13 @@ from actors.engines.local.shapes import polygon
 _FADES, _EYES = 0.03, 0.15
 """Where the outline is looked at, in heights of the face: so far from the border, where a matte fades, to so far above
 the eyes."""
-_LEAST, _MOST = 0.02, 0.13
+_LEAST, _MOST = 0.02, 0.2
 """So much of a head may be missing, in heights of the face: less is nothing, more nobody could guess."""
 _UNLIKE = 0.05
 """An outline that is so much longer or shorter than the ellipse's radius, in the mean, is no head's."""
-_FACE = 0.02
+_FACE = 0.005
 """So much of a crown may be carried on from the face, which has no business there."""
-_HAIRS = 1.04, 1.12
+_HAIRS = 0.99, 1.05
 """Hair that stands out further than so fades, in radii: it would meet in a tuft."""
 _AIR = 0.15
 """So much room is left above it, in heights of the face."""

@@ -42,7 +42,7 @@ def _cut(whole: Portrait, share: float) -> tuple[Portrait, int]:
     ), rows
 
 
-@pytest.mark.parametrize("share", [0.08, 0.1, 0.14])
+@pytest.mark.parametrize("share", [0.08, 0.1, 0.14, 0.18])
 def test_a_little_that_is_missing_comes_back_nearly_as_it_was(whole: Portrait, share: float) -> None:
     cut, rows = _cut(whole, share)
     made = crowned(cut)
