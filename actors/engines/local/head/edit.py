@@ -116,8 +116,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Matching the skin")
     seen = as_rgb(theirs.image)
     tone, skin = own_skin(theirs, old_head)
-    change = shifts(own_tone, tone, BLEND_STRENGTH if config.blend_strength is None else config.blend_strength)
-    judging.judge_skin(skin.share, theirs, change)
+    change = _shifts(own_tone, tone, skin.share, theirs, config.blend_strength)
     # Before the rest takes memory of its own.
     whole = _limbs_in_tone(canvas, figure, theirs, tone, skin, change, runtimes)
     body = in_tone(seen, skin, tone, change)
@@ -158,6 +157,16 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         throat=resized_linear(throat, near.width, near.height),
         warnings=[*[_SOFT_HEAD] * (enlarged > _SOFT), *[_MADE_CROWN] * (ours is not shown)],
     )
+
+
+def _shifts(own: Tone, tone: Tone, skin: Plane, figure: Portrait, strength: float | None) -> Shifts:
+    """How the head's `own` tone and the figure's come together; where cloth may be taken for `skin` that stays."""
+    strength = BLEND_STRENGTH if strength is None else strength
+    if not judging.much_skin(skin, figure):
+        return shifts(own, tone, strength)
+    change = shifts(own, tone, strength, head_alone=True)
+    judging.judge_tones(change)
+    return structs.replace(change, body=np.zeros(3, np.float32), taken=0.0)
 
 
 def _limbs_in_tone(

@@ -70,7 +70,7 @@ _TORN = _Rule(
 )
 _LIKE_SKIN = _Rule(
     "reference",
-    (0.4,),  # as a share of the chest: where clothes are on nearly everybody there is more skin than anything
+    (4.0,),  # steps of L*a*b* are left between the two, at most, where cloth and skin can't be told apart
     "The skin tones of head and figure differ, and so much skin (or cloth of its colour) is in the reference photo "
     "that it wouldn't look even. Please send a figure whose skin is nearer to the head's or less bare.",
 )
@@ -89,8 +89,8 @@ _RIM, _NEAR, _FAR = 0.02, 9, 25
 the face as the other, and hair therefore."""
 _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
-_CHEST, _SLIGHT = 0.9, 4.0
-"""So far below the chin, likewise, a chest is covered; a change of so few steps of L*a*b* is seen nowhere."""
+_CHEST, _MUCH = 0.9, 0.4
+"""So far below the chin, likewise, a chest is covered; more skin than so much of it is doubtful."""
 
 
 def _demand(rule: _Rule, *found: float) -> None:
@@ -164,12 +164,16 @@ def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: M
     _demand(_TORN, torn.sum() / unit**2, gone.sum() / unit**2)
 
 
-def judge_skin(share: Plane, figure: Portrait, change: Shifts) -> None:
-    """Whether cloth that looks like skin would change its tone as well: `share` (h, w, 0 to 1) is the figure's skin."""
+def much_skin(share: Plane, figure: Portrait) -> bool:
+    """Whether cloth may be taken for skin: `share` (h, w, 0 to 1) is the figure's skin, and much where clothes are."""
     across, down = figure.frame.coordinates(share.shape)
     chest = (figure.alpha > 0.9) & (np.abs(across) < 0.5) & (down > figure.frame.chin + _CHEST)
-    if np.abs(change.body).max() > _SLIGHT and chest.any():
-        _demand(_LIKE_SKIN, share[chest].mean())
+    return bool(chest.any() and share[chest].mean() > _MUCH)
+
+
+def judge_tones(change: Shifts) -> None:
+    """Whether the head has come near enough to the tone of a figure whose skin stays as it is."""
+    _demand(_LIKE_SKIN, np.abs(change.body).max())
 
 
 def judge_outcome(image: Rgb8, aim: Points, runtimes: Runtimes) -> None:

@@ -25,7 +25,8 @@ _LIMBS = (
 """Pairs of joints with half the breadth of the limb between them, in breadths of the shoulders."""
 _HEAD_SHARE = 0.35
 """The head's own tone moves so far towards the figure's at full strength: it has to stay somebody's face."""
-_HEAD_LIMIT = np.array([9, 4, 4], np.float32)
+_HEAD_LIMIT, _HEAD_FAR = np.array([9, 4, 4], np.float32), np.array([14, 6, 6], np.float32)
+"""No further than the one; or than the other, where it comes all the way."""
 _GREY = 4.0
 """Chroma below which a face is that of a black-and-white photo."""
 _EDGE_UNIT = 160
@@ -81,10 +82,14 @@ class Shifts(Struct, frozen=True):
     colour: float = 1.0
 
 
-def shifts(head: Tone, figure: Tone, strength: float) -> Shifts:
-    """How the two are brought together; `strength` 0 leaves both as they are."""
-    own = np.clip((figure.mean - head.mean) * _HEAD_SHARE * strength, -_HEAD_LIMIT, _HEAD_LIMIT)
+def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = False) -> Shifts:
+    """How the two are brought together; `strength` 0 leaves both as they are.
+
+    With the `head_alone` moved, what is to add to the figure's skin is what stays between the two.
+    """
     taken = min(1.0, strength / _FULL)
+    share, limit = (taken, _HEAD_FAR) if head_alone else (_HEAD_SHARE * strength, _HEAD_LIMIT)
+    own = np.clip((figure.mean - head.mean) * share, -limit, limit)
     if float(np.hypot(*figure.mean[1:])) < _GREY:  # black and white: nothing tells skin from clothes there
         return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, colour=0.0)
     if float(np.hypot(*head.mean[1:])) < _GREY:

@@ -21,11 +21,12 @@ from actors.engines.local.head.judging import (
     judge_hidden,
     judge_neck,
     judge_outcome,
-    judge_skin,
+    judge_tones,
     judge_whole,
+    much_skin,
 )
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.skin import Shifts
+from actors.engines.local.head.skin import Tone, shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
@@ -277,17 +278,20 @@ def test_shoulders_that_hide_the_neck_carry_no_head(face: FaceLandmarks) -> None
         judge_neck(head, ((down > 0.6) | (down > 0.1) & (np.abs(across) > 0.35)).astype(np.float32))
 
 
-def test_cloth_in_the_colour_of_skin_is_refused_if_skin_would_change(face: FaceLandmarks) -> None:
+def test_cloth_in_the_colour_of_skin_is_refused_if_the_head_stays_another(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.1)
     across, down = person.frame.coordinates(person.alpha.shape)
     body = (person.alpha > 0.5) & (down > person.frame.chin)
     neckline, jumper = ((body & part).astype(np.float32) for part in (down < person.frame.chin + 0.7, down < 9))
-    large, slight = (Shifts(np.zeros(3, np.float32), np.array([x, 0, 0], np.float32), 1) for x in (14, 2))
-    judge_skin(neckline, person, large)
-    judge_skin(jumper * (np.abs(across) > 0.7), person, large)  # bare arms
-    judge_skin(jumper, person, slight)
+    assert much_skin(jumper, person)
+    assert not much_skin(neckline, person)
+    assert not much_skin(jumper * (np.abs(across) > 0.7), person)  # bare arms
+    ours, near, far = (Tone(np.array([x, 15, 15], np.float32), np.ones(3, np.float32)) for x in (60, 45, 40))
+    change = shifts(ours, near, 0.75, head_alone=True)
+    assert change.head == pytest.approx([-14, 0, 0])
+    judge_tones(change)
     with pytest.raises(EngineError, match="so much skin"):
-        judge_skin(jumper, person, large)
+        judge_tones(shifts(ours, far, 0.75, head_alone=True))
 
 
 @pytest.mark.parametrize("side", [-1, 1])
