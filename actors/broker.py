@@ -66,7 +66,8 @@ class WakingBroker(Broker):
         self.idle_look = idle_look
         self.stopping = threading.Event()
         self.thrown_away = ThrownAway()
-        self.trouble: RedisTrouble | None = None
+        self._troubles: dict[str, RedisTrouble] = {}
+        """Of each queue whose messages can't be taken: why not."""
         self._keys: Keys | None = None
         self._bells: dict[str, threading.Event] = {}
         self._closing = threading.Event()
@@ -78,6 +79,11 @@ class WakingBroker(Broker):
         if self._keys is None:
             raise RuntimeError("the broker has not been opened")
         return self._keys
+
+    @property
+    def trouble(self) -> RedisTrouble | None:
+        """What keeps messages of some queue from being taken."""
+        return next(iter(list(self._troubles.values())), None)
 
     @property
     def hindrance(self) -> str | None:
@@ -109,15 +115,19 @@ class WakingBroker(Broker):
         self.stopping.set()
         self._ring()
 
-    def note(self, trouble: RedisTrouble | None) -> None:
-        """Whether messages can be taken; told when it changes."""
-        before, self.trouble = self.trouble, trouble
+    def note(self, queue_name: str, trouble: RedisTrouble | None) -> None:
+        """Whether a queue's messages can be taken; told when it changes."""
+        before = self._troubles.get(queue_name)
+        if trouble is None:
+            self._troubles.pop(queue_name, None)
+        else:
+            self._troubles[queue_name] = trouble
         if trouble is not None and (before is None or before.state is not trouble.state):
             # What passes by itself is the weather; the rest waits for somebody.
             level = logging.WARNING if trouble.state in {RedisState.AWAY, RedisState.LOADING} else logging.ERROR
-            log.log(level, "can't take messages", reason=trouble.what, remedy=trouble.remedy)
+            log.log(level, "can't take messages", queue=queue_name, reason=trouble.what, remedy=trouble.remedy)
         elif trouble is None and before is not None:
-            log.info("messages can be taken again")
+            log.info("messages can be taken again", queue=queue_name)
 
     def close(self) -> None:
         self._closing.set()
@@ -171,10 +181,10 @@ class WakingConsumer(Consumer):
         message = None
         try:
             message = self._take()
-            self._broker.note(None)
+            self._broker.note(self._queue_name, None)
         except redis.RedisError as error:
             self._unsure = True
-            self._broker.note(trouble_with_redis(error))
+            self._broker.note(self._queue_name, trouble_with_redis(error))
         if message is None:
             usual = self._broker.trouble is None and not self._broker.stopping.is_set()
             self._bell.wait(self._broker.idle_look if usual else min(self._broker.idle_look, LOOK_AGAIN_AFTER))

@@ -10,6 +10,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError, ResponseError
 
 from schema.messages import (
+    ACTORS,
     DELIVERIES,
     EDITS,
     REFUSED_FOR_SECONDS,
@@ -40,14 +41,13 @@ def load_script(name: str) -> str:
 
 
 def keys_to_work(keys: Keys, worker: str) -> list[str]:
-    """What `try_to_work` is told: the keys that a worker uses, and those of an attempt."""
+    """What `try_to_work` is told: the keys of an attempt, and those that a worker uses."""
     attempt = f"attempt.{token_hex(8)}"
-    queues = [
-        key
-        for queue in (keys.queue(), keys.queue(attempt))
-        for key in (queue.waiting, queue.messages, queue.workers, queue.held_by + worker, queue.refused)
-    ]
-    return [*queues, keys.rate(attempt, NOBODY)]
+    tried, *used = (
+        (queue.waiting, queue.messages, queue.workers, queue.held_by + worker, queue.refused)
+        for queue in map(keys.queue, (attempt, *ACTORS))
+    )
+    return [*tried, keys.rate(attempt, NOBODY), *chain.from_iterable(used)]
 
 
 class Queue:
@@ -142,11 +142,9 @@ class Queue:
 
     async def try_to_send(self) -> None:
         """Raise what REDIS_AWAY names unless a message could be sent now."""
-        attempt = self.keys.queue(f"attempt.{token_hex(8)}")
-        await self._try_to_send(
-            keys=[self._edits.waiting, self._edits.messages, attempt.waiting, attempt.messages],
-            args=[self.keys.wake, NOBODY],
-        )
+        queues = map(self.keys.queue, (f"attempt.{token_hex(8)}", *ACTORS))
+        keys = [key for queue in queues for key in (queue.waiting, queue.messages)]
+        await self._try_to_send(keys=keys, args=[self.keys.wake, NOBODY])
 
     async def try_to_work(self, worker: str = NOBODY) -> None:
         """Raise what REDIS_AWAY names unless a worker could take messages and settle them now."""

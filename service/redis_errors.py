@@ -72,6 +72,13 @@ _BY_CODE: Mapping[str, RedisTrouble] = {
     **dict.fromkeys(("MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"), CLUSTER),
 }
 
+NO_CONNECTION = RedisTrouble(
+    "Redis (REDIS_URL) has no connection left for us",
+    "Raise its maxclients or its plan's limit, or find out who holds so many.",
+    RedisState.AWAY,
+)
+_FULL_OF_CLIENTS = re.compile(r"max(imum)? (number of|concurrent) (clients|connections)", re.IGNORECASE)
+
 _SCRIPT = re.compile(r" script: [0-9a-f]{40}, on @user_script:[0-9]+\.?")
 _FORBIDDEN = re.compile(r"The user executing the script can't|ACL failure|has no permissions")
 """What a script may not, Redis 7.0 and before tell as a mere ERR."""
@@ -81,6 +88,8 @@ def trouble_with_redis(error: BaseException) -> RedisTrouble:
     """What keeps us from Redis, for one of those that `service.queue.REDIS_AWAY` names."""
     if isinstance(error, AuthenticationError):
         return RedisTrouble("Redis refuses the user or password", "Correct REDIS_URL.", RedisState.STRANGER)
+    if _FULL_OF_CLIENTS.search(str(error)):
+        return NO_CONNECTION
     if isinstance(error, ResponseError | BusyLoadingError):
         return _refused(error)
     how = "it doesn't answer in time" if isinstance(error, RedisTimeout) else how_unreachable(error)

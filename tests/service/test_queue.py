@@ -3,9 +3,9 @@
 import pytest
 
 from actors.broker import WakingBroker
-from schema.messages import EDITS, encode_message, message_id
+from schema.messages import ACTORS, DELIVERIES, EDITS, encode_message, message_id
 from schema.models.tasks import TaskStatus
-from service.queue import REDIS_AWAY, Queue
+from service.queue import NOBODY, REDIS_AWAY, Queue
 from tests import lives
 from tests.keys import EDIT_KEYS, KEYS
 from tests.running import nobodys_port
@@ -79,3 +79,37 @@ def test_a_message_is_named_after_its_task_and_its_number() -> None:
     identity, body = encode_message(KEYS, "task_1", 4)
     assert identity == "task_1.4"
     assert b'"redis_message_id":"task_1.4"' in body
+
+
+async def test_a_key_of_any_queue_that_holds_something_else_is_found(queue: Queue) -> None:
+    """Only what is needed to send keeps a send from succeeding."""
+    for name in ACTORS:
+        keys = KEYS.queue(name)
+        for key in (keys.waiting, keys.messages, keys.workers, keys.held_by + NOBODY, keys.refused):
+            await queue.redis.set(key, "something else")
+            with pytest.raises(REDIS_AWAY, match="WRONGTYPE"):
+                await queue.try_to_work()
+            if key in {keys.waiting, keys.messages}:
+                with pytest.raises(REDIS_AWAY, match="WRONGTYPE"):
+                    await queue.try_to_send()
+            else:
+                await queue.try_to_send()
+            await queue.redis.delete(key)
+    await queue.try_to_work()
+    assert await queue.redis.keys("*") == []  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+
+async def test_one_queue_that_can_not_be_taken_from_is_told_until_it_can(queue: Queue, redis_url: str) -> None:
+    """The other queue's messages, which can be taken, don't make up for it."""
+    broker = WakingBroker(url=redis_url, middleware=[], idle_look=0.001)
+    broker.open(KEYS)
+    edits, deliveries = (broker.consume(name) for name in (EDITS, DELIVERIES))
+    waiting = KEYS.queue(DELIVERIES).waiting
+    await queue.redis.set(waiting, "something else")
+    for consumer in (deliveries, edits):
+        assert next(consumer) is None
+    assert "something else" in (broker.hindrance or "")
+    await queue.redis.delete(waiting)
+    assert next(deliveries) is None
+    assert broker.hindrance is None
+    broker.close()

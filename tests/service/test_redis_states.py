@@ -11,7 +11,9 @@ import pytest
 import redis
 from msgspec import structs
 from redis.exceptions import BusyLoadingError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from schema.messages import DELIVERIES
 from schema.models.tasks import TaskStatus
 from service.accounts.users import create_user
 from service.database import Pool
@@ -58,9 +60,11 @@ def another_list(client: Client) -> Generator[None]:
 
 @contextmanager
 def another_hash(client: Client) -> Generator[None]:
-    client.rpush(EDIT_KEYS.messages, "something else")
+    """In the other queue: webhooks would wait for ever."""
+    messages = KEYS.queue(DELIVERIES).messages
+    client.rpush(messages, "something else")
     yield
-    client.delete(EDIT_KEYS.messages)
+    client.delete(messages)
 
 
 STATES: dict[Callable[[Client], object], tuple[str, str, str]] = {
@@ -165,6 +169,7 @@ async def test_a_cluster_that_does_not_tell_is_one_all_the_same() -> None:
         (ResponseError("CLUSTERDOWN Hash slot not served"), RedisState.CLUSTER),
         (ResponseError("unknown command 'EVALSHA'"), RedisState.REFUSED),
         (ConnectionRefusedError(), RedisState.AWAY),
+        (RedisConnectionError("max number of clients reached"), RedisState.AWAY),
         (TimeoutError(), RedisState.AWAY),
     ],
 )
@@ -173,3 +178,10 @@ def test_what_redis_says_is_told_in_our_words(error: Exception, state: RedisStat
     assert trouble.state is state
     assert trouble.what
     assert trouble.remedy
+
+
+def test_a_redis_that_is_full_of_clients_is_not_told_to_be_down() -> None:
+    """As Redis and as hosts of it say so."""
+    for words in ("max number of clients reached", "ERR max concurrent connections exceeded"):
+        for kind in (RedisConnectionError, ResponseError):
+            assert "no connection left" in str(trouble_with_redis(kind(words)))
