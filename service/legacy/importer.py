@@ -28,7 +28,7 @@ from service.legacy.planning import (
     plan,
 )
 from service.legacy.reading import many_rows, many_tasks
-from service.legacy.records import Task, Unreadable, User
+from service.legacy.records import Task, Unreadable, User, weight_of
 from service.legacy.rows import TaskRow
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone
@@ -85,7 +85,7 @@ class Importer:
     async def import_users(self) -> None:
         """Every account, with its balance as the ledger's opening entry."""
         self._told.phase("users", None)
-        async for users in growing(ahead(self._users()), most=FIRST):
+        async for users in growing(ahead(self._users()), most=FIRST, weigh=weight_of):
             await self._put_users(users)
         if self._deferred:
             await self._put_users(self._deferred, last=True)

@@ -119,6 +119,12 @@ class Unreadable(Struct, frozen=True, tag=True):
     fingerprint: bytes
 
 
+def weight_of(user: User | Unreadable) -> int:
+    """The bytes of a user's copies."""
+    copies = user.fields if type(user) is Unreadable else user.original
+    return sum(map(len, copies.values()))
+
+
 def is_user_id(text: str) -> bool:
     """Whether the old system can have given this as a user's id."""
     return 0 < len(text) <= LONGEST_USER_ID and text.isprintable() and text.strip() == text

@@ -206,7 +206,9 @@ class LegacyRedis:
                 RawUser(user.user_id, user.copies | {name: copies[name] for name in names if name in copies})
                 for user, names in users
             ]
-        for user_ids in _batches(sorted(without_id), self.batch):
+        first_names = {strays[user_id][0]: user_id for user_id in sorted(without_id)}
+        for keys in self._in_bounds(_batches(first_names, self.batch)):
+            user_ids = [first_names[key] for key in keys]
             copies = dict(self._values([name for user_id in user_ids for name in strays[user_id]]))
             found = [RawUser(one, {name: copies[name] for name in strays[one] if name in copies}) for one in user_ids]
             users = [user for user in found if user.copies]

@@ -17,7 +17,7 @@ from service.legacy.comparing import BothSides, Differences, UserHere, compare_l
 from service.legacy.emails import EMAIL_TAKEN
 from service.legacy.planning import Kept, id_of
 from service.legacy.reading import many_tasks
-from service.legacy.records import Task, Unreadable, User
+from service.legacy.records import Task, Unreadable, User, weight_of
 from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone
 from service.legacy.telling import Finding, Told
@@ -83,7 +83,7 @@ class Verifier:
         """Everything; a summary, with the first differences. It is `equal` when there is none."""
         self._told.phase("users", None)
         accounts = ([read_user(raw, self._zone) for raw in raws] for raws in self._source.users())
-        async for users in growing(ahead(accounts), most=FIRST):
+        async for users in growing(ahead(accounts), most=FIRST, weigh=weight_of):
             async with unhurried(self._connection):
                 await self._users(users)
         self._told.phase("tasks", max(self._source.size() - 2 * self._there["users"], 0))
