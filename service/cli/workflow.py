@@ -156,8 +156,13 @@ def _engine(workflow: str, mode: Mode, settings: "WorkflowSettings") -> "Engine"
 
 
 def _text(file: Path) -> str:
+    from actors.engines.workflows.graph import LARGEST, read_workflow
+
     try:
-        return file.read_text("utf-8-sig")
+        content = read_workflow(file)
+        if len(content) > LARGEST:
+            raise click.ClickException(f"{file} can't be read: it is larger than {LARGEST >> 20} MB")
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise click.ClickException(f"{file} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """A workflow's file: that it is one in API format, and which of its nodes' inputs are for what."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -35,6 +36,12 @@ class Places(Struct, frozen=True, kw_only=True):
     seeds: tuple[NodeInput, ...]
     prefix: NodeInput | None
     """What the result's file name begins with."""
+
+
+def read_workflow(path: Path) -> bytes:
+    """A file's content, as far as it can be a workflow's: what never ends, such as a device, isn't read on."""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
 
 
 def parse_graph(content: bytes | str) -> Graph:

@@ -107,6 +107,13 @@ def test_what_is_no_json_is_told_in_one_line(tmp_path: Path, content: bytes) -> 
     assert str(file) in line
 
 
+@pytest.mark.parametrize("command", ["check", "settings"])
+def test_a_file_that_never_ends_is_not_read_on(command: str) -> None:
+    done = darkroom(command, Path("/dev/zero"))
+    assert done.returncode == 1
+    assert done.stderr == "darkroom: /dev/zero can't be read: it is larger than 4 MB\n"
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_samples_are_whole_and_tell_their_mode(mode: Mode) -> None:
     graph = sample(mode.lower())

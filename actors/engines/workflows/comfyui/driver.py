@@ -27,7 +27,7 @@ from actors.engines.workflows.driver import (
     Value,
     Waiting,
 )
-from actors.engines.workflows.graph import WorkflowError, filled_in, parse_graph
+from actors.engines.workflows.graph import WorkflowError, filled_in, parse_graph, read_workflow
 from actors.engines.workflows.saying import told as words_of
 from schema.models.edits import COMFYUI, Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
@@ -57,7 +57,7 @@ class ComfyUI:
         if path is None:
             raise _not_set_up(f"COMFYUI_WORKFLOW_{mode} is not set")
         try:
-            return parse_graph(await asyncio.to_thread(Path(path).read_bytes))
+            return parse_graph(await asyncio.to_thread(read_workflow, Path(path)))
         except OSError as error:
             raise _not_set_up(f"COMFYUI_WORKFLOW_{mode} can't be read: {error.strerror}") from None
         except WorkflowError as error:
