@@ -76,8 +76,9 @@ class Storage:
     def __init__(self, store: LocalStore | S3Store, name: str, root: Path | None) -> None:
         self.name = name
         """Where the blobs lie, for people: the URL without anything secret."""
-        self._store = store
-        self._root = root
+        self.doubtful = False
+        """Whether something couldn't be written, and nobody has looked since (`check`)."""
+        self._store, self._root = store, root
 
     @property
     def is_directory(self) -> bool:
@@ -173,6 +174,9 @@ class Storage:
                 return digests
         except BlobNotFound as error:
             raise StorageError(f"{self.name}: the file to store isn't there", transient=False) from error
+        except StorageError:
+            self.doubtful = True
+            raise
 
     async def size(self, key: str) -> int:
         """Bytes stored under a key."""
@@ -274,6 +278,7 @@ class Storage:
             raise StorageError(f"{self.name} doesn't answer within {_CHECK_SECONDS} s", transient=True) from error
         if found != probe:
             raise StorageError(f"{self.name} doesn't give back what was written", transient=False)
+        self.doubtful = False
 
     @property
     def presigns(self) -> bool:

@@ -80,7 +80,7 @@ class HealthWatch:
         return Readiness(status, database=database, schema=schema, storage=stored, redis=redis, workers=workers)
 
     async def _look_at_storage(self) -> Part:
-        """A look at the mark is cheap; whether it can be written as well is tried now and then, and while it can't."""
+        """A look at the mark is cheap; whether it can be written too is tried now and then, and when it couldn't."""
         storage, mark = self._connections.storage, self._connections.presence.mark
         now = asyncio.get_running_loop().time()
         try:
@@ -89,7 +89,7 @@ class HealthWatch:
                     # Away when it was to be settled, or changed below us: a sign of life settles it, or finds it wrong.
                     await storage.check()
                     return Part.ANOTHER_STORAGE
-                if now >= self._storage_check_due:
+                if storage.doubtful or now >= self._storage_check_due:
                     self._storage_check_due = 0.0
                     await storage.check()
                     self._storage_check_due = now + WRITE_EVERY

@@ -139,6 +139,8 @@ async def test_an_upload_that_finds_no_room_leaves_nothing(
     on_disk: Stack, disk: Disk, fault: Callable[[Disk], None]
 ) -> None:
     kept = await on_disk.user.photo()
+    # Whether it can be written was looked at a moment ago, and isn't by itself for a minute.
+    assert (await on_disk.user.http.get("/readyz")).json()["storage"] == "ok"
     before = disk.blobs()
     fault(disk)
     come_back(await on_disk.user.upload(padded_jpeg(200_000)))
