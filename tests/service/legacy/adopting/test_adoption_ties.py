@@ -1,5 +1,6 @@
 """`migrate --adopt`: what hangs on the old tables stays, or gives way with a line."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import pytest
@@ -9,8 +10,16 @@ from service.legacy.adopting.adoption import adopt
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape
 from tests.legacy.old_tables import OldTables, make_old_tables
+from tests.seeds import THOROUGH
 
 FEW: Final = OldTables(users=4, tasks=12, odd=False)
+
+
+def together(cases: Iterable[str], *apart: str) -> list[tuple[str, ...]]:
+    """All at once, since an adoption costs what it does for one; but for those that would be in each other's way."""
+    alone = list(cases) if THOROUGH else apart
+    others = tuple(case for case in cases if case not in alone)
+    return [*([others] if others else []), *((case,) for case in alone)]
 
 
 async def constraint(connection: Connection, table: str, name: str) -> str | None:
@@ -103,11 +112,16 @@ KEPT: Final[dict[str, tuple[str, Keys, Keys]]] = {
 }
 
 
-@pytest.mark.parametrize("case", KEPT)
-async def test_a_foreign_key_stays_as_it_was(theirs: Settings, db: Connection, case: str) -> None:
-    statements, keys, converted = KEPT[case]
+@pytest.mark.parametrize(
+    "cases",
+    together(KEPT, "one to tasks, not valid", "one to a key of their own", "one to a key that is partly their own"),
+)
+async def test_a_foreign_key_stays_as_it_was(theirs: Settings, db: Connection, cases: tuple[str, ...]) -> None:
+    keys = [key for case in cases for key in KEPT[case][1]]
+    converted = [column for case in cases for column in KEPT[case][2]]
     await make_old_tables(db, FEW)
-    await db.execute(statements)
+    for case in cases:
+        await db.execute(KEPT[case][0])
     before = {(table, name): await constraint(db, table, name) for table, name in keys}
     tables = {table for table, _ in keys} - {"users", "tasks"}
     rows = {table: found for table, found in (await contents(db)).items() if table in tables}
@@ -204,13 +218,18 @@ LINES: Final = {
 }
 
 
-@pytest.mark.parametrize("case", LINES)
-async def test_what_is_done_is_told_in_a_line(theirs: Settings, db: Connection, case: str) -> None:
-    statements, line, query, expected = LINES[case]
+@pytest.mark.parametrize(
+    "cases", together(LINES, "a publication", "a publication of everything", "a publication of whole rows")
+)
+async def test_what_is_done_is_told_in_a_line(theirs: Settings, db: Connection, cases: tuple[str, ...]) -> None:
     await make_old_tables(db, FEW)
-    await db.execute(statements)
-    assert line in await adopt(theirs)
-    assert await db.fetchval(query) == expected
+    for case in cases:
+        await db.execute(LINES[case][0])
+    told = await adopt(theirs)
+    for case in cases:
+        _, line, query, expected = LINES[case]
+        assert line in told
+        assert (case, await db.fetchval(query)) == (case, expected)
 
 
 TYPES: Final = {
@@ -235,10 +254,13 @@ TYPES: Final = {
 }
 
 
-@pytest.mark.parametrize("case", TYPES)
-async def test_other_types_of_columns(theirs: Settings, db: Connection, connection: Connection, case: str) -> None:
+@pytest.mark.parametrize("cases", together(TYPES, "a generated duration", "uuids of tasks"))
+async def test_other_types_of_columns(
+    theirs: Settings, db: Connection, connection: Connection, cases: tuple[str, ...]
+) -> None:
     await make_old_tables(db, FEW)
-    await db.execute(TYPES[case])
+    for case in cases:
+        await db.execute(TYPES[case])
     before = dict(await db.fetch("SELECT task_id::text, status::text FROM tasks"))
     await adopt(theirs)
     columns = {row for row in (await shape(db))["columns"] if row[0] in {"users", "tasks"}}
