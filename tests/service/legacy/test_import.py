@@ -491,7 +491,7 @@ async def test_times_are_read_in_the_zone_asked_for_and_then_in_the_last_imports
 
 async def test_a_dry_run_tells_what_the_run_then_does_and_changes_nothing(connection: Connection, old: Old) -> None:
     """Over more than one batch, twice: into an empty database, and after the old system and this one went on."""
-    generate(old.redis, Sample(tasks=2500, users=1300, breakage=0.3))
+    generate(old.redis, Sample(tasks=1200, users=1100, breakage=0.3))
     for asked in ({}, {"take_over": True}):
         before = await contents(connection)
         tried = await move(connection, old, dry_run=True, **asked)
@@ -535,7 +535,7 @@ async def test_nobodys_tasks_are_nobodys_here_too(connection: Connection, old: O
 
 
 async def test_two_imports_at_once_bring_each_record_once(pool: Pool, old: Old) -> None:
-    expected = generate(old.redis, Sample(tasks=2000, users=1200, breakage=0.1))
+    expected = generate(old.redis, Sample(tasks=1200, users=1100, breakage=0.1))
 
     async def one() -> dict[str, Any]:
         async with pool.acquire() as connection:
