@@ -19,6 +19,8 @@ from schema.models.edits import AnyConfig, BackgroundChangeConfig, Mode, Size
 from tests.quick_matte import quick_matte
 
 MAX_PIXELS = 40_000_000
+THREADS = 1
+"""Of an edit. Two that wait for each other cost a sixth more processor time, and other tests have the other cores."""
 SMALL = BackgroundChangeConfig(size=Size.SMALL)
 
 MakeRequest = Callable[..., EditRequest]
@@ -66,25 +68,31 @@ class Remembering(Runtimes):
 @pytest.fixture(scope="session")
 def runtimes() -> Runtimes:
     """The models in this process, for what is tested without an engine around it."""
-    use_threads(2)
-    return Remembering(2)
+    use_threads(THREADS)
+    return Remembering(THREADS)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def engine() -> AsyncGenerator[LocalEngine]:
-    made = LocalEngine(threads=2)
+    made = LocalEngine(threads=THREADS)
     await made.start()
     yield made
     await made.close()
 
 
+@pytest.fixture(scope="module")
+def quickness(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process for edits whose matte doesn't matter."""
+    return quick_matte(tmp_path_factory.mktemp("matte"))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def quick_engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LocalEngine]:
-    """A warm engine for edits whose matte doesn't matter."""
+async def quick_engine(quickness: dict[str, str]) -> AsyncGenerator[LocalEngine]:
+    """A warm engine for them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in quick_matte(tmp_path_factory.mktemp("matte")).items():
+        for name, value in quickness.items():
             patch.setenv(name, value)
-        made = LocalEngine(threads=2)
+        made = LocalEngine(threads=THREADS)
         await made.start()
     yield made
     await made.close()
