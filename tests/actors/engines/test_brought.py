@@ -14,7 +14,7 @@ from actors.engines.local.brought.contract import weights_in
 from actors.engines.local.brought.running import Brought, brought_by, tried
 from actors.engines.local.edits import Studio
 from actors.engines.local.filling.texture import paint_with, textured_fill
-from actors.engines.local.models import locate
+from actors.engines.local.models import DIRECTORY_VARIABLE, locate
 from actors.engines.local.perception import saliency
 from actors.engines.local.perception.saliency import subject
 from actors.engines.local.runtimes import Runtimes
@@ -24,6 +24,7 @@ from service.setting_sources import SettingsError
 from service.settings import load_settings
 from tests.actors.engines.scenes import HOPPER, loaded
 from tests.onnx import brightness, greying, model, node
+from tests.quick_matte import quick_matte
 
 PLAIN = '{"mean": [0, 0, 0], "deviation": [1, 1, 1], "licence": "MIT, by somebody"}'
 
@@ -160,15 +161,16 @@ def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
 
 
 def test_a_result_tells_which_model_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours, brought: the same edit, but for how colours are normalised."""
+    """Ours, brought: the same edit, but for how colours are normalised, and for who is known to be a person."""
     own = locate(saliency.MODEL)
+    monkeypatch.setenv(DIRECTORY_VARIABLE, quick_matte(tmp_path)[DIRECTORY_VARIABLE])
     path = tmp_path / "own.onnx"
     path.symlink_to(own)
     path.with_suffix(".json").write_text('{"licence": "Apache-2.0"}')
     monkeypatch.setenv("MODEL_MATTE", str(path))
     config = {"background_type": "remove", "size": "small"}
     order = wire.StartEdit(Mode.BACKGROUND_CHANGE, str(HOPPER), None, config, str(tmp_path), 10_000_000)
-    report = Studio(2).make(order, lambda _: None, lambda: False)
+    report = Studio(1).make(order, lambda _: None, lambda: False)
     assert isinstance(report, wire.Done)
     with own.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,14 +13,26 @@ import pytest
 from actors.engines.local.engine import LocalEngine
 from actors.engines.registry import engines_for
 from actors.engines.seam import EngineError, Progress
-from schema.models.edits import HeadSwapConfig, Mode
+from schema.models.edits import HeadSwapConfig, Mode, PoseChangeConfig
 from schema.models.problems import FailureCode
 from tests.actors.engines.conftest import MakeRequest, edited
-from tests.actors.engines.scenes import ASTRONAUT, CHINA
+from tests.actors.engines.scenes import ASTRONAUT, CHINA, FIGURE
 
 NEEDS_PIDFD = pytest.mark.skipif(sys.platform != "linux", reason="pidfd is Linux's")
 WITHIN = 5.0
 """Seconds after which a slot must be free again: a second is promised, where four processes don't test beside it."""
+
+
+LONG = {"source": FIGURE, "config": PoseChangeConfig(), "mode": Mode.POSE_CHANGE}
+"""An edit that isn't over, whatever its matte is, before its process is."""
+
+
+@pytest.fixture
+def mortal_engine(quick_engine: LocalEngine, quickness: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
+    """One whose next process has as little to load as its first."""
+    for name, value in quickness.items():
+        monkeypatch.setenv(name, value)
+    return quick_engine
 
 
 async def works(engine: LocalEngine, request_for: MakeRequest) -> bool:
@@ -78,8 +90,9 @@ async def test_closing_stops_the_edit_and_frees_the_slot(engine: LocalEngine, re
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_hung_native_call_is_killed(engine: LocalEngine, request_for: MakeRequest) -> None:
-    events = engine.run(request_for(ASTRONAUT))
+async def test_a_hung_native_call_is_killed(mortal_engine: LocalEngine, request_for: MakeRequest) -> None:
+    engine = mortal_engine
+    events = engine.run(request_for(**LONG))
     await anext(events)
     hung = engine.pid
     assert hung is not None
@@ -94,8 +107,9 @@ async def test_a_hung_native_call_is_killed(engine: LocalEngine, request_for: Ma
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_crash_is_told_and_the_next_edit_works(engine: LocalEngine, request_for: MakeRequest) -> None:
-    events = engine.run(request_for(ASTRONAUT))
+async def test_a_crash_is_told_and_the_next_edit_works(mortal_engine: LocalEngine, request_for: MakeRequest) -> None:
+    engine = mortal_engine
+    events = engine.run(request_for(**LONG))
     await anext(events)
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
@@ -110,7 +124,10 @@ async def test_a_crash_is_told_and_the_next_edit_works(engine: LocalEngine, requ
 
 @NEEDS_PIDFD
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_child_that_died_between_edits_is_replaced(engine: LocalEngine, request_for: MakeRequest) -> None:
+async def test_a_child_that_died_between_edits_is_replaced(
+    mortal_engine: LocalEngine, request_for: MakeRequest
+) -> None:
+    engine = mortal_engine
     await engine.start()
     died = engine.pid
     assert died is not None
@@ -148,7 +165,7 @@ async def test_a_missing_model_is_told_with_the_remedy(
 
 
 @NEEDS_PIDFD
-def test_the_child_dies_with_its_parent() -> None:
+def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     script = (
         "import asyncio, actors.engines.local.engine as e\n"
         "async def main():\n"
@@ -158,7 +175,9 @@ def test_the_child_dies_with_its_parent() -> None:
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+    environment = os.environ | {"DARKROOM_MODELS": str(tmp_path)}  # there are none, which nobody asks for
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         descriptor = os.pidfd_open(int(parent.stdout.readline()))
         parent.kill()
