@@ -46,7 +46,8 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif[0x010F] = "Somebody's camera"
     exif.get_ifd(0x8825)[1] = "N"
     path = tmp_path_factory.mktemp("photo") / "photo.jpg"
-    loaded(HOPPER).save(path, exif=exif, comment=b"private", quality=95)
+    large = loaded(HOPPER).resize((655, 768))  # in a small one there is no more to be seen of an edge
+    large.save(path, exif=exif, comment=b"private", quality=95)
     return path
 
 
@@ -120,7 +121,7 @@ async def test_what_is_told_about_the_result(once: Once, hopper: Path) -> None:
     result = await once(hopper)
     metadata = result.finished.metadata
     output = result.artifacts["output"]
-    assert (metadata["width"], metadata["height"]) == (output.width, output.height) == (512, 600)
+    assert (metadata["width"], metadata["height"]) == (output.width, output.height) == (655, 768)
     assert metadata["format"] == "jpeg"
     assert metadata["engine"] == "local"
     assert metadata["size"] == output.path.stat().st_size
@@ -153,12 +154,11 @@ async def test_equal_input_gives_equal_bytes_in_another_process(
         assert artifact.path.read_bytes() == second.path(kind).read_bytes()
 
 
-async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once, hopper: Path, tmp_path: Path) -> None:
-    removed, large = BackgroundType.REMOVE, tmp_path / "large.png"  # in a small one there is no more to be seen
-    loaded(hopper).resize((655, 768)).save(large, compress_level=1)
-    plain = await once(large, config=REMOVED)
-    soft = await once(large, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
-    high = await once(large, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
+async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once, hopper: Path) -> None:
+    removed = BackgroundType.REMOVE
+    plain = await once(hopper, config=REMOVED)
+    soft = await once(hopper, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
+    high = await once(hopper, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
     base = pixels(plain.path("output"))[..., 3]
     for other in soft, high:
         alpha = pixels(other.path("output"))[..., 3]

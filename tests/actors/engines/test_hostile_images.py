@@ -41,7 +41,7 @@ from tests.actors.engines.scenes import ASTRONAUT, FIGURE, cut_out, loaded
 from tests.seeds import SEED, THOROUGH
 
 COUNT = 1000 if THOROUGH else 150
-EDITS = 8
+EDITS = 6
 """Of the images that open, so many edits are made."""
 MAX_BYTES = 3_000_000
 LONG_EDGE = 768
