@@ -6,13 +6,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, ConsoleMessage, Request
+from playwright.async_api import Browser
 
 from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
 from tests.journeys.browsing import browser, needs_chromium, open_page
-from tests.running import free_port, running_api
+from tests.running import free_port
 from tests.service.http.serving import API, PHOTO, Api, User, client_of, serving
 
 __all__ = ["browser"]
@@ -86,31 +86,3 @@ async def uploaded(api: Api, user_id: str, api_key: str) -> str:
     """The signed path of a photo of theirs."""
     async with client_of(api, api_key) as client:
         return str((await User(user_id, api_key, client).upload(PHOTO)).json()["url"])
-
-
-async def test_the_docs_work_under_the_policy_they_are_sent_with(
-    browser: Browser,
-    settings: Settings,
-) -> None:
-    complaints: list[str] = []
-
-    def heard(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            complaints.append(message.text)
-
-    def failed(request: Request) -> None:
-        complaints.append(f"failed: {request.url}")
-
-    with running_api(settings) as base_url:
-        page = await open_page(browser)
-        page.on("console", heard)
-        page.on("requestfailed", failed)
-        await page.goto(f"{base_url}/docs")
-        await page.wait_for_selector(".opblock")
-        modes = page.locator(".opblock", has_text="/api/v1/modes").first
-        await modes.locator(".opblock-summary").click()
-        await modes.locator("button.try-out__btn").click()
-        await modes.locator("button.execute").click()
-        await modes.locator(".live-responses-table").wait_for()
-        assert "HEAD_SWAP" in await modes.locator(".live-responses-table").inner_text()
-    assert complaints == []
