@@ -1,6 +1,6 @@
 """Every operation on tasks, in any order, twice and too late, on two connections at once: compared with a model.
 
-Twelve lives of 40 steps, others every day; THOROUGH=1 lives hundreds.
+Eight lives of 40 steps, others every day; THOROUGH=1 lives hundreds.
 """
 
 from collections.abc import Generator
@@ -19,7 +19,7 @@ from tests.chaos.worker_rules import WorkerRules
 from tests.chaos.world import World
 from tests.seeds import SEED, THOROUGH
 
-LIVES = 400 if THOROUGH else 12
+LIVES = 400 if THOROUGH else 8
 STEPS = 40
 
 
