@@ -131,7 +131,7 @@ async def test_what_is_wrong_is_said_in_a_line(settings: Settings, old: Old, con
 
 
 def test_somebody_who_watches_sees_a_bar_with_the_rate(settings: Settings, old: Old) -> None:
-    generate(old.redis, Sample(tasks=20_000, users=100))
+    generate(old.redis, Sample(tasks=11_000, users=100))
     watching, watched = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "service.cli.main", "legacy", "import", "--redis-url", old.url],
