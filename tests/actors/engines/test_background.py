@@ -16,7 +16,7 @@ from schema.models.edits import (
     Size,
 )
 from schema.models.problems import FailureCode
-from tests.actors.engines.conftest import SMALL, MakeRequest, Once, edited
+from tests.actors.engines.conftest import SMALL, THREADS, MakeRequest, Once, edited
 from tests.actors.engines.scenes import (
     ASTRONAUT,
     CHINA,
@@ -39,16 +39,24 @@ FACE = (slice(110, 190), slice(190, 250))
 """Rows and columns of the astronaut's face."""
 
 
-@pytest.fixture(scope="session")
-def hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hopper, with what cameras and their owners write into a photo."""
+def sent(photo: Image.Image, path: Path) -> Path:
+    """A photo with what cameras and their owners write into one."""
     exif = Image.Exif()
     exif[0x010F] = "Somebody's camera"
     exif.get_ifd(0x8825)[1] = "N"
-    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
-    large = loaded(HOPPER).resize((655, 768))  # in a small one there is no more to be seen of an edge
-    large.save(path, exif=exif, comment=b"private", quality=95)
+    photo.save(path, exif=exif, comment=b"private", quality=95)
     return path
+
+
+@pytest.fixture(scope="session")
+def hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sent(loaded(HOPPER), tmp_path_factory.mktemp("photo") / "photo.jpg")
+
+
+@pytest.fixture(scope="session")
+def large_hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In a small one there is less to be seen of an edge."""
+    return sent(loaded(HOPPER).resize((655, 768)), tmp_path_factory.mktemp("photo") / "large.jpg")
 
 
 async def test_a_preset_replaces_the_background_and_keeps_the_person(once: Once) -> None:
@@ -100,8 +108,10 @@ async def test_removing_gives_a_png_with_alpha_and_clean_colours(
     assert loaded(result.path("thumbnail")).mode == loaded(result.path("comparison")).mode == "RGB"
 
 
-async def test_every_file_says_what_it_is_and_nothing_of_the_sender(once: Once, hopper: Path) -> None:
-    for result in (await once(hopper), await once(hopper, config=REMOVED)):
+async def test_every_file_says_what_it_is_and_nothing_of_the_sender(
+    once: Once, hopper: Path, large_hopper: Path
+) -> None:
+    for result in (await once(hopper), await once(large_hopper, config=REMOVED)):
         assert result.artifacts.keys() == {"output", "thumbnail", "comparison"}
         for artifact in result.artifacts.values():
             content = artifact.path.read_bytes()
@@ -121,7 +131,7 @@ async def test_what_is_told_about_the_result(once: Once, hopper: Path) -> None:
     result = await once(hopper)
     metadata = result.finished.metadata
     output = result.artifacts["output"]
-    assert (metadata["width"], metadata["height"]) == (output.width, output.height) == (655, 768)
+    assert (metadata["width"], metadata["height"]) == (output.width, output.height) == (512, 600)
     assert metadata["format"] == "jpeg"
     assert metadata["engine"] == "local"
     assert metadata["size"] == output.path.stat().st_size
@@ -144,7 +154,7 @@ async def test_equal_input_gives_equal_bytes_in_another_process(
     engine: LocalEngine, request_for: MakeRequest, once: Once, hopper: Path
 ) -> None:
     first = await once(hopper)
-    other = LocalEngine(threads=2)
+    other = LocalEngine(threads=THREADS)
     try:
         second = await edited(other, request_for(hopper))
         assert other.pid != engine.pid
@@ -154,11 +164,11 @@ async def test_equal_input_gives_equal_bytes_in_another_process(
         assert artifact.path.read_bytes() == second.path(kind).read_bytes()
 
 
-async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once, hopper: Path) -> None:
+async def test_higher_quality_and_a_soft_edge_change_the_edge_only(once: Once, large_hopper: Path) -> None:
     removed = BackgroundType.REMOVE
-    plain = await once(hopper, config=REMOVED)
-    soft = await once(hopper, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
-    high = await once(hopper, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
+    plain = await once(large_hopper, config=REMOVED)
+    soft = await once(large_hopper, config=BackgroundChangeConfig(background_type=removed, edge_blur=8))
+    high = await once(large_hopper, config=BackgroundChangeConfig(background_type=removed, quality=Quality.ULTRA))
     base = pixels(plain.path("output"))[..., 3]
     for other in soft, high:
         alpha = pixels(other.path("output"))[..., 3]
