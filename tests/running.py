@@ -57,7 +57,6 @@ def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> d
         "REDIS_URL": settings.redis_url,
         "STORAGE_URL": settings.storage_url,
         "SECRET_KEY": ",".join(settings.secret_keys),
-        "ENGINE_THREADS": "1",  # other tests have the other cores
         **(extra or {}),
     }
 
