@@ -152,7 +152,9 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
     values = lab(image)
     shoulders = max(8.0, person.shoulders)
     reach = max(1, round(0.015 * shoulders))
-    away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / 9)
+    # A dark skin has little hue; what has none is no skin.
+    apart = float(np.clip(0.4 * np.hypot(*tone.mean[1:]), 4, 9))
+    away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / apart)
     first = narrowed(where & (away < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
         return Skin(np.zeros(values.shape[:2], np.float32), None)
