@@ -37,9 +37,9 @@ seen: there a collar is open."""
 _INWARDS, _AT = 0.93, 0.12
 """So far out, of half the breadth of the jaw, the neck comes from behind it; so near to the chin's level, in heights of
 the face, the head's own neck is as broad as one is."""
-_CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.12
+_CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.06
 """The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
-no gap of less than twice that in skin, or half of it elsewhere."""
+no gap of less than twice that."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 2.2, 0.7, 1.6
@@ -50,8 +50,6 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_NAPE, _BESIDE = 0.25, 0.06
-"""So far below the chin, and so near to the old head, likewise, there is body where the funnel has it."""
 
 
 class Cleared(Struct, frozen=True):
@@ -81,7 +79,7 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     cloth = touching((cloth & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
     gone, funnel = _gone(figure, head, image, skin, cloth, new_face, new)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
-    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), skin, cloth, unit)
+    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), cloth, unit)
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(figure, body, skin, new_face)
     made_body = _body(image, gone, ~seen, shape, body, neck, unit)
@@ -93,7 +91,7 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape)
 
 
-def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
+def _outlined(alpha: Plane, gone: Mask, shape: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
     """`gone` with what a smooth outline takes from or adds to the body beside it, and the whole body (h, w, 0 to 1).
 
     A shape's edge blurred and cut at its half is a curve without the jags of what it was put together from.
@@ -101,9 +99,8 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, skin: Plane, cloth: Mask, 
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
     # A gap within the body is no way to the background.
-    for share, where in ((0.5, alpha > 0.5), (1, (alpha > 0.5) & (skin > 0.5))):
-        reach = share * _GAP * unit
-        rough |= narrowed(widened(rough, reach), reach) & where
+    reach = _GAP * unit
+    rough |= narrowed(widened(rough, reach), reach) & (alpha > 0.5)
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
     # Clothes have their own, and so has the body where nothing was: a curve's small differences from that are left.
@@ -147,11 +144,10 @@ def _gone(
     gone |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
     funnel = _funnel(figure, gone, skin, new_face, new)
     # Ears, locks and jewels may have been taken for body, beside the head where no body is; so does a broader neck's
-    # skin stick out. Nor is background left where the neck goes on.
+    # skin stick out.
     beside = body & (funnel < 0.5) & (down < chin + 0.6)
     stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & ~cloth
     stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.2)
-    stubs |= (funnel > 0.5) & ~person & (down < chin + _NAPE) & widened(old, _BESIDE * unit)
     return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
 
 
