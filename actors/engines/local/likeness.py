@@ -1,5 +1,9 @@
-"""Which of two things a colour speaks for: how often it occurs in each of them, or how far it is from them."""
+"""Which of two things a colour, or whatever else is known of a pixel, speaks for.
 
+It is told by how often it occurs in each of them, by how far it is from them, or by a line between them.
+"""
+
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -7,12 +11,22 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from actors.engines.local.arrays import Floats, Mask, Plane
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.raster import components, lab, resized_linear
 
 _CELLS = 24
 """Colours are counted in so many steps of each of lightness and the two of hue."""
 _LAB_START, _LAB_CELLS = np.array([0, 60, 60], np.float32), np.array([0.24, 0.2, 0.2], np.float32)
 _SPREAD, _RARE = 0.8, 2e-5
+_AROUND = 40
+"""So far around a part, in pixels, colours are compared."""
+_NEAREST = 3
+"""So many of the colours that are most alike are believed; one may be noise."""
+_LEAST, _MOST = 20, 1500
+"""Of fewer pixels nothing is said; of more, evenly chosen ones are asked."""
+
+_LINE_STEPS, _PLAIN = 6, 1e-4
+"""Newton's steps to a line between two things, and how much it is held from following single pixels."""
 
 Cells: TypeAlias = NDArray[np.int64]
 
@@ -56,3 +70,51 @@ def unlikeness(
     enough = samples[:: -(-len(samples) // most)]
     away: Any = cKDTree(enough).query(wanted, k=nearest, eps=about)[0]
     return away.mean(axis=1)
+
+
+def told_apart(features: Sequence[Floats], first: Mask, second: Mask) -> Plane:
+    """How likely each pixel is of `first` rather than `second` (h, w), by its `features` (n, h, w each, of any size).
+
+    It is a logistic regression of the pixels in the two, which count as much as each other however large they are; so
+    do the `features`.
+    """
+    height, width = first.shape
+    sized = (resized_linear(np.ascontiguousarray(one.transpose(1, 2, 0)), width, height) for one in features)
+    centred = [one - one.mean(axis=(0, 1)) for one in sized]
+    values = np.concatenate([one / np.sqrt(one.var(axis=(0, 1)).sum() + 1e-12) for one in centred], axis=2)
+    values = np.concatenate([values, np.ones((height, width, 1))], axis=2).astype(np.float32)
+    known = np.concatenate([values[first], values[second]])
+    many = np.array([first.sum(), second.sum()])
+    label, weight = (np.repeat(np.asarray(one, np.float32), many) for one in ([1, 0], 0.5 / many))
+    held, line = _PLAIN * np.eye(known.shape[1]), np.zeros(known.shape[1], np.float32)
+    for _ in range(_LINE_STEPS):
+        likely = 0.5 + 0.5 * np.tanh(known @ line / 2)
+        slope = known.T @ (weight * (likely - label)) + held @ line
+        curve = (known.T * (weight * np.maximum(likely * (1 - likely), 1e-4))) @ known + held
+        line -= np.linalg.solve(curve, slope).astype(np.float32)
+    return (0.5 + 0.5 * np.tanh(values @ line / 2)).astype(np.float32)
+
+
+def likeness_nearby(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Plane:
+    """How much more the `parts` (h, w) of a small `image` are in colours of `theirs` nearby than in those of `others`.
+
+    1 is theirs, 0 is the others' (so is what both have), and a half what nobody can tell and what is in no part.
+    """
+    found = np.full(parts.shape, 0.5, np.float32)
+    labels, stats = components(parts)
+    if len(stats) == 1:
+        return found
+    colours = lab(as_rgb(image))
+    for label, (left, top, across, down, _) in enumerate(stats[1:].tolist(), start=1):
+        near = (
+            slice(max(0, top - _AROUND), top + down + _AROUND),
+            slice(max(0, left - _AROUND), left + across + _AROUND),
+        )
+        part, around = labels[near] == label, colours[near]
+        ours, foreign = around[theirs[near] & ~part], around[others[near] & ~part]
+        if min(len(ours), len(foreign)) >= _LEAST:
+            to_ours, to_foreign = (
+                unlikeness(around[part], known, nearest=_NEAREST, most=_MOST, about=0) for known in (ours, foreign)
+            )
+            found[near][part] = to_foreign / (to_ours + to_foreign + 1)
+    return found

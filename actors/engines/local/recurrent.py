@@ -45,7 +45,7 @@ class Recurrent:
         return [self._once, self._again, self._last]
 
     def looked(self, inputs: Mapping[str, Floats], times: int) -> dict[str, Floats]:
-        """Its outcome after so many looks, and its memories, as inputs."""
+        """Its outcome after so many looks, its memories, as inputs, and what it saw before those ("seen0" ...)."""
         picture = [inputs[name] for name in self._picture]
         memories = [inputs[name] for name in self._memories]
         seen, others = _told(self._once, picture), list[Floats]()
@@ -55,7 +55,8 @@ class Recurrent:
             memories = [np.array(one) for one in told[: len(memories)]]
             others = told[len(memories) :]
         (outcome,) = _told(self._last, [*picture, *others])
-        return {self._outcome: np.array(outcome), **dict(zip(self._memories, memories, strict=True))}
+        kept = {f"seen{number}": np.array(one) for number, one in enumerate(seen)}
+        return {self._outcome: np.array(outcome), **kept, **dict(zip(self._memories, memories, strict=True))}
 
 
 def _told(request: Any, inputs: Sequence[Floats]) -> list[Floats]:

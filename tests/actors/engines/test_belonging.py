@@ -11,6 +11,7 @@ from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.matte import Effort, coarse_matte
+from actors.engines.local.perception.nearby import alike
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.runtimes import Runtimes
 
@@ -190,6 +191,33 @@ def test_what_is_half_transparent_further_than_an_edge_is_decided_by_other_netwo
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
 
 
+@pytest.mark.parametrize(("alpha", "like", "kept"), [(0.4, 1.0, True), (0.6, 0.0, False)])
+def test_what_is_half_transparent_is_decided_by_what_it_is_like_as_well(
+    alpha: float, like: float, *, kept: bool
+) -> None:
+    half, others = (np.maximum(shapes(MAN), shapes(BAG, alpha=share)) for share in (alpha, 0.5))
+    found, _ = decided(half, others, others, np.maximum(shapes(MAN), shapes(BAG, alpha=like)))
+    thing = within(found, BAG)
+    assert thing.min() > 0.95 if kept else thing.max() < 0.05
+
+
+@pytest.mark.parametrize("theirs", [True, False])
+def test_what_some_see_is_like_people_where_its_features_are(*, theirs: bool) -> None:
+    man, thing = shapes(MAN), shapes(BAG)
+    one = np.maximum(man, thing) if theirs else man
+    noise = np.random.default_rng(1).normal(0, 0.1, (20, 320, 320)).astype(np.float32)
+    features = [(noise + one)[:, ::step, ::step] for step in (2, 4, 8)]
+    like = alike(np.full((320, 320, 3), 90, np.uint8), features, [man, np.maximum(man, thing), man])
+    assert within(like, MAN).mean() > 0.9
+    assert within(like, BAG).mean() > 0.8 if theirs else within(like, BAG).mean() < 0.2
+
+
+def test_what_is_like_people_is_not_learnt_of_nobody() -> None:
+    features = [np.zeros((20, size, size), np.float32) for size in (40, 80)]
+    like = alike(np.zeros((320, 320, 3), np.uint8), features, [shapes(), shapes(BAG), shapes()])
+    assert like.max() < 0.5
+
+
 @pytest.mark.parametrize(("salient", "doubted"), [(0.5, True), (0.0, False), (1.0, False)])
 def test_what_is_decided_by_next_to_nothing_is_told(salient: float, *, doubted: bool) -> None:
     half, stands_out = (np.maximum(shapes(MAN), shapes(BAG, alpha=share)) for share in (0.5, salient))
@@ -204,7 +232,7 @@ def test_what_is_decided_by_next_to_nothing_is_told(salient: float, *, doubted: 
 def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float, like: str, *, kept: bool) -> None:
     image = blue_on_red(shapes(MAN, BAG) if like == "people" else shapes(MAN))
     half = np.maximum(shapes(MAN), shapes(BAG, alpha=alpha))
-    found, _ = decided(half, shapes(MAN), shapes(MAN, BAG), image)
+    found, _ = decided(half, shapes(MAN), shapes(MAN, BAG), hair_of=image)
     assert within(found, MAN).min() > 0.99
     thing = within(found, BAG)
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
@@ -213,7 +241,7 @@ def test_of_hair_what_is_half_transparent_is_decided_by_its_colours(alpha: float
 def test_a_lock_of_hair_that_is_half_transparent_stays_so() -> None:
     lock = (112, 60, 122, 160)
     half = np.maximum(shapes(MAN), shapes(lock, alpha=0.4))
-    found, _ = decided(half, shapes(MAN), shapes(MAN), blue_on_red(shapes(MAN)))
+    found, _ = decided(half, shapes(MAN), shapes(MAN), hair_of=blue_on_red(shapes(MAN)))
     assert abs(found[70:150, 115:119] - 0.4).max() < 0.05
 
 

@@ -2,9 +2,10 @@
 
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
-believed, but for small loose pieces that don't stand out as well; what it lacks comes back where two others see
-it, and where it isn't sure, these have as much of a say. What stands out and touches people is held, worn or sat on by
-them where the third has it with them, too, and it isn't in the colours of what is around; it comes whole or not at all.
+believed, but for small loose pieces that don't stand out as well; what it lacks comes back where two others see it, and
+where it isn't sure, these have as much of a say, and so has how like people's its features are. What stands out and
+touches people is held, worn or sat on by them where the third has it with them, too, and it isn't in the colours of
+what is around; it comes whole or not at all.
 """
 
 # ruff: noqa: PLR2004 - thresholds stand where they are used, each with its meaning
@@ -12,7 +13,7 @@ them where the third has it with them, too, and it isn't in the colours of what 
 import numpy as np
 
 from actors.engines.local.arrays import Mask, Plane, Rgb8
-from actors.engines.local.perception.nearby import likeness_nearby
+from actors.engines.local.likeness import likeness_nearby
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.raster import (
     Raster,
@@ -97,27 +98,28 @@ def _thick(mask: Mask, least: int) -> Mask:
     return mask & grown(shrunk(mask, least), least + 1)
 
 
-def decided(alpha: Plane, salient: Plane, rough: Plane, hair_of: Rgb8 | None = None) -> tuple[Plane, float]:
+def decided(
+    alpha: Plane, salient: Plane, rough: Plane, like: Plane | None = None, hair_of: Rgb8 | None = None
+) -> tuple[Plane, float]:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone.
 
-    What is `salient` and a `rough` network of people have together as much of a say in which as it has itself. They
-    don't know hair: of a picture that is `hair_of` somebody colours have it, as like those of what is sure as others'.
-    With it comes what was decided by next to nothing, as a share of what `alpha` has.
+    It has a third of the say itself, what is `salient` and a `rough` network of people together as much, and so has
+    what is `like` people's, where that is known. They don't know hair: of a picture that is `hair_of` somebody colours
+    have it, as like those of what is sure as others'. With it comes what the networks alone would decide by next to
+    nothing, as a share of what `alpha` has.
     """
     height, width = alpha.shape
     now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
+    votes = now / 2 + (stands_out + likely) / 4
     gone, there = _UNDECIDED
-    undecided = (now > gone) & (now < there)
-    reach = 2 if hair_of is None else _LOCK
-    undecided &= grown(shrunk(undecided, reach), reach + 1)
-    if hair_of is None:
-        said = now / 2 + (stands_out + likely) / 4
-    else:
+    undecided = _thick((now > gone) & (now < there), 2 if hair_of is None else _LOCK)
+    said = votes if like is None else (2 * votes + _small(like)) / 3
+    if hair_of is not None:
         known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
         said = now + _COLOURS * (likeness_nearby(_small(hair_of), undecided, *known) - 0.5)
-    said = gaussian(said, 1.5)
-    doubt = float((undecided & (np.abs(said - 0.5) < _EVEN)).sum()) / max(1, int((now > 0.5).sum()))
-    after = gaussian(np.where(undecided, (said > 0.5).astype(np.float32), now), 1.0)
+    even = np.abs(gaussian(votes, 1.5) - 0.5) < _EVEN
+    doubt = float((undecided & even).sum()) / max(1, int((now > 0.5).sum()))
+    after = gaussian(np.where(undecided, (gaussian(said, 1.5) > 0.5).astype(np.float32), now), 1.0)
     weight = gaussian(grown(undecided, 1).astype(np.float32), 1.0)
     weight, after = (resized_linear(plane, width, height) for plane in (weight, after))
     return alpha + weight * (after - alpha), doubt

@@ -9,10 +9,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb8, as_rgb
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.guided import solved_alpha, upsampled_alpha
+from actors.engines.local.perception.nearby import alike
 from actors.engines.local.perception.people import Sight, people
 from actors.engines.local.perception.pose import LEFT_SHOULDER, NOSE, RIGHT_SHOULDER, Pose
 from actors.engines.local.perception.saliency import subject
@@ -100,41 +101,49 @@ def coarse_matte(
     is told what comes next, and may raise to stop.
     """
     step("Finding the outline")
-    seen, salient = _seen(image, runtimes, step)
+    seen, salient, box, features = _seen(image, runtimes, step)
     runtimes.rest()
     rough = selfies_among(salient, image, runtimes)
+    like = None
     if trusted := runtimes.matte is not None:
         seen = _near_edge(seen, salient)
-    theirs = of_people(image, salient, seen, rough, person, trusted=trusted)
-    theirs = _to_the_border(theirs)
-    alpha, doubt = decided(theirs, salient, rough)
+    elif features and effort.whole is None:
+        votes = [box.of(plane) for plane in (seen, salient, rough)]
+        like = box.into((salient + rough) / 2, alike(box.of(image), features, votes))
+    theirs = _to_the_border(of_people(image, salient, seen, rough, person, trusted=trusted))
+    alpha, doubt = decided(theirs, salient, rough, like)
     hair = head_box(image, person, faces, below=_CHIN) if effort.whole is None else None
     if hair is not None:
-        alpha = _put(alpha, hair.of(decided(theirs, salient, rough, image)[0]), hair)
+        alpha = _put(alpha, hair.of(decided(theirs, salient, rough, hair_of=image)[0]), hair)
     alpha = without_loose(alpha, seen, salient)
     head = head_box(image, person, faces) if effort.closer else None
     if head is not None and _is_closer(head, image):
         step("Looking closer at the head")
         part, old = people(head.of(image), runtimes), head.of(alpha)
-        if _agree(old, part):
-            alpha = _put(alpha, _near_edge(old, part), head)
+        alpha = _put(alpha, _near_edge(old, part), head) if _agree(old, part) else alpha
     return alpha, 0.0 if trusted else doubt
 
 
-def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple[Plane, Plane]:
-    """Where people are (h, w), and what stands out around them: looked at closely where they are but a part of it."""
+def _seen(image: Rgb8, runtimes: Runtimes, step: Callable[[str], None]) -> tuple[Plane, Plane, Box, list[Floats]]:
+    """Where people are (h, w), and what stands out around them: looked at closely where they are but a part of it.
+
+    With it come the part that was looked at, and the features of that.
+    """
     sight = Sight(image, runtimes)
     glance = sight.after(_GLANCES)
     step("Looking closer at the person")
     body = _body_box(glance)
     if body is None or not _is_closer(body, image):
-        return sight.after(_MORE), subject(image, runtimes)
-    part = people(body.of(image), runtimes)
+        all_of_it = Box(0, 0, image.shape[1], image.shape[0])
+        return sight.after(_MORE), subject(image, runtimes), all_of_it, sight.features
+    close = Sight(body.of(image), runtimes)
+    part = close.after(_MORE)
+    runtimes.rest()
     seen = _put(glance, part, body) if _agree(body.of(glance), part) else sight.after(_MORE)
     around = _body_box(glance, _REACH) or body  # whole with what they hold or sit on
     looked_at = around.into(np.zeros_like(seen), np.ones((around.height, around.width), np.float32)) > 0
     salient = ending(subject(around.of(image), runtimes), around.of(seen), around.of(~shrunk(looked_at, 2)))
-    return seen, around.into(np.zeros_like(seen), salient)
+    return seen, around.into(np.zeros_like(seen), salient), body, close.features
 
 
 def refined_matte(

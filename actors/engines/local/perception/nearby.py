@@ -1,39 +1,29 @@
-"""Whose colours a part of a picture has: those of people, or those of what is around them."""
+"""Whose a part of a picture is, by what a network knew of it before it decided."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from actors.engines.local.arrays import Mask, Plane, Rgb8, as_rgb
-from actors.engines.local.likeness import unlikeness
-from actors.engines.local.raster import components, lab
+from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb
+from actors.engines.local.likeness import told_apart
+from actors.engines.local.perception.guided import upsampled_alpha
+from actors.engines.local.raster import lab, resized, resized_linear, shrunk
 
-_AROUND = 40
-"""So far around a part, in pixels, colours are compared."""
-_NEAREST = 3
-"""So many of the colours that are most alike are believed; one may be noise."""
-_LEAST, _MOST = 20, 1500
-"""Of fewer pixels nothing is said; of more, evenly chosen ones are asked."""
+_MOST_HAVE, _ALL_DENY = 0.85, 0.15
+"""What most networks are so sure of is people's; what none gives as much as that is others'."""
 
 
-def likeness_nearby(image: Rgb8, parts: Mask, theirs: Mask, others: Mask) -> Plane:
-    """How much more the `parts` (h, w) of a small `image` are in colours of `theirs` nearby than in those of `others`.
+def alike(image: Rgb8, features: Sequence[Floats], votes: Sequence[Plane]) -> Plane:
+    """How like people's the `features` (n, rows, columns) and colours of `image` (h, w, 3) are, 0 to 1.
 
-    1 is theirs, 0 is the others' (so is what both have), and a half what nobody can tell and what is in no part.
+    It is learnt from this picture alone: from what most of its `votes` (h, w) have and what all of them deny; it is
+    their mean where there is neither.
     """
-    found = np.full(parts.shape, 0.5, np.float32)
-    labels, stats = components(parts)
-    if len(stats) == 1:
-        return found
-    colours = lab(as_rgb(image))
-    for label, (left, top, across, down, _) in enumerate(stats[1:].tolist(), start=1):
-        near = (
-            slice(max(0, top - _AROUND), top + down + _AROUND),
-            slice(max(0, left - _AROUND), left + across + _AROUND),
-        )
-        part, around = labels[near] == label, colours[near]
-        ours, foreign = around[theirs[near] & ~part], around[others[near] & ~part]
-        if min(len(ours), len(foreign)) >= _LEAST:
-            to_ours, to_foreign = (
-                unlikeness(around[part], known, nearest=_NEAREST, most=_MOST, about=0) for known in (ours, foreign)
-            )
-            found[near][part] = to_foreign / (to_ours + to_foreign + 1)
-    return found
+    height, width = sorted(one.shape[1:] for one in features)[-2:][0]  # the finest tell little, and take long
+    said = [np.clip(resized(vote, width, height), 0, 1) for vote in votes]
+    theirs, others = shrunk(np.median(said, axis=0) > _MOST_HAVE, 1), shrunk(np.max(said, axis=0) < _ALL_DENY, 1)
+    if min(theirs.sum(), others.sum()) < width:  # less than a line of pixels
+        return np.asarray(np.mean(votes, axis=0))
+    small, finer = (as_rgb(resized(image, scale * width, scale * height)) for scale in (1, 4))
+    found = told_apart([*features, lab(small).transpose(2, 0, 1)], theirs, others)
+    return resized_linear(upsampled_alpha(small, found, finer, radius=2, epsilon=1e-3), *image.shape[1::-1])

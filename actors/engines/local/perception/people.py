@@ -19,6 +19,8 @@ _INSIDE = 512
 _LOOKS = 3
 """After so many looks another changes next to nothing."""
 _MEMORIES = 4
+_SHALLOW = 16
+"""Features no more than these tell of edges and colours alone."""
 
 
 def people(image: Rgb8, runtimes: Runtimes) -> Plane:
@@ -45,6 +47,8 @@ class Sight:
         self._asked: dict[str, Floats] = {"src": frame, "downsample_ratio": ratio}
         nothing = np.zeros((1, 1, 1, 1), np.float32)
         self._asked.update({f"r{number}i": nothing for number in range(1, _MEMORIES + 1)})
+        self.features: list[Floats] = []
+        """What the network knew of the picture before it decided: (n, h, w) each, finer ones and deeper ones."""
 
     def after(self, looks: int) -> Plane:
         """`people`, as they are seen after so many more `looks`.
@@ -54,5 +58,6 @@ class Sight:
         """
         said = self._runtimes.looked(MODEL, self._asked, looks)
         matte = said.pop("pha")
-        self._asked.update(said)
+        self._asked.update({name: said.pop(name) for name in [*said] if name in self._asked})
+        self.features = [one[0] for one in said.values() if one.ndim == matte.ndim and one.shape[1] > _SHALLOW]
         return np.clip(resized_linear(matte[0, 0], self._width, self._height), 0, 1)
