@@ -12,7 +12,8 @@ SELECT pg_class.oid AS table_id,
        relforcerowsecurity
        AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS row_security_forced,
        reloftype <> 0 AS typed,
-       relispartition OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)) AS inherits
+       relispartition OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)) AS inherits,
+       (SELECT min(rulename) FROM pg_rewrite WHERE ev_class = pg_class.oid) AS rule
   FROM unnest(ARRAY['users', 'tasks']) WITH ORDINALITY AS ours (name, place)
   JOIN pg_class ON pg_class.oid = to_regclass(ours.name)
   JOIN pg_namespace ON pg_namespace.oid = relnamespace

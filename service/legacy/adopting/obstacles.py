@@ -37,6 +37,8 @@ def unfit_tables(tables: list[TableFacts]) -> Iterator[str]:
             yield f"{name} belongs to another user of PostgreSQL: put its owner into DATABASE_URL"
         elif table.inherits:
             yield f"{name} inherits, is inherited from or is a partition: ALTER TABLE ... NO INHERIT (or DETACH) first"
+        elif table.rule is not None:
+            yield f"rule {table.rule} makes something else of what is written into {name}: drop it"
         elif table.typed:
             yield f"{name} is a typed table: ALTER TABLE {table.name} NOT OF first"
         elif table.row_security_forced:

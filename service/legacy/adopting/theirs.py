@@ -82,6 +82,8 @@ class TableFacts(Struct, frozen=True):
     row_security_forced: bool
     typed: bool
     inherits: bool
+    rule: str | None
+    """One of those that turn what is written there into something else."""
 
 
 class Column(Struct, frozen=True):

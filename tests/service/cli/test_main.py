@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import asyncpg
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 
 from service.cli.errors import explain
 from service.cli.group import COMMANDS, darkroom
@@ -38,6 +40,17 @@ def test_without_its_database_a_command_fails_with_one_line(settings: Settings, 
     assert "DATABASE_URL" in answer.stderr.splitlines()[-1]
     assert "Traceback" not in answer.stderr
     assert "hunter2" not in answer.stderr + answer.stdout
+
+
+async def test_tables_of_the_existing_system_are_told_apart(settings: Settings, empty_database: str) -> None:
+    """As they are before they are adopted: with ids of another type, and fewer columns."""
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE TABLE users (user_id uuid PRIMARY KEY, email varchar(255) NOT NULL)")
+    await connection.close()
+    for arguments in (["user", "show", "a@example.com"], ["user", "list"], ["user", "create", "a@example.com"]):
+        answer = run_command(*arguments, settings=structs.replace(settings, database_url=empty_database))
+        assert answer.returncode == 1
+        assert answer.stderr.splitlines()[-1].endswith("Run: darkroom migrate")
 
 
 @pytest.mark.parametrize(

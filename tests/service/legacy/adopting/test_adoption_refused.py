@@ -22,8 +22,10 @@ REFUSED: Final = {
     "a materialized view": ("CREATE MATERIALIZED VIEW m AS SELECT status FROM tasks", r"materialized view m depends"),
     "a rule": (
         "CREATE RULE r AS ON DELETE TO users WHERE old.email IS NULL DO INSTEAD NOTHING",
-        r"a rule on users dep",
+        r"rule r makes something else of what is written into `users`: drop it",
     ),
+    # It depends on no column, and nobody could be erased.
+    "a rule without columns": ("CREATE RULE r AS ON DELETE TO tasks DO INSTEAD NOTHING", r"rule r .* into `tasks`"),
     "a policy": ("CREATE POLICY own ON tasks USING (user_id IS NOT NULL)", r"policy own on table tasks depends"),
     "a generated column": (
         "ALTER TABLE users ADD COLUMN short text GENERATED ALWAYS AS (left(email, 3)) STORED",
