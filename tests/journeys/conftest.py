@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from tests.journeys.test_stack import running_stack
-from tests.quick_matte import quick_salience
+from tests.quick_matte import quick_matte
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, Any]]:
-    """What `up` tells of itself. The stack of test_a_killed_up looks with U²-Net, which this one does without."""
+    """What `up` tells of itself. Its edits take what is bright for people; those of `whole_stack` look for them."""
     directory = tmp_path_factory.mktemp("up")
-    with running_stack(directory / "data", extra=quick_salience(directory)) as ready:
+    with running_stack(directory / "data", extra=quick_matte(directory)) as ready:
         yield ready
