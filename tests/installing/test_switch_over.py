@@ -22,6 +22,7 @@ from tests.databases import url_of_database
 from tests.installing.test_backup import PROGRAMS
 from tests.legacy.old_tables import OldTables, make_old_tables
 from tests.lives import PATIENCE
+from tests.quick_matte import quick_matte
 from tests.running import free_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -156,6 +157,7 @@ def test_the_rehearsal_goes_through_as_printed(tmp_path: Path) -> None:
         ended = subprocess.run(
             ["bash", "-ec", commands.replace("/tmp/rehearsal", str(tmp_path / "rehearsal"))],  # noqa: S108 - as printed
             cwd=tmp_path,
+            env=os.environ | quick_matte(tmp_path),  # nothing is edited
             capture_output=True,
             text=True,
             check=False,
