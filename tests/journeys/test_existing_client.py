@@ -15,11 +15,10 @@ from schema.models.edits import REFERENCE_FIELDS, Mode
 from service.accounts.users import create_user
 from service.database import Connection
 from service.settings import Settings
-from tests.chaos.crew import quick_worker
 from tests.journeys.browsing import PATIENCE, browser, needs_chromium
 from tests.journeys.existing_client.proxy import one_origin
-from tests.journeys.existing_client.working import PROGRAM
-from tests.running import running_api
+from tests.quick_matte import quick_salience
+from tests.running import running_api, running_worker
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 POLL_MILLISECONDS = 200
@@ -120,7 +119,7 @@ async def test_it_edits_and_shows_photos(origin: str, settings: Settings, browse
             cancelled = await client.call("cancel", task["task_id"])
             assert cancelled["status"] == "cancelled"
             assert cancelled["credits_refunded"] == task["credits_consumed"]
-        with quick_worker(settings, tmp_path / "worker.log", program=PROGRAM):
+        with running_worker(settings, quick_salience(tmp_path)):
             done = [await see_it_done(client, task) for task in kept.values()]
         too_late = await client.call("cancel", done[0]["task_id"])
         await expect_failure(client, too_late, 409, "TASK_NOT_CANCELLABLE")
