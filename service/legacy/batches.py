@@ -1,7 +1,8 @@
 """Batches: read ahead of the work, and as large as it wants them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from itertools import islice
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -10,6 +11,13 @@ FIRST: Final = 1_000
 MOST: Final = 10_000
 HEAVY: Final = 12 << 20
 """Bytes: some ten thousand ordinary tasks have as many."""
+
+
+def cut(values: Iterable[T], size: int) -> Generator[list[T]]:
+    """Into batches of this size."""
+    remaining = iter(values)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 async def growing(

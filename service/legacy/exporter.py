@@ -83,11 +83,12 @@ class Exporter:
         """Accounts, with the balances they have here."""
         self._told.phase("users", None)
         async for batch in self._changed("user"):
-            ids = [one.record_id for one in batch]
-            there = await asyncio.to_thread(self._target.users_of, ids)
-            users = await export_store.users_of(self._connection, ids)
-            await self._put_users(batch, users, there)
-            self._told.advance(len(batch))
+            changed = {one.record_id: one for one in batch}
+            for ids in await asyncio.to_thread(self._target.in_parts, list(changed)):
+                there = await asyncio.to_thread(self._target.users_of, ids)
+                users = await export_store.users_of(self._connection, ids)
+                await self._put_users([changed[user_id] for user_id in ids], users, there)
+                self._told.advance(len(ids))
 
     async def _put_users(
         self, batch: Sequence[Changed], users: Sequence[UserRecord], there: dict[str, RawUser]
@@ -220,11 +221,12 @@ class Exporter:
         """What was deleted here and is still there: removed if so wished, otherwise told."""
         self._told.phase("deleted", None)
         self._removed = remove
-        async for ids in self._deleted("user"):
-            users = await asyncio.to_thread(self._target.users_of, ids)
-            if remove:
-                await asyncio.to_thread(self._target.drop_users, list(users.values()))
-            self._tell_deleted("user", self.users, list(users), removed=remove)
+        async for page in self._deleted("user"):
+            for ids in await asyncio.to_thread(self._target.in_parts, page):
+                users = await asyncio.to_thread(self._target.users_of, ids)
+                if remove:
+                    await asyncio.to_thread(self._target.drop_users, list(users.values()))
+                self._tell_deleted("user", self.users, list(users), removed=remove)
         async for ids in self._deleted("task"):
             missing = set(await asyncio.to_thread(self._target.missing, ids))
             there = [task_id for task_id in ids if task_id not in missing]

@@ -5,7 +5,7 @@ any point and repeated at any time.
 """
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.legacy import export_store, store
-from service.legacy.batches import FIRST, ahead, growing, one_ahead
+from service.legacy.batches import FIRST, HEAVY, ahead, growing, one_ahead
 from service.legacy.emails import EMAIL_TAKEN, Settling
 from service.legacy.planning import (
     ADOPTED,
@@ -73,8 +73,11 @@ class Importer:
         self._now = datetime.now(UTC)
         self._with_account: set[str] = set()
         """Users that tasks can refer to: looked up once."""
-        self._deferred: list[User] = []
-        """Those whose email somebody else has: by the end of the users it may be free."""
+        self._deferred: dict[str, User | None] = {}
+        """Those whose email somebody else has: by the end of the users it may be free. What would be too much to hold
+        (None) is read again then."""
+        self._held = 0
+        """Their bytes."""
         self._emails = Settling(connection, dry_run=dry_run)
         self.users = Tally()
         self.tasks = Tally()
@@ -88,7 +91,10 @@ class Importer:
         async for users in growing(ahead(self._users()), most=FIRST, weigh=weight_of):
             await self._put_users(users)
         if self._deferred:
-            await self._put_users(self._deferred, last=True)
+            await self._put_users([user for user in self._deferred.values() if user], last=True)
+        if self._deferred:
+            async for users in growing(ahead(self._users(self._deferred)), most=FIRST, weigh=weight_of):
+                await self._put_users(users, last=True)
 
     async def import_tasks(self) -> None:
         """Every task. Unfinished ones are marked as the old system's, and only read here."""
@@ -105,13 +111,19 @@ class Importer:
         async for records in many_tasks(self._source, self._zone):
             yield [task for task in records if isinstance(task, Task)]
 
-    def _users(self) -> Iterator[list[User | Unreadable]]:
+    def _users(self, among: Collection[str] | None = None) -> Iterator[list[User | Unreadable]]:
+        """All of them, or those of these ids."""
         for raws in self._source.users():
-            yield [read_user(raw, self._zone) for raw in raws]
+            yield [read_user(raw, self._zone) for raw in raws if among is None or raw.user_id in among]
 
     async def _put_users(self, records: Sequence[User | Unreadable], *, last: bool = False) -> None:
         decided, deferred = await transactional(self._put_user_batch)(self._connection, records, last=last)
-        self._deferred += deferred
+        for user in deferred:
+            self._held += weight_of(user)
+            self._deferred[user.user_id] = user if self._held <= HEAVY else None
+        if last:
+            for user_id in decided.outcomes:
+                self._deferred.pop(user_id, None)
         self._count(self.users, "user", records, decided)
         self.users.credits += sum(
             record.current_credits
@@ -151,7 +163,7 @@ class Importer:
         """
         moved = self._with_account if self._dry_run else set[str]()
         if last:
-            moved = moved | {user.user_id for user in decided.put}
+            moved = moved | self._deferred.keys()
         emails = await self._emails.judge(decided.put, moved, last=last)
         if not self._dry_run:
             await store.release_emails(self._connection, emails.released)

@@ -29,6 +29,10 @@ LONGEST_RECORD_ID: Final = 200
 """An index holds no very long ones: what is longer is cut, and told apart by a digest."""
 
 
+TOO_LARGE: Final = b"too large to be read; bytes: "
+"""In place of a user's copy begins so what tells how many it has: it can't be taken for JSON."""
+
+
 class RawTask(Struct, frozen=True):
     """A task's hash. `wrong_type` names what else lies under its key; `fields` then hold its dump.
 

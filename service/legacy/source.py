@@ -1,21 +1,18 @@
 """The Redis of the system before this one: read in batches, and never written to."""
 
-import os
 import re
-import socket
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
-from itertools import islice
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, cast
 
 import redis
 
+from service.legacy.batches import cut
+from service.legacy.places import places_of
 from service.legacy.questions import EXISTS, HGETALL, MEMORY, PTTL, Question
-from service.legacy.records import Fields, RawTask, RawUser
+from service.legacy.records import TOO_LARGE, Fields, RawTask, RawUser
 from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
-
-T = TypeVar("T")
 
 BATCH: Final = 1000
 SILENCE: Final = 30.0
@@ -65,6 +62,10 @@ class LegacyRedis:
         self._tells_sizes = True
         self.known_by_email: set[str] = set()
         """Users that were read last and have no copy under their id: few, whose keys may spell the email otherwise."""
+        self._too_large: set[bytes] = set()
+        """Keys of users' copies that aren't read, as far as sizes are known."""
+        self._as_they_stand: dict[str, bytes] = {}
+        """Names in the queue, and of those being worked on, that are shown otherwise: few."""
 
     def close(self) -> None:
         self._redis.close()
@@ -207,18 +208,22 @@ class LegacyRedis:
                 for user, names in users
             ]
         first_names = {strays[user_id][0]: user_id for user_id in sorted(without_id)}
-        for keys in self._in_bounds(_batches(first_names, self.batch)):
+        for keys in self._in_bounds(cut(first_names, self.batch)):
             user_ids = [first_names[key] for key in keys]
             copies = dict(self._values([name for user_id in user_ids for name in strays[user_id]]))
             found = [RawUser(one, {name: copies[name] for name in strays[one] if name in copies}) for one in user_ids]
             users = [user for user in found if user.copies]
             self.known_by_email.update(user.user_id for user in users)
             yield users
-        for keys in self._in_bounds(_batches(sorted(orphans), self.batch)):
+        for keys in self._in_bounds(cut(sorted(orphans), self.batch)):
             yield [RawUser(_shown(key), {key: copy}, nameless=True) for key, copy in self._values(keys)]
 
     def _in_bounds(self, batches: Iterable[list[bytes]]) -> Generator[list[bytes]]:
-        return (group for keys in batches for group, _ in self._bounded(keys))
+        for keys in batches:
+            for group, size in self._bounded(keys):
+                if size > LARGEST_FIELD:  # it is alone
+                    self._too_large.update(group)
+                yield group
 
     def _gather(self, key: bytes, copy: bytes, strays: dict[str, list[bytes]]) -> tuple[RawUser, list[bytes]]:
         user_id = _shown(key[len(BY_ID) :])
@@ -235,18 +240,22 @@ class LegacyRedis:
             copies = self._values(keys)
             named = [(key, named_by(copy)) for key, copy in copies]
             orphans.update(key for key, user_id in named if user_id is None)
-            by_id = dict(self._values([BY_ID + user_id.encode(errors="replace") for _, user_id in named if user_id]))
+            ids = {BY_ID + user_id.encode(errors="replace"): None for _, user_id in named if user_id}
+            together = self._in_bounds([list(ids)])
+            emails = {key: email_in(copy) for group in together for key, copy in self._values(group)}
             for key, user_id in named:
                 if user_id is None:
                     continue
-                copy = by_id.get(BY_ID + user_id.encode(errors="replace"))
-                email = None if copy is None else email_in(copy)
+                email = emails.get(BY_ID + user_id.encode(errors="replace"))
                 if email is None or BY_EMAIL + email.encode(errors="replace") != key:
                     strays[user_id].append(key)
         return strays, orphans
 
     def _values(self, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """Keys and their strings, as far as there are some; what isn't a string comes as Redis dumps it."""
+        if large := [key for key in keys if key in self._too_large and self._redis.type(key) == b"string"]:
+            lengths = [(key, TOO_LARGE + b"%d" % self._redis.strlen(key)) for key in large]
+            return [*lengths, *self._values([key for key in keys if key not in large])]
         if not keys:
             return []
         values = dict(zip(keys, cast("list[bytes | None]", self._redis.mget(keys)), strict=True))
@@ -268,7 +277,7 @@ class LegacyRedis:
         while end > 0:
             start = max(end - self.batch, 0)
             ids = cast("list[bytes]", self._redis.lrange(self._queue_key, start, end - 1))
-            yield [(start + place, _shown(one)) for place, one in enumerate(ids)][::-1]
+            yield [(start + place, self._named(one)) for place, one in enumerate(ids)][::-1]
             end = start
 
     def processing(self) -> Generator[list[str]]:
@@ -279,8 +288,14 @@ class LegacyRedis:
         """
         self._expect(self._processing_key, "set")
         members = cast("Iterable[bytes]", self._redis.sscan_iter(self._processing_key, count=self.batch))
-        for batch in _batches(members, self.batch):
-            yield [_shown(member) for member in batch]
+        for batch in cut(members, self.batch):
+            yield [self._named(member) for member in batch]
+
+    def _named(self, name: bytes) -> str:
+        shown = _shown(name)
+        if shown.encode() != name:
+            self._as_they_stand[shown] = name
+        return shown
 
     def _expect(self, key: str, kind: str) -> None:
         found = cast("bytes", self._redis.type(key)).decode()
@@ -289,7 +304,8 @@ class LegacyRedis:
 
     def missing(self, task_ids: Sequence[str]) -> list[str]:
         """Those of these tasks that aren't there (any more)."""
-        there = self._ask(EXISTS, [self._data_key + task_id.encode() for task_id in task_ids])
+        names = [self._as_they_stand.get(task_id) or task_id.encode() for task_id in task_ids]
+        there = self._ask(EXISTS, [self._data_key + name for name in names])
         return [task_id for task_id, exists in zip(task_ids, there, strict=True) if not exists]
 
     def missing_users(self, users: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -309,7 +325,7 @@ class LegacyRedis:
         cursor = 0
         while True:
             cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=look_at))
-            yield from _batches(keys, self.batch)
+            yield from cut(keys, self.batch)
             if cursor == 0:
                 return
 
@@ -322,27 +338,9 @@ class _Asked(NamedTuple):
     question: Question | None
 
 
-def places_of(said: Mapping[str, Any]) -> set[str]:
-    """Where a connection leads: a socket's path; a host, by its name and by every address that this has."""
-    if "path" in said:
-        return {os.path.realpath(said["path"])}
-    host, port = str(said.get("host", "localhost")).lower(), said.get("port", 6379)
-    try:
-        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError:
-        addresses = set[str]()
-    return {f"{name}:{port}" for name in {host, *addresses}}
-
-
 def _lives(milliseconds: int) -> timedelta | None:
     return timedelta(milliseconds=milliseconds) if 0 <= milliseconds < FOREVER else None
 
 
 def _shown(name: bytes) -> str:
     return name.decode(errors="backslashreplace").replace("\0", "\\0")
-
-
-def _batches(values: Iterable[T], size: int) -> Generator[list[T]]:
-    remaining = iter(values)
-    while batch := list(islice(remaining, size)):
-        yield batch

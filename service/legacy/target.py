@@ -50,9 +50,15 @@ class LegacyTarget(LegacyRedis):
                 found[user_id] = RawUser(user_id, copies)
         return found
 
+    def in_parts(self, user_ids: Sequence[str]) -> list[list[str]]:
+        """These users, as many at a time as may be held of what stands there."""
+        ids = {BY_ID + user_id.encode(): user_id for user_id in user_ids}
+        return [[ids[key] for key in keys] for keys in self._in_bounds([list(ids)])]
+
     def holders(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """Whom the copies under these keys name."""
-        named = {key: named_by(copy) for key, copy in self._values(keys)}
+        together = self._in_bounds([list(keys)])
+        named = {key: named_by(copy) for group in together for key, copy in self._values(group)}
         return {key: user_id for key, user_id in named.items() if user_id is not None}
 
     def put_tasks(self, tasks: Sequence[Written]) -> None:

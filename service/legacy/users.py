@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.legacy.records import RawUser, Unreadable, User, is_user_id, unreadable
+from service.legacy.records import TOO_LARGE, RawUser, Unreadable, User, is_user_id, unreadable
 from service.legacy.tasks import Zone
 from service.legacy.values import credits_of, fingerprint, json_of, object_of, time_of, truth_of
 
@@ -39,7 +39,8 @@ def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
             copy = None
         remarks += (f"the copy under its {_kind(key)}: {words}" for words in left_out)
         if copy is None:
-            remarks.append(f"the copy under its {_kind(key)} can't be read")
+            why = "is too large to be read" if raw.copies[key].startswith(TOO_LARGE) else "can't be read"
+            remarks.append(f"the copy under its {_kind(key)} {why}")
         elif copy.get("user_id") and copy["user_id"] != raw.user_id:
             remarks.append(f"the copy under its {_kind(key)} names another user")
         else:

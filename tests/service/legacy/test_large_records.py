@@ -7,12 +7,14 @@ import pytest
 
 from service.database import Connection
 from service.legacy import batches
+from service.legacy import importer as importing
 from service.legacy import source as reading
 from service.legacy.importer import Importer
-from service.legacy.records import Unreadable, User, weight_of
+from service.legacy.records import RawUser, Unreadable, User, weight_of
 from service.legacy.source import LegacyRedis
+from service.legacy.target import LegacyTarget
 from service.legacy.verifier import Verifier
-from tests.service.legacy.moves import PREFIX, Old, as_json, differences, move, row
+from tests.service.legacy.moves import JSON, PREFIX, Old, as_json, back, differences, move, row
 
 Work = Callable[..., Awaitable[None]]
 
@@ -101,3 +103,80 @@ async def test_a_field_beyond_all_measure_costs_only_itself(
     assert (await move(connection, old)).summary["tasks"]["unchanged"] == 1
     old.change(TASK, current_step=huge + "A")
     assert (await move(connection, old)).summary["tasks"]["updated"] == 1
+
+
+async def test_a_user_beyond_all_measure_costs_only_itself(
+    connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another copy can be read, that one counts."""
+    monkeypatch.setattr(reading, "LARGEST_FIELD", 2 << 20)
+    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 1 << 20)
+    old.user("usr_1", avatar="A" * (3 << 20), copies=["id"])
+    old.user("usr_2")
+    old.user("usr_2", copies=["email"], avatar="A" * (3 << 20))
+    moved = await move(connection, old)
+    assert await differences(connection, old) == {}
+    large = "copy under its {} is too large to be read"
+    assert moved.heard.of("usr_1") == [f"quarantined: the {large.format('id')}"]
+    assert moved.heard.of("usr_2") == [f"remark: the {large.format('email')}"]
+    assert (await move(connection, old)).summary["users"]["unchanged"] == 1
+    old.user("usr_2", avatar="A" * (3 << 20), copies=["email"], username="longer")
+    assert (await move(connection, old)).summary["users"]["updated"] == 1
+
+
+async def test_whoever_waits_for_an_email_is_not_held_beyond_bounds(
+    connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read again; that the same two change theirs with each other makes no difference."""
+    outcomes: list[JSON] = []
+    for heavy in (batches.HEAVY, 100_000):
+        monkeypatch.setattr(batches, "HEAVY", heavy)
+        monkeypatch.setattr(importing, "HEAVY", heavy)
+        await connection.execute("TRUNCATE users CASCADE")
+        old.redis.flushdb()
+        for number in range(8):
+            old.user(f"usr_{number}", email=f"{number}@example.com")
+        await move(connection, old)
+        for number in range(8):
+            old.user(f"usr_{number}", email=f"{number ^ 1}@example.com", avatar="A" * 60_000)
+        dry = await move(connection, old, dry_run=True)
+        moved = await move(connection, old)
+        rows = await connection.fetch("SELECT user_id, email FROM users ORDER BY user_id")
+        assert [row["email"] for row in rows] == [f"{number ^ 1}@example.com" for number in range(8)]
+        assert dry.summary["users"] == moved.summary["users"]
+        outcomes.append(moved.summary["users"])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("removing", [False, True])
+async def test_the_way_back_holds_no_more_of_what_stands_there(
+    connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch, *, removing: bool
+) -> None:
+    """Of users that changed here, and of those that were deleted here."""
+    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 300_000)
+    for number in range(24):
+        old.user(f"usr_{number}")
+    await move(connection, old)
+    await connection.execute("DELETE FROM credit_ledger; DELETE FROM users WHERE user_id < 'usr_2'")
+    await connection.execute("UPDATE users SET legacy_fingerprint = NULL")
+    await connection.execute(
+        "INSERT INTO legacy_tombstones (kind, record_id) SELECT 'user', 'usr_' || n FROM generate_series(0, 23) n "
+        "WHERE 'usr_' || n NOT IN (SELECT user_id FROM users)"
+    )
+    for number in range(24):
+        old.user(f"usr_{number}", avatar="A" * 50_000)
+    held: list[int] = []
+    users_of = LegacyTarget.users_of
+
+    def noted(self: LegacyTarget, user_ids: list[str]) -> dict[str, RawUser]:
+        found = users_of(self, user_ids)
+        held.append(sum(len(copy) for user in found.values() for copy in user.copies.values()))
+        return found
+
+    monkeypatch.setattr(LegacyTarget, "users_of", noted)
+    told = await back(connection, old, force=True, remove_deleted=removing)
+    assert told.summary["users"]["deleted_here"] == 12
+    assert told.summary["users"]["conflict"] == 12
+    assert sum(held) > 2 * 24 * 50_000
+    assert max(held) <= 600_000
+    assert (b"user:id:usr_0" in old.dump()) is not removing

@@ -39,6 +39,19 @@ async def test_another_type_under_its_key(connection: Connection, odd: Old, key:
     assert await connection.fetchval("SELECT record_id FROM legacy_remarks WHERE kind = 'queue'") == key
 
 
+async def test_a_dry_run_counts_the_ids_without_data_that_an_import_does(connection: Connection, odd: Old) -> None:
+    """Also where there is data under an id that can't be one."""
+    for name in (b"task_\xff", b"a\0b", b"gone", "任务".encode()):
+        odd.redis.rpush(QUEUE, name)
+        odd.redis.sadd(PROCESSING, name)
+        if name != b"gone":
+            odd.redis.hset(f"{PREFIX}task:data:".encode() + name, "status", "pending")
+    odd.redis.rpush(QUEUE, b"\xff")
+    told = [(await move(connection, odd, dry_run=dry_run)).summary["queue"] for dry_run in (True, False)]
+    assert told[0] == told[1]
+    assert told[0]["without_data"] == 3
+
+
 async def test_members_that_cannot_be_ids(connection: Connection, odd: Old) -> None:
     odd_ones = [b"\xff\xfe", b"a\0b", b"x" * 100_000, b"", "任务".encode(), WAITING.encode()]
     odd.redis.rpush(QUEUE, *odd_ones)
