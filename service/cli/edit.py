@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
-from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
+from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
 from service.cli.options import needless_data_dir_option
+from service.cli.piped import as_files
 from service.cores import usable_cores
 from service.engine_settings import load_workflow_settings, not_set, what_an_engine_lacks
 
@@ -35,11 +36,12 @@ def edit(mode: str, source: Path, reference: Path | None, output: Path, config: 
 
     The result is a JPEG, or a PNG where it is transparent, whatever OUTPUT is called.
     """
-    order = Order(Mode(mode), source, reference, config, output)
-    if engine == LOCAL:
-        _make_here(order)
-    else:
-        _make_elsewhere(order, engine)
+    with as_files(source, reference, most=LARGEST_PHOTO) as (photo, other):
+        order = Order(Mode(mode), photo, other, config, output)
+        if engine == LOCAL:
+            _make_here(order)
+        else:
+            _make_elsewhere(order, engine)
 
 
 def _make_here(order: Order) -> None:

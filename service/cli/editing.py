@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent
 
 _MAX_PIXELS = 40_000_000
+LARGEST_PHOTO = 64 << 20
+"""Bytes of one that comes through a pipe."""
 
 
 class _ModeType(click.Choice[str]):
@@ -46,7 +48,6 @@ class Order:
 
     Raises:
         click.UsageError: the configuration isn't one.
-        click.ClickException: a photo isn't there.
         CannotWriteError: the result can't go there.
     """
 
@@ -55,9 +56,6 @@ class Order:
         self.source = source
         self.reference = reference
         self.config = _config(mode, config)
-        for path in (source, reference):
-            if path is not None and not path.is_file():
-                raise click.ClickException(f"There is no file {path}")
         self.output = output
         self.destination = Destination(output)
 

@@ -2,14 +2,16 @@
 
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from schema.models.edits import CONFIG_TYPES, Mode
-from service.cli.editing import Order, config_option, explained, make, mode_type, output_option
+from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
 from service.cli.options import needless_data_dir_option
+from service.cli.piped import as_files
 from service.cores import usable_cores
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def check(workflow: str, mode: str | None) -> None:
 
     graph, settings = _graph(workflow)
     chosen = _mode(mode, graph)
-    checking = checked(graph, chosen, settings, compared=Path(workflow).is_file())
+    checking = checked(graph, chosen, settings, compared=Path(workflow).exists())
     told, problems = asyncio.run(checking)
     click.echo(f"{workflow} for {chosen}:")
     for line in told:
@@ -64,9 +66,15 @@ def check(workflow: str, mode: str | None) -> None:
 @needless_data_dir_option
 def run(workflow: str, source: Path, reference: Path | None, output: Path, mode: str | None, config: str) -> None:
     """Try FILE on COMFYUI_URL, or the workflow ID on RunningHub: one edit of the photo SOURCE, as a worker makes it."""
-    graph, settings = _graph(workflow)
-    order = Order(_mode(mode, graph), source, reference, config, output)
-    make(order, lambda: _engine(workflow, order.mode, settings), explained)
+    from actors.engines.workflows.graph import LARGEST
+
+    with ExitStack() as stack:
+        if Path(workflow).exists():
+            workflow = str(stack.enter_context(as_files(Path(workflow), most=LARGEST))[0])
+        graph, settings = _graph(workflow)
+        photo, other = stack.enter_context(as_files(source, reference, most=LARGEST_PHOTO))
+        order = Order(_mode(mode, graph), photo, other, config, output)
+        make(order, lambda: _engine(workflow, order.mode, settings), explained)
 
 
 @workflow.command()

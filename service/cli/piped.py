@@ -1,0 +1,44 @@
+"""What a command is given in place of a file: a pipe, such as `<(curl ...)` and /dev/stdin, can be read once only."""
+
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+AT_ONCE: Final = 1 << 20
+
+
+@contextmanager
+def as_files(first: Path, second: Path | None = None, *, most: int) -> Generator[tuple[Path, Path | None]]:
+    """The paths, or those of copies of what isn't an ordinary file; the copies go at the end.
+
+    Raises:
+        click.ClickException: there is nothing, it can't be read, or has more than `most` bytes, as what never ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="darkroom-") as directory:
+        copies = Path(directory)
+        yield _file(first, copies / "first", most), second and _file(second, copies / "second", most)
+
+
+def _file(path: Path, copy: Path, most: int) -> Path:
+    if not path.exists():
+        raise click.ClickException(f"There is no file {path}")
+    if path.is_dir():
+        raise click.ClickException(f"{path} is a directory, not a file")
+    return path if path.is_file() else _copied(path, copy, most)
+
+
+def _copied(path: Path, to: Path, most: int) -> Path:
+    try:
+        with path.open("rb") as pipe, to.open("wb") as file:
+            while content := pipe.read(AT_ONCE):
+                if file.tell() + len(content) > most:
+                    raise click.ClickException(f"{path} can't be read: it is larger than {most >> 20} MB")
+                file.write(content)
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be read: {os.strerror(error.errno or 0)}") from None
+    return to
