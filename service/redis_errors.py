@@ -88,7 +88,7 @@ def trouble_with_redis(error: BaseException) -> RedisTrouble:
     """What keeps us from Redis, for one of those that `service.queue.REDIS_AWAY` names."""
     if isinstance(error, AuthenticationError):
         return RedisTrouble("Redis refuses the user or password", "Correct REDIS_URL.", RedisState.STRANGER)
-    if _FULL_OF_CLIENTS.search(str(error)):
+    if is_full_of_clients(error):
         return NO_CONNECTION
     if isinstance(error, ResponseError | BusyLoadingError):
         return _refused(error)
@@ -96,6 +96,11 @@ def trouble_with_redis(error: BaseException) -> RedisTrouble:
     return RedisTrouble(
         f"Redis (REDIS_URL) can't be reached: {how}", "Start it, or correct REDIS_URL.", RedisState.AWAY
     )
+
+
+def is_full_of_clients(error: BaseException) -> bool:
+    """Whether a Redis, whichever, has no connection left."""
+    return _FULL_OF_CLIENTS.search(str(error)) is not None
 
 
 def _refused(error: ResponseError | BusyLoadingError) -> RedisTrouble:

@@ -19,9 +19,6 @@ DEBUG = "DARKROOM_DEBUG"
 OURS = (CannotWriteError, NotConnected, SettingsError, SchemaError, StorageError, Refused)
 """Errors whose text was written for a person."""
 
-STRANGE_TABLES = (asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError, asyncpg.DatatypeMismatchError)
-"""What statements of ours meet in tables of the existing system that weren't adopted, and in old ones of ours."""
-
 
 def explain(error: Exception) -> str:
     """One line. With DARKROOM_DEBUG=1 the traceback comes instead, by raising the error again."""
@@ -34,10 +31,6 @@ def explain(error: Exception) -> str:
             "PostgreSQL doesn't let the user in DATABASE_URL do this. "
             "GRANT it the right, or use the one that runs `darkroom migrate`."
         )
-    if isinstance(error, asyncpg.UndefinedTableError):
-        return "The database's schema isn't there yet. Run: darkroom migrate"
-    if isinstance(error, STRANGE_TABLES):
-        return "The database's tables are older than this version, or somebody else's. Run: darkroom migrate"
     if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):
         return str(trouble_with_redis(error))
     if trouble := trouble_with_postgres(error):

@@ -32,6 +32,7 @@ from service.legacy.telling import Everybody, Told
 from service.legacy.wayback import Return, SameRedis, export_everything
 from service.legacy.writing import AddressOf
 from service.migrations import check_schema
+from service.redis_errors import is_full_of_clients
 from service.settings import Settings
 
 HOURS: Final = 166
@@ -179,6 +180,10 @@ def _in_words(error: Exception, doing: str, again: str) -> str:
         case NoPermissionError() | ReadOnlyError():
             why = "this user may not" if isinstance(error, NoPermissionError) else "it is a replica of another"
             return f"The old Redis can't be {doing}: {why}."
+        case OutOfMemoryError():
+            why = "its memory is full"
+        case _ if is_full_of_clients(error):
+            why = "it has no connection left for us; raise its maxclients, or its plan's limit"
         case _:
-            why = "its memory is full" if isinstance(error, OutOfMemoryError) else how_unreachable(error)
-            return f"The old Redis can't be {doing}: {why}. {again}"
+            why = how_unreachable(error)
+    return f"The old Redis can't be {doing}: {why}. {again}"

@@ -47,14 +47,25 @@ def settings_for(data_dir: Path | None) -> "Settings":
 
 
 def with_connection(data_dir: Path | None, work: "Callable[[Connection], Awaitable[T]]") -> T:
-    """Run `work` on one connection of its own."""
+    """Run `work` on one connection of its own.
+
+    Raises:
+        SchemaError: It failed at tables that aren't this version's.
+    """
     import asyncio
 
+    import asyncpg
+
     from service.connections import one_connection
+    from service.migrations import check_schema
 
     async def run() -> T:
         async with one_connection(settings_for(data_dir)) as connection:
-            return await work(connection)
+            try:
+                return await work(connection)
+            except asyncpg.SyntaxOrAccessError:
+                await check_schema(connection)
+                raise
 
     return asyncio.run(run())
 

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from service.cli.errors import explain
 from service.cli.group import COMMANDS, darkroom
+from service.database import Connection
 from service.files.mark import WrongStorage
 from service.files.storage import BlobNotFound, DirectoryMissing, StorageError
 from service.settings import Settings
@@ -51,6 +52,17 @@ async def test_tables_of_the_existing_system_are_told_apart(settings: Settings, 
         answer = run_command(*arguments, settings=structs.replace(settings, database_url=empty_database))
         assert answer.returncode == 1
         assert answer.stderr.splitlines()[-1].endswith("Run: darkroom migrate")
+
+
+async def test_tables_that_are_of_this_version_are_not_to_be_migrated(
+    settings: Settings, connection: Connection
+) -> None:
+    """What fails there all the same, no migration mends."""
+    await connection.execute("ALTER TABLE users RENAME COLUMN email TO post")
+    answer = run_command("user", "show", "a@example.com", settings=settings)
+    assert answer.returncode == 1
+    assert "nobody foresaw" in answer.stderr
+    assert "migrate" not in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 from msgspec import structs
 
 from service.database import Connection
@@ -18,6 +19,7 @@ from service.settings import Settings
 from tests.chaos.pgbouncer import needs_pgbouncer, pooled
 from tests.databases import url_of_database
 from tests.legacy.sample import Sample, generate
+from tests.redis_servers import valkey
 from tests.running import environment, nobodys_port, run_command
 from tests.service.legacy.moves import JSON, Old
 
@@ -128,6 +130,14 @@ async def test_what_is_wrong_is_said_in_a_line(settings: Settings, old: Old, con
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 0
     unmigrated = structs.replace(settings, database_url=settings.database_url.rpartition("/")[0] + "/postgres")
     refused(called(unmigrated, "import", "--redis-url", old.url), "darkroom migrate", 1)
+
+
+def test_an_old_redis_that_is_full_of_clients_is_told_so(settings: Settings) -> None:
+    with valkey(maxclients="1") as url, redis.Redis.from_url(url) as holding:
+        holding.ping()
+        for arguments in (("import",), ("export", "--force")):
+            answer = called(settings, *arguments, "--redis-url", url)
+            refused(answer, "it has no connection left for us; raise its maxclients", 1)
 
 
 def test_somebody_who_watches_sees_a_bar_with_the_rate(settings: Settings, old: Old) -> None:
