@@ -93,7 +93,9 @@ def exchange(call: Call) -> Operation[Reply]:
         if call.removes and maybe_done and _problem(reply).get("code") in NOT_THERE:
             return reply
         maybe_done |= reply.status in UNCERTAIN
-        if reply.status not in LATER or tried == TRIES or _is_final(reply):
+        told_so = "code" in _problem(reply)  # by Darkroom itself, which has done nothing
+        is_done_once = call.repeatable or told_so or reply.status not in UNCERTAIN
+        if reply.status not in LATER or tried == TRIES or _is_final(reply) or not is_done_once:
             raise _refused(reply)
         yield Pause(_asked_pause(reply) or pause_before(tried))
     raise AssertionError

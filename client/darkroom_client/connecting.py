@@ -14,6 +14,18 @@ def client_options(base_url: str) -> dict[str, Any]:
     return {"base_url": base_url.rstrip("/"), "headers": {"User-Agent": "darkroom-client/0.1"}}
 
 
+def checked(key: str) -> str:
+    """The key, as a file or a terminal may give it: with an end of line. An error of the connection would tell it.
+
+    Raises:
+        ValueError: It can't be sent.
+    """
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("An API key begins with dk_; neither it nor a token has spaces, or letters that aren't ASCII.")
+    return key
+
+
 def request_options(call: Call, key: str, timeout: httpx.Timeout = TIMEOUT) -> dict[str, Any]:
     """The key goes to the API alone: pictures' addresses are signed, and may lead elsewhere."""
     headers = dict(call.headers)

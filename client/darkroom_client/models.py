@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Literal
 from msgspec import Struct
 
 Mode = Literal["HEAD_SWAP", "BACKGROUND_CHANGE", "POSE_CHANGE"]
+"""What may be asked for. What is answered may be a later version's."""
 Status = Literal["pending", "processing", "done", "failed", "cancelled"]
 Priority = Literal["low", "normal", "high"]
 
@@ -60,7 +61,7 @@ class Task(Struct, frozen=True, kw_only=True):
     task_id: str
     user_id: str | None = None
     status: Status
-    mode: Mode
+    mode: Mode | str
     progress: int = 0
     current_step: str | None = None
     source_image: str
@@ -71,7 +72,7 @@ class Task(Struct, frozen=True, kw_only=True):
     credits_consumed: int = 0
     credits_refunded: int = 0
     attempts: int = 0
-    priority: Priority = "normal"
+    priority: Priority | str = "normal"
     retry_of: str | None = None
     batch_id: str | None = None
     deadline_at: datetime | None = None

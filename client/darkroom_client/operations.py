@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ T = TypeVar("T")
 API = "/api/v1"
 LONGEST_WAIT = 30
 """Seconds that Darkroom holds an answer: proxies end connections that are silent for a minute."""
+OFTEN = 2
+"""Seconds, where somebody watches."""
 PAGE = 100
 
 
@@ -132,16 +134,19 @@ def page(filters: Mapping[str, str], cursor: str | None) -> Operation[Page]:
     return _ask(Call("GET", f"{API}/tasks", params=params if cursor is None else params | {"cursor": cursor}), Page)
 
 
-def result(task_id: str, until: float | None) -> Operation[Task]:
-    """Wait until a task is done; `until` as of `time.monotonic()`.
+def result(task_id: str, until: float | None, told: Callable[[Task], None] | None = None) -> Operation[Task]:
+    """Wait until a task is done; `until` as of `time.monotonic()`. `told` is called with what becomes of it meanwhile.
 
     Raises:
         EditFailed, EditCancelled: It has no result.
         StillRunning: It hadn't ended by then.
     """
+    longest = LONGEST_WAIT if told is None else OFTEN
     while True:
-        left = LONGEST_WAIT if until is None else until - time.monotonic()
-        found = yield from task(task_id, max(min(int(left), LONGEST_WAIT), 0))
+        left = longest if until is None else until - time.monotonic()
+        found = yield from task(task_id, max(min(int(left), longest), 0))
+        if told is not None:
+            told(found)
         if found.status == "done":
             return found
         if found.ended or (until is not None and time.monotonic() >= until - 1):

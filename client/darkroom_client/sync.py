@@ -11,7 +11,7 @@ import httpx
 from darkroom_client import operations
 from darkroom_client.bar import Bar
 from darkroom_client.calls import Call, Operation, Pause, Reply
-from darkroom_client.connecting import client_options, replied, request_options
+from darkroom_client.connecting import checked, client_options, replied, request_options
 from darkroom_client.errors import unfinished
 from darkroom_client.following import SILENCE, Following
 from darkroom_client.models import (
@@ -34,8 +34,12 @@ class Darkroom:
     """A Darkroom: `base_url` as of its page, `key` an API key or a token. Close it, or use it in a `with`."""
 
     def __init__(self, base_url: str, key: str, **options: Any) -> None:
-        """`options` are httpx's: `verify`, `proxy`, `transport`."""
-        self._key = key
+        """`options` are httpx's: `verify`, `proxy`, `transport`.
+
+        Raises:
+            ValueError: The key can't be one.
+        """
+        self._key = checked(key)
         self._http = httpx.Client(**client_options(base_url), **options)
 
     def __enter__(self) -> Self:
@@ -154,17 +158,17 @@ class Edit:
             EditFailed, EditCancelled: It has no result.
             StillRunning: It hasn't ended after `timeout` seconds, and goes on.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         if not progress:
-            until = None if timeout is None else time.monotonic() + timeout
             self.task = self._darkroom.run(operations.result(self.task_id, until))
             return self.task
         bar = Bar()
-        began = time.monotonic()
         try:
+            if until is not None:  # a stream may have nothing to tell for longer
+                self.task = self._darkroom.run(operations.result(self.task_id, until, bar.show))
+                return self.task
             for event in self.events():
                 bar.show(event.task)
-                if timeout is not None and time.monotonic() - began > timeout:
-                    break
         finally:
             bar.close()
         if self.task.status != "done":

@@ -79,9 +79,14 @@ def test_an_upload_whose_answer_was_lost_is_not_made_twice() -> None:
     with darkroom(line := Line(httpx.ReadError("gone"))) as one, pytest.raises(Unreachable):
         one.upload(b"a photo")
     assert len(line.requests) == 1
-    with darkroom(line := Line(httpx.ConnectError("refused"))) as one, pytest.raises(Unreachable):
+    # A proxy's words for the same; what Darkroom says itself is that it has done nothing.
+    with darkroom(line := Line(httpx.Response(504, text="nginx"))) as one, pytest.raises(Unreachable):
         one.upload(b"a photo")
-    assert len(line.requests) == calls.TRIES
+    assert len(line.requests) == 1
+    for certain in (httpx.ConnectError("refused"), problem(503, "SERVICE_UNAVAILABLE")):
+        with darkroom(line := Line(certain)) as one, pytest.raises((Unreachable, errors.ServiceUnavailable)):
+            one.upload(b"a photo")
+        assert len(line.requests) == calls.TRIES
 
 
 def test_what_more_tries_do_not_mend_is_asked_once() -> None:
@@ -196,3 +201,39 @@ def test_a_failure_of_a_later_version_is_one_all_the_same() -> None:
     with darkroom(Line(httpx.Response(200, json=failed))) as one, pytest.raises(EditFailed, match="another") as why:
         one.edit("task_a").result()
     assert why.value.code == "NEW_ONE"
+
+
+async def test_a_time_limit_holds_whoever_watches() -> None:
+    """A stream of signs of life is none of events: `save` draws a bar unless told otherwise."""
+
+    def alive(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events"):
+            pytest.fail("a stream may be silent for longer")
+        return httpx.Response(200, json=TASK)
+
+    with darkroom(Line(alive)) as one, pytest.raises(StillRunning):
+        one.edit("task_a").save("never.jpg", timeout=0.5)
+    async with AsyncDarkroom("http://darkroom.test", "dk_key", transport=httpx.MockTransport(alive)) as other:
+        edit = await other.edit("task_a")
+        with pytest.raises(StillRunning):
+            await edit.save("never.jpg", timeout=0.5)
+
+
+def test_a_key_that_can_not_be_sent_is_not_told() -> None:
+    """A file's last line has an end, which is no part of a key."""
+    with Darkroom(
+        "http://darkroom.test", "dk_key\n", transport=httpx.MockTransport(line := Line(problem(401, "A")))
+    ) as one:
+        with pytest.raises(ApiError):
+            one.account()
+        assert line.requests[0].headers["authorization"] == "Bearer dk_key"
+    for key in ("", "dk_secret\ndk_other", "dk_sécret", "dk_secret dk_other"):
+        with pytest.raises(ValueError, match="An API key") as told:
+            Darkroom("http://darkroom.test", key)
+        assert "secret" not in str(told.value)
+
+
+def test_a_task_of_a_later_version_is_one_all_the_same() -> None:
+    later = TASK | {"mode": "UPSCALE", "priority": "urgent", "cost": {"gpu": 1}}
+    with darkroom(Line(httpx.Response(200, json=later))) as one:
+        assert one.edit("task_a").task.mode == "UPSCALE"

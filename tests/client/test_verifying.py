@@ -55,5 +55,6 @@ def test_anything_else_is_refused(headers: dict[str, str], body: bytes, later: i
 
 
 def test_what_is_no_secret_is_told() -> None:
-    with pytest.raises(ValueError, match="whsec_"):
-        verify_webhook("dk_something", signed(), BODY)
+    for secret in ("dk_something", "", "whsec_", [SECRET, ""]):
+        with pytest.raises(ValueError, match="whsec_"):
+            verify_webhook(secret, signed(), BODY)
