@@ -23,6 +23,8 @@ class Told(Struct, frozen=True):
     status: TaskStatus
     is_progress: bool
     data: bytes
+    stage: tuple[int, int] = (0, 0)
+    """The claim, and the progress of it: neither goes back."""
 
     @property
     def event_id(self) -> str:
@@ -38,6 +40,8 @@ class Stream:
         self.closed = False
         self._statuses: deque[Told] = deque()
         self._progress: dict[str, Told] = {}
+        self._stages: dict[str, tuple[int, int]] = {}
+        """Up to where each task was told that hasn't ended."""
         self._bytes = 0
         self._news = asyncio.Event()
 
@@ -45,6 +49,9 @@ class Stream:
         """Let it be told, unless the stream is of another task. Closes the stream when its reader is too far behind."""
         if self.closed or self.task_id not in (None, told.task_id):
             return
+        if told.is_progress and told.stage < self._stages.get(told.task_id, told.stage):
+            return  # it was read before what was told of it since
+        self.note(told)
         self._drop_progress(told.task_id)
         if told.is_progress:
             self._progress[told.task_id] = told
@@ -54,6 +61,13 @@ class Stream:
         if len(self._statuses) + len(self._progress) > MOST_WAITING or self._bytes > MOST_BYTES:
             self.close()
         self._news.set()
+
+    def note(self, told: Told) -> None:
+        """It is told, or is going to be: no earlier progress is, any more."""
+        if told.status.ended:
+            self._stages.pop(told.task_id, None)
+        else:
+            self._stages[told.task_id] = max(told.stage, self._stages.get(told.task_id, told.stage))
 
     def close(self) -> None:
         """Let the reader go."""

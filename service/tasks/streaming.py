@@ -95,12 +95,14 @@ class Streams:
                     told = await self._told(one.task, one.seq, one.place or 0)
                     # What has no place yet gets one, and comes along: it, and what was before it.
                     begun_with[told.task_id] = told.seq
+                    stream.note(told)
                     yield told
                 after = max([newest, *(one.place or 0 for one in unfinished)])
             else:
                 async for place, told in self._caught_up(stream, after):
                     after = place
                     if told is not None:
+                        stream.note(told)
                         yield told
             async for told in _live(stream):
                 if told is None or told.is_progress or not _told_before(told, after, begun_with):
@@ -117,9 +119,11 @@ class Streams:
             told = None
             for event in events if after is not None else events[-1:]:
                 told = await self._told(as_of(current, event), event.seq, 0, now=current)
+                stream.note(told)
                 yield told
             if not events and after is None:
                 told = await self._told(current, 0, 0)
+                stream.note(told)
                 yield told
             last = told.seq if told else last
             if told is not None and told.status.ended:
@@ -249,7 +253,8 @@ class Streams:
         """A task as it was; `now` is how it is, where that may be another."""
         queue = await self._line.place_of(now or task) if task.status is TaskStatus.PENDING else None
         data = msgspec.json.encode(self._present.task(task, queue))
-        return Told(task.task_id, seq, place, task.status, is_progress, data)
+        stage = (task.lease_token, task.progress)
+        return Told(task.task_id, seq, place, task.status, is_progress, data, stage)
 
 
 async def _live(stream: Stream) -> AsyncGenerator[Told | None]:

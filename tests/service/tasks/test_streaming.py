@@ -55,6 +55,21 @@ async def test_a_status_makes_earlier_progress_needless() -> None:
     assert await stream.next(AT_ONCE) is None
 
 
+async def test_progress_that_was_read_before_what_is_told_already_is_not_told() -> None:
+    """A look reads progress first, and statuses with the progress of that moment afterwards."""
+    stream = Stream("somebody", None)
+
+    def at(claim: int, progress: int, status: TaskStatus | None = None) -> Told:
+        return Told("task", 0, 0, status or TaskStatus.PROCESSING, status is None, b"x", (claim, progress))
+
+    stream.note(at(1, 12, TaskStatus.PROCESSING))
+    received: list[tuple[int, int]] = []
+    for one in (at(1, 0), at(1, 12), at(1, 20), at(1, 0, TaskStatus.PENDING), at(1, 15), at(2, 0), at(1, 30)):
+        stream.put(one)
+        received += [given.stage for given in [await stream.next(AT_ONCE)] if given]
+    assert received == [(1, 12), (1, 20), (1, 0), (2, 0)]
+
+
 @pytest.mark.parametrize(("number", "size"), [(MOST_WAITING + 1, 10), (11, MOST_BYTES // 10)])
 async def test_a_reader_too_far_behind_is_let_go(number: int, size: int) -> None:
     stream = Stream("somebody", None)
