@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from darkroom_client.calls import Call, Operation, Reply, decoded, exchange, once
+from darkroom_client.calls import Call, Operation, Pause, Reply, decoded, exchange, once
 from darkroom_client.errors import unfinished
 from darkroom_client.models import (
     Account,
@@ -149,8 +149,13 @@ def result(task_id: str, until: float | None, told: Callable[[Task], None] | Non
             told(found)
         if found.status == "done":
             return found
-        if found.ended or (until is not None and time.monotonic() >= until - 1):
+        if found.ended:
             raise unfinished(found)
+        if until is not None:
+            if (left := until - time.monotonic()) <= 0:
+                raise unfinished(found)
+            if left < 1:  # Darkroom waits for whole seconds
+                yield Pause(left)
 
 
 def cancel(task_id: str) -> Operation[Task]:

@@ -1,5 +1,6 @@
 """The client on a bad line: what it sends again, how often, and by which key; what it does where streams don't come."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -211,8 +212,10 @@ async def test_a_time_limit_holds_whoever_watches() -> None:
             pytest.fail("a stream may be silent for longer")
         return httpx.Response(200, json=TASK)
 
+    began = time.monotonic()
     with darkroom(Line(alive)) as one, pytest.raises(StillRunning):
         one.edit("task_a").save("never.jpg", timeout=0.5)
+    assert time.monotonic() - began >= 0.5
     async with AsyncDarkroom("http://darkroom.test", "dk_key", transport=httpx.MockTransport(alive)) as other:
         edit = await other.edit("task_a")
         with pytest.raises(StillRunning):
