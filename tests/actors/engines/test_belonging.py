@@ -191,8 +191,8 @@ def test_what_is_half_transparent_further_than_an_edge_is_decided_by_other_netwo
     assert thing.min() > 0.95 if kept else thing.max() < 0.05
 
 
-@pytest.mark.parametrize(("alpha", "like", "kept"), [(0.4, 1.0, True), (0.6, 0.0, False)])
-def test_what_is_half_transparent_is_decided_by_what_it_is_like_as_well(
+@pytest.mark.parametrize(("alpha", "like", "kept"), [(0.4, 1.0, True), (0.4, 0.5, False), (0.6, 0.0, True)])
+def test_what_is_half_transparent_is_there_if_it_is_like_people_as_well_and_never_goes_for_it(
     alpha: float, like: float, *, kept: bool
 ) -> None:
     half, others = (np.maximum(shapes(MAN), shapes(BAG, alpha=share)) for share in (alpha, 0.5))

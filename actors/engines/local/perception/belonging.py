@@ -3,8 +3,8 @@
 One network knows people, to their hair, but nothing of what they hold; another knows what stands out, whatever it is,
 and takes a tower for the subject; a third knows people roughly, and makes other mistakes than the first. The first is
 believed, but for small loose pieces that don't stand out as well; what it lacks comes back where two others see it, and
-where it isn't sure, these have as much of a say, and so has how like people's its features are. What stands out and
-touches people is held, worn or sat on by them where the third has it with them, too, and it isn't in the colours of
+where it isn't sure, these have as much of a say, and features that are like people's speak for them. What stands out
+and touches people is held, worn or sat on by them where the third has it with them, too, and it isn't in the colours of
 what is around; it comes whole or not at all.
 """
 
@@ -103,17 +103,17 @@ def decided(
 ) -> tuple[Plane, float]:
     """`alpha` (h, w) with what is half transparent further than an edge reaches opaque or gone.
 
-    It has a third of the say itself, what is `salient` and a `rough` network of people together as much, and so has
-    what is `like` people's, where that is known. They don't know hair: of a picture that is `hair_of` somebody colours
-    have it, as like those of what is sure as others'. With it comes what the networks alone would decide by next to
-    nothing, as a share of what `alpha` has.
+    What is `salient` and a `rough` network of people have together as much of a say in which as it has itself, and what
+    is `like` people's a third where it speaks for them: what is gone is missed most. They don't know hair: of a picture
+    that is `hair_of` somebody colours have it, as like those of what is sure as others'. With it comes what networks
+    alone would decide by next to nothing, as a share of what `alpha` has.
     """
     height, width = alpha.shape
     now, stands_out, likely = (np.clip(_small(plane), 0, 1) for plane in (alpha, salient, rough))
     votes = now / 2 + (stands_out + likely) / 4
     gone, there = _UNDECIDED
     undecided = _thick((now > gone) & (now < there), 2 if hair_of is None else _LOCK)
-    said = votes if like is None else (2 * votes + _small(like)) / 3
+    said = votes if like is None else votes + np.maximum(_small(like) - votes, 0) / 3
     if hair_of is not None:
         known = (shrunk(plane & ~undecided, 2) for plane in (now > there, now < gone))
         said = now + _COLOURS * (likeness_nearby(_small(hair_of), undecided, *known) - 0.5)

@@ -26,7 +26,7 @@ def separated(image: Rgb, alpha: Plane, *, work_side: int) -> tuple[Rgb, Rgb]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small, share = resized(image, *size), np.clip(resized(alpha, *size), 0, 1)
     foreground: Rgb = small
-    background: Rgb = small
+    background = small
     for reach in (_FAR, _NEAR):
         sigma = reach * max(size)
         foreground = mean_near(foreground, share + _LEAST, sigma)

@@ -16,8 +16,7 @@ _MOST_HAVE, _ALL_DENY = 0.85, 0.15
 def alike(image: Rgb8, features: Sequence[Floats], votes: Sequence[Plane]) -> Plane:
     """How like people's the `features` (n, rows, columns) and colours of `image` (h, w, 3) are, 0 to 1.
 
-    It is learnt from this picture alone: from what most of its `votes` (h, w) have and what all of them deny; it is
-    their mean where there is neither.
+    Learnt from this picture alone, from what most of its `votes` (h, w) have and all deny; their mean without either.
     """
     height, width = sorted(one.shape[1:] for one in features)[-2:][0]  # the finest tell little, and take long
     said = [np.clip(resized(vote, width, height), 0, 1) for vote in votes]
