@@ -83,7 +83,8 @@ def exchange(call: Call) -> Operation[Reply]:
         except httpx.TransportError as error:
             unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             maybe_done |= not unsent
-            if tried == TRIES or not (call.repeatable or unsent):
+            hopeless = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
+            if tried == TRIES or hopeless or not (call.repeatable or unsent):
                 raise Unreachable(f"Darkroom can't be reached: {error or type(error).__name__}") from error
             yield Pause(pause_before(tried))
             continue

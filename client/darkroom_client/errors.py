@@ -6,7 +6,15 @@ from darkroom_client.models import Failure, Task
 
 
 class DarkroomError(Exception):
-    """Whatever this package raises about Darkroom."""
+    """Whatever this package raises about Darkroom. Goes to other processes and threads as it is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, and copied, by what it is made of: its text is made of that."""
+        return (type(self), self._made_of, None)
+
+    @property
+    def _made_of(self) -> tuple[Any, ...]:
+        return self.args
 
 
 class Unreachable(DarkroomError):
@@ -19,6 +27,10 @@ class StillRunning(DarkroomError):
     def __init__(self, task: Task) -> None:
         super().__init__(f"{task.task_id} is still {task.status}")
         self.task = task
+
+    @property
+    def _made_of(self) -> tuple[Any, ...]:
+        return (self.task,)
 
 
 class ApiError(DarkroomError):
@@ -38,6 +50,10 @@ class ApiError(DarkroomError):
         self.request_id: str | None = problem.get("request_id")
         self.errors: list[dict[str, str]] = problem.get("errors") or []
         self.problem = problem
+
+    @property
+    def _made_of(self) -> tuple[Any, ...]:
+        return (self.status, self.problem)
 
 
 class InvalidRequest(ApiError, code="INVALID_REQUEST"): ...
@@ -126,6 +142,10 @@ class EditCancelled(DarkroomError):
         super().__init__(f"{task.task_id} was cancelled")
         self.task = task
 
+    @property
+    def _made_of(self) -> tuple[Any, ...]:
+        return (self.task,)
+
 
 class EditFailed(DarkroomError):
     """An edit failed, and its credits were given back: `code` for programs; the text says what can be done about it."""
@@ -143,6 +163,10 @@ class EditFailed(DarkroomError):
         self.code = failure.code
         self.details = failure.details or {}
         self.task = task
+
+    @property
+    def _made_of(self) -> tuple[Any, ...]:
+        return (self.task,)
 
 
 class NoFaceDetected(EditFailed, code="NO_FACE_DETECTED"): ...

@@ -7,7 +7,7 @@ import msgspec
 from darkroom_client.calls import Call, pause_before
 from darkroom_client.errors import refusal
 from darkroom_client.models import Event, Task
-from darkroom_client.operations import API
+from darkroom_client.operations import one
 
 OVER = 204
 REFUSED = 400
@@ -39,7 +39,7 @@ class Following:
 
     def call(self) -> Call:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {})
-        return Call("GET", f"{API}/tasks/{self.task_id}/events", headers=headers)
+        return Call("GET", one("tasks", self.task_id, "/events"), headers=headers)
 
     def opened(self, status: int, body: bytes = b"") -> bool:
         """Whether lines will come.

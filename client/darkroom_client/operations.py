@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -52,6 +53,17 @@ class Page(Struct, frozen=True):
 
     tasks: list[Task]
     pagination: _Pagination
+
+
+def one(kind: str, named: str, what: str = "") -> str:
+    """The path of one of a kind, or of something of it. An id that came from elsewhere leads to nothing else.
+
+    Raises:
+        ValueError: It would lead to all of them, or further up.
+    """
+    if not named.strip("."):
+        raise ValueError(f"{named!r} is no id")
+    return f"{API}/{kind}/{quote(named, safe='')}{what}"
 
 
 def _ask(call: Call, kind: type[T]) -> Operation[T]:
@@ -126,7 +138,7 @@ def _body(order: Order) -> Operation[dict[str, Any]]:
 
 
 def task(task_id: str, wait: int = 0) -> Operation[Task]:
-    return _ask(Call("GET", f"{API}/tasks/{task_id}", params={"wait": wait} if wait else {}), Task)
+    return _ask(Call("GET", one("tasks", task_id), params={"wait": wait} if wait else {}), Task)
 
 
 def page(filters: Mapping[str, str], cursor: str | None) -> Operation[Page]:
@@ -159,7 +171,7 @@ def result(task_id: str, until: float | None, told: Callable[[Task], None] | Non
 
 
 def cancel(task_id: str) -> Operation[Task]:
-    return _ask(Call("POST", f"{API}/tasks/{task_id}/cancel"), Task)
+    return _ask(Call("POST", one("tasks", task_id, "/cancel")), Task)
 
 
 def cancel_batch(batch_id: str) -> Operation[Cancelled]:
@@ -167,19 +179,19 @@ def cancel_batch(batch_id: str) -> Operation[Cancelled]:
 
 
 def retry(task_id: str) -> Operation[Task]:
-    return _ask(Call("POST", f"{API}/tasks/{task_id}/retry", headers=once()), Task)
+    return _ask(Call("POST", one("tasks", task_id, "/retry"), headers=once()), Task)
 
 
 def delete(task_id: str) -> Operation[None]:
-    yield from exchange(Call("DELETE", f"{API}/tasks/{task_id}", removes=True))
+    yield from exchange(Call("DELETE", one("tasks", task_id), removes=True))
 
 
 def timeline(task_id: str) -> Operation[list[TimelineEvent]]:
-    return (yield from _ask(Call("GET", f"{API}/tasks/{task_id}/timeline"), _Timeline)).events
+    return (yield from _ask(Call("GET", one("tasks", task_id, "/timeline")), _Timeline)).events
 
 
 def batch(batch_id: str) -> Operation[BatchState]:
-    return _ask(Call("GET", f"{API}/batches/{batch_id}"), BatchState)
+    return _ask(Call("GET", one("batches", batch_id)), BatchState)
 
 
 def tasks_of(batch_id: str) -> Operation[list[Task]]:

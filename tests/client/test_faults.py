@@ -1,5 +1,6 @@
 """The client on a bad line: what it sends again, how often, and by which key; what it does where streams don't come."""
 
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +9,17 @@ import httpx
 import msgspec
 import pytest
 
-from darkroom_client import ApiError, AsyncDarkroom, Darkroom, EditFailed, StillRunning, Unreachable, calls, errors
+from darkroom_client import (
+    ApiError,
+    AsyncDarkroom,
+    Darkroom,
+    EditFailed,
+    StillRunning,
+    Task,
+    Unreachable,
+    calls,
+    errors,
+)
 
 TASK = {
     "task_id": "task_a",
@@ -18,6 +29,7 @@ TASK = {
     "created_at": "2026-11-28T11:59:00Z",
     "updated_at": "2026-11-28T12:00:00Z",
 }
+NO_FACE = {"code": "NO_FACE_DETECTED", "message": "There is no face."}
 DONE = TASK | {"status": "done", "progress": 100}
 
 
@@ -240,3 +252,35 @@ def test_a_task_of_a_later_version_is_one_all_the_same() -> None:
     later = TASK | {"mode": "UPSCALE", "priority": "urgent", "cost": {"gpu": 1}}
     with darkroom(Line(httpx.Response(200, json=later))) as one:
         assert one.edit("task_a").task.mode == "UPSCALE"
+
+
+def test_an_error_comes_out_of_another_process_as_it_is() -> None:
+    task = msgspec.convert(TASK, Task)
+    refused = errors.refusal(402, {"code": "INSUFFICIENT_CREDITS", "detail": "No.", "deficit": 30})
+    failed = errors.unfinished(msgspec.convert(TASK | {"status": "failed", "error": NO_FACE}, Task))
+    for error in (refused, failed, errors.EditCancelled(task), StillRunning(task), Unreachable("Nobody is there.")):
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again).keys() == vars(error).keys()
+    assert (type(refused), type(failed)) == (errors.InsufficientCredits, errors.NoFaceDetected)
+
+
+def test_an_id_from_elsewhere_leads_nowhere_else() -> None:
+    with darkroom(line := Line(problem(404, "TASK_NOT_FOUND"))) as one:
+        for named in ("../me/webhook-secret/rotate?", "task_a/cancel", "a#b", "ä b"):
+            with pytest.raises(errors.TaskNotFound):
+                one.edit(named)
+        paths = [request.url.raw_path for request in line.requests]
+        for named in ("", ".", ".."):
+            with pytest.raises(ValueError, match="is no id"):
+                one.edit(named)
+    assert paths[0] == b"/api/v1/tasks/..%2Fme%2Fwebhook-secret%2Frotate%3F"
+    assert all(path.startswith(b"/api/v1/tasks/") and path.count(b"/") == 4 for path in paths)
+    assert len(line.requests) == 4
+
+
+def test_an_address_that_is_none_is_tried_once() -> None:
+    with darkroom(line := Line(httpx.UnsupportedProtocol("localhost://"))) as one, pytest.raises(Unreachable):
+        one.account()
+    assert len(line.requests) == 1
