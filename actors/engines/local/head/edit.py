@@ -116,9 +116,8 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Matching the skin")
     seen = as_rgb(theirs.image)
     tone, skin = own_skin(theirs, old_head)
-    change = _shifts(own_tone, tone, skin.share, theirs, config.blend_strength)
     # Before the rest takes memory of its own.
-    whole = _limbs_in_tone(canvas, figure, theirs, tone, skin, change, runtimes)
+    change, whole = _in_one_tone(canvas, figure, theirs, own_tone, tone, skin, config.blend_strength, runtimes)
     body = in_tone(seen, skin, tone, change)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
@@ -159,37 +158,41 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     )
 
 
-def _shifts(own: Tone, tone: Tone, skin: Plane, figure: Portrait, strength: float | None) -> Shifts:
-    """How the head's `own` tone and the figure's come together; where cloth may be taken for `skin` that stays."""
+def _in_one_tone(
+    canvas: Picture,
+    figure: Person,
+    theirs: Portrait,
+    own: Tone,
+    tone: Tone,
+    neck: Skin,
+    strength: float | None,
+    runtimes: Runtimes,
+) -> tuple[Shifts, Rgb8]:
+    """How the head's `own` tone and the figure's come together, and the canvas with arms and legs in their new one.
+
+    Where cloth may be taken for skin the figure stays as it is.
+    """
     strength = BLEND_STRENGTH if strength is None else strength
-    if not judging.much_skin(skin, figure):
-        return shifts(own, tone, strength)
+    change, image, unsure = shifts(own, tone, strength), canvas.image, judging.much_skin(neck.share, theirs)
+    if figure.pose is not None and not unsure and np.abs(change.body).max() > SEEN:
+        # What is as brown as skin behind somebody stays as it is.
+        where, near = limbs(figure.pose, canvas.alpha), theirs.box
+        here = slice(near.top, near.bottom), slice(near.left, near.right)
+        where[here] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
+        further = where.copy()
+        further[here] = False
+        if further.any():  # the part around the head has been looked at
+            where &= people(image, runtimes) > _SOMEBODY
+        if (part := extent(where, air=max(8, max(where.shape) // 50))) is not None:
+            seen = as_rgb(np.ascontiguousarray(image[part]))
+            skin = limb_skin(seen, tone, where[part], figure.pose)
+            unsure = judging.patchy(skin.share, figure.pose.shoulders)
+            if neck.mean is not None and skin.mean is not None:
+                skin = structs.replace(skin, mean=neck.mean)
+            image = image.copy()
+            image[part] = as_rgb8(in_tone(seen, skin, tone, change))
+    if not unsure:
+        return change, image
     change = shifts(own, tone, strength, head_alone=True)
     judging.judge_tones(change)
-    return structs.replace(change, body=np.zeros(3, np.float32), taken=0.0)
-
-
-def _limbs_in_tone(
-    canvas: Picture, figure: Person, theirs: Portrait, tone: Tone, neck: Skin, change: Shifts, runtimes: Runtimes
-) -> Rgb8:
-    """The whole canvas with the skin of arms and legs in the new tone, as the skin of the `neck` gets it."""
-    image = canvas.image
-    if figure.pose is None or not np.abs(change.body).max() > SEEN:
-        return image
-    # What is as brown as skin behind somebody stays as it is.
-    where, near = limbs(figure.pose, canvas.alpha), theirs.box
-    where[near.top : near.bottom, near.left : near.right] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
-    further = where.copy()
-    further[near.top : near.bottom, near.left : near.right] = False
-    if further.any():  # the part around the head has been looked at
-        where &= people(image, runtimes) > _SOMEBODY
-    here = extent(where, air=max(8, max(where.shape) // 50))
-    if here is None:
-        return image
-    part = as_rgb(np.ascontiguousarray(image[here]))
-    skin = limb_skin(part, tone, where[here], figure.pose)
-    if neck.mean is not None and skin.mean is not None:
-        skin = structs.replace(skin, mean=neck.mean)
-    result = image.copy()
-    result[here] = as_rgb8(in_tone(part, skin, tone, change))
-    return result
+    return structs.replace(change, body=np.zeros(3, np.float32), taken=0.0), canvas.image

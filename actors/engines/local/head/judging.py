@@ -64,7 +64,7 @@ _HANGING = _Rule(
 )
 _TORN = _Rule(
     "reference",
-    (0.006, 0.025),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.006, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
@@ -91,6 +91,10 @@ _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
 _CHEST, _MUCH = 0.9, 0.4
 """So far below the chin, likewise, a chest is covered; more skin than so much of it is doubtful."""
+
+_BARE, _SPECK, _SOLID = 0.2, 0.03, 0.3
+"""From so many squares of the shoulders' breadth on, skin is at least as far from its edge as the second, in such
+breadths, in so large a share of it as the last."""
 
 
 def _demand(rule: _Rule, *found: float) -> None:
@@ -169,6 +173,16 @@ def much_skin(share: Plane, figure: Portrait) -> bool:
     across, down = figure.frame.coordinates(share.shape)
     chest = (figure.alpha > 0.9) & (np.abs(across) < 0.5) & (down > figure.frame.chin + _CHEST)
     return bool(chest.any() and share[chest].mean() > _MUCH)
+
+
+def patchy(share: Plane, shoulders: float) -> bool:
+    """Whether what passes for skin of arms and legs (`share`, 0 to 1) is so in specks, as on checked cloth.
+
+    `shoulders` is how broad they are, in pixels.
+    """
+    skin = share > 0.5
+    inner = narrowed(skin, _SPECK * shoulders)
+    return bool(skin.sum() > _BARE * shoulders**2 and inner.sum() < _SOLID * skin.sum())
 
 
 def judge_tones(change: Shifts) -> None:

@@ -24,6 +24,7 @@ from actors.engines.local.head.judging import (
     judge_tones,
     judge_whole,
     much_skin,
+    patchy,
 )
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import Tone, shifts
@@ -286,6 +287,10 @@ def test_cloth_in_the_colour_of_skin_is_refused_if_the_head_stays_another(face: 
     assert much_skin(jumper, person)
     assert not much_skin(neckline, person)
     assert not much_skin(jumper * (np.abs(across) > 0.7), person)  # bare arms
+    skin, (y, x) = np.zeros((200, 200), np.float32), np.mgrid[:200, :200]
+    skin[:, :60] = 1
+    assert not patchy(skin, 100)
+    assert patchy(skin * (x % 8 < 4) * (y % 8 < 6), 100)
     ours, near, far = (Tone(np.array([x, 15, 15], np.float32), np.ones(3, np.float32)) for x in (60, 45, 40))
     change = shifts(ours, near, 0.75, head_alone=True)
     assert change.head == pytest.approx([-14, 0, 0])
