@@ -7,6 +7,9 @@ from pathlib import Path
 import msgspec
 from dotenv.parser import parse_stream
 
+LARGEST = 1 << 20
+"""Bytes of a file of settings: what never ends, such as a device, isn't read on."""
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names the variable and what it takes, never its value."""
@@ -88,7 +91,11 @@ def _read_ready(data_dir: Path) -> _Ready | None:
 def _read_text(path: Path) -> str:
     """The text of a file, empty when there is none. Raises SettingsError when it can't be read."""
     try:
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise SettingsError(f"{path} can't be read: it is larger than {LARGEST >> 20} MB")
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8-sig").read()
     except FileNotFoundError:
         return ""
     except OSError as error:

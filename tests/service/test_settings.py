@@ -353,6 +353,12 @@ def test_a_data_directory_that_is_a_file_is_one_clear_line(tmp_path: Path) -> No
         load(tmp_path / "file")
 
 
+def test_a_file_of_settings_that_never_ends_is_not_read_on(tmp_path: Path) -> None:
+    (file := tmp_path / ".env").symlink_to("/dev/zero")
+    with pytest.raises(SettingsError, match="can't be read: it is larger than 1 MB"):
+        read_dotenv(file)
+
+
 def test_files_are_kept_in_one_place_wherever_a_process_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
