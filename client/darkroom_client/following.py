@@ -17,7 +17,7 @@ SILENCE = 45.0
 """Seconds without a line, after which the connection counts as lost: there is a sign of life each 15."""
 
 IN_VAIN = 3
-"""Streams that ended without an event, after which the task is asked for: a proxy in between holds them back."""
+"""Streams without an event, after which the task is asked for: a proxy holds them back, or nobody is there."""
 
 
 class Following:
@@ -38,6 +38,8 @@ class Following:
         return self._in_vain >= IN_VAIN
 
     def call(self) -> Call:
+        """What to ask for, in vain until an event comes."""
+        self._in_vain += 1
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {})
         return Call("GET", one("tasks", self.task_id, "/events"), headers=headers)
 
@@ -48,7 +50,6 @@ class Following:
             ApiError: Darkroom refuses it.
         """
         self._fields = {}
-        self._in_vain += 1
         if status == OVER:
             self.over = True
         elif status >= REFUSED and status not in LATER:

@@ -19,6 +19,7 @@ from darkroom_client import (
     Unreachable,
     calls,
     errors,
+    following,
 )
 
 TASK = {
@@ -194,6 +195,14 @@ async def test_where_streams_do_not_come_the_task_is_asked_for() -> None:
         (None, "progress", 60),
         (None, "status", 100),
     ]
+
+
+def test_who_is_not_there_any_more_is_not_waited_for_for_ever() -> None:
+    with darkroom(line := Line(httpx.Response(200, json=TASK), httpx.ConnectError("refused"))) as one:
+        edit = one.edit("task_a")
+        with pytest.raises(Unreachable):
+            edit.result(progress=True)
+    assert len(line.requests) == 1 + following.IN_VAIN + calls.TRIES
 
 
 def test_a_stream_that_is_refused_is_an_error() -> None:
