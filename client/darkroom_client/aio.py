@@ -27,6 +27,7 @@ from darkroom_client.models import (
     TimelineEvent,
     Upload,
 )
+from darkroom_client.places import writable
 
 T = TypeVar("T")
 
@@ -35,13 +36,13 @@ class AsyncDarkroom:
     """A Darkroom: `base_url` as of its page, `key` an API key or a token. Close it, or use it in an `async with`."""
 
     def __init__(self, base_url: str, key: str, **options: Any) -> None:
-        """`options` are httpx's: `verify`, `proxy`, `transport`.
+        """`options` are httpx's: `verify`, `proxy`, `transport`, `timeout` of a request, which an edit may outlast.
 
         Raises:
             ValueError: The key can't be one.
         """
         self._key = checked(key)
-        self._http = httpx.AsyncClient(**client_options(base_url), **options)
+        self._http = httpx.AsyncClient(**client_options(base_url) | options)
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +108,8 @@ class AsyncDarkroom:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        return replied(await self._http.request(step.method, step.path, **request_options(step, self._key)))
+        options = request_options(step, self._key, self._http.timeout)
+        return replied(await self._http.request(step.method, step.path, **options))
 
     async def lines(self, following: Following) -> AsyncGenerator[str]:
         """One stream's lines, to its end."""
@@ -185,9 +187,14 @@ class AsyncEdit:
         return await self._darkroom.run(operations.picture(task.result))
 
     async def save(self, path: str | PathLike[str], timeout: float | None = None, *, progress: bool = True) -> Path:
-        """Wait, and write the edited picture."""
-        await asyncio.to_thread(Path(path).write_bytes, await self.picture(timeout, progress=progress))
-        return Path(path)
+        """Wait, and write the edited picture.
+
+        Raises:
+            OSError: It can't be written there, which is looked at before, too.
+        """
+        place = await asyncio.to_thread(writable, path)
+        await asyncio.to_thread(place.write_bytes, await self.picture(timeout, progress=progress))
+        return place
 
     async def cancel(self) -> Task:
         """Raises TaskNotCancellable if it has ended otherwise."""

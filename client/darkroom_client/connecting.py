@@ -7,11 +7,14 @@ import httpx
 from darkroom_client.calls import Call, Reply
 
 TIMEOUT: Final = httpx.Timeout(75.0, connect=10.0)
-"""Seconds: an answer may be held for half a minute, and a photo takes its time on a slow line."""
+"""Seconds, where the options don't say otherwise: a photo takes its time on a slow line."""
+HELD: Final = 15.0
+"""Seconds that an answer may be late which Darkroom was asked to hold."""
 
 
 def client_options(base_url: str) -> dict[str, Any]:
-    return {"base_url": base_url.rstrip("/"), "headers": {"User-Agent": "darkroom-client/0.1"}}
+    headers = {"User-Agent": "darkroom-client/0.1"}
+    return {"base_url": base_url.rstrip("/"), "headers": headers, "timeout": TIMEOUT}
 
 
 def checked(key: str) -> str:
@@ -26,8 +29,15 @@ def checked(key: str) -> str:
     return key
 
 
-def request_options(call: Call, key: str, timeout: httpx.Timeout = TIMEOUT) -> dict[str, Any]:
-    """The key goes to the API alone: pictures' addresses are signed, and may lead elsewhere."""
+def request_options(call: Call, key: str, timeout: httpx.Timeout) -> dict[str, Any]:
+    """The key goes to the API alone: pictures' addresses are signed, and may lead elsewhere.
+
+    `timeout` is the connection's; an answer that is to be held is waited for, however short it is.
+    """
+    held = call.params.get("wait")
+    if held is not None and timeout.read is not None:
+        read = max(timeout.read, float(held) + HELD)
+        timeout = httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
     headers = dict(call.headers)
     if call.needs_key:
         headers["Authorization"] = f"Bearer {key}"

@@ -26,6 +26,7 @@ from darkroom_client.models import (
     TimelineEvent,
     Upload,
 )
+from darkroom_client.places import writable
 
 T = TypeVar("T")
 
@@ -34,13 +35,13 @@ class Darkroom:
     """A Darkroom: `base_url` as of its page, `key` an API key or a token. Close it, or use it in a `with`."""
 
     def __init__(self, base_url: str, key: str, **options: Any) -> None:
-        """`options` are httpx's: `verify`, `proxy`, `transport`.
+        """`options` are httpx's: `verify`, `proxy`, `transport`, `timeout` of a request, which an edit may outlast.
 
         Raises:
             ValueError: The key can't be one.
         """
         self._key = checked(key)
-        self._http = httpx.Client(**client_options(base_url), **options)
+        self._http = httpx.Client(**client_options(base_url) | options)
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +106,8 @@ class Darkroom:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
-        return replied(self._http.request(step.method, step.path, **request_options(step, self._key)))
+        options = request_options(step, self._key, self._http.timeout)
+        return replied(self._http.request(step.method, step.path, **options))
 
     def lines(self, following: Following) -> Generator[str]:
         """One stream's lines, to its end."""
@@ -182,9 +184,14 @@ class Edit:
         return self._darkroom.run(operations.picture(task.result))
 
     def save(self, path: str | PathLike[str], timeout: float | None = None, *, progress: bool = True) -> Path:
-        """Wait, and write the edited picture."""
-        Path(path).write_bytes(self.picture(timeout, progress=progress))
-        return Path(path)
+        """Wait, and write the edited picture.
+
+        Raises:
+            OSError: It can't be written there, which is looked at before, too.
+        """
+        place = writable(path)
+        place.write_bytes(self.picture(timeout, progress=progress))
+        return place
 
     def cancel(self) -> Task:
         """Raises TaskNotCancellable if it has ended otherwise."""

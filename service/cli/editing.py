@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent
 
 _MAX_PIXELS = 40_000_000
-LARGEST_PHOTO = 64 << 20
-"""Bytes of one that comes through a pipe."""
+LARGEST_PHOTO = 256 << 20
+"""Bytes: more than so many pixels take in 16 bits a colour. It is read whole."""
 
 
 class _ModeType(click.Choice[str]):

@@ -29,7 +29,11 @@ def _file(path: Path, copy: Path, most: int) -> Path:
         raise click.ClickException(f"There is no file {path}")
     if path.is_dir():
         raise click.ClickException(f"{path} is a directory, not a file")
-    return path if path.is_file() else _copied(path, copy, most)
+    if not path.is_file():
+        return _copied(path, copy, most)
+    if path.stat().st_size > most:
+        raise _too_large(path, most)
+    return path
 
 
 def _copied(path: Path, to: Path, most: int) -> Path:
@@ -37,8 +41,12 @@ def _copied(path: Path, to: Path, most: int) -> Path:
         with path.open("rb") as pipe, to.open("wb") as file:
             while content := pipe.read(AT_ONCE):
                 if file.tell() + len(content) > most:
-                    raise click.ClickException(f"{path} can't be read: it is larger than {most >> 20} MB")
+                    raise _too_large(path, most)
                 file.write(content)
     except OSError as error:
         raise click.ClickException(f"{path} can't be read: {os.strerror(error.errno or 0)}") from None
     return to
+
+
+def _too_large(path: Path, most: int) -> click.ClickException:
+    return click.ClickException(f"{path} can't be read: it is larger than {most >> 20} MB")

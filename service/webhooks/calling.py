@@ -16,7 +16,7 @@ from service.outbound.urls import UNREADABLE, NotAllowed
 from service.printable import printable
 
 ANSWER_WITHIN: Final = 15.0
-"""Seconds for the whole attempt, name, connection and answer together."""
+"""Seconds for name, connection and the beginning of an answer together."""
 
 READ: Final = 1024
 READ_WITHIN: Final = 2.0
@@ -65,9 +65,10 @@ async def call(
     """Send it once, and say what came of it; whatever that is, it is no exception. `client` is an `outbound_client`."""
     try:
         async with (
-            asyncio.timeout(within),
+            asyncio.timeout(within) as limit,
             client.stream("POST", url, content=body.encode(), headers=dict(headers)) as response,
         ):
+            limit.reschedule(None)  # its status is the answer; its body has seconds of its own
             return Answer(response.status_code, _trouble(response), await _beginning(response))
     except (NotAllowed, NotResolved) as error:
         said = str(error)

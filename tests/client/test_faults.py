@@ -1,8 +1,10 @@
 """The client on a bad line: what it sends again, how often, and by which key; what it does where streams don't come."""
 
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from darkroom_client import (
     calls,
     errors,
     following,
+    operations,
 )
 
 TASK = {
@@ -293,3 +296,28 @@ def test_an_address_that_is_none_is_tried_once() -> None:
     with darkroom(line := Line(httpx.UnsupportedProtocol("localhost://"))) as one, pytest.raises(Unreachable):
         one.account()
     assert len(line.requests) == 1
+
+
+def test_the_options_time_limit_counts_but_for_answers_that_are_held() -> None:
+    line = Line(httpx.Response(200, json=DONE))
+    with Darkroom("http://darkroom.test", "dk_key", transport=httpx.MockTransport(line), timeout=3) as one:
+        one.edit("task_a").result()
+    asked, held = (request.extensions["timeout"] for request in line.requests)
+    assert asked == {"connect": 3, "read": 3, "write": 3, "pool": 3}
+    assert held["connect"] == 3
+    assert held["read"] > operations.LONGEST_WAIT
+
+
+def test_where_no_picture_can_be_written_is_told_before_it_is_waited_for(tmp_path: Path) -> None:
+    (there := tmp_path / "there").write_bytes(b"a note")
+    with darkroom(line := Line(httpx.Response(200, json=TASK))) as one:
+        edit = one.edit("task_a")
+        for path, kind in (
+            (tmp_path, IsADirectoryError),
+            (tmp_path / "no" / "a.jpg", FileNotFoundError),
+            (there / "a.jpg", NotADirectoryError),
+        ):
+            with pytest.raises(kind, match=re.escape(str(path))):
+                edit.save(path)
+    assert len(line.requests) == 1
+    assert [*tmp_path.iterdir()] == [there]

@@ -1,6 +1,7 @@
 """Models that an operator brings: what they are is read from them, they are used, and results tell of them."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ WRONG = {
         "3 inputs (",
     ),
     "notes that nobody knows": (brightness(), '{"colour": 1}', "notes"),
+    "notes that go on": (brightness(), " " * (2 << 20), "larger than 1 MB"),
     "an answer of three colours": (model(NODE, {"a": [1, 3, 9, 9]}, {"b": [1, 3, 9, 9]}), None, "should be [1, 1,"),
     "no numbers": (brightness(scale=float("nan")), None, "no numbers"),
 }
@@ -158,6 +160,9 @@ def test_colours_from_0_to_255_are_understood(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnusableModelError, match=r"there is no file .*gone\.onnx that can be read"):
         weights_in(tmp_path / "gone.onnx")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(UnusableModelError, match=r"pipe\.onnx is no ordinary file"):
+        weights_in(tmp_path / "pipe.onnx")
 
 
 def test_a_result_tells_which_model_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

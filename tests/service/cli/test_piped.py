@@ -15,7 +15,7 @@ CONTENT = os.urandom(200_000)
 def test_what_comes_through_pipes_can_be_read_as_often_as_one_likes(tmp_path: Path) -> None:
     (ordinary := tmp_path / "ordinary").write_bytes(b"a photo")
     for given in ((ordinary, None), (ordinary, ordinary)):
-        with as_files(*given, most=1) as paths:
+        with as_files(*given, most=len(b"a photo")) as paths:
             assert paths == given
     os.mkfifo(pipe := tmp_path / "pipe")
     writer = Thread(target=pipe.write_bytes, args=[CONTENT])
@@ -31,11 +31,16 @@ def test_what_comes_through_pipes_can_be_read_as_often_as_one_likes(tmp_path: Pa
     ("path", "words"),
     [
         ("/dev/zero", "/dev/zero can't be read: it is larger than 2 MB"),
+        ("{}/large", "{}/large can't be read: it is larger than 2 MB"),
         ("/dev", "/dev is a directory, not a file"),
         ("/dev/nothing", "There is no file /dev/nothing"),
     ],
 )
-def test_what_can_not_be_read_is_told(path: str, words: str) -> None:
+def test_what_can_not_be_read_is_told(path: str, words: str, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate((2 << 20) + 1)
+    path = path.format(tmp_path)
+    words = words.format(tmp_path)
     with pytest.raises(click.ClickException) as told, as_files(Path(path), most=2 << 20):
         pytest.fail("it was read")
     assert told.value.message == words

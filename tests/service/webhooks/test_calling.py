@@ -87,6 +87,12 @@ async def test_a_status_is_an_answer_whatever_becomes_of_its_body(
     assert len(answer.body or "") <= READ
 
 
+async def test_a_status_that_came_in_time_is_an_answer_whatever_time_its_body_takes(receiver: Receiver) -> None:
+    receiver.behave = hang_in_the_body
+    async with outbound_client(allow_private=True, seconds=5) as client:
+        assert (await call(client, receiver.url, {}, "{}", within=1)).taken
+
+
 async def test_who_says_nothing_or_is_not_there_is_told_so(receiver: Receiver) -> None:
     receiver.behave = hang
     async with outbound_client(allow_private=True, seconds=5) as client:

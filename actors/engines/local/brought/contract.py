@@ -17,6 +17,8 @@ IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _SIDES = {Kind.MATTE: 1024, Kind.INPAINT: 512}
 """Of a model that takes any size."""
 _MOST = 4096
+_LARGEST_NOTES = 1 << 20
+"""Bytes: what never ends, such as a device, isn't read on."""
 _RGB, _GREY = 3, 1
 
 
@@ -54,6 +56,8 @@ def weights_in(path: Path, kind: Kind | None = None) -> Weights:
     Raises:
         UnusableModelError: it can't be read, or has other inputs or outputs than the contract says.
     """
+    if path.exists() and not path.is_file():
+        raise UnusableModelError(f"{path} is no ordinary file")
     if not path.is_file() or not os.access(path, os.R_OK):
         raise UnusableModelError(f"there is no file {path} that can be read")
     inputs, outputs = _ports(path)
@@ -135,6 +139,10 @@ def _notes(path: Path) -> Notes:
     if not path.exists():
         return Notes()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Notes)
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_NOTES + 1)
+        if len(content) > _LARGEST_NOTES:
+            raise UnusableModelError(f"the notes in {path} can't be read: larger than {_LARGEST_NOTES >> 20} MB")
+        return msgspec.json.decode(content, type=Notes)
     except (OSError, msgspec.MsgspecError) as error:
         raise UnusableModelError(f"the notes in {path} can't be read: {error}") from error
