@@ -25,8 +25,9 @@ async def announce_due(pool: Pool, queue: Queue, *, limit: int, now: datetime | 
     if any(one.announced for one in due):
         # A Redis that evicts may have kept the message, and lost where it stood.
         await queue.drop_unreachable(DELIVERIES)
-    await queue.send_deliveries([(one.delivery_id, one.attempts) for one in due])
+    # Marked before: a worker that takes it at once would find its row held by us, and leave it; or have settled it.
     await Sparing(pool, "webhooks").together([one.delivery_id for one in due], str, store.mark_announced)
+    await queue.send_deliveries([(one.delivery_id, one.attempts) for one in due])
     return len(due)
 
 

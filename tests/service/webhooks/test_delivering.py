@@ -181,6 +181,22 @@ async def test_what_is_due_is_announced_and_again_when_nobody_came(
     assert await queue.redis.llen(keys.waiting) == 2  # pyright: ignore[reportGeneralTypeIssues]
 
 
+async def test_who_takes_what_is_announced_at_once_leaves_it_as_it_was_settled(
+    pool: Pool, connection: Connection, queue: Queue, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next attempt was put off otherwise, since its message seemed to be on its way still."""
+    task = await told(pool, user_id, URL)
+
+    async def taken(_: object) -> None:
+        delivery = await claim(pool, HOST, delivery_of(task.task_id))
+        assert delivery is not None
+        assert await settle(pool, delivery, FAILED)
+
+    monkeypatch.setattr(queue, "send_deliveries", taken)
+    assert await announce_due(pool, queue, limit=100) == 1
+    assert await connection.fetchval("SELECT announced_at FROM webhook_deliveries") is None
+
+
 async def test_many_receivers_that_do_not_get_on_hide_no_other(
     pool: Pool, connection: Connection, queue: Queue, user_id: str
 ) -> None:
