@@ -174,6 +174,20 @@ async def test_a_slow_and_broken_network_is_waited_for_without_a_jump(house: Dar
         await page.unroute_all(behavior="ignoreErrors")
 
 
+async def test_a_history_that_can_not_be_read_is_no_empty_one_and_asked_for_again(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await expect(page.locator(".nothing")).to_be_visible()
+        await page.route("**/api/v1/tasks/history*", lambda route: route.abort())
+        await page.reload()
+        await expect(page.locator(".trouble")).to_contain_text("can't be reached")
+        await expect(page.locator(".gallery-head")).to_be_visible()
+        await expect(page.locator(".nothing")).to_have_count(0)
+        await page.unroute_all(behavior="ignoreErrors")
+        await expect(page.locator(".nothing")).to_be_visible()
+        await expect(page.locator(".trouble")).to_have_count(0)
+
+
 SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {

@@ -25,7 +25,7 @@ export async function begin(): Promise<void> {
     trouble.value = null;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    if (session.value !== "unknown") return;
+    if (session.value === "out" || session.value === "expired") return;
     trouble.value = error;
     setTimeout(() => void begin(), PAUSE);
   }

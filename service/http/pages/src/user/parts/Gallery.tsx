@@ -4,7 +4,7 @@ import { Refused } from "../../shared/api";
 import type { Mode, TaskStatus } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { catalogue } from "../state/modes";
-import { loading, loadMore, modeFilter, next, pictures, reload, statusFilter } from "../state/pictures";
+import { loading, loadMore, modeFilter, next, pictures, reload, statusFilter, unread } from "../state/pictures";
 import { modeName, named, words } from "../words";
 import { PictureCard } from "./PictureCard";
 
@@ -20,7 +20,7 @@ export function Gallery() {
         <h2>{words().pictures.heading}</h2>
         <Filters />
       </div>
-      {shown.length === 0 && !loading.value && (
+      {shown.length === 0 && !loading.value && !unread.value && (
         <p class="soft nothing">{filtered ? words().pictures.noneSuch : words().pictures.none}</p>
       )}
       <ul class="gallery">

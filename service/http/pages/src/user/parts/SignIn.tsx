@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { Refused, signIn } from "../../shared/api";
-import { enter } from "../beginning";
+import { session } from "../../shared/session";
+import { begin, enter } from "../beginning";
 import { explained, words } from "../words";
 import { Dialog } from "./Dialog";
 
@@ -40,6 +41,7 @@ function KeyForm() {
       await signIn({ token: key.value.trim() });
       await enter();
     } catch (error) {
+      if (session.value === "in") return void begin(); // what belongs to it is asked for again
       wrong.value = error instanceof Refused && error.code === "UNAUTHORIZED" ? said.wrong : explained(error);
     } finally {
       busy.value = false;

@@ -12,6 +12,8 @@ export const statusFilter = signal<TaskStatus | "all">("all");
 export const modeFilter = signal<Mode | "all">("all");
 export const next = signal<string | null>(null);
 export const loading = signal(false);
+/** Whether the history couldn't be read: nobody knows what is in it. */
+export const unread = signal(false);
 /** What ended last, to be told to whoever can't see it. */
 export const news = signal<Task | null>(null);
 
@@ -43,6 +45,10 @@ export async function reload(): Promise<void> {
     if (mine !== asked) return;
     known.value = new Map(page.tasks.map((task) => [task.task_id, task]));
     next.value = page.pagination.next_cursor;
+    unread.value = false;
+  } catch (error) {
+    if (mine === asked) unread.value = true;
+    throw error;
   } finally {
     if (mine === asked) loading.value = false;
   }
