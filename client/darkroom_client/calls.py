@@ -95,8 +95,8 @@ def exchange(call: Call) -> Operation[Reply]:
             return reply
         maybe_done |= reply.status in UNCERTAIN
         told_so = "code" in _problem(reply)  # by Darkroom itself, which has done nothing
-        is_done_once = call.repeatable or told_so or reply.status not in UNCERTAIN
-        if reply.status not in LATER or tried == TRIES or _is_final(reply) or not is_done_once:
+        may_be_sent_twice = call.repeatable or told_so or reply.status not in UNCERTAIN
+        if reply.status not in LATER or tried == TRIES or _is_final(reply) or not may_be_sent_twice:
             raise _refused(reply)
         yield Pause(_asked_pause(reply) or pause_before(tried))
     raise AssertionError
