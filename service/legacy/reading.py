@@ -117,8 +117,10 @@ async def _beside(reading: Reading) -> AsyncGenerator[list[Any]]:
         raise ReaderLost from None
     finally:
         gc.set_threshold(*usually)
-        with suppress(ProcessLookupError):  # it has ended by itself
-            process.kill()
+        # Not by the process's own kill(), for the reason that actors/engines/local/process.py gives.
+        if process.returncode is None:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(process.pid, signal.SIGKILL)
         await said.read()  # to its end, so that the pipe is closed
         await process.wait()
 

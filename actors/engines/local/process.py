@@ -122,10 +122,10 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """End the child at once, whatever it does, and wait until it is gone."""
+        # Not by the process's own kill(): before Python 3.13 that looks whether it has ended, and what it sees is lost
+        # to the thread that waits, which complains on stderr.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            self._process.kill()
         await self._process.wait()
         await self._listening
         self._stdin.close()

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from actors.engines.local.engine import LocalEngine
+from actors.engines.local.process import ChildProcess
 from actors.engines.registry import engines_for
 from actors.engines.seam import EngineError, Progress
 from schema.models.edits import HeadSwapConfig, Mode, PoseChangeConfig
@@ -137,6 +139,19 @@ async def test_a_child_that_died_between_edits_is_replaced(
     os.close(descriptor)
     assert await works(engine, request_for)
     assert engine.pid != died
+
+
+async def test_nobody_but_who_waits_looks_whether_a_child_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or else that one complains on stderr, now and then."""
+    asked = Mock(return_value=None)
+    monkeypatch.setattr(subprocess.Popen, "poll", asked)
+    for wait in (False, True):
+        child = await ChildProcess.start(1, photos=True)
+        if wait:
+            await child.ready()
+        await child.kill()
+        assert not child.alive
+    assert not asked.called
 
 
 @pytest.mark.asyncio(loop_scope="session")

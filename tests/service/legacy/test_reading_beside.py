@@ -1,9 +1,12 @@
 """Many tasks are read by a process beside, which tells what is read without one, and whose end is told."""
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -78,6 +81,19 @@ async def test_its_end_is_told(source: LegacyRedis, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ReaderLost):
         async for _ in batches:
             pass
+
+
+async def test_nobody_but_who_waits_looks_whether_it_has_ended(
+    source: LegacyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else that one complains on stderr, now and then."""
+    asked = Mock(return_value=None)
+    monkeypatch.setattr(subprocess.Popen, "poll", asked)
+    async for _ in many_rows(source, ZONE, NOW):
+        pass
+    async with aclosing(many_rows(source, ZONE, NOW)) as batches:
+        await anext(batches)
+    assert not asked.called
 
 
 async def test_it_hands_on_what_the_old_redis_says(source: LegacyRedis) -> None:
