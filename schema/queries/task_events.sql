@@ -2,22 +2,46 @@
 
 -- name: place_events
 -- Gives places to events that have none, in an order that keeps each task's. One statement at a time: whoever sees a place
--- then sees every lower one, and an event that becomes visible later gets a higher one. What is older than an hour is history
--- that no stream asked for; no transaction is open as long as that.
+-- then sees every lower one, and an event that becomes visible later gets a higher one. What is older than an hour (no
+-- transaction is open as long as that) is history that no stream asked for, unless one resumes from an event as old: then
+-- what came since that one gets its place, too. Of a task the earlier ones come along, and none after a later one.
 WITH one_at_a_time AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(hashtextextended('darkroom events', 0))
+), due AS (
+    SELECT task_id, seq
+      FROM task_events, one_at_a_time
+     WHERE user_id = ANY (:user_ids::text[]) AND place IS NULL
+       AND at > coalesce((SELECT resumed.at
+                            FROM task_events AS resumed
+                           WHERE resumed.task_id = :task_id AND resumed.seq = :seq
+                             AND resumed.user_id = ANY (:user_ids::text[])), now()) - interval '1 hour'
+       AND seq > (SELECT coalesce(max(told.seq), 0)
+                    FROM task_events AS told
+                   WHERE told.task_id = task_events.task_id AND told.place IS NOT NULL)
+     ORDER BY at
+     LIMIT :limit
 ), unplaced AS (
     SELECT task_id, seq, max(at) OVER (PARTITION BY task_id ORDER BY seq) AS at
-      FROM task_events, one_at_a_time
-     WHERE user_id = ANY (:user_ids::text[]) AND place IS NULL AND at > now() - interval '1 hour'
+      FROM (SELECT task_id, max(seq) AS up_to FROM due GROUP BY task_id) AS concerned
+     CROSS JOIN LATERAL (
+        SELECT seq, at
+          FROM task_events
+         WHERE task_events.task_id = concerned.task_id AND seq <= up_to
+           AND seq > (SELECT coalesce(max(told.seq), 0)
+                        FROM task_events AS told
+                       WHERE told.task_id = concerned.task_id AND told.place IS NOT NULL)
+        OFFSET 0) AS untold -- each task's by the index, however few or many the planner expects
      ORDER BY 3, task_id, seq
 ), numbered AS MATERIALIZED (
     SELECT task_id, seq, nextval('task_event_places') AS place FROM unplaced
+), placed AS (
+    UPDATE task_events
+       SET place = numbered.place
+      FROM numbered
+     WHERE task_events.task_id = numbered.task_id AND task_events.seq = numbered.seq AND task_events.place IS NULL
+    RETURNING task_events.place
 )
-UPDATE task_events
-   SET place = numbered.place
-  FROM numbered
- WHERE task_events.task_id = numbered.task_id AND task_events.seq = numbered.seq AND task_events.place IS NULL
+SELECT count(*) FROM placed
 
 -- name: newest_place
 SELECT coalesce(max(place), 0) FROM task_events WHERE user_id = :user_id

@@ -142,7 +142,8 @@ class TaskService:
     async def has_told_end(self, task: TaskRecord, seq: int) -> bool:
         """Whether an ended task's last event is this one: there is nothing more to tell."""
         async with self._pool.acquire() as connection:
-            return not await store.events_of_task(connection, task.user_id or "", task.task_id, after=seq)
+            events = await store.events_of_task(connection, task.user_id or "", task.task_id, after=seq - 1)
+        return [event.seq for event in events] == ([seq] if seq else [])
 
     async def get_task_by_link(self, task_id: str) -> TaskRecord:
         """A task for whoever holds a signed address of it.

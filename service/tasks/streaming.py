@@ -79,7 +79,7 @@ class Streams:
         if named is None:
             return None
         async with self._pool.acquire() as connection:
-            await store.place_events(connection, [user_id])
+            await store.place_events(connection, [user_id], resumed=named)
             return await store.place_of(connection, user_id, *named)
 
     async def of_user(self, user_id: str, after: int | None) -> AsyncGenerator[Told | None]:
@@ -112,11 +112,13 @@ class Streams:
         """One task's stream, to its end: events from behind a number, or else the task as it is; then what happens."""
         async with self._opened(task.user_id or "", task.task_id) as stream:
             yield None
-            last = after or 0
             async with self._pool.acquire() as connection:
-                events = await store.events_of_task(connection, stream.user_id, task.task_id, after=last)
+                events = await store.events_of_task(connection, stream.user_id, task.task_id)
                 current = (await store.tasks_as_they_are(connection, [task.task_id])).get(task.task_id, task)
-            told = None
+            if after and after not in {event.seq for event in events}:
+                after = None  # nothing is known of such an event: a backup was brought back, perhaps
+            last, told = after or 0, None
+            events = [event for event in events if event.seq > last]
             for event in events if after is not None else events[-1:]:
                 told = await self._told(as_of(current, event), event.seq, 0, now=current)
                 stream.note(told)

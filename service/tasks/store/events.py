@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +13,9 @@ from service.statements import convert, load_queries
 
 QUERIES = load_queries("task_events")
 
+PLACED_AT_ONCE: Final = 20_000
+"""Events: so long all other streams wait."""
+
 
 class Unfinished(Struct, frozen=True):
     """A task that hasn't ended, and the number and place of its latest event; the place is None until a stream asks."""
@@ -21,9 +25,19 @@ class Unfinished(Struct, frozen=True):
     place: int | None
 
 
-async def place_events(connection: Connection, user_ids: Sequence[str]) -> None:
-    """Give these users' new events their places. Not within a transaction: others wait for its end."""
-    await QUERIES["place_events"].run(connection, user_ids=user_ids)
+async def place_events(
+    connection: Connection, user_ids: Sequence[str], *, resumed: tuple[str, int] | None = None
+) -> None:
+    """Give these users' new events their places, and what came since the event that a stream is `resumed` from.
+
+    Not within a transaction: others wait for its end.
+    """
+    task_id, seq = resumed or (None, None)
+    placed = PLACED_AT_ONCE
+    while placed >= PLACED_AT_ONCE:
+        placed = await QUERIES["place_events"].value(
+            connection, user_ids=user_ids, task_id=task_id, seq=seq, limit=PLACED_AT_ONCE
+        )
 
 
 async def newest_place(connection: Connection, user_id: str) -> int:

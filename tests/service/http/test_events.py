@@ -243,6 +243,18 @@ async def test_an_unknown_place_begins_anew(user: User, last_event_id: str) -> N
         assert (await stream.next_status()).status == "pending"
 
 
+async def test_an_event_that_a_task_never_had_is_unknown_too(user: User) -> None:
+    """A backup was brought back, perhaps: who had seen more is told how the task is, and its end."""
+    task_id = (await user.task())["task_id"]
+    path = f"{API}/tasks/{task_id}/events"
+    async with reading(user.http, path, f"{task_id}.7") as stream:
+        assert (await stream.next_status()).status == "pending"
+        await user.http.post(f"{API}/tasks/{task_id}/cancel")
+        assert [event.status for event in await stream.statuses()] == ["cancelled"]
+    async with reading(user.http, path, f"{task_id}.7") as stream:
+        assert [event.status for event in await stream.statuses()] == ["cancelled"]
+
+
 async def test_streams_are_their_owners_alone(
     user: User, new_user: NewUser, db: Connection, anonymous: httpx.AsyncClient
 ) -> None:

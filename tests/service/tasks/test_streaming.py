@@ -175,12 +175,69 @@ async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, con
     assert of_one == [1, 2, 3]
 
 
+@pytest.mark.parametrize("at_once", [1, 1000])
+@pytest.mark.parametrize("asked_before", [True, False], ids=["by a stream", "by nobody"])
+async def test_who_resumes_after_hours_is_told_all_that_came_meanwhile(
+    pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch, at_once: int, asked_before: bool
+) -> None:
+    """Also from the id that a webhook or a timeline told, which had no place in any stream."""
+    monkeypatch.setattr("service.tasks.store.events.PLACED_AT_ONCE", at_once)
+    user_id = await lives.add_user(connection)
+    ended, running = [(await lives.create(connection, user_id)).task_id for _ in range(2)]
+    if asked_before:
+        await store.place_events(connection, [user_id])
+    await lives.cancel(pool, user_id, ended)
+    await lives.claim(pool)
+    await connection.execute("UPDATE task_events SET at = at - interval '5 hours'")
+    # Another of the user's streams begins anew, and sees only how all of it ended.
+    await store.place_events(connection, [user_id])
+    await lives.cancel(pool, user_id, running)
+    await store.place_events(connection, [user_id], resumed=(ended, 1))
+    place = await store.place_of(connection, user_id, ended, 1)
+    assert place is not None
+    told = await store.events_since(connection, [(user_id, place)], limit=10)
+    assert [event.seq for event in told if event.task_id == ended] == [2]
+    assert [event.seq for event in told if event.task_id == running] == [1, 2, 3]
+
+
+async def test_a_place_brings_those_of_the_tasks_earlier_events_along(pool: Pool, connection: Connection) -> None:
+    """A task that waited for hours, while nobody listened, begins and ends: each stream has its statuses in order."""
+    user_id = await lives.add_user(connection)
+    task_id = (await lives.create(connection, user_id)).task_id
+    await connection.execute("UPDATE task_events SET at = at - interval '5 hours'")
+    await lives.cancel(pool, user_id, task_id)
+    await store.place_events(connection, [user_id])
+    told = await store.events_since(connection, [(user_id, 0)], limit=10)
+    assert [event.seq for event in told] == [1, 2]
+
+
+async def test_an_event_that_a_later_one_of_its_task_went_before_is_not_told_after_it(
+    pool: Pool, connection: Connection
+) -> None:
+    user_id = await lives.add_user(connection)
+    first, task_id = [(await lives.create(connection, user_id)).task_id for _ in range(2)]
+    await lives.cancel(pool, user_id, task_id)
+    await connection.execute("UPDATE task_events SET place = 7 WHERE task_id = $1 AND seq = 2", task_id)
+    await store.place_events(connection, [user_id], resumed=(first, 1))
+    told = await store.events_since(connection, [(user_id, 0)], limit=10)
+    assert {event.task_id: event.seq for event in told} == {first: 1, task_id: 2}
+
+
 async def test_a_look_at_events_reads_none_of_a_long_history(connection: Connection) -> None:
     await connection.execute(
         "INSERT INTO task_events (task_id, seq, user_id, status, attempt, at, place) "
         "SELECT 'task_' || n, 1, 'somebody', 'pending', 0, now(), n FROM generate_series(1, 20000) AS n"
     )
     await connection.execute("ANALYZE task_events")
+    await connection.execute(
+        "INSERT INTO task_events (task_id, seq, user_id, status, attempt, at) "
+        "SELECT 'task_new', seq, 'anybody', 'pending', 0, now() - seq * interval '1 s' FROM generate_series(1, 2) seq"
+    )
+    async with connection.transaction():
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await store.place_events(connection, ["somebody", "anybody"])
+        assert await store.place_of(connection, "anybody", "task_new", 2) is not None
+        assert await connection.fetchval("SELECT pg_stat_get_xact_tuples_returned('task_events'::regclass)") == 0
     async with connection.transaction():
         events = await store.events_since(connection, [("somebody", 19_990), ("nobody", 0)], limit=500)
         assert [event.place for event in events] == list(range(19_991, 20_001))
