@@ -53,7 +53,7 @@ class BatchController(Controller):
         key: Key = None,
     ) -> Response[CreatedBatch]:
         """Have 1 to 100 edits made: all of them are charged and wait then, or none."""
-        idempotency = None if key is None else idempotency_key(ROUTE, key, await request.json())
+        idempotency = None if key is None else idempotency_key(request, ROUTE, key, await request.json())
         submitted = await services.batches.create(request.user, data, idempotency)
         batch_id = submitted.task.batch_id or ""
         return Answer(

@@ -1,8 +1,9 @@
 """Idempotency-Key: what it looks like, and what is told of a request that was served before."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
+from litestar import Request
 from litestar.params import HeaderParameter
 
 from service.refusals import invalid
@@ -21,12 +22,14 @@ Key = Annotated[
 ]
 
 
-def idempotency_key(route: str, key: str, body: object) -> IdempotencyKey:
+def idempotency_key(request: Request[Any, Any, Any], route: str, key: str, body: object) -> IdempotencyKey:
     """The key of a request to a route with this body (JSON values).
 
     Raises:
-        Refused: INVALID_REQUEST.
+        Refused: INVALID_REQUEST, also for two keys: which of them counted would be told to nobody.
     """
+    if len(set(request.headers.getall("idempotency-key"))) > 1:
+        raise invalid("Idempotency-Key", "is given more than once; send it once")
     if not VISIBLE_ASCII.fullmatch(key):
         raise invalid("Idempotency-Key", "takes 1 to 255 visible ASCII characters")
     return IdempotencyKey(route, key, fingerprint(body))

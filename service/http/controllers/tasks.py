@@ -31,7 +31,7 @@ CREATE_ROUTE = "POST /api/v1/tasks"
 RETRY_ROUTE = "POST /api/v1/tasks/retry"
 LONGEST_WAIT = 60
 
-PREFER_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?=$|[,;\s])", re.IGNORECASE)
+PREFER_WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*("?)(?P<seconds>\d{1,4})\1(?=$|[,;\s])', re.IGNORECASE)
 
 REPLAY = {
     int(HTTPStatus.OK): ResponseSpec(
@@ -88,7 +88,7 @@ class TaskController(Controller):
         """Have a photo edited: charges the price and answers the waiting task."""
         idempotency = None
         if key is not None:
-            idempotency = idempotency_key(CREATE_ROUTE, key, await request.json())
+            idempotency = idempotency_key(request, CREATE_ROUTE, key, await request.json())
         submitted = await services.tasks.create_task(request.user, data, idempotency)
         return await _submitted(request, submitted, prefer, services)
 
@@ -212,7 +212,7 @@ class TaskController(Controller):
         again = data or NewRetry()
         idempotency = None
         if key is not None:
-            idempotency = idempotency_key(RETRY_ROUTE, key, {"task_id": task_id} | _said(again))
+            idempotency = idempotency_key(request, RETRY_ROUTE, key, {"task_id": task_id} | _said(again))
         submitted = await services.tasks.retry_task(request.user, task_id, idempotency, again)
         return await _submitted(request, submitted, prefer, services)
 
@@ -235,10 +235,11 @@ async def _submitted(
     request: UserRequest, submitted: Submitted, prefer: str | None, services: Services
 ) -> Response[Task]:
     task, queue = submitted.task, None
-    wait = PREFER_WAIT.search(prefer) if prefer else None
-    if wait is not None and 1 <= int(wait[1]) <= LONGEST_WAIT:
-        add_header(request.scope, "Preference-Applied", f"wait={int(wait[1])}")
-        task = await services.tasks.wait_for_end(task, int(wait[1]))
+    # A list: it may come in several lines (RFC 7240).
+    wait = PREFER_WAIT.search(", ".join(request.headers.getall("prefer"))) if prefer else None
+    if wait is not None and 1 <= (seconds := int(wait["seconds"])) <= LONGEST_WAIT:
+        add_header(request.scope, "Preference-Applied", f"wait={seconds}")
+        task = await services.tasks.wait_for_end(task, seconds)
         queue = await services.line.place_of(task)
     headers = {"Location": f"/api/v1/tasks/{task.task_id}", **replay_headers(submitted)}
     status = HTTPStatus.OK if submitted.replayed else HTTPStatus.CREATED

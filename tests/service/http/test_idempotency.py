@@ -11,7 +11,7 @@ from service.database import Connection
 from tests.factories import add_task
 from tests.service.http.conftest import NewUser
 from tests.service.http.looking import count_tasks, credits_of
-from tests.service.http.serving import API, User, problem
+from tests.service.http.serving import API, User, fields_of, problem
 
 KEY = {"Idempotency-Key": "order-4711"}
 
@@ -48,6 +48,18 @@ async def test_another_body_is_422(user: User, db: Connection) -> None:
     for other in ({"config": {"size": "large"}}, {}, {"config": {"size": "small"}, "priority": "normal"}):
         problem(await user.create(KEY, **other), Code.IDEMPOTENCY_KEY_REUSED, 422)
     assert await count_tasks(db, user) == 1
+
+
+@pytest.mark.parametrize("path", ["tasks", "tasks/batch", "tasks/{}/retry"])
+async def test_two_keys_are_refused(user: User, db: Connection, path: str) -> None:
+    """The one that counted would be a secret, and the other would be free to be charged again."""
+    task = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    failed = await add_task(db, user.user_id, TaskStatus.FAILED)
+    body = {"tasks": {**task}, "tasks/batch": {"tasks": [task]}}.get(path, {})
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "another")]
+    answer = await user.http.post(f"{API}/{path.format(failed.task_id)}", json=body, headers=keys)
+    assert fields_of(problem(answer, Code.INVALID_REQUEST, 400)) == ["Idempotency-Key"]
+    assert await credits_of(db, user) == 10_000
 
 
 async def test_twenty_twins_at_once_make_one_task_and_one_charge(user: User, db: Connection) -> None:

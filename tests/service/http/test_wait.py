@@ -111,6 +111,18 @@ async def test_a_create_waits_as_long_as_it_was_asked(user: User) -> None:
     assert 1 <= time.monotonic() - started < 3
 
 
+@pytest.mark.parametrize(
+    "preferences",
+    [["respond-async", "wait=1"], ["wait=1", "handling=lenient"], ['wait="1"'], ["respond-async;x=y , WAIT = 1"]],
+)
+async def test_preferences_come_in_one_line_or_in_several_quoted_or_not(user: User, preferences: list[str]) -> None:
+    """RFC 7240 has both."""
+    body = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    headers = [("Prefer", preference) for preference in preferences]
+    answer = await user.http.post(f"{API}/tasks", json=body, headers=headers)
+    assert (answer.status_code, answer.headers["preference-applied"]) == (201, "wait=1")
+
+
 @pytest.mark.parametrize("preference", ["wait=0", "wait=61", "wait=x", "wait=-1", "wait=1.5", "wait", "await=5", ""])
 async def test_another_preference_is_ignored(user: User, preference: str) -> None:
     await user.photo()
