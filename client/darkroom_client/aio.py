@@ -27,7 +27,7 @@ from darkroom_client.models import (
     TimelineEvent,
     Upload,
 )
-from darkroom_client.places import writable
+from darkroom_client.places import put, writable
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class AsyncDarkroom:
             ValueError: The key can't be one.
         """
         self._key = checked(key)
-        self._http = httpx.AsyncClient(**client_options(base_url) | options)
+        self._http = httpx.AsyncClient(**client_options(base_url, options))
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,13 +187,13 @@ class AsyncEdit:
         return await self._darkroom.run(operations.picture(task.result))
 
     async def save(self, path: str | PathLike[str], timeout: float | None = None, *, progress: bool = True) -> Path:
-        """Wait, and write the edited picture.
+        """Wait, and write the edited picture; until it is whole, what was there stays.
 
         Raises:
             OSError: It can't be written there, which is looked at before, too.
         """
         place = await asyncio.to_thread(writable, path)
-        await asyncio.to_thread(place.write_bytes, await self.picture(timeout, progress=progress))
+        await asyncio.to_thread(put, place, await self.picture(timeout, progress=progress))
         return place
 
     async def cancel(self) -> Task:

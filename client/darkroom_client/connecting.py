@@ -1,5 +1,6 @@
 """How requests are sent with httpx, for both faces of the client."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
@@ -12,9 +13,20 @@ HELD: Final = 15.0
 """Seconds that an answer may be late which Darkroom was asked to hold."""
 
 
-def client_options(base_url: str) -> dict[str, Any]:
-    headers = {"User-Agent": "darkroom-client/0.1"}
-    return {"base_url": base_url.rstrip("/"), "headers": headers, "timeout": TIMEOUT}
+LOOPBACK: Final = {"localhost": "localhost", "127.0.0.1": "127.0.0.1", "::1": "[::1]"}
+
+
+def client_options(base_url: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` are those of the client's user.
+
+    A proxy that the environment names is for other machines, and would look for this one's Darkroom on its own.
+    """
+    ours: dict[str, Any] = {"base_url": base_url.rstrip("/"), "timeout": TIMEOUT}
+    ours["headers"] = {"User-Agent": "darkroom-client/0.1"}
+    host = LOOPBACK.get(httpx.URL(base_url).host)
+    if host is not None and "proxy" not in options:
+        ours["mounts"] = {f"all://{host}": None}
+    return {**ours, **options}
 
 
 def checked(key: str) -> str:

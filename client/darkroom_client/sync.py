@@ -26,7 +26,7 @@ from darkroom_client.models import (
     TimelineEvent,
     Upload,
 )
-from darkroom_client.places import writable
+from darkroom_client.places import put, writable
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Darkroom:
             ValueError: The key can't be one.
         """
         self._key = checked(key)
-        self._http = httpx.Client(**client_options(base_url) | options)
+        self._http = httpx.Client(**client_options(base_url, options))
 
     def __enter__(self) -> Self:
         return self
@@ -184,13 +184,13 @@ class Edit:
         return self._darkroom.run(operations.picture(task.result))
 
     def save(self, path: str | PathLike[str], timeout: float | None = None, *, progress: bool = True) -> Path:
-        """Wait, and write the edited picture.
+        """Wait, and write the edited picture; until it is whole, what was there stays.
 
         Raises:
             OSError: It can't be written there, which is looked at before, too.
         """
         place = writable(path)
-        place.write_bytes(self.picture(timeout, progress=progress))
+        put(place, self.picture(timeout, progress=progress))
         return place
 
     def cancel(self) -> Task:

@@ -1,9 +1,13 @@
 """The client on a bad line: what it sends again, how often, and by which key; what it does where streams don't come."""
 
+import os
 import pickle
 import re
+import resource
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +28,17 @@ from darkroom_client import (
     following,
     operations,
 )
+from darkroom_client.connecting import client_options
+from darkroom_client.places import put
 
+NOW = "2026-11-28T12:00:00Z"
 TASK = {
     "task_id": "task_a",
     "status": "pending",
     "mode": "HEAD_SWAP",
     "source_image": "file_a",
     "created_at": "2026-11-28T11:59:00Z",
-    "updated_at": "2026-11-28T12:00:00Z",
+    "updated_at": NOW,
 }
 NO_FACE = {"code": "NO_FACE_DETECTED", "message": "There is no face."}
 DONE = TASK | {"status": "done", "progress": 100}
@@ -321,3 +328,66 @@ def test_where_no_picture_can_be_written_is_told_before_it_is_waited_for(tmp_pat
                 edit.save(path)
     assert len(line.requests) == 1
     assert [*tmp_path.iterdir()] == [there]
+
+
+def test_a_picture_is_in_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    (there := tmp_path / "there.jpg").write_bytes(b"before")
+    there.chmod(0o640)
+    (link := tmp_path / "link.jpg").symlink_to(there)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))  # a disk that has room for 100 bytes
+    try:
+        for place in (there, link, tmp_path / "new.jpg"):
+            with pytest.raises(OSError, match="too large"):
+                put(place, bytes(200))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert there.read_bytes() == b"before"
+    assert {*tmp_path.iterdir()} == {there, link}
+    put(link, b"after")
+    assert (link.is_symlink(), there.read_bytes(), there.stat().st_mode & 0o777) == (True, b"after", 0o640)
+
+
+def test_what_is_no_file_to_replace_is_written_through(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    put(pipe, b"picture")
+    assert (os.read(reading, 100), pipe.is_fifo()) == (b"picture", True)
+    os.close(reading)
+    with (tmp_path / "out").open("wb") as file:
+        put(Path(f"/dev/fd/{file.fileno()}"), b"picture")
+        assert os.fstat(file.fileno()).st_size == len(b"picture")
+
+
+class Account(BaseHTTPRequestHandler):
+    """Answers each request with an account whose email is the address that was asked for."""
+
+    def do_GET(self) -> None:
+        account = {"user_id": "u", "email": self.path, "current_credits": 1, "total_credits_used": 0, "created_at": NOW}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(msgspec.json.encode(account))
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the library's name
+
+
+def test_a_darkroom_of_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Account) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"127.0.0.1:{server.server_port}"
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://{here}")
+
+        def asked(base_url: str, **options: Any) -> str:
+            with Darkroom(base_url, "dk_key", **options) as one:
+                return str(one.account().email)
+
+        # A proxy is asked for the whole address, a server for its own part of it.
+        assert asked(f"http://{here}") == "/api/v1/me"
+        assert asked("http://darkroom.test") == "http://darkroom.test/api/v1/me"
+        assert asked(f"http://{here}", proxy=f"http://{here}") == f"http://{here}/api/v1/me"
+        server.shutdown()
+    for name in ("127.0.0.1", "localhost", "[::1]"):
+        assert client_options(f"http://{name}:8000/", {})["mounts"] == {f"all://{name}": None}
