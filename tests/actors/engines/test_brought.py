@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -76,6 +77,14 @@ def test_what_cannot_be_used_is_told_in_a_line(tmp_path: Path, content: bytes, n
     assert str(path.with_suffix("")) in told.exception.message
     assert words in told.exception.message
     assert "\n" not in told.exception.message
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, os.mkdir])
+def test_notes_that_are_no_file_are_told_not_waited_for(tmp_path: Path, made: Callable[[Path], None]) -> None:
+    path = kept(tmp_path / "m.onnx", brightness(), None)
+    made(path.with_suffix(".json"))
+    with pytest.raises(UnusableModelError, match=r"notes in .*m.json can't be read: they are no ordinary file"):
+        weights_in(path)
 
 
 def test_the_command_tells_what_would_be_used(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def _listed(ports: dict[str, list[int | None]]) -> str:
 def _notes(path: Path) -> Notes:
     if not path.exists():
         return Notes()
+    if not path.is_file():  # a pipe would be waited for until somebody writes
+        raise UnusableModelError(f"the notes in {path} can't be read: they are no ordinary file")
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_NOTES + 1)
