@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -22,6 +23,9 @@ READ: Final = 1024
 READ_WITHIN: Final = 2.0
 """Bytes of an answer that are read, and seconds for them; then the connection is closed."""
 
+LATER: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses that say with `Retry-After` when to come back (RFC 6585, 4; RFC 9110, 10.2.3)."""
+
 SHOWN: Final = 300
 """Characters of where a redirect leads."""
 
@@ -36,6 +40,8 @@ class Answer(Struct, frozen=True):
     """The receiver wasn't asked, through no fault of its own."""
     final: bool = False
     """There is no use in another attempt."""
+    pause: timedelta | None = None
+    """How long it wants to be left alone."""
 
     @property
     def taken(self) -> bool:
@@ -69,7 +75,8 @@ async def call(
             client.stream("POST", url, content=body.encode(), headers=dict(headers)) as response,
         ):
             limit.reschedule(None)  # its status is the answer; its body has seconds of its own
-            return Answer(response.status_code, _trouble(response), await _beginning(response))
+            pause = _pause(response)
+            return Answer(response.status_code, _trouble(response), await _beginning(response), pause=pause)
     except (NotAllowed, NotResolved) as error:
         said = str(error)
     except (TimeoutError, httpx.TimeoutException):
@@ -89,6 +96,18 @@ def _trouble(response: httpx.Response) -> str | None:
     if response.has_redirect_location:
         return f"redirects to {printable(response.headers['Location'])[:SHOWN]}, which isn't followed"
     return f"answered {response.status_code}"
+
+
+def _pause(response: httpx.Response) -> timedelta | None:
+    said = response.headers.get("Retry-After", "").strip()
+    if response.status_code not in LATER or not said.isascii():
+        return None
+    try:
+        if said.isdecimal():
+            return timedelta(seconds=int(said))
+        return parsedate_to_datetime(said).astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 async def _beginning(response: httpx.Response) -> str | None:

@@ -38,6 +38,9 @@ FIRST_PEACE: Final = timedelta(seconds=30)
 LONGEST_PEACE: Final = timedelta(minutes=10)
 APART: Final = timedelta(seconds=10)
 
+LONGEST_PAUSE: Final = SCHEDULE[-1]
+"""For which a receiver may ask: one that asks for a year is asked again all the same."""
+
 JITTER: Final = 0.1
 """By how much of itself a wait may be longer: a receiver that comes back isn't met by all at once."""
 
@@ -105,6 +108,8 @@ def _outcome(delivery: DeliveryRecord, answer: Answer) -> tuple[DeliveryStatus, 
     if answer.final or delivery.type is WebhookType.PING or delivery.tries > len(SCHEDULE):
         return DeliveryStatus.FAILED, None
     wait = SCHEDULE[delivery.tries - 1]
+    if answer.pause is not None:
+        wait = max(wait, min(answer.pause, LONGEST_PAUSE))
     return DeliveryStatus.WAITING, wait * random.uniform(1, 1 + JITTER)  # noqa: S311 - no secret
 
 

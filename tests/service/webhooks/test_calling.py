@@ -1,6 +1,8 @@
 """What receivers do to a delivery: each fault is told, nothing private reached, and it arrives when they are well."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -85,6 +87,27 @@ async def test_a_status_is_an_answer_whatever_becomes_of_its_body(
         answer = await call(client, receiver.url, {}, "{}")
     assert answer.taken
     assert len(answer.body or "") <= READ
+
+
+@pytest.mark.parametrize(
+    ("code", "says", "seconds"),
+    [
+        (503, "120", 120),
+        (429, format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600),
+        (429, "Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        (500, "120", None),
+        *((503, odd, None) for odd in ("", "soon", "-5", "1.5", "\xb2", "9" * 400, "Sun, 99 Nov 9999 08:49:37 GMT")),
+    ],
+)
+async def test_for_how_long_to_stay_away_is_understood(
+    receiver: Receiver, code: int, says: str, seconds: float | None
+) -> None:
+    receiver.behave = answers(
+        f"HTTP/1.1 {code} No\r\nContent-Length: 0\r\nRetry-After: {says}\r\n\r\n".encode("latin-1")
+    )
+    async with outbound_client(allow_private=True, seconds=5) as client:
+        pause = (await call(client, receiver.url, {}, "{}")).pause
+    assert (pause and max(pause, timedelta(0)).total_seconds()) == (seconds and pytest.approx(seconds, abs=60))
 
 
 async def test_a_status_that_came_in_time_is_an_answer_whatever_time_its_body_takes(receiver: Receiver) -> None:

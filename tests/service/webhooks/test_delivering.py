@@ -68,6 +68,25 @@ async def test_the_whole_schedule_of_days(pool: Pool, connection: Connection, us
 
 
 @pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        (timedelta(seconds=-9), SCHEDULE[0]),
+        (timedelta(hours=1), timedelta(hours=1)),
+        (timedelta(days=365), delivering.LONGEST_PAUSE),
+    ],
+)
+async def test_who_asks_for_a_longer_pause_has_it(
+    pool: Pool, connection: Connection, user_id: str, asked: timedelta, waits: timedelta
+) -> None:
+    await told(pool, user_id, URL)
+    now = (await the_only(connection)).created_at
+    after = await attempt(pool, Answer(503, "answered 503", pause=asked), now)
+    assert after is not None
+    assert after.next_attempt_at is not None
+    assert waits <= after.next_attempt_at - now <= waits * (1 + JITTER)
+
+
+@pytest.mark.parametrize(
     ("answer", "status"), [(TAKEN, DeliveryStatus.DELIVERED), (Answer(410, "answered 410"), DeliveryStatus.GONE)]
 )
 async def test_an_end_is_an_end_and_late_claims_change_nothing(
