@@ -186,6 +186,15 @@ async def test_a_history_that_can_not_be_read_is_no_empty_one_and_asked_for_agai
         await page.unroute_all(behavior="ignoreErrors")
         await expect(page.locator(".nothing")).to_be_visible()
         await expect(page.locator(".trouble")).to_have_count(0)
+        # Nor is one that a filter asks for; whoever asked for it asks again.
+        await page.route("**/api/v1/tasks/history*", lambda route: route.abort())
+        await page.locator(".gallery-head select").first.select_option("failed")
+        await expect(page.locator(".more .trouble")).to_contain_text("can't be reached")
+        await expect(page.locator(".nothing")).to_have_count(0)
+        await page.unroute_all(behavior="ignoreErrors")
+        await page.locator(".more .trouble button").click()
+        await expect(page.locator(".nothing")).to_contain_text("with this filter")
+        await expect(page.locator(".trouble")).to_have_count(0)
 
 
 SHIFTS = """

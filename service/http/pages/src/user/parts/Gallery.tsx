@@ -3,9 +3,10 @@ import { useEffect, useRef } from "preact/hooks";
 import { Refused } from "../../shared/api";
 import type { Mode, TaskStatus } from "../../shared/schema";
 import { session } from "../../shared/session";
+import { trouble } from "../beginning";
 import { catalogue } from "../state/modes";
-import { loading, loadMore, modeFilter, next, pictures, reload, statusFilter, unread } from "../state/pictures";
-import { modeName, named, words } from "../words";
+import { loading, loadMore, modeFilter, next, pictures, readAgain, reload, statusFilter, unread } from "../state/pictures";
+import { explained, modeName, named, words } from "../words";
 import { PictureCard } from "./PictureCard";
 
 const STATUSES: TaskStatus[] = ["pending", "processing", "done", "failed", "cancelled"];
@@ -20,7 +21,7 @@ export function Gallery() {
         <h2>{words().pictures.heading}</h2>
         <Filters />
       </div>
-      {shown.length === 0 && !loading.value && !unread.value && (
+      {shown.length === 0 && !loading.value && unread.value === null && (
         <p class="soft nothing">{filtered ? words().pictures.noneSuch : words().pictures.none}</p>
       )}
       <ul class="gallery">
@@ -84,7 +85,15 @@ function More() {
   }, [next.value]);
   return (
     <div ref={end} class="more">
-      {next.value !== null && (
+      {unread.value !== null && trouble.value === null && session.value === "in" && (
+        <p class="trouble" role="alert">
+          {explained(unread.value.why)}{" "}
+          <button type="button" class="button" disabled={loading.value} onClick={() => void quietly(readAgain())}>
+            {words().view.retry}
+          </button>
+        </p>
+      )}
+      {next.value !== null && unread.value === null && (
         <button type="button" class="button" disabled={loading.value} onClick={() => void quietly(loadMore())}>
           {loading.value ? words().pictures.loading : words().pictures.more}
         </button>
@@ -93,7 +102,7 @@ function More() {
   );
 }
 
-/** What the server refuses here is told by the sign-in, or tried again by the stream. */
+/** What the server refuses here is told by the sign-in, or below what is shown. */
 async function quietly(work: Promise<void>): Promise<void> {
   await work.catch((error: unknown) => {
     if (!(error instanceof Refused)) throw error;

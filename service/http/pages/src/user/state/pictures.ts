@@ -1,7 +1,7 @@
 /** The user's tasks: the history as far as it was scrolled, kept up to date by what the server tells. */
 
 import { computed, signal } from "@preact/signals";
-import { api, data, newKey } from "../../shared/api";
+import { api, data, newKey, Refused } from "../../shared/api";
 import type { HistoricTask, Mode, Task, TaskStatus } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import type { Photo } from "./draft";
@@ -12,8 +12,8 @@ export const statusFilter = signal<TaskStatus | "all">("all");
 export const modeFilter = signal<Mode | "all">("all");
 export const next = signal<string | null>(null);
 export const loading = signal(false);
-/** Whether the history couldn't be read: nobody knows what is in it. */
-export const unread = signal(false);
+/** From where on the history couldn't be read, and why: nobody knows what is in it. */
+export const unread = signal<{ cursor: string | null; why: Refused } | null>(null);
 /** What ended last, to be told to whoever can't see it. */
 export const news = signal<Task | null>(null);
 
@@ -37,32 +37,33 @@ export function ended(task: Task): boolean {
 let asked = 0;
 
 /** The history from its beginning. What is shown stays until the answer is there. */
-export async function reload(): Promise<void> {
-  const mine = (asked += 1);
-  loading.value = true;
-  try {
-    const page = await history(null);
-    if (mine !== asked) return;
-    known.value = new Map(page.tasks.map((task) => [task.task_id, task]));
-    next.value = page.pagination.next_cursor;
-    unread.value = false;
-  } catch (error) {
-    if (mine === asked) unread.value = true;
-    throw error;
-  } finally {
-    if (mine === asked) loading.value = false;
-  }
+export function reload(): Promise<void> {
+  return read(null);
 }
 
 export async function loadMore(): Promise<void> {
-  if (loading.value || next.value === null) return;
+  if (loading.value || next.value === null || unread.peek() !== null) return;
+  await read(next.value);
+}
+
+/** What couldn't be read. */
+export function readAgain(): Promise<void> {
+  return read(unread.peek()?.cursor ?? null);
+}
+
+async function read(cursor: string | null): Promise<void> {
   const mine = (asked += 1);
   loading.value = true;
   try {
-    const page = await history(next.value);
+    const page = await history(cursor);
     if (mine !== asked) return;
+    if (cursor === null) known.value = new Map();
     put(...page.tasks);
     next.value = page.pagination.next_cursor;
+    unread.value = null;
+  } catch (error) {
+    if (mine === asked && error instanceof Refused) unread.value = { cursor, why: error };
+    throw error;
   } finally {
     if (mine === asked) loading.value = false;
   }
