@@ -38,6 +38,10 @@ class Authenticator:
             return None
         return await self._sessions.get(key_hash(token), only_if_known=only_if_known)
 
+    async def is_active(self, user_id: str) -> bool:
+        """Whether a user may use the service."""
+        return await self._users.get(user_id) is not None
+
     def forget_session(self, token: str) -> None:
         """It stood for somebody until now, and doesn't any more."""
         self._sessions.forget(key_hash(token))

@@ -1,6 +1,7 @@
 """Before a route does anything: whose request is it, may it come from there, and has its sender some left?"""
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from litestar import Request
@@ -11,6 +12,7 @@ from schema.models.accounts import Scope
 from schema.models.problems import ProblemCode
 from service.accounts.authentication import Authenticator
 from service.accounts.known import Caller
+from service.away import UNAVAILABLE
 from service.http.browsers import Browsers
 from service.http.controllers.parameters import refuse_repeated
 from service.http.layers.context import add_header, note_user
@@ -21,6 +23,12 @@ from service.refusals import Refused
 T = TypeVar("T")
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+Still = Callable[[], Awaitable[bool]]
+"""Whether a stream's reader may still have it."""
+
+LOOK_AGAIN_AFTER = 5.0
+"""Seconds for which they are believed to be who they were."""
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -57,6 +65,24 @@ class Gate:
                 "This is for operators: sign in with a key whose scope is admin, or with a link from "
                 "`darkroom user link USER --operator`.",
             )
+
+    async def still_admits(self, connection: AnyConnection, scope: Scope | None = None) -> bool:
+        """Whether who was admitted would be again, for streams, which outlive keys and sessions; nothing is counted.
+
+        With the database away nobody knows better.
+        """
+        try:
+            caller = await self._caller(*self._shown(connection))
+        except UNAVAILABLE:
+            return True
+        return caller is not None and scope in (None, caller.scope)
+
+    async def still_serves(self, user_id: str) -> bool:
+        """The same of a user whom a signed address named."""
+        try:
+            return await self._authenticator.is_active(user_id)
+        except UNAVAILABLE:
+            return True
 
     async def admit_to_door(self, connection: AnyConnection) -> None:
         """Let pass who signs in or out: not for another page, and not for ever.
@@ -95,19 +121,13 @@ class Gate:
                 raise _rate_limited(verdict)
 
     async def _authenticate(self, connection: AnyConnection) -> Caller:
-        scheme, _, token = _authorization(connection).partition(" ")
-        is_bearer = scheme.lower() == "bearer"
-        token = token.strip() if is_bearer else ""
-        session = None if is_bearer else self._browsers.session_of(connection)
+        token, session = self._shown(connection)
         if session is not None and _writes(connection):
             self._browsers.insist_on_own_page(connection)
         address = client_network(connection.scope)
         # Who has used up the limit only guesses: nothing is looked up for it any more, unless it has been right before.
         guessing = self._limiter.is_spent("unauthorized", address)
-        if session is None:
-            caller = await self._authenticator.by_bearer(token, only_if_known=guessing)
-        else:
-            caller = await self._authenticator.by_session(session, only_if_known=guessing)
+        caller = await self._caller(token, session, only_if_known=guessing)
         if caller is not None:
             return caller
         await self._count_failure(address)
@@ -116,6 +136,18 @@ class Gate:
         if not token:
             raise Refused(ProblemCode.UNAUTHORIZED, "Send an API key or a token: Authorization: Bearer dk_...")
         raise Refused(ProblemCode.UNAUTHORIZED, "This API key or token is not valid, has expired or was revoked.")
+
+    def _shown(self, connection: AnyConnection) -> tuple[str, str | None]:
+        """The token that a request brings, perhaps empty, or else its session."""
+        scheme, _, token = _authorization(connection).partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip(), None
+        return "", self._browsers.session_of(connection)
+
+    async def _caller(self, token: str, session: str | None, *, only_if_known: bool = False) -> Caller | None:
+        if session is None:
+            return await self._authenticator.by_bearer(token, only_if_known=only_if_known)
+        return await self._authenticator.by_session(session, only_if_known=only_if_known)
 
     async def _count_failure(self, address: str) -> None:
         verdict = await self._limiter.take("unauthorized", address)
@@ -147,6 +179,17 @@ def _rate_limited(verdict: Verdict) -> Refused:
         f"More than {verdict.limit} requests in a minute. Wait {verdict.reset} s.",
         retry_after=verdict.reset,
     )
+
+
+async def as_long_as(still: Still, told: AsyncIterator[T], *, every: float = LOOK_AGAIN_AFTER) -> AsyncGenerator[T]:
+    """A stream, which ends before it tells anything to somebody whose key was revoked, or who was suspended."""
+    looked = time.monotonic()
+    async for one in told:
+        if time.monotonic() - looked >= every:
+            if not await still():
+                return
+            looked = time.monotonic()
+        yield one
 
 
 async def admitted(request: Request[Any, Any, Any]) -> None:

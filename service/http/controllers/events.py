@@ -1,6 +1,7 @@
 """/tasks/.../events and /timeline: what becomes of tasks, told as it happens and afterwards."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskRecord
 from service.accounts import store as accounts
 from service.away import UNAVAILABLE
+from service.http.gate import Still, as_long_as
 from service.http.layers.context import note_user
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
@@ -73,11 +75,14 @@ class EventController(Controller):
         """Everything that happens to one's tasks, beginning with each that hasn't ended."""
         if expires is None and signature is None:
             user_id = await services.gate.admit(request)
+            still = partial(services.gate.still_admits, request)
         else:
             user_id = await _user_of_link(services, user or "", expires, signature)
             note_user(request.scope, user_id)
+            still = partial(services.gate.still_serves, user_id)
         after = await services.streams.place_of(user_id, last_event_id)
-        return await _stream(services.streams.of_user(user_id, after), last_event_id if after is not None else None)
+        last_id = last_event_id if after is not None else None
+        return await _stream(services.streams.of_user(user_id, after), last_id, still)
 
     @get(
         "/{task_id:str}/events",
@@ -95,17 +100,20 @@ class EventController(Controller):
         """What happens to a task, beginning with how it is, until it has ended."""
         if expires is None and signature is None:
             task = await services.tasks.get_task(await services.gate.admit(request), task_id)
+            still = partial(services.gate.still_admits, request)
         else:
             task = await _task_of_link(services, task_id, expires, signature)
+            still = partial(services.gate.still_serves, task.user_id or "")
         user_id = task.user_id
         if task.elsewhere and user_id is not None:
             look = services.tasks.get_task
-            return await _stream(services.streams.of_older_task(task, lambda: look(user_id, task_id)), None)
+            return await _stream(services.streams.of_older_task(task, lambda: look(user_id, task_id)), None, still)
         named = parse_event_id(last_event_id) if last_event_id else None
         after = named[1] if named is not None and named[0] == task_id else None
         if after is not None and task.status.ended and await services.tasks.has_told_end(task, after):
             return Response(None, status_code=HTTPStatus.NO_CONTENT)
-        return await _stream(services.streams.of_task(task, after), last_event_id if after is not None else None)
+        last_id = last_event_id if after is not None else None
+        return await _stream(services.streams.of_task(task, after), last_id, still)
 
 
 class TimelineController(Controller):
@@ -122,9 +130,9 @@ class TimelineController(Controller):
         return await services.tasks.get_timeline(request.user, task_id)
 
 
-async def _stream(told: AsyncGenerator[Told | None], last_id: str | None) -> ServerSentEvent:
+async def _stream(told: AsyncGenerator[Told | None], last_id: str | None, still: Still) -> ServerSentEvent:
     await anext(told)
-    return ServerSentEvent(messages(told, last_id), retry_duration=RECONNECT_AFTER_MS)
+    return ServerSentEvent(messages(as_long_as(still, told), last_id), retry_duration=RECONNECT_AFTER_MS)
 
 
 async def messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> AsyncGenerator[ServerSentEventMessage]:

@@ -1,21 +1,23 @@
 """/operator: what operators look at. Nothing here changes anything."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
-from litestar import Controller, get
+from litestar import Controller, Request, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from schema.models.accounts import Scope
 from schema.models.operating import Overview, TaskHistory
 from schema.models.problems import ProblemCode as Code
-from service.http.gate import for_operators
+from service.http.gate import as_long_as, for_operators
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 from service.operating.overview import history_of
-from service.operating.watch import Watch
 
 RECONNECT_AFTER_MS = 2000
 
@@ -38,9 +40,13 @@ class OperatorController(Controller):
     guards = (for_operators,)
 
     @get("/events", responses=STREAM | problem_specs(Code.FORBIDDEN))
-    async def stream_overview(self, services: NamedDependency[Services]) -> ServerSentEvent:
+    async def stream_overview(
+        self, request: Request[Any, Any, Any], services: NamedDependency[Services]
+    ) -> ServerSentEvent:
         """How everything is, every few seconds."""
-        return ServerSentEvent(_messages(services.watch), retry_duration=RECONNECT_AFTER_MS)
+        still = partial(services.gate.still_admits, request, Scope.ADMIN)
+        told = as_long_as(still, services.watch.follow())
+        return ServerSentEvent(_messages(told), retry_duration=RECONNECT_AFTER_MS)
 
     @get("/tasks/{task_id:str}", responses=problem_specs(Code.INVALID_REQUEST, Code.FORBIDDEN, Code.TASK_NOT_FOUND))
     async def get_history(self, task_id: FromPath[str], services: NamedDependency[Services]) -> TaskHistory:
@@ -48,6 +54,6 @@ class OperatorController(Controller):
         return await history_of(services.pool, task_id)
 
 
-async def _messages(watch: Watch) -> AsyncGenerator[ServerSentEventMessage]:
-    async for name, data in watch.follow():
+async def _messages(told: AsyncIterator[tuple[str, bytes]]) -> AsyncGenerator[ServerSentEventMessage]:
+    async for name, data in told:
         yield ServerSentEventMessage(data=data, event=name)

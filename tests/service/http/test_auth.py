@@ -202,6 +202,42 @@ async def test_a_revoked_key_and_an_inactive_user_are_401_within_five_seconds(
     assert (await ask(anonymous, f"Bearer {second_key}")).status_code == 200
 
 
+async def test_streams_that_are_open_end_for_whom_they_would_not_be_opened_again(
+    new_user: NewUser, db: Connection, anonymous: httpx.AsyncClient
+) -> None:
+    """Whoever reads by a key that was revoked, or was suspended, is told nothing more; other keys of theirs are."""
+    revoked, inactive = await new_user(), await new_user()
+    second = {"Authorization": f"Bearer {(await issue_key(db, revoked.user_id)).api_key}"}
+    tasks = {one.user_id: (await one.task()) for one in (revoked, inactive)}
+    link = (await inactive.http.get(ME)).json()["events_url"]
+    reading = [
+        asyncio.create_task(client.get(path, headers=headers, timeout=60))
+        for client, path, headers in (
+            (revoked.http, f"{API}/tasks/events", {}),
+            (revoked.http, f"{API}/tasks/{tasks[revoked.user_id]['task_id']}/events", {}),
+            (inactive.http, f"{API}/tasks/events", {}),
+            (anonymous, link, {}),
+            (anonymous, f"{API}/tasks/events", second),
+        )
+    ]
+    await asyncio.sleep(1)
+    (key, _) = await list_keys(db, revoked.user_id)
+    assert await revoke_key(db, revoked.user_id, key.key_id)
+    assert not (await set_active(db, inactive.user_id, active=False)).is_active
+    await asyncio.sleep(5.2)
+    await db.execute(
+        "UPDATE tasks SET status = 'cancelled', cancelled_at = now(), credits_refunded = credits_consumed"
+        " WHERE user_id = ANY ($1)",
+        list(tasks),
+    )
+    *over, told = reading
+    answers = await asyncio.wait_for(asyncio.gather(*over), 10)
+    assert [answer.text.count("event: status") for answer in answers] == [1, 1, 1, 1]
+    done, _ = await asyncio.wait([told], timeout=0.2)
+    assert not done
+    told.cancel()
+
+
 async def test_a_key_that_was_revoked_before_its_first_use_is_401_at_once(
     user: User, db: Connection, anonymous: httpx.AsyncClient
 ) -> None:
