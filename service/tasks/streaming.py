@@ -5,6 +5,7 @@ everything once a second. Nothing is lost with a message, and no stream holds a 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -145,11 +146,14 @@ class Streams:
             yield None
             told = await self._told(task, 0, 0)
             yield told
+            said = time.monotonic()
             while not told.status.ended and not stream.closed:
                 await stream.next(LOOK_EVERY)
-                before, told = told, await self._told(await look(), 0, 0)
-                if told.data != before.data:
-                    yield told
+                before, task = told, await look()
+                told = await self._told(task, 0, 0, is_progress=task.status is before.status)
+                if told.data != before.data or time.monotonic() - said >= QUIET_SECONDS:
+                    yield told if told.data != before.data else None
+                    said = time.monotonic()
 
     @asynccontextmanager
     async def _opened(self, user_id: str, task_id: str | None) -> AsyncGenerator[Stream]:

@@ -145,8 +145,9 @@ async def messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> 
             if not told.is_progress:
                 last_id = told.event_id
             yield ServerSentEventMessage(data=told.data, event="progress" if told.is_progress else "status", id=last_id)
-    except UNAVAILABLE as error:
-        # The answer has begun: it ends here, and its reader resumes.
+    except (*UNAVAILABLE, Refused) as error:
+        # The answer has begun: it ends here, and its reader resumes, and is told why not. The system before this one may
+        # be away, or have forgotten the task.
         log.info("stream broken off", error=type(error).__name__)
 
 

@@ -17,6 +17,7 @@ from service.database import Connection, Pool, open_pool
 from service.http.controllers.events import messages
 from service.installation import redis_keys
 from service.queue import Queue
+from service.refusals import Refused
 from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.stream import Told
@@ -295,9 +296,10 @@ async def test_head_of_a_stream_ends(user: User) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_a_stream_whose_database_goes_ends_and_is_no_error() -> None:
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), Refused(Code.TASK_NOT_FOUND, "It is gone.")])
+async def test_a_stream_whose_database_goes_or_its_task_ends_and_is_no_error(error: Exception) -> None:
     async def told() -> AsyncGenerator[Told | None]:
         yield None
-        raise ConnectionRefusedError
+        raise error
 
     assert [message.comment async for message in messages(told(), None)] == ["still here"]

@@ -1,5 +1,7 @@
 """While the switch goes on, tasks that weren't imported yet are read in the old Redis, by their owners alone."""
 
+import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
@@ -102,6 +104,22 @@ async def ask(owner: User, method: str, path: str, **request: Any) -> httpx.Resp
 
 async def look(owner: User, task_id: str) -> JSON:
     return (await ask(owner, "GET", task_id)).raise_for_status().json()
+
+
+async def test_its_stream_tells_what_the_old_system_does(owner: User, old_redis: aioredis.Redis) -> None:
+    task_id = await put(old_redis, owner.user_id, "processing")
+    await look(owner, task_id)
+    reading = asyncio.create_task(ask(owner, "GET", f"{task_id}/events"))
+    done, _ = await asyncio.wait([reading], timeout=1)
+    assert not done
+    await old_redis.hset(f"formy:task:data:{task_id}", "status", "cancelled")
+    told = (await reading).text
+    assert re.findall(r'event: (\w+)\s+data: .*?"status":"(\w+)"', told) == [
+        ("status", "processing"),
+        ("status", "cancelled"),
+    ]
+    last = {"Last-Event-ID": re.findall(r"id: (\S+)", told)[-1]}
+    assert (await ask(owner, "GET", f"{task_id}/events", headers=last)).status_code == 204
 
 
 async def test_the_owner_sees_a_task_that_was_not_imported(owner: User, old_redis: aioredis.Redis) -> None:

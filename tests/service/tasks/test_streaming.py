@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from schema.messages import Change, decode_change, encode_change
-from schema.models.tasks import TaskStatus
+from schema.models.tasks import TaskRecord, TaskStatus
 from service.accounts.users import erase_user
 from service.database import Connection, Pool
 from service.event_urls import EventUrls
@@ -156,6 +157,33 @@ async def test_a_stream_that_begins_anew_tells_no_status_after_a_later_one(
     ]
     await streams.close()
     await stream.aclose()
+
+
+async def test_a_task_that_the_older_system_works_on_is_told_and_is_given_signs_of_life(
+    pool: Pool, connection: Connection, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy or a client that hears nothing for long takes the stream for dead."""
+    task = await lives.create(connection, await lives.add_user(connection))
+    present = Presenter(FileUrls(["key"], None, Storage.open(tmp_path.as_uri())), EventUrls(["key"], None))
+    streams = Streams(pool, News(queue), present, Deadlines(pool, Dispatcher(pool, queue)), Line(pool))
+    running, cancelled = TaskStatus.PROCESSING, TaskStatus.CANCELLED
+    becomes = iter([(running, 0), (running, 0), (running, 40), (cancelled, 40)])
+
+    async def look() -> TaskRecord:
+        status, progress = next(becomes)
+        return replace(task, status=status, progress=progress)
+
+    monkeypatch.setattr("service.tasks.streaming.LOOK_EVERY", AT_ONCE)
+    monkeypatch.setattr("service.tasks.streaming.QUIET_SECONDS", 0.0)
+    told = [one and (one.status, one.is_progress) async for one in streams.of_older_task(task, look)]
+    assert told == [
+        None,
+        (TaskStatus.PENDING, False),
+        (running, False),
+        None,
+        (running, True),
+        (cancelled, False),
+    ]
 
 
 async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, connection: Connection) -> None:
