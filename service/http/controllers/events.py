@@ -146,8 +146,7 @@ async def messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> 
                 last_id = told.event_id
             yield ServerSentEventMessage(data=told.data, event="progress" if told.is_progress else "status", id=last_id)
     except (*UNAVAILABLE, Refused) as error:
-        # The answer has begun: it ends here, and its reader resumes, and is told why not. The system before this one may
-        # be away, or have forgotten the task.
+        # The answer has begun: it ends here, and its reader resumes. (The system before this one may forget a task.)
         log.info("stream broken off", error=type(error).__name__)
 
 
