@@ -12,7 +12,7 @@ from actors.making import Making, Saved, make
 from actors.patience import GaveUp, Patience
 from schema.models.problems import FailureCode
 from schema.models.tasks import TaskFailure, TaskRecord, TaskStatus
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 from service.files import store as files
 from service.files.storage import StorageError
 from service.files.store import NewFile

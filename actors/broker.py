@@ -29,8 +29,8 @@ from schema.messages import (
     decode_message,
 )
 from service.queue import load_script
-from service.redis_errors import RedisState, RedisTrouble, trouble_with_redis
-from service.thrown_away import ThrownAway
+from service.queue.errors import RedisState, RedisTrouble, trouble_with_redis
+from service.queue.thrown_away import ThrownAway
 
 IDLE_LOOK = 1.0
 """Seconds between two looks of an idle consumer, for the case that a wake-up was missed."""

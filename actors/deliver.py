@@ -13,14 +13,14 @@ from dramatiq import Worker
 from actors.boots import Boots
 from actors.broker import WakingBroker
 from schema.messages import DELIVER_ACTOR, DELIVERIES, Keys
-from service.away import UNAVAILABLE
 from service.database import Pool
+from service.database.away import UNAVAILABLE
 from service.event_urls import EventUrls
-from service.farewell import in_passing
 from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.outbound.guard import outbound_client
 from service.presenting import Presenter
+from service.processes.farewell import in_passing
 from service.settings import Settings
 from service.tasks import store as tasks
 from service.webhooks.calling import ANSWER_WITHIN

@@ -10,7 +10,7 @@ from actors.attempt import Attempt
 from actors.bench import Bench, Slot
 from actors.patience import GaveUp, Patience
 from actors.slots import Held, Slots
-from service.for_everybody import begin_for_everybody
+from service.sharing.for_everybody import begin_for_everybody
 from service.tasks import lifecycle
 from service.tasks.claiming import Turns
 from service.tasks.dispatch import Dispatcher

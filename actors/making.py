@@ -27,7 +27,7 @@ from schema.models.edits import AnyConfig
 from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskRecord
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 from service.files.storage import BlobNotFound, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused

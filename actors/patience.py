@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import structlog
 from msgspec import Struct
 
 from schema.models.edits import Mode
-from service.away import UNAVAILABLE
 from service.database import Pool
+from service.database.away import UNAVAILABLE
 from service.tasks import workers
 
 SIGN_EVERY = 3.0

@@ -28,16 +28,16 @@ from actors.staff import Staff, staff_of
 from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
-from service.engine_settings import what_engines_lack
-from service.farewell import in_passing
+from service.database.migrations import SchemaError
 from service.files.storage import StorageError
-from service.logs import sign_lines
-from service.migrations import SchemaError
-from service.setting_sources import SettingsError
+from service.processes.farewell import in_passing
 from service.settings import Settings
+from service.settings.engines import what_engines_lack
+from service.settings.sources import SettingsError
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes
+from service.telling.logs import sign_lines
 from service.workspaces import own_directory
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ import os
 import dramatiq
 
 from actors.worker import make_broker
-from service.logs import set_up_logs
-from service.loopback import reach_loopback_directly
+from service.processes.loopback import reach_loopback_directly
 from service.settings import load_settings
+from service.telling.logs import set_up_logs
 
 reach_loopback_directly(os.environ)
 _settings = load_settings(os.environ)

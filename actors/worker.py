@@ -18,7 +18,7 @@ from actors.runtime import Runtime
 from actors.staff import slots_of
 from schema.messages import EDIT_ACTOR, EDITS
 from service.connections import NotConnected
-from service.ready_pipe import tell_ready
+from service.processes.ready_pipe import tell_ready
 from service.settings import Settings
 
 STOP_WITHIN_MS = 28_000

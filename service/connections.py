@@ -9,16 +9,16 @@ import structlog
 from msgspec import Struct
 
 from schema.messages import Keys
-from service.away import UNAVAILABLE, trouble_with_postgres
 from service.database import Connection, Pool, connect, open_pool
-from service.farewell import in_passing
+from service.database.away import UNAVAILABLE, trouble_with_postgres
+from service.database.installation import redis_keys
+from service.database.migrations import check_not_newer, check_schema
 from service.files.mark import open_storage
 from service.files.storage import Storage, StorageError
-from service.installation import redis_keys
-from service.migrations import check_not_newer, check_schema
 from service.presence import Kind, Presence
+from service.processes.farewell import in_passing
 from service.queue import REDIS_AWAY, Queue
-from service.redis_errors import CLUSTER, trouble_with_redis
+from service.queue.errors import CLUSTER, trouble_with_redis
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
-from service.away import UNAVAILABLE
 from service.database import Connection, Pool
+from service.database.away import UNAVAILABLE
+from service.database.statements import load_queries
 from service.files.mark import WrongStorage, current_mark, settle
 from service.files.storage import Storage, StorageError
-from service.ready_pipe import NUMBER
-from service.statements import load_queries
+from service.processes.ready_pipe import NUMBER
 
 QUERIES = load_queries("processes")
 

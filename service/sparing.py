@@ -12,11 +12,11 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from service.away import UNAVAILABLE
 from service.database import Connection, Pool
+from service.database.away import UNAVAILABLE
+from service.database.statements import load_queries
+from service.database.transactions import transaction
 from service.files.storage import StorageError
-from service.statements import load_queries
-from service.transactions import transaction
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import structlog
 
-from service.locks import try_lock
-from service.setting_sources import SettingsError
+from service.processes.locks import try_lock
+from service.settings.sources import SettingsError
 
 PREFIX = "darkroom-process-"
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from service.database import Connection
-from service.migrations import migrate
+from service.database.migrations import migrate
 from service.settings import Settings
 from tests.keys import INSTALLATION
 

@@ -12,9 +12,9 @@ from schema.models.files import FileRecord
 from schema.models.problems import FailureCode
 from schema.models.tasks import NewTask, Priority, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection
+from service.database.statements import convert
 from service.files import store as files
 from service.files.store import NewFile
-from service.statements import convert
 
 ENDS = {
     TaskStatus.DONE: "completed_at",

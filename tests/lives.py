@@ -17,8 +17,8 @@ from schema.models.tasks import Priority, StoredResult, TaskFailure, TaskRecord,
 from service.accounts import store as accounts
 from service.accounts import users
 from service.database import Connection, Pool
+from service.database.statements import convert
 from service.queue import Queue
-from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import IdempotencyKey, Order, Submission

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 
 import httpx
 
-from service.ready_pipe import READY_FD
+from service.processes.ready_pipe import READY_FD
 from service.settings import Settings
 from tests.forking import MAIN, Process, start
 

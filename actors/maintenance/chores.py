@@ -20,7 +20,7 @@ from actors.maintenance import (
     webhooks,
 )
 from actors.maintenance.ground import Ground
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 from service.queue import REDIS_AWAY
 from service.sparing import WHOLE, Sparing
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import structlog
 
-from service import leading
-from service.away import UNAVAILABLE
-from service.database import Pool
-from service.farewell import in_passing
+from service.database import Pool, leading
+from service.database.away import UNAVAILABLE
+from service.processes.farewell import in_passing
 
 LEASE = timedelta(seconds=5)
 LOOK_EVERY = 1.0

@@ -14,8 +14,8 @@ from schema.models.accounts import Scope
 from service.accounts.store import Holder
 from service.accounts.uses import Uses
 from service.database import UNAVAILABLE, Connection, Pool
-from service.for_everybody import begin_for_everybody
-from service.newest import Newest
+from service.sharing.for_everybody import begin_for_everybody
+from service.sharing.newest import Newest
 
 K = TypeVar("K", bytes, str)
 

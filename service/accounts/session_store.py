@@ -7,7 +7,7 @@ from typing import Any
 from schema.models.accounts import Scope, Session
 from service.accounts.store import Holder
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("sessions")
 

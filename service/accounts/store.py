@@ -8,7 +8,7 @@ from msgspec import Struct
 from schema.credits import MOST_CREDITS
 from schema.models.accounts import KeyRecord, LedgerEntry, Scope, UserRecord
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("accounts")
 

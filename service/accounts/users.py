@@ -11,8 +11,8 @@ from schema.models.accounts import Account, Scope, UserRecord
 from schema.models.problems import ProblemCode
 from service.accounts import keys, store
 from service.database import Connection, Pool
+from service.database.transactions import transactional
 from service.refusals import Refused
-from service.transactions import transactional
 
 
 class NewUser(Struct, frozen=True):

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import structlog
 
-from service.away import UNAVAILABLE
 from service.database import Connection, Pool
-from service.for_everybody import begin_for_everybody
+from service.database.away import UNAVAILABLE
+from service.sharing.for_everybody import begin_for_everybody
 
 MOST = 10_000
 """Those that may wait to be noted; of more, the use is forgotten."""

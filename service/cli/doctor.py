@@ -47,7 +47,7 @@ def doctor(as_json: bool, data_dir: Path | None) -> None:
 def _unusable(settings: "Settings") -> str | None:
     """What is wrong with a model that was brought, and how to find out more."""
     from service.cli.models import use_models
-    from service.setting_sources import SettingsError
+    from service.settings.sources import SettingsError
 
     try:
         use_models(settings)

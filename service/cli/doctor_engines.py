@@ -6,9 +6,9 @@ from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.driver import Driver, ServerState
 from actors.engines.workflows.runninghub import RunningHub
 from schema.models.edits import COMFYUI, RUNNINGHUB
-from service.engine_settings import what_engines_lack
 from service.health.findings import Finding, ok, wrong
 from service.settings import Settings
+from service.settings.engines import what_engines_lack
 
 REMEDIES = {
     COMFYUI: "Is it running, and does COMFYUI_URL name it? Edits go on once it answers.",

@@ -10,8 +10,8 @@ from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
 from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
-from service.cores import usable_cores
-from service.engine_settings import load_workflow_settings, not_set, what_an_engine_lacks
+from service.processes.cores import usable_cores
+from service.settings.engines import load_workflow_settings, not_set, what_an_engine_lacks
 
 if TYPE_CHECKING:
     from actors.engines.seam import Engine

@@ -16,8 +16,8 @@ import msgspec
 from schema.models.edits import CONFIG_TYPES, REFERENCE_FIELDS, AnyConfig, Mode
 from schema.models.engines import RemoteJob
 from service.cli.group import Interrupted
-from service.destinations import Destination
-from service.wording import explain_malformed, explain_validation
+from service.telling.destinations import Destination
+from service.telling.wording import explain_malformed, explain_validation
 
 if TYPE_CHECKING:
     from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent

@@ -4,15 +4,15 @@ import os
 
 import asyncpg
 
-from service.away import trouble_with_postgres
 from service.connections import NotConnected
-from service.destinations import CannotWriteError
+from service.database.away import trouble_with_postgres
+from service.database.migrations import SchemaError
 from service.files.storage import StorageError
-from service.migrations import SchemaError
 from service.queue import REDIS_AWAY
-from service.redis_errors import trouble_with_redis
+from service.queue.errors import trouble_with_redis
 from service.refusals import Refused
-from service.setting_sources import SettingsError
+from service.settings.sources import SettingsError
+from service.telling.destinations import CannotWriteError
 
 DEBUG = "DARKROOM_DEBUG"
 

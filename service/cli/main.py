@@ -13,7 +13,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from service.cli.group import run
     from service.cli.streams import steady_streams
-    from service.loopback import reach_loopback_directly
+    from service.processes.loopback import reach_loopback_directly
 
     steady_streams()
     reach_loopback_directly(os.environ)

@@ -26,7 +26,7 @@ def check(file: Path) -> None:
     from actors.engines.local.brought.contract import weights_in
     from actors.engines.local.brought.running import tried
     from actors.engines.local.runtimes import Runtimes
-    from service.cores import usable_cores
+    from service.processes.cores import usable_cores
 
     try:
         weights = weights_in(file)
@@ -52,7 +52,7 @@ def use_models(settings: "Settings") -> None:
         SettingsError: one can't be used.
     """
     from actors.engines.local.brought.choice import UnusableModelError, demand_usable
-    from service.setting_sources import SettingsError
+    from service.settings.sources import SettingsError
 
     os.environ |= settings.models
     try:

@@ -12,11 +12,11 @@ import click
 from msgspec import structs
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError
 
-from service.away import how_unreachable
 from service.cli.progress import Bar
 from service.connections import one_connection
 from service.database import Connection
-from service.destinations import Destination
+from service.database.away import how_unreachable
+from service.database.migrations import check_schema
 from service.files.mark import open_storage, settle
 from service.files.service import blob_key_of
 from service.files.storage import Storage
@@ -31,9 +31,9 @@ from service.legacy.target import LegacyTarget
 from service.legacy.telling import Everybody, Told
 from service.legacy.wayback import Return, SameRedis, export_everything
 from service.legacy.writing import AddressOf
-from service.migrations import check_schema
-from service.redis_errors import is_full_of_clients
+from service.queue.errors import is_full_of_clients
 from service.settings import Settings
+from service.telling.destinations import Destination
 
 HOURS: Final = 166
 """How long the addresses of exported pictures lead somewhere, and an hour more: buckets sign for seven days at most."""

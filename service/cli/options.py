@@ -57,7 +57,7 @@ def with_connection(data_dir: Path | None, work: "Callable[[Connection], Awaitab
     import asyncpg
 
     from service.connections import one_connection
-    from service.migrations import check_schema
+    from service.database.migrations import check_schema
 
     async def run() -> T:
         async with one_connection(settings_for(data_dir)) as connection:

@@ -31,8 +31,8 @@ def api(host: str, port: int | None, fd: int | None, processes: int, data_dir: P
     """Serve the HTTP API against DATABASE_URL and REDIS_URL."""
     with ending_at_once():
         from service.http.server import serve
-        from service.logs import set_up_logs
-        from service.open_files import raise_open_files_limit
+        from service.processes.open_files import raise_open_files_limit
+        from service.telling.logs import set_up_logs
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -76,8 +76,8 @@ def worker(data_dir: Path | None) -> None:
     """Take tasks from the queue and make the edits, WORKER_SLOTS at a time."""
     with ending_at_once():
         from actors.worker import run_worker
-        from service.logs import set_up_logs
-        from service.open_files import raise_open_files_limit
+        from service.processes.open_files import raise_open_files_limit
+        from service.telling.logs import set_up_logs
 
     settings = settings_for(data_dir)
     settings.require_secret()
@@ -109,8 +109,8 @@ def migrate(data_dir: Path | None, adopt: bool) -> None:
     """Bring the database's schema up to date. Safe to run twice, and from two machines at once."""
     import asyncio
 
+    from service.database.migrations import migrate as run
     from service.legacy.adopting.adoption import adopt as take_over
-    from service.migrations import migrate as run
 
     settings = settings_for(data_dir)
     for line in asyncio.run(take_over(settings)) if adopt else []:

@@ -55,8 +55,8 @@ def up(host: str, port: int, data_dir: Path, workers: int, api_processes: int, d
         import asyncio
 
         from service.embedded.errors import EmbeddedError
-        from service.open_files import raise_open_files_limit
-        from service.setting_sources import SettingsError
+        from service.processes.open_files import raise_open_files_limit
+        from service.settings.sources import SettingsError
         from service.up.first_process import FIRST, stand_aside
         from service.up.stack import Plan
         from service.up.supervisor import serve

@@ -78,7 +78,7 @@ def create(email: str, credits_: int, user_id: str | None, admin: bool, data_dir
 def list_(limit: int, after: str, as_json: bool, data_dir: Path | None) -> None:
     """List accounts, by id."""
     from service.accounts import users
-    from service.printable import printable
+    from service.telling.printable import printable
 
     async def work(connection: "Connection") -> "list[UserRecord]":
         # One more tells whether there is a next page.
@@ -195,7 +195,7 @@ def _scope(admin: bool) -> "Scope":
 def link(who: str, operator: bool, data_dir: Path | None) -> None:
     """Make a link that signs a browser in as the user: good once, for 15 minutes."""
     from service.accounts import sessions, users
-    from service.setting_sources import address_of_up
+    from service.settings.sources import address_of_up
 
     settings = settings_for(data_dir)
     address = settings.public_url or address_of_up(data_dir) or f"http://127.0.0.1:{settings.port}"

@@ -12,7 +12,7 @@ from schema.models.edits import CONFIG_TYPES, Mode
 from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
-from service.cores import usable_cores
+from service.processes.cores import usable_cores
 
 if TYPE_CHECKING:
     from actors.engines.seam import Engine
@@ -100,7 +100,7 @@ def _graph(workflow: str) -> "tuple[Graph, WorkflowSettings]":
         SettingsError: what is set is wrong.
     """
     from actors.engines.workflows.graph import WorkflowError, parse_graph
-    from service.engine_settings import load_workflow_settings
+    from service.settings.engines import load_workflow_settings
 
     settings = load_workflow_settings(os.environ)
     file = Path(workflow)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from service.embedded.errors import EmbeddedError
-from service.locks import try_lock
+from service.processes.locks import try_lock
 
 
 class Lock:

@@ -9,7 +9,7 @@ from schema.identifiers import new_id
 from service.database import Pool
 from service.files import store
 from service.files.service import blob_key_of
-from service.together import Together
+from service.sharing.together import Together
 
 AHEAD_SECONDS = 600.0
 """For so long a note may be ahead of its file, well before it is due. What isn't used by then is left to the chore."""

@@ -10,8 +10,8 @@ from secrets import token_hex
 import structlog
 
 from service.database import Connection
+from service.database.statements import load_queries
 from service.files.storage import Storage, StorageError
-from service.statements import load_queries
 
 QUERIES = load_queries("processes")
 

@@ -15,6 +15,7 @@ from schema.models.problems import ProblemCode
 from schema.models.tasks import Pagination
 from service.cursors import cursor_pagination, decode_place, encode_place
 from service.database import Connection, Pool
+from service.database.transactions import transactional
 from service.files import store
 from service.files.fetching import Fetcher
 from service.files.judging import judge
@@ -23,7 +24,6 @@ from service.files.spooling import Received
 from service.files.storage import Storage, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused, invalid
-from service.transactions import transactional
 
 PUT_WITHIN = 10.0
 """Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""

@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from schema.models.files import FileRecord
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("files")
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from service.files.storage import Storage
-from service.newest import Newest
+from service.sharing.newest import Newest
 from service.signing import Signer, expiry
 
 FILES_PATH: Final = "/api/v1/files/"

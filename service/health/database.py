@@ -4,12 +4,12 @@ import time
 from datetime import UTC, datetime
 from typing import cast
 
-from service.away import READ_ONLY, UNAVAILABLE
 from service.database import Connection
+from service.database.away import READ_ONLY, UNAVAILABLE
+from service.database.statements import load_queries
 from service.health.findings import Finding, ok, unknown, wrong
 from service.health.pooling import shares_sessions
 from service.settings import Settings
-from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

@@ -6,9 +6,11 @@ import asyncpg
 
 from schema.messages import Keys
 from schema.models.edits import LOCAL
-from service.away import UNAVAILABLE, trouble_with_postgres
 from service.connections import one_connection
 from service.database import Connection
+from service.database.away import UNAVAILABLE, trouble_with_postgres
+from service.database.installation import redis_keys
+from service.database.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
 from service.health.database import clock, pooler, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
@@ -20,8 +22,6 @@ from service.health.storage import storage
 from service.health.tasks import old_system, ownerless, stuck, undispatched, waiting
 from service.health.webhooks import webhooks
 from service.health.workers import chores, workers
-from service.installation import redis_keys
-from service.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
 from service.settings import Settings
 
 LOOKS = (

@@ -2,8 +2,8 @@
 
 from service.accounts.store import unbalanced_users
 from service.database import Connection
+from service.database.statements import load_queries
 from service.health.findings import SHOWN, Finding, named
-from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

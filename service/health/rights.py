@@ -3,10 +3,10 @@
 from msgspec import Struct
 
 from service.database import Connection
+from service.database.migrations import our_tables
+from service.database.rights import open_to_outsiders
+from service.database.statements import load_queries
 from service.health.findings import SHOWN, Finding, named, ok, wrong
-from service.migrations import our_tables
-from service.rights import open_to_outsiders
-from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

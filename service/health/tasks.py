@@ -1,8 +1,8 @@
 """Tasks: whether they wait too long, are stuck or unannounced, and what is left with the system before this one."""
 
 from service.database import Connection
+from service.database.statements import load_queries
 from service.health.findings import SHOWN, Finding, named, ok, wrong
-from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

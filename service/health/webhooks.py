@@ -1,8 +1,8 @@
 """Webhooks: whether what is due is sent. What receivers make of it is theirs, and told without being wrong."""
 
 from service.database import Connection
+from service.database.statements import load_queries
 from service.health.findings import Finding, ok, wrong
-from service.statements import load_queries
 
 QUERIES = load_queries("doctor")
 

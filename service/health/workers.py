@@ -1,8 +1,8 @@
 """Workers: whether any is there and takes messages, and what they do for all."""
 
 from service.database import Connection
+from service.database.leading import CHORES, leader
 from service.health.findings import SHOWN, Finding, ok, wrong
-from service.leading import CHORES, leader
 from service.sparing import recent_failures
 from service.tasks.workers import hindered_workers, living_workers
 

@@ -12,7 +12,7 @@ from schema.models.accounts import Scope
 from schema.models.problems import ProblemCode
 from service.accounts.authentication import Authenticator
 from service.accounts.known import Caller
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 from service.http.browsers import Browsers
 from service.http.controllers.parameters import refuse_repeated
 from service.http.layers.context import add_header, note_user

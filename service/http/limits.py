@@ -7,9 +7,9 @@ import time
 import structlog
 from msgspec import Struct
 
-from service.for_everybody import begin_for_everybody
-from service.newest import Newest
 from service.queue import REDIS_AWAY, Queue, load_script
+from service.sharing.for_everybody import begin_for_everybody
+from service.sharing.newest import Newest
 
 WINDOW_SECONDS = 60
 READS_PER_WRITE = 10

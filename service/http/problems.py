@@ -24,7 +24,7 @@ from service.database import UNAVAILABLE
 from service.files.storage import StorageError
 from service.http.layers.context import has_hung_up, request_id_of
 from service.refusals import Refused
-from service.wording import explain_malformed, explain_validation
+from service.telling.wording import explain_malformed, explain_validation
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_INSTANCE = 500

@@ -11,7 +11,7 @@ import uvicorn
 from service.http.app import Application, create_app
 from service.http.crowd import Crowd
 from service.http.leaving import LeavingHttp
-from service.ready_pipe import tell_ready
+from service.processes.ready_pipe import tell_ready
 from service.settings import Settings
 
 FINISH_WITHIN = 8

@@ -21,8 +21,8 @@ import yaml
 from msgspec import Struct
 
 from schema.models.edits import COMFYUI, REFERENCE_FIELDS, RUNNINGHUB, Mode
-from service.engine_settings import read_engines, read_workflow_settings
-from service.setting_sources import SettingsError, Sources
+from service.settings.engines import read_engines, read_workflow_settings
+from service.settings.sources import SettingsError, Sources
 from service.urls.splitting import NotAUrl, split_url
 
 SOURCES: Final = ("head_image", "model_image", "raw_image", "source_image", "image")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("legacy_export")
 

@@ -8,8 +8,8 @@ from msgspec import Struct, structs
 
 from schema.models.tasks import LegacyPictures
 from service.database import Connection
+from service.database.statements import load_queries
 from service.files.store import NewFile
-from service.statements import load_queries
 
 QUERIES = load_queries("legacy_files")
 

@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from schema.identifiers import new_id
 from schema.models.tasks import LegacyPictures
 from service.database import Connection
+from service.database.transactions import transactional
 from service.files import store as files
 from service.files.judging import UnacceptableImage, judge
 from service.files.naming import UNNAMED, clean_filename
@@ -26,7 +27,6 @@ from service.legacy.planning import note
 from service.legacy.records import Task
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
-from service.transactions import transactional
 
 BATCH: Final = 200
 AT_ONCE: Final = 8

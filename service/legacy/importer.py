@@ -14,6 +14,7 @@ import asyncpg
 from msgspec import Struct, field, structs
 
 from service.database import Connection
+from service.database.transactions import transactional
 from service.legacy import export_store, store
 from service.legacy.batches import FIRST, HEAVY, ahead, growing, one_ahead
 from service.legacy.emails import EMAIL_TAKEN, Settling
@@ -34,7 +35,6 @@ from service.legacy.source import LegacyRedis
 from service.legacy.tasks import Zone
 from service.legacy.telling import Finding, Told
 from service.legacy.users import read_user
-from service.transactions import transactional
 
 REMEMBERED_USERS = 200_000
 

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from service.database import Connection
+from service.database.transactions import transactional
 from service.legacy import store
 from service.legacy.files import Bringing, FilesImport
 from service.legacy.importer import Importer, Tally
@@ -16,7 +17,6 @@ from service.legacy.telling import Told
 from service.legacy.unhurried import unhurried
 from service.legacy.values import zone_of
 from service.legacy.verifier import Verifier
-from service.transactions import transactional
 
 DEFAULT_ZONE = "UTC"
 

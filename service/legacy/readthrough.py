@@ -18,7 +18,7 @@ from service.legacy import store
 from service.legacy.records import RawTask, Task, Unreadable
 from service.legacy.tasks import Zone, read_task
 from service.legacy.values import zone_of
-from service.redis_client import make_client
+from service.queue.client import make_client
 from service.tasks.older import OlderAway
 
 PATIENCE: Final = 0.08

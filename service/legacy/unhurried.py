@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from service.database import Connection
+from service.database.transactions import transaction
 from service.legacy import store
-from service.transactions import transaction
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.operating import WaitingMode
-from service.coalescing import Coalesced
 from service.database import Pool
-from service.statements import load_queries
+from service.database.statements import load_queries
+from service.sharing.coalescing import Coalesced
 
 QUERIES = load_queries("operating")
 

@@ -17,8 +17,8 @@ from schema.models.operating import (
 )
 from schema.models.problems import ProblemCode
 from service.database import Pool
+from service.database.statements import load_queries
 from service.refusals import Refused
-from service.statements import load_queries
 from service.tasks import store
 from service.tasks.events import timeline
 

@@ -9,8 +9,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from service.away import UNAVAILABLE
 from service.database import Pool
+from service.database.away import UNAVAILABLE
 from service.health.diagnosis import examine
 from service.health.findings import Finding
 from service.operating.overview import Overviewer

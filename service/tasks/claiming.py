@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from service.database import Pool
+from service.sharing.together import Together
 from service.tasks import store
 from service.tasks.store import Claim, Seen
-from service.together import Together
 
 LEASE = timedelta(seconds=10)
 

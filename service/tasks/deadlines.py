@@ -15,8 +15,8 @@ import structlog
 
 from schema.models.tasks import SHORTEST_DEADLINE, TaskRecord
 from service.database import UNAVAILABLE, Connection, Pool
-from service.newest import Newest
-from service.refreshed import Refreshed
+from service.sharing.newest import Newest
+from service.sharing.refreshed import Refreshed
 from service.sparing import Sparing
 from service.tasks import lifecycle, store
 from service.tasks.dispatch import Dispatcher

@@ -12,10 +12,10 @@ from schema.messages import Reason
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Connection, Pool
 from service.queue import REDIS_AWAY, Queue
+from service.queue.thrown_away import ThrownAway
 from service.sparing import Sparing
 from service.tasks import store
 from service.tasks.store import Announcement
-from service.thrown_away import ThrownAway
 
 BATCH = 500
 BREATH = 1.0

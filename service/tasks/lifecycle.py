@@ -18,13 +18,13 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import UNFINISHED, RequeueReason, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.accounts import credits as ledger
 from service.database import UNAVAILABLE, Connection, Pool
+from service.database.transactions import transactional
 from service.files.store import NewFile
 from service.sparing import Sparing
 from service.tasks import store
 from service.tasks.claiming import LEASE, Turns
 from service.tasks.outcomes import Outcomes
 from service.tasks.store import Announcement, Claim, LostLease, Marked
-from service.transactions import transactional
 
 RENEWAL = timedelta(seconds=3)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from schema.models.edits import Mode
 from schema.models.tasks import PlaceInLine, TaskRecord, TaskStatus
 from service.database import UNAVAILABLE, Pool
-from service.newest import Newest
+from service.sharing.newest import Newest
 from service.tasks import workers
 from service.tasks.rehearsal import MOST_STEPS, Places, Times, rehearse
 from service.tasks.store import line as store

@@ -10,7 +10,7 @@ from typing import Final
 
 from schema.models.edits import Mode
 from schema.models.tasks import TaskStatus
-from service.newest import Newest
+from service.sharing.newest import Newest
 
 LONG: Final = 20_000
 """Tasks from which on a history is very long: twice as many as `total` tells."""

@@ -8,9 +8,9 @@ from schema.models.tasks import StoredResult, TaskRecord
 from service.database import UNAVAILABLE, Pool
 from service.files.foreseen import Foreseen
 from service.files.store import NewFile
+from service.sharing.together import Together
 from service.tasks import store
 from service.tasks.store import Claim, Made
-from service.together import Together
 
 log = structlog.get_logger(__name__)
 

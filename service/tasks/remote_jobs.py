@@ -6,10 +6,10 @@ import structlog
 
 from schema.models.engines import RemoteJob
 from service.database import Connection, Pool
+from service.database.transactions import transactional
 from service.tasks.store import Claim
 from service.tasks.store import remote_jobs as store
 from service.tasks.store.remote_jobs import JobForNobody, OpenJob
-from service.transactions import transactional
 
 Stop = Callable[[RemoteJob], Awaitable[bool]]
 """Stops a job; whether nothing of it runs any more."""

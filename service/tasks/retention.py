@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from service.database import Connection, Pool
+from service.database.transactions import transactional
 from service.files import store as files
 from service.sparing import Sparing
 from service.tasks import store
 from service.tasks.store import UsedKey
-from service.transactions import transactional
 
 
 @transactional

@@ -18,8 +18,8 @@ from service.database import Connection, Pool
 from service.refusals import Refused, invalid
 from service.tasks import store
 from service.tasks.store import EarlierUse, IdempotencyKey, Order, Submission, SubmitAnswer
+from service.telling.wording import explain_validation
 from service.webhooks.urls import judge_webhook_url
-from service.wording import explain_validation
 
 TRIES = 3
 MODE_RETRY_AFTER = 3600

@@ -15,8 +15,8 @@ from schema.messages import Change, decode_change
 from schema.models.tasks import TaskRecord, TaskStatus
 from schema.models.webhooks import delivery_of
 from service.database import UNAVAILABLE, Pool
-from service.for_everybody import begin_for_everybody
 from service.queue import REDIS_AWAY, Queue
+from service.sharing.for_everybody import begin_for_everybody
 from service.tasks import store
 from service.tasks.dispatch import Dispatcher
 

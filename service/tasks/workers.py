@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("workers")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.embedded.private_files import write_private
-from service.setting_sources import read_dotenv
 from service.settings import Settings, load_settings
+from service.settings.sources import read_dotenv
 
 _DOTENV = Path(".env")
 # Stands in for the servers that aren't running yet while everything else is judged.

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from service.embedded.child import Child
 from service.embedded.steps import Steps
-from service.ready_pipe import READY_FD
+from service.processes.ready_pipe import READY_FD
 
 
 class ServiceProcess(ABC):

@@ -11,7 +11,7 @@ import structlog
 
 from service.embedded.errors import EmbeddedError
 from service.embedded.steps import finished
-from service.ready_pipe import NUMBER
+from service.processes.ready_pipe import NUMBER
 from service.up.commands import Commands
 from service.up.keeping import keep
 from service.up.service_process import ListeningApi

@@ -12,7 +12,7 @@ from service.embedded.private_files import write_private
 from service.embedded.server import Server
 from service.embedded.servers import EmbeddedServers
 from service.embedded.steps import finished
-from service.masking import without_secrets
+from service.telling.masking import without_secrets
 from service.up.commands import Commands, run_to_end
 from service.up.demo_user import DemoUser, kept_demo_user, link_of_demo_user, make_demo_user
 from service.up.environment import prepare_environment

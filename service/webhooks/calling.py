@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from service.outbound.guard import NotResolved
 from service.outbound.urls import UNREADABLE, NotAllowed
-from service.printable import printable
+from service.telling.printable import printable
 
 ANSWER_WITHIN: Final = 15.0
 """Seconds for name, connection and the beginning of an answer together."""

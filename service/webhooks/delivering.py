@@ -13,11 +13,11 @@ import httpx
 import structlog
 
 from schema.models.webhooks import SCHEDULE, DeliveryRecord, DeliveryStatus, WebhookType
-from service.away import UNAVAILABLE
 from service.database import Connection, Pool
+from service.database.away import UNAVAILABLE
+from service.database.transactions import transactional
 from service.files.storage import StorageError
 from service.refusals import Refused
-from service.transactions import transactional
 from service.webhooks import store
 from service.webhooks.calling import Answer, call, signed_headers
 from service.webhooks.contents import Contents

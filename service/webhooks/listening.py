@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from service.printable import printable
+from service.telling.printable import printable
 
 LARGEST = 10_000_000
 

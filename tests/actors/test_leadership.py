@@ -14,8 +14,8 @@ from actors.maintenance.chores import Chore, keep_at
 from actors.maintenance.ground import ChoreRules, Ground
 from actors.maintenance.leadership import Leadership
 from service.database import Connection, Pool, open_pool
+from service.database.leading import CHORES, leader
 from service.files.storage import Storage
-from service.leading import CHORES, leader
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import dispatch, lifecycle, store

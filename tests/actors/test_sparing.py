@@ -17,8 +17,7 @@ from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, 
 from actors.maintenance.chores import Chore, once
 from actors.maintenance.ground import ChoreRules, Ground
 from schema.models.tasks import TaskStatus
-from service import transactions
-from service.database import Connection, Pool, open_pool
+from service.database import Connection, Pool, open_pool, transactions
 from service.embedded.servers import EmbeddedServers
 from service.files import store as files
 from service.files.storage import Storage

@@ -16,8 +16,8 @@ from service.database import Pool
 from service.health.findings import Health
 from service.health.redis import redis as look_at_redis
 from service.queue import Queue
+from service.queue.thrown_away import ThrownAway
 from service.settings import Settings
-from service.thrown_away import ThrownAway
 from tests import lives
 from tests.chaos.crew import quick_worker
 from tests.keys import EDIT_KEYS, KEYS
@@ -162,7 +162,7 @@ def test_each_reason_is_logged_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("service.thrown_away.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("service.queue.thrown_away.time.monotonic", lambda: clock[0])
     thrown = ThrownAway()
     for _ in range(5):
         thrown.tell(Reason.UNREADABLE, b"a\x1b[31m")

@@ -19,7 +19,7 @@ from schema.identifiers import new_id
 from schema.models.edits import Mode
 from schema.models.tasks import NewTask, Priority, TaskRecord
 from service.database import Connection, prepare_connection
-from service.pool import PlainConnection
+from service.database.pool import PlainConnection
 from service.tasks import store
 from service.tasks.store import Order, Submission
 

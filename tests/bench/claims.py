@@ -13,8 +13,8 @@ import msgspec
 
 from schema.models.edits import Mode
 from service.database import Connection, Pool, open_pool
+from service.database.migrations import migrate
 from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.claiming import LEASE, Turns

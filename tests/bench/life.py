@@ -23,8 +23,8 @@ from schema.models.edits import Mode
 from schema.models.tasks import StoredResult
 from service.accounts.users import NewUser, create_user
 from service.database import Pool, connect, open_pool
+from service.database.installation import redis_keys
 from service.files.storage import Storage
-from service.installation import redis_keys
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle

@@ -14,8 +14,8 @@ from functools import partial
 from schema.models.edits import Mode
 from schema.models.tasks import UNFINISHED, TaskStatus
 from service.database import Connection, connect
+from service.database.migrations import migrate
 from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
 from service.tasks import store
 from service.tasks.long_histories import LONG

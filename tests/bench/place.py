@@ -5,8 +5,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.database.migrations import migrate
 from service.embedded.servers import EmbeddedServers
-from service.migrations import migrate
 from service.settings import Settings
 from tests.homes import open_directory
 

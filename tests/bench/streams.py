@@ -20,7 +20,7 @@ from schema.models.events import event_id
 from schema.models.tasks import TaskRecord
 from service.accounts.users import NewUser, create_user
 from service.database import Pool, open_pool
-from service.installation import redis_keys
+from service.database.installation import redis_keys
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle

@@ -11,7 +11,7 @@ from actors.engines import registry
 from actors.engines.seam import EditRequest, Progress
 from schema.models import edits
 from service.cli.main import main
-from service.ready_pipe import READY_FD
+from service.processes.ready_pipe import READY_FD
 from service.settings import Settings
 from tests.actors.scripted import FINISHED, FakeEngine, picture
 from tests.forking import Process, start

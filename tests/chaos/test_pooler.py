@@ -18,9 +18,9 @@ from msgspec import Struct, structs
 
 from service.accounts.users import create_user
 from service.database import Pool, connect
-from service.migrations import all_migrations
+from service.database.migrations import all_migrations
+from service.database.statements import load_queries
 from service.settings import Settings
-from service.statements import load_queries
 from tests import lives
 from tests.chaos.crew import quick_worker
 from tests.chaos.pgbouncer import Bouncer, needs_pgbouncer, pooled

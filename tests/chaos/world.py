@@ -14,6 +14,7 @@ from schema.models.edits import Mode
 from schema.models.tasks import StoredResult, TaskRecord, TaskStatus
 from service.accounts import users
 from service.database import Pool, open_pool
+from service.database.statements import convert
 from service.files import store as files
 from service.files.service import blob_key_of
 from service.files.storage import Storage
@@ -21,7 +22,6 @@ from service.files.store import NewFile
 from service.files.sweeping import sweep_blobs
 from service.queue import Queue
 from service.settings import Settings
-from service.statements import convert
 from service.tasks import lifecycle, store
 from service.tasks.dispatch import Dispatcher, sweep_lost_messages, sweep_undispatched
 from service.tasks.lifecycle import Claim

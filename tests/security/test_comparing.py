@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 ROOMS = ("schema", "service", "actors")
 ROOT = Path(__file__).parents[2]

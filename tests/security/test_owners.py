@@ -7,7 +7,7 @@ import httpx
 
 from schema.models.tasks import TaskStatus
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 from tests.factories import add_task
 from tests.service.http.conftest import NewUser
 from tests.service.http.serving import API, JSON, PHOTO, User

@@ -10,13 +10,13 @@ from actors.maintenance.chores import CHORES, Chore
 from actors.maintenance.ground import ChoreRules, Ground
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool
+from service.database.transactions import transaction
 from service.files.storage import Storage
 from service.legacy import readthrough
 from service.legacy.readthrough import LegacyReader
 from service.queue import Queue
 from service.settings import Settings
 from service.tasks.dispatch import Dispatcher
-from service.transactions import transaction
 from service.webhooks.secrets import Seal
 from tests import lives
 from tests.conftest import SECRET_KEY

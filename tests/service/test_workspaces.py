@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.setting_sources import SettingsError
+from service.settings.sources import SettingsError
 from service.workspaces import PREFIX, own_directory, remove_abandoned
 
 HOLD = """

@@ -16,7 +16,7 @@ from schema.models.events import Timeline, parse_event_id
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskRecord
 from service.accounts import store as accounts
-from service.away import UNAVAILABLE
+from service.database.away import UNAVAILABLE
 from service.http.gate import Still, as_long_as
 from service.http.layers.context import note_user
 from service.http.openapi.answers import problem_specs

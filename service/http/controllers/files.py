@@ -27,7 +27,7 @@ from service.http.services import Services
 from service.outbound.urls import LONGEST_URL
 from service.refusals import Refused, invalid
 from service.signing import BadSignature
-from service.wording import explain_malformed, explain_validation
+from service.telling.wording import explain_malformed, explain_validation
 
 LARGEST_FETCH = 20_000
 """Bytes of JSON that name what is to be fetched."""

@@ -14,10 +14,7 @@ from msgspec import Struct
 from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Connection, connect
-from service.legacy.adopting.obstacles import obstacles, refuse, unfit_tables
-from service.legacy.adopting.reshaping import give_back, rename_namesakes, strip, tell_rows_apart
-from service.legacy.adopting.theirs import QUERIES, TableFacts, Theirs, find_tables, survey
-from service.migrations import (
+from service.database.migrations import (
     CREATE_JOURNAL,
     Migration,
     SchemaError,
@@ -27,7 +24,10 @@ from service.migrations import (
     read_journal,
     transaction_with_lock,
 )
-from service.rights import close_to_outsiders
+from service.database.rights import close_to_outsiders
+from service.legacy.adopting.obstacles import obstacles, refuse, unfit_tables
+from service.legacy.adopting.reshaping import give_back, rename_namesakes, strip, tell_rows_apart
+from service.legacy.adopting.theirs import QUERIES, TableFacts, Theirs, find_tables, survey
 from service.settings import Settings
 
 OURS: Final = {"users": frozenset(UserRecord.__struct_fields__), "tasks": frozenset(TaskRecord.__struct_fields__)}
@@ -71,7 +71,7 @@ async def adopt(settings: Settings, migrations: list[Migration] | None = None) -
     """Take over `users` and `tasks` where Darkroom has never been; what was done, a line each.
 
     Where there is nothing to adopt, nothing is done. Migrations from the first on that runs outside a transaction are
-    left to `service.migrations.migrate`.
+    left to `service.database.migrations.migrate`.
 
     Raises:
         SchemaError: Something stands in the way, named with what to do about it; nothing was changed.

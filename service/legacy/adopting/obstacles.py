@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from service.database import Connection
+from service.database.migrations import Migration, SchemaError
 from service.legacy.adopting.theirs import KNOWN, PRIMARY_KEY, QUERIES, REQUIRED, Reference, TableFacts, Theirs
-from service.migrations import Migration, SchemaError
 
 _MADE: Final = re.compile(r"^CREATE (?:UNIQUE )?(?:TABLE|INDEX|FUNCTION) (\w+)", re.MULTILINE)
 _ORDINARY: Final = "r"

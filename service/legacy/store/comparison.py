@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from schema.models.tasks import StoredResult, TaskFailure
 from service.database import Connection
+from service.database.statements import load_queries
 from service.legacy.comparing import TaskHere, UserHere
-from service.statements import load_queries
 
 QUERIES = load_queries("legacy_comparison")
 

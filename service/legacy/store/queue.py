@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("legacy_queue")
 

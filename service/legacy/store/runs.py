@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("legacy_runs")
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Sequence
 from msgspec import Struct
 
 from service.database import Connection
+from service.database.statements import load_queries
 from service.legacy.planning import KnownTask
 from service.legacy.rows import COLUMNS, Row, TaskRow
-from service.statements import load_queries
 
 QUERIES = load_queries("legacy_tasks")
 

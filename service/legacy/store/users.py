@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from service.database import Connection
+from service.database.statements import load_queries
 from service.legacy.planning import KnownUser
 from service.legacy.records import User
 from service.legacy.store.columns import as_text
-from service.statements import load_queries
 
 QUERIES = load_queries("legacy_users")
 

@@ -2,7 +2,7 @@
 
 from schema.models.batches import Batch
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("batches")
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from schema.models.edits import Mode
 from schema.models.tasks import RequeueReason, TaskRecord
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("task_claims")
 

@@ -7,8 +7,8 @@ from msgspec import Struct, json, to_builtins
 
 from schema.models.tasks import UNFINISHED, StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection
+from service.database.statements import load_queries
 from service.files.store import NewFile
-from service.statements import load_queries
 
 QUERIES = load_queries("task_endings")
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from schema.models.events import EventRecord
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("task_events")
 

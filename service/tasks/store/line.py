@@ -5,7 +5,7 @@ from datetime import datetime
 
 from schema.models.edits import Mode
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 from service.tasks.rehearsal import Kind, Running, Waiting
 
 QUERIES = load_queries("line")

@@ -8,7 +8,7 @@ from msgspec import Struct
 from schema.messages import Announcement
 from schema.models.edits import Mode
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("task_messages")
 

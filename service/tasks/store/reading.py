@@ -10,7 +10,7 @@ from schema.identifiers import is_id
 from schema.models.edits import Mode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("task_reading")
 

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from schema.models.engines import RemoteJob
 from service.database import Connection
-from service.statements import load_queries
+from service.database.statements import load_queries
 
 QUERIES = load_queries("remote_jobs")
 

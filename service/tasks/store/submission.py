@@ -9,7 +9,7 @@ from msgspec import Struct, to_builtins
 from schema.models.edits import Mode
 from schema.models.tasks import LINE, Priority, TaskEnd, TaskRecord
 from service.database import Connection
-from service.statements import convert, load_queries
+from service.database.statements import convert, load_queries
 
 QUERIES = load_queries("task_submission")
 

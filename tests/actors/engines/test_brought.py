@@ -22,8 +22,8 @@ from actors.engines.local.perception.saliency import subject
 from actors.engines.local.runtimes import Runtimes
 from schema.models.edits import Mode
 from service.cli.models import models, use_models
-from service.setting_sources import SettingsError
 from service.settings import load_settings
+from service.settings.sources import SettingsError
 from tests.actors.engines.scenes import HOPPER, loaded
 from tests.onnx import brightness, greying, model, node
 from tests.quick_matte import quick_matte

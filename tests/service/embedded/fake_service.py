@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from service.ready_pipe import tell_ready
+from service.processes.ready_pipe import tell_ready
 
 STATE = Path(os.environ["FAKE_STATE"])
 EMAIL = "demo@darkroom.local"

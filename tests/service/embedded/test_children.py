@@ -13,7 +13,7 @@ import pytest
 from service.embedded.child import Child, describe_exit
 from service.embedded.steps import Steps, finish, side_by_side
 from service.embedded.strangers import command_of, signal_if
-from service.ready_pipe import READY_FD
+from service.processes.ready_pipe import READY_FD
 from service.up.service_process import Worker
 from tests.service.embedded.conftest import eventually, gone
 

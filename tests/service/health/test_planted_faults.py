@@ -16,10 +16,10 @@ from msgspec import Struct, structs
 
 from service.accounts.users import create_user
 from service.database import Connection, connect
+from service.database.installation import redis_keys
 from service.embedded.servers import EmbeddedServers
 from service.health.diagnosis import examine
 from service.health.findings import Finding, Health
-from service.installation import redis_keys
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.conftest import SECRET_KEY

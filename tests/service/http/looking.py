@@ -9,7 +9,7 @@ import redis.asyncio as aioredis
 from schema.messages import message_id
 from schema.models.tasks import TaskRecord
 from service.database import Connection
-from service.statements import convert
+from service.database.statements import convert
 from tests.keys import EDIT_KEYS
 from tests.service.http.serving import User
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from schema.models.problems import ProblemCode as Code
-from service.setting_sources import SettingsError
 from service.settings import Settings, load_settings
+from service.settings.sources import SettingsError
 from tests.service.http.conftest import NewUser
 from tests.service.http.nginx import needs_nginx, nginx, until_it_answers
 from tests.service.http.serving import PHOTO, problem, serving

@@ -14,8 +14,8 @@ from schema.messages import Change
 from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool, open_pool
+from service.database.installation import redis_keys
 from service.http.controllers.events import messages
-from service.installation import redis_keys
 from service.queue import Queue
 from service.refusals import Refused
 from service.settings import Settings

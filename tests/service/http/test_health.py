@@ -14,9 +14,9 @@ from service.embedded.servers import EmbeddedServers
 from service.settings import Settings
 from service.tasks.workers import forget_worker, see_worker
 from tests import lives
+from tests.service.database.test_away import AWAY, DEFECTS
 from tests.service.http.conftest import Fragile
 from tests.service.http.serving import API, JSON, PHOTO, User, client_of, problem
-from tests.service.test_away import AWAY, DEFECTS
 
 FINE = {"database": "ok", "schema": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
 

@@ -8,11 +8,11 @@ import pytest
 
 from schema.models.problems import ProblemCode as Code
 from service.database import Connection
+from service.database.migrations import all_migrations
 from service.embedded.servers import EmbeddedServers
 from service.files.storage import Storage
 from service.files.store import QUERIES
 from service.legacy.files import Bringing
-from service.migrations import all_migrations
 from service.settings import Settings
 from tests.databases import url_of_database
 from tests.service.http.conftest import NewUser

@@ -10,8 +10,8 @@ from structlog.contextvars import get_contextvars
 from schema.models.tasks import TaskStatus
 from service.accounts.users import create_user
 from service.database import Connection
+from service.database.pool import PlainConnection
 from service.http.app import create_app
-from service.pool import PlainConnection
 from service.settings import Settings
 from tests.factories import add_file, add_task
 from tests.service.http.serving import API

@@ -4,9 +4,9 @@ import pytest
 
 from schema.models.edits import Mode
 from schema.models.engines import NodeInput
-from service.engine_settings import read_engines, read_workflow_settings
 from service.legacy.engine_config import UnreadableConfig, lines, translate
-from service.setting_sources import Sources
+from service.settings.engines import read_engines, read_workflow_settings
+from service.settings.sources import Sources
 
 SECRET = "84427s3cr3t"
 

@@ -12,6 +12,7 @@ from schema.models.files import FileRecord
 from schema.models.tasks import StoredResult
 from service.accounts.users import erase_user
 from service.database import Connection, Pool
+from service.database.statements import convert
 from service.embedded.servers import EmbeddedServers
 from service.files import store as files
 from service.files.service import FileService
@@ -22,7 +23,6 @@ from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis
 from service.legacy.telling import Finding, Nobody
 from service.settings import Settings
-from service.statements import convert
 from service.tasks import store as tasks
 from tests.databases import url_of_database
 from tests.legacy.sample import Sample, generate

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from service.accounts import users as accounts
 from service.database import Connection, Pool
-from service.migrations import migrate
+from service.database.migrations import migrate
 from service.settings import Settings
 from service.tasks import lifecycle
 from tests import lives

@@ -9,9 +9,9 @@ import pytest
 
 from service.cli.errors import explain
 from service.database import connect, open_pool
-from service.migrations import SchemaError, migrate
-from service.setting_sources import SettingsError
+from service.database.migrations import SchemaError, migrate
 from service.settings import Settings, load_settings
+from service.settings.sources import SettingsError
 from service.urls.database import LEFT_OUT, ONE_WAY, read_database_url
 
 URL = "postgresql://ann:s3cr3t@db.example/darkroom"

@@ -6,8 +6,8 @@ import redis.asyncio as aioredis
 
 from actors.broker import WakingBroker
 from service.queue import Queue
-from service.setting_sources import SettingsError
 from service.settings import load_settings
+from service.settings.sources import SettingsError
 from service.urls.redis import LEFT_OUT, read_redis_url
 from tests.keys import KEYS
 

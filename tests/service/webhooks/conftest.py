@@ -8,12 +8,12 @@ import pytest
 from schema.models.tasks import TaskRecord
 from schema.models.webhooks import DeliveryRecord
 from service.database import Connection, Pool
+from service.database.statements import convert
 from service.event_urls import EventUrls
 from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.outbound.guard import outbound_client
 from service.presenting import Presenter
-from service.statements import convert
 from service.tasks import lifecycle
 from service.tasks import store as tasks
 from service.webhooks.contents import HOURS, Contents

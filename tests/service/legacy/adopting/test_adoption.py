@@ -9,10 +9,10 @@ from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.accounts.store import unbalanced_users
 from service.database import Connection
+from service.database.migrations import Migration, all_migrations, migrate
 from service.health.diagnosis import examine
 from service.health.findings import Health
 from service.legacy.adopting.adoption import adopt
-from service.migrations import Migration, all_migrations, migrate
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape
 from tests.legacy.old_tables import OldTables, make_old_tables

@@ -12,8 +12,8 @@ from schema.models.problems import ProblemCode
 from service.accounts.store import unbalanced_users
 from service.accounts.tokens import issue_token
 from service.database import Connection, connect
+from service.database.migrations import all_migrations
 from service.legacy.adopting.adoption import adopt
-from service.migrations import all_migrations
 from service.settings import Settings
 from tests.chaos.pgbouncer import needs_pgbouncer, pooled
 from tests.legacy.catalogs import contents, shape

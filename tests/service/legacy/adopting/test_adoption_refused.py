@@ -9,8 +9,8 @@ import pytest
 from msgspec import structs
 
 from service.database import Connection
+from service.database.migrations import SchemaError, migrate
 from service.legacy.adopting.adoption import adopt
-from service.migrations import SchemaError, migrate
 from service.settings import Settings
 from tests.legacy.catalogs import contents, shape
 from tests.legacy.old_tables import OldTables, make_old_tables

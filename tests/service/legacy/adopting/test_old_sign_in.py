@@ -13,8 +13,8 @@ from schema.models.accounts import EntryKind
 from service.accounts import users as accounts
 from service.accounts.store import unbalanced_users
 from service.database import Connection, connect
+from service.database.migrations import migrate
 from service.legacy.adopting.adoption import adopt
-from service.migrations import migrate
 from service.settings import Settings
 from tests import lives
 from tests.legacy.old_tables import OldTables, make_old_tables

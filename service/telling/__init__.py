@@ -1,0 +1,1 @@
+"""What is told to people and logs: in which words, without secrets, and where to."""
