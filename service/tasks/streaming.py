@@ -210,8 +210,16 @@ class Streams:
             except UNAVAILABLE as error:
                 log.debug("could not look", error=type(error).__name__)
             except Exception:
-                # Whatever it was, everybody else's streams are told from here, too.
                 log.exception("look at events failed")
+                await self._look_at_each(users)
+
+    async def _look_at_each(self, users: Iterable[str]) -> None:
+        """Whatever it was, everybody else's streams are told from here, too."""
+        for user_id in users:
+            try:
+                await self._look([user_id], set())
+            except Exception as error:  # noqa: BLE001 - told before, in full
+                log.warning("look at a user's events failed", user_id=user_id, error=type(error).__name__)
 
     async def _look(self, users: Iterable[str], tasks: set[str]) -> None:
         watched = [user_id for user_id in users if user_id in self._places]

@@ -1,9 +1,12 @@
 """What waits for a reader is bounded; histories last as long as they are needed."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import ValidationError
 from msgspec.structs import replace
 
 from schema.messages import Change, decode_change, encode_change
@@ -184,6 +187,35 @@ async def test_a_task_that_the_older_system_works_on_is_told_and_is_given_signs_
         (running, True),
         (cancelled, False),
     ]
+
+
+async def test_what_is_wrong_with_one_users_tasks_keeps_nobody_elses_stream_silent(
+    pool: Pool, connection: Connection, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = Presenter(FileUrls(["key"], None, Storage.open(tmp_path.as_uri())), EventUrls(["key"], None))
+    streams = Streams(pool, News(queue), present, Deadlines(pool, Dispatcher(pool, queue)), Line(pool))
+    users = [await lives.add_user(connection) for _ in range(3)]
+    tasks = [(await lives.create(connection, user_id)).task_id for user_id in users]
+    opened = [streams.of_user(user_id, None) for user_id in users]
+    for stream in opened:
+        assert [one and one.status for one in [await anext(stream), await anext(stream)]] == [None, TaskStatus.PENDING]
+    as_they_are = store.tasks_as_they_are
+
+    async def with_a_bad_row(connection: Connection, task_ids: Sequence[str]) -> dict[str, TaskRecord]:
+        if tasks[0] in task_ids:
+            raise ValidationError("Expected `str`, got `int` - at `$.error.message`")
+        return await as_they_are(connection, task_ids)
+
+    monkeypatch.setattr("service.tasks.streaming.store.tasks_as_they_are", with_a_bad_row)
+    for user_id, task_id in zip(users, tasks, strict=True):
+        await lives.cancel(pool, user_id, task_id)
+    await streams.start()
+    async with asyncio.timeout(10):
+        told = [await anext(stream) for stream in opened[1:]]
+    assert [one and one.status for one in told] == [TaskStatus.CANCELLED] * 2
+    await streams.close()
+    for stream in opened:
+        await stream.aclose()
 
 
 async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, connection: Connection) -> None:
