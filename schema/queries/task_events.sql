@@ -39,9 +39,8 @@ WITH one_at_a_time AS MATERIALIZED (
        SET place = numbered.place
       FROM numbered
      WHERE task_events.task_id = numbered.task_id AND task_events.seq = numbered.seq AND task_events.place IS NULL
-    RETURNING task_events.place
 )
-SELECT count(*) FROM placed
+SELECT count(*) FROM due -- also where another has just placed them: there may be more
 
 -- name: newest_place
 SELECT coalesce(max(place), 0) FROM task_events WHERE user_id = :user_id

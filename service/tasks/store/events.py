@@ -33,9 +33,9 @@ async def place_events(
     Not within a transaction: others wait for its end.
     """
     task_id, seq = resumed or (None, None)
-    placed = PLACED_AT_ONCE
-    while placed >= PLACED_AT_ONCE:
-        placed = await QUERIES["place_events"].value(
+    seen = PLACED_AT_ONCE
+    while seen >= PLACED_AT_ONCE:
+        seen = await QUERIES["place_events"].value(
             connection, user_ids=user_ids, task_id=task_id, seq=seq, limit=PLACED_AT_ONCE
         )
 
