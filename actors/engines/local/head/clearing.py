@@ -4,12 +4,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb, as_rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.raster import gaussian, greatest, lab, mean_near, smoothly, touching
@@ -45,6 +44,8 @@ _SOFT = 1.25
 _SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 2.2, 0.7, 1.6
 """Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's, and
 what lies so far aside no shoulder."""
+_FAINT = 0.04
+"""Whoever is in the matte, however faintly."""
 _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 """The body's outline is followed on so many levels to the face's height, from so many heights below the chin."""
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
@@ -64,26 +65,44 @@ class Cleared(Struct, frozen=True):
     body: Plane
 
 
-def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Points, new: Placed) -> Cleared:
-    """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of `new_face` (468, 2).
+class _Scene(Struct, frozen=True):
+    """What is known of the `figure`, in its pixels.
 
-    Where the `new` head will lie on top nothing needs to be more than roughly right.
+    `image` (h, w, 3) is it, perhaps retoned; `old` (h, w) its head, `skin` (h, w, 0 to 1) and `cloth` (h, w) what is
+    which below that; `across` and `down` (h, w) the coordinates of its face, whose height is `unit`. `new` is the head
+    that comes.
     """
+
+    figure: Head
+    image: Rgb
+    old: Mask
+    skin: Plane
+    cloth: Mask
+    across: Plane
+    down: Plane
+    unit: float
+    new: Placed
+
+
+def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
+    """`image` (the figure, perhaps retoned) without the head; the neck reaches up to the jaw of the `new` one.
+
+    Where that will lie on top nothing needs to be more than roughly right.
+    """
+    across, down = figure.frame.coordinates(skin.shape)
     unit = figure.frame.height
-    seen = narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    _, down = figure.frame.coordinates(skin.shape)
-    # Clothes are in the colours of what lies lower rather than of the head, and one with that.
-    cloth = (figure.alpha > 0.5) & (head.share < 0.5) & (skin < 0.5)
-    sure = narrowed(cloth & (down > figure.frame.chin + 0.25), _MARGIN * unit)
-    share = likeness(cells(lab(as_rgb(figure.image))), sure, (head.share > 0.5) & (figure.alpha > 0.5))
-    cloth = touching((cloth & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
-    gone, funnel = _gone(figure, head, image, skin, cloth, new_face, new)
+    old = ((figure.alpha > _FAINT) & (gaussian(figure.share, _STEPS * unit) > 0.5)) | (figure.oval > 0.2)
+    scene = _Scene(figure, image, old, skin, _cloth(figure, skin, down), across, down, unit, new)
+    gone = _gone(scene)
+    funnel = _funnel(scene, gone)
+    gone |= _stubs(scene, funnel)
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
-    gone, shape = _outlined(figure.alpha, gone, gaussian(funnel, max(0.7, 0.008 * unit)), cloth, unit)
+    gone, shape = _outlined(scene, gone, gaussian(funnel, max(0.7, 0.008 * unit)))
     body = (figure.alpha > 0.5) & ~gone
-    neck = shape * _bare(figure, body, skin, new_face)
-    made_body = _body(image, gone, ~seen, shape, body, neck, unit)
-    ground = _ground(figure, image, gone, ~seen)
+    neck = shape * _bare(scene, body)
+    needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
+    made_body = _body(image, gone, needed, shape, body, neck, unit)
+    ground = _ground(scene, gone, needed)
     inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
@@ -91,11 +110,21 @@ def cleared(figure: Portrait, head: Head, image: Rgb, skin: Plane, new_face: Poi
     return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape)
 
 
-def _outlined(alpha: Plane, gone: Mask, shape: Plane, cloth: Mask, unit: float) -> tuple[Mask, Plane]:
+def _cloth(figure: Head, skin: Plane, down: Plane) -> Mask:
+    """Clothes: in the colours of what lies lower rather than of the head, and one with that."""
+    unit, person = figure.frame.height, figure.alpha > 0.5
+    cloth = person & (figure.share < 0.5) & (skin < 0.5)
+    sure = narrowed(cloth & (down > figure.frame.chin + 0.25), _MARGIN * unit)
+    share = likeness(cells(lab(as_rgb(figure.image))), sure, (figure.share > 0.5) & person)
+    return touching((cloth & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
+
+
+def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     """`gone` with what a smooth outline takes from or adds to the body beside it, and the whole body (h, w, 0 to 1).
 
     A shape's edge blurred and cut at its half is a curve without the jags of what it was put together from.
     """
+    alpha, cloth, unit = scene.figure.alpha, scene.cloth, scene.unit
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
     # A gap within the body is no way to the background.
@@ -111,55 +140,56 @@ def _outlined(alpha: Plane, gone: Mask, shape: Plane, cloth: Mask, unit: float) 
     return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
-def _ground(figure: Portrait, image: Rgb, gone: Mask, needed: Mask) -> Rgb:
-    """`image` with the background where the head is `gone`."""
-    unit = figure.frame.height
+def _ground(scene: _Scene, gone: Mask, needed: Mask) -> Rgb:
+    """The background where the head is `gone`."""
+    figure, image, unit = scene.figure, scene.image, scene.unit
     sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
     hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
     start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
     return textured_fill(start, hole & needed, sources, _TEXTURE)
 
 
-def _gone(
-    figure: Portrait, head: Head, image: Rgb, skin: Plane, cloth: Mask, new_face: Points, new: Placed
-) -> tuple[Mask, Plane]:
-    """The head with its outline and what would stick out beside the new one, and where a body may be instead."""
-    unit, chin = figure.frame.height, figure.frame.chin
-    person = figure.alpha > 0.04
-    old = (person & (gaussian(head.share, _STEPS * unit) > 0.5)) | (head.oval > 0.2)
+def _gone(scene: _Scene) -> Mask:
+    """The old head, with its outline and what hangs about it."""
+    figure, old, down, unit = scene.figure, scene.old, scene.down, scene.unit
+    person = figure.alpha > _FAINT
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    gone |= widened(old, _JAW * unit) & (skin > 0.5)
-    gone |= _stained(figure, old, skin, cloth) | _strays(figure, image, old)
-    across, down = figure.frame.coordinates(old.shape)
+    gone |= widened(old, _JAW * unit) & (scene.skin > 0.5)
+    gone |= _stained(scene) | _strays(scene)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
-    close = widened(old, _LOCK * unit)
-    near = close & ~old & (skin < 0.5) & (down < chin + 0.8)
-    hair, colours = old & (head.oval < 0.1) & (down < chin), cells(lab(image))
+    chin, close = figure.frame.chin, widened(old, _LOCK * unit)
+    near = close & ~old & (scene.skin < 0.5) & (down < chin + 0.8)
+    hair, colours = old & (figure.oval < 0.1), cells(lab(scene.image))
+    hanging = widened(hair & (down > chin - _HANGS), _MARGIN * unit)
+    hair &= down < chin
     sure = figure.alpha > 0.5
     locks = near & sure & (likeness(colours, hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
     locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
-    hanging = widened(old & (head.oval < 0.1) & (down > chin - _HANGS), _MARGIN * unit)
-    gone |= touching(widened(narrowed(locks, 1.5), 1.5), hanging)
-    funnel = _funnel(figure, gone, skin, new_face, new)
-    # Ears, locks and jewels may have been taken for body, beside the head where no body is; so does a broader neck's
-    # skin stick out.
-    beside = body & (funnel < 0.5) & (down < chin + 0.6)
-    stubs = beside & widened(old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit) & ~cloth
-    stubs |= beside & (skin > 0.5) & (np.abs(across) < _ASIDE) & (down < chin + 0.2)
-    return gone | widened(stubs, max(1.0, 0.015 * unit)), funnel
+    return gone | touching(widened(narrowed(locks, 1.5), 1.5), hanging)
 
 
-def _stained(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
-    """What lies on the skin below the `old` head and was part of it: beard, tips of hair, the deepest of its shadow.
+def _stubs(scene: _Scene, funnel: Plane) -> Mask:
+    """Ears, locks and jewels that were taken for body beside the head, where no body is; and a broader neck's skin."""
+    chin, unit = scene.figure.frame.chin, scene.unit
+    body = (scene.figure.alpha > _FAINT) & ~scene.old
+    beside = body & (funnel < 0.5) & (scene.down < chin + 0.6)
+    stubs = beside & widened(scene.old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit)
+    stubs &= ~scene.cloth
+    stubs |= beside & (scene.skin > 0.5) & (np.abs(scene.across) < _ASIDE) & (scene.down < chin + 0.2)
+    return widened(stubs, max(1.0, 0.015 * unit))
+
+
+def _stained(scene: _Scene) -> Mask:
+    """What lies on the skin below the old head and was part of it: beard, tips of hair, the deepest of its shadow.
 
     It is told by how far it is from the colours of the skin further away.
     """
-    unit = figure.frame.height
+    figure, old, skin, unit = scene.figure, scene.old, scene.skin, scene.unit
     reach = _BEARD * unit
     flesh, close = (narrowed(widened(part, reach), reach) for part in (skin > 0.5, (skin > 0.5) | old))
-    sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~cloth))
+    sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~scene.cloth))
     near = sure & widened(old, _UNDER_JAW * unit)
     clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)
     if not clear.any():
@@ -173,18 +203,18 @@ def _stained(figure: Portrait, old: Mask, skin: Plane, cloth: Mask) -> Mask:
     return touching(stain, old) & near
 
 
-def _strays(figure: Portrait, image: Rgb, old: Mask) -> Mask:
-    """Single hairs of the `old` head, and its glow, that no matte has: what stands out from the wall near it.
+def _strays(scene: _Scene) -> Mask:
+    """Single hairs of the old head, and its glow, that no matte has: what stands out from the wall near it.
 
     Where what is behind is anything but plain everything does, and nothing is taken.
     """
-    reach = _STRAY * figure.frame.height
-    clear = figure.alpha < 0.03
-    near = widened(old, reach) & clear
+    reach = _STRAY * scene.unit
+    clear = scene.figure.alpha < 0.03
+    near = widened(scene.old, reach) & clear
     beside = widened(near, reach) & clear & ~near
     if not beside.any():
         return beside
-    away = greatest(np.abs(image - mean_near(image, clear, 0.2 * reach)))
+    away = greatest(np.abs(scene.image - mean_near(scene.image, clear, 0.2 * reach)))
     return widened(near & (away > max(0.03, 2 * float(np.percentile(away[beside], 98)))), max(2, 0.1 * reach))
 
 
@@ -193,11 +223,10 @@ def _unlike(away: Floats) -> Mask:
     return np.hypot(np.minimum(away[..., 0] / _DARK, 0), np.hypot(away[..., 1], away[..., 2]) / _HUED) > 1
 
 
-def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
+def _bare(scene: _Scene, body: Mask) -> Plane:
     """How far what is to be made is bare, (h, w) 0 to 1: below the new jaw, else as what of the `body` is nearest."""
-    place = figure.frame
-    across, down = place.coordinates(skin.shape)
-    jaw = place.of(new_face[list(JAW)])
+    place, skin, across, down = scene.figure.frame, scene.skin, scene.across, scene.down
+    jaw = place.of(scene.new.aim[list(JAW)])
     throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
     clothes = narrowed(body & (skin < 0.5), 2)
     bare = (body & (skin > 0.5)) | (throat & ~body)
@@ -207,20 +236,19 @@ def _bare(figure: Portrait, body: Mask, skin: Plane, new_face: Points) -> Plane:
     return smoothly(0.5 + nearer / max(2.0, 0.015 * place.height))
 
 
-def _funnel(figure: Portrait, gone: Mask, skin: Plane, new_face: Points, fresh: Placed) -> Plane:
+def _funnel(scene: _Scene, gone: Mask) -> Plane:
     """Where a body may be: within its own outline, and above the ends of that straight to behind the new jaw.
 
     An end is where the outline, followed upwards, comes to what is `gone`. From one that is far aside, as hair on a
     shoulder leaves it, the line leads first to the neck: along the shoulder.
     """
-    place = figure.frame
-    across, down = place.coordinates(gone.shape)
-    person = figure.alpha > 0.5
-    seen = (skin > 0.5) & person & ~gone & (down > place.chin - 0.1) & (down < place.chin + 0.3)
+    place, across, down, fresh = scene.figure.frame, scene.across, scene.down, scene.new
+    person = scene.figure.alpha > 0.5
+    seen = (scene.skin > 0.5) & person & ~gone & (down > place.chin - 0.1) & (down < place.chin + 0.3)
     steady = narrowed(person & ~gone, _LOOSE * place.height)
     body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
     levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
-    old, new = (place.of(points[list(JAW)]) for points in (figure.face.points, new_face))
+    old, new = (place.of(points[list(JAW)]) for points in (scene.figure.face.points, fresh.aim))
     heights = np.arange(-_LEVELS, _DEEP * _LEVELS + 1) / _LEVELS + place.chin
     # Where background is seen beside it the head's own neck tells how broad one is, and how it comes from behind.
     bottom = float(new[:, 1].max())

@@ -6,7 +6,7 @@ in the other. The outline against the background is the matte's.
 """
 
 import numpy as np
-from msgspec import Struct
+from msgspec import structs
 
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.frame import Frame, frame
@@ -36,8 +36,8 @@ _SAME = 14.0
 """A difference in L*a*b* within which two sides of a border may be one thing."""
 
 
-class Head(Struct, frozen=True):
-    """A head's share of its portrait.
+class Head(Portrait, frozen=True):
+    """A portrait, and what of it is head.
 
     `share` (h, w) 0 to 1 divides the person, whatever their matte: 1 is head, 0 is neck, body, hands. `oval` (h, w)
     is the face.
@@ -84,7 +84,7 @@ def head_of(portrait: Portrait) -> Head:
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
     bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
     share = np.maximum(share * (1 - bare), full_oval)
-    return Head(share, full_oval)
+    return Head(**structs.asdict(portrait), share=share, oval=full_oval)
 
 
 def _neck(shape: tuple[int, ...], points: Points, place: Frame, aside: float) -> Mask:

@@ -10,13 +10,13 @@ from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
 from actors.engines.local.head.crown import crowned
-from actors.engines.local.head.cutting import head_of
+from actors.engines.local.head.cutting import Head, head_of
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
-from actors.engines.local.head.portrait import Portrait, around_head, portrait
+from actors.engines.local.head.portrait import around_head, portrait
 from actors.engines.local.head.skin import SEEN, Shifts, Skin, Tone, in_tone, limb_skin, limbs, own_skin, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
@@ -104,47 +104,44 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     reduce = min(1.0, float(np.sqrt(_LARGEST / (around.width * around.height))))
     scale = min(1.0, _SPARE * reduce * frame(figure.face.points).height / frame(person.face.points).height)
     shown = portrait(photo, person, scale=scale, effort=effort, runtimes=runtimes)
-    ours = crowned(shown)
-    head = head_of(ours)
+    whole = crowned(shown)
+    ours = head_of(whole)
     step("Looking at the figure")
-    theirs = portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes)
-    old_head = head_of(theirs)
+    theirs = head_of(portrait(canvas, figure, scale=reduce, effort=effort, runtimes=runtimes))
     step("Fitting the head")
-    fit, (own_tone, neck) = fitted(ours.face.solid, theirs.face.solid), own_skin(ours, head)
-    fresh = placed(ours, head, neck.share, fit, theirs.alpha.shape)
+    fit, own = fitted(ours.face.solid, theirs.face.solid), own_skin(ours)
+    fresh = placed(ours, own.share, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
     step("Matching the skin")
-    seen = as_rgb(theirs.image)
-    tone, skin = own_skin(theirs, old_head)
+    seen, skin = as_rgb(theirs.image), own_skin(theirs)
     # Before the rest takes memory of its own.
-    change, whole = _in_one_tone(canvas, figure, theirs, own_tone, tone, skin, config.blend_strength, runtimes)
-    body = in_tone(seen, skin, tone, change)
+    change, toned = _in_one_tone(canvas, figure, theirs, own.tone, skin, config.blend_strength, runtimes)
+    body = in_tone(seen, skin, change)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
     step("Taking the old head away")
     runtimes.rest()  # here and below the most memory is needed
-    bare = cleared(theirs, old_head, body, skin.share, fit.aim, fresh)
+    bare = cleared(theirs, body, skin.share, fresh)
     judging.judge_neck(fresh, bare.body)
-    judging.judge_hidden(theirs, old_head, fresh, bare.body)
+    judging.judge_hidden(theirs, fresh, bare.body)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
-    common = in_common(fresh, theirs, old_head, throat)
-    worn = (theirs.alpha > 0.5) & (old_head.share < 0.5) & (skin.share < 0.5)
+    common = in_common(fresh, theirs, throat)
+    worn = (theirs.alpha > 0.5) & (theirs.share < 0.5) & (skin.share < 0.5)
     judging.judge_collar(fresh, throat, bare.body, bare.made * (1 - common), worn)
     judging.judge_ends(fresh, bare.body, common)
     del body
     step("Putting the head on")
     runtimes.rest()
-    necked = one_neck(
-        fresh, lit(fresh.photo, change), fit.aim, bare.image, skin.share * bare.body, bare.neck, change.taken
-    )
+    own_photo = lit(fresh.photo, change)
+    necked = one_neck(fresh, own_photo, bare.image, skin.share * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     enlarged = fit.scale / reduce * ours.scale
     # Where an arm goes on beyond that, its new tone does.
-    arms = as_rgb(resized(near.of(whole), part.shape[1], part.shape[0])) - seen
+    arms = as_rgb(resized(near.of(toned), part.shape[1], part.shape[0])) - seen
     part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * arms, 0, 1)
-    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), whole, part, made)
+    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), toned, part, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(
@@ -154,16 +151,15 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, near.width, near.height),
         made=resized_linear(bare.made, near.width, near.height),
         throat=resized_linear(throat, near.width, near.height),
-        warnings=[*[_SOFT_HEAD] * (enlarged > _SOFT), *[_MADE_CROWN] * (ours is not shown)],
+        warnings=[*[_SOFT_HEAD] * (enlarged > _SOFT), *[_MADE_CROWN] * (whole is not shown)],
     )
 
 
 def _in_one_tone(
     canvas: Picture,
     figure: Person,
-    theirs: Portrait,
+    theirs: Head,
     own: Tone,
-    tone: Tone,
     neck: Skin,
     strength: float | None,
     runtimes: Runtimes,
@@ -173,7 +169,7 @@ def _in_one_tone(
     Where cloth may be taken for skin the figure stays as it is.
     """
     strength = BLEND_STRENGTH if strength is None else strength
-    change, image, unsure = shifts(own, tone, strength), canvas.image, judging.much_skin(neck.share, theirs)
+    change, image, unsure = shifts(own, neck.tone, strength), canvas.image, judging.much_skin(neck.share, theirs)
     if figure.pose is not None and not unsure and np.abs(change.body).max() > SEEN:
         # What is as brown as skin behind somebody stays as it is.
         where, near = limbs(figure.pose, canvas.alpha), theirs.box
@@ -185,14 +181,14 @@ def _in_one_tone(
             where &= people(image, runtimes) > _SOMEBODY
         if (part := extent(where, air=max(8, max(where.shape) // 50))) is not None:
             seen = as_rgb(np.ascontiguousarray(image[part]))
-            skin = limb_skin(seen, tone, where[part], figure.pose)
+            skin = limb_skin(seen, neck.tone, where[part], figure.pose)
             unsure = judging.patchy(skin.share, figure.pose.shoulders)
             if neck.mean is not None and skin.mean is not None:
                 skin = structs.replace(skin, mean=neck.mean)
             image = image.copy()
-            image[part] = as_rgb8(in_tone(seen, skin, tone, change))
+            image[part] = as_rgb8(in_tone(seen, skin, change))
     if not unsure:
         return change, image
-    change = shifts(own, tone, strength, head_alone=True)
+    change = shifts(own, neck.tone, strength, head_alone=True)
     judging.judge_tones(change)
     return structs.replace(change, body=np.zeros(3, np.float32), taken=0.0), canvas.image

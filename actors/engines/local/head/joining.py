@@ -3,11 +3,10 @@
 import numpy as np
 from msgspec import Struct
 
-from actors.engines.local.arrays import Plane, Rgb, as_rgb
+from actors.engines.local.arrays import Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
@@ -28,8 +27,9 @@ _FADING = 0.3
 
 
 class Placed(Struct, frozen=True):
-    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w, 0 to 1), its frame.
+    """A head in the figure's picture: colours (h, w, 3), alpha (h, w), its face (h, w, 0 to 1).
 
+    `aim` (468, 2) is where its landmarks are to be, and `frame` their frame.
     `photo` (h, w, 3) is all of its photo, bent likewise, `neck` (h, w, 0 to 1) what of it is bare below the head, and
     `person` (h, w) whose head it is; -1 beyond the border.
     `cut` is how long the edge is, in heights of the face, where the source's own border cuts through it.
@@ -38,6 +38,7 @@ class Placed(Struct, frozen=True):
     colours: Rgb
     alpha: Plane
     oval: Plane
+    aim: Points
     frame: Frame
     photo: Rgb
     neck: Plane
@@ -45,19 +46,19 @@ class Placed(Struct, frozen=True):
     cut: float
 
 
-def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
-    """The head of `portrait`, whose bare skin below it is `neck` (h, w, 0 to 1), at its place."""
-    image = as_rgb(portrait.image)
-    colours, behind = separated(image, portrait.alpha, work_side=_COLOUR_SIDE)
-    colours, alpha = without_spill(colours, behind, portrait.alpha)
+def placed(head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
+    """The `head`, below which `neck` (h, w, 0 to 1) is bare, at its place."""
+    image = as_rgb(head.image)
+    colours, behind = separated(image, head.alpha, work_side=_COLOUR_SIDE)
+    colours, alpha = without_spill(colours, behind, head.alpha)
     # Where hair ends on shoulders it ends in a curve.
-    sigma = max(0.7, _CURVE * portrait.frame.height)
+    sigma = max(0.7, _CURVE * head.frame.height)
     ends = np.clip(0.5 + (gaussian(head.share, sigma) - 0.5) * np.float32(sigma), 0, 1)
     alpha = np.maximum(ends, head.oval) * np.maximum(alpha, head.oval)
     places = bending(fit, shape)
     place = frame(fit.aim)
     alpha = np.clip(bent(alpha, places, smooth=False), 0, 1)
-    outside = bent(np.ones(portrait.alpha.shape, np.float32), places, smooth=False) < 0.5
+    outside = bent(np.ones(head.alpha.shape, np.float32), places, smooth=False) < 0.5
     _, down = place.coordinates(shape)
     cut = (alpha > 0.5) & widened(outside, 1.5) & ~outside
     # Beside the face and below the matte fades where the border cuts.
@@ -70,21 +71,22 @@ def placed(portrait: Portrait, head: Head, neck: Plane, fit: Fit, shape: tuple[i
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
         alpha=alpha,
         oval=np.clip(bent(head.oval, places, smooth=False), 0, 1),
+        aim=fit.aim,
         frame=place,
         photo=np.clip(bent(image, places, smooth=True), 0, 1),
         neck=bent(neck, places, smooth=False),
-        person=np.where(outside, -1, bent(portrait.alpha, places, smooth=False)).astype(np.float32),
+        person=np.where(outside, -1, bent(head.alpha, places, smooth=False)).astype(np.float32),
         cut=float(max(cut.sum(), rim.sum() / near)) / place.height,
     )
 
 
-def in_common(head: Placed, figure: Portrait, old: Head, throat: Plane) -> Plane:
+def in_common(head: Placed, figure: Head, throat: Plane) -> Plane:
     """How far the figure's photo can stay as it is under the head, as the head's own shows the same: (h, w), 0 to 1.
 
     It does where both show head, body or background, in the same colours; of the `throat` (h, w) all or nothing.
     """
     reach = max(0.8, _NEAR * head.frame.height)
-    kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - old.share * figure.alpha))
+    kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - figure.share * figure.alpha))
     kinds = gaussian(kinds, reach)
     colours = gaussian(greatest(np.abs(head.photo - as_rgb(figure.image))), reach)
     common = np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)

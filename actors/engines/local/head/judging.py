@@ -121,14 +121,14 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     _demand(_NECKLESS, raised.sum() / unit**2, float(not stands))
 
 
-def judge_hidden(figure: Portrait, old: Head, fresh: Placed, body: Plane) -> None:
+def judge_hidden(figure: Head, fresh: Placed, body: Plane) -> None:
     """Whether enough is left of the figure, loose pieces apart, or known of what its hair hid: see `judge_neck`."""
     unit, chin = figure.frame.height, figure.frame.chin
     across, down = figure.frame.coordinates(figure.alpha.shape)
     person, head = figure.alpha > 0.5, fresh.alpha > 0.5
-    hidden = person & ~head & (old.share > 0.5) & (down > chin + 0.1)
+    hidden = person & ~head & (figure.share > 0.5) & (down > chin + 0.1)
     left = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
-    there = touching(person, old.oval > 0.5) & (down > chin)
+    there = touching(person, figure.oval > 0.5) & (down > chin)
     bare = (there & ~(left & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
     _demand(_HIDDEN, hidden.sum() / unit**2, (there & ~left).sum() / unit**2, bare.mean(axis=0).sum() / unit)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.filling.smooth import grain, smooth_fill
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.skin import face_tone, other_hue, retoned
@@ -32,8 +32,8 @@ _FINE, _DETAIL = 0.003, 0.05
 """Noise is what is finer than the one, detail what is finer than the other, likewise."""
 
 
-def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
-    """`body` (h, w, 3) with the neck of the `head`, whose landmarks are `aim`.
+def one_neck(head: Placed, own: Rgb, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
+    """`body` (h, w, 3) with the neck of the `head`.
 
     Of its neck `skin` (h, w, 0 to 1) is the figure's, and only toned; what is `made` (h, w, 0 to 1) goes on from that
     up to the jaw, where it is as the head's photo in its new tone, `own` (h, w, 3), has it. The neck takes so much of
@@ -47,7 +47,7 @@ def one_neck(head: Placed, own: Rgb, aim: Points, body: Rgb, skin: Plane, made: 
     across, down = (plane[here] for plane in place.coordinates(skin.shape))
     alpha, skin, made = head.alpha[here], skin[here] * (1 - made[here]), made[here]
     fresh = lab(own)
-    face = face_tone(fresh, aim).mean
+    face = face_tone(fresh, head.aim).mean
     values = gaussian(fresh[here], _EDGE * unit)
     light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
     bare = (light > _LIGHTS[0]) & (light < _LIGHTS[1])

@@ -10,7 +10,6 @@ from scipy.ndimage import binary_fill_holes
 from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import frame
-from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
@@ -98,20 +97,21 @@ def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = Fals
 
 
 class Skin(Struct, frozen=True):
-    """Skin below the face: its share (h, w) of each pixel, and its typical L*a*b* (3,), None if none shows."""
+    """Skin below a face of that `tone`: its share (h, w) of each pixel, and its typical L*a*b* (3,), if any shows."""
 
+    tone: Tone
     share: Plane
     mean: Floats | None
 
 
-def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Skin]:
-    """The tone of a face, and the skin of neck and chest below its `head`."""
-    image = as_rgb(portrait.image)
+def own_skin(head: Head) -> Skin:
+    """The skin of neck and chest."""
+    image = as_rgb(head.image)
     values = lab(image)
-    tone = face_tone(values, portrait.face.points)
-    place = portrait.frame
+    tone = face_tone(values, head.face.points)
+    place = head.frame
     across, down = place.coordinates(values.shape)
-    below = (portrait.alpha > 0.6) & (head.share < 0.5)
+    below = (head.alpha > 0.6) & (head.share < 0.5)
     core = below & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
     first = core & (_distance(values, tone.mean, np.array([24, 9, 9], np.float32)) < 1.3)
     # In the shadow of the jaw, or below a beard, what has the face's colours and not the clothes' is neck as well.
@@ -122,7 +122,7 @@ def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Skin]:
     least = 0.01 * place.height**2
     first = first if first.sum() >= least else core & shaded
     if first.sum() < least:
-        return tone, Skin(np.zeros_like(portrait.alpha), None)
+        return Skin(tone, np.zeros_like(head.alpha), None)
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     share = _more_skin(values, tone, first, column, shaded.astype(np.float32), place.height)
@@ -130,7 +130,7 @@ def own_skin(portrait: Portrait, head: Head) -> tuple[Tone, Skin]:
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height)
     edged *= gaussian(below.astype(np.float32), 0.7)
-    return tone, Skin(np.where(column, edged, 0).astype(np.float32), np.median(values[first], axis=0))
+    return Skin(tone, np.where(column, edged, 0).astype(np.float32), np.median(values[first], axis=0))
 
 
 def limbs(person: Pose, alpha: Plane | None) -> Mask:
@@ -157,18 +157,18 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
     away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / apart)
     first = narrowed(where & (away < 1.3), reach)
     if first.sum() < 0.006 * shoulders**2:
-        return Skin(np.zeros(values.shape[:2], np.float32), None)
+        return Skin(tone, np.zeros(values.shape[:2], np.float32), None)
     share = _more_skin(values, tone, first, where, np.zeros_like(where, np.float32), 0.5 * shoulders)
-    return Skin(_edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
+    return Skin(tone, _edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
 
 
-def in_tone(image: Rgb, skin: Skin, tone: Tone, change: Shifts) -> Rgb:
+def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:
     """`image` with `skin` in the tone it is to have."""
     if skin.mean is None or not np.abs(change.body).max() > SEEN:
         return image
     result, where = image.copy(), skin.share > 0
     # What is much redder or darker than its face comes nearer to that as well.
-    own = skin.mean - tone.mean
+    own = skin.mean - skin.tone.mean
     shift = change.body + (np.clip(own, [-6, -3, -3], [4, 3, 3]) - own) * min(1, np.abs(change.body).max() / 4)
     result[where] = retoned(lab(image[where][None]), shift.astype(np.float32), skin.share[where][None], skin.mean)[0]
     return result

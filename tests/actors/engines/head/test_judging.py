@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb
 from actors.engines.local.head import faces
 from actors.engines.local.head.alignment import fitted
-from actors.engines.local.head.cutting import Head, head_of
+from actors.engines.local.head.cutting import head_of
 from actors.engines.local.head.edit import swap_head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import Frame, frame
@@ -135,18 +135,19 @@ def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> N
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
     nothing = np.zeros_like(alpha)
     black = np.zeros((*alpha.shape, 3), np.float32)
-    return Placed(black, alpha, nothing, place, photo=black, neck=nothing, person=alpha, cut=cut)
+    aim = np.zeros((468, 2), np.float32)
+    return Placed(black, alpha, nothing, aim, place, photo=black, neck=nothing, person=alpha, cut=cut)
 
 
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
     short, long = _drawn(face, 0.3), _drawn(face, 1.8, broad=0.85)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
-    judge_hidden(short, head_of(short), bald, _body(short))
+    judge_hidden(head_of(short), bald, _body(short))
     with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
-        judge_hidden(long, head_of(long), bald, _body(long))
+        judge_hidden(head_of(long), bald, _body(long))
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
-    hairy: Head = head_of(long)
-    judge_hidden(long, hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long))
+    hairy = head_of(long)
+    judge_hidden(hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long))
 
 
 def _body(person: Portrait) -> Plane:
@@ -157,12 +158,11 @@ def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: 
     person = _drawn(face, 1.8, broad=0.85)
     head = head_of(person)
     bottom = int(person.frame.place(0, person.frame.chin + 0.04)[1])
-    close = structs.replace(person, alpha=person.alpha[:bottom])
-    old = structs.replace(head, share=head.share[:bottom], oval=head.oval[:bottom])
+    close = structs.replace(head, alpha=head.alpha[:bottom], share=head.share[:bottom], oval=head.oval[:bottom])
     bald = _placed(person.frame, np.zeros_like(close.alpha))
-    judge_hidden(close, old, bald, close.alpha)
+    judge_hidden(close, bald, close.alpha)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(close, old, bald, close.alpha * (old.share < 0.5))
+        judge_hidden(close, bald, close.alpha * (close.share < 0.5))
 
 
 def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> None:
@@ -224,9 +224,9 @@ def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
     across, _ = person.frame.coordinates(person.alpha.shape)
     head, bald = head_of(person), _placed(person.frame, np.zeros_like(person.alpha))
-    judge_hidden(person, head, bald, person.alpha)
+    judge_hidden(head, bald, person.alpha)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(person, head, bald, person.alpha * (np.abs(across - 0.6) > 0.01))
+        judge_hidden(head, bald, person.alpha * (np.abs(across - 0.6) > 0.01))
 
 
 def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: FaceLandmarks) -> None:
@@ -235,9 +235,9 @@ def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: Fac
     cut = structs.replace(person, image=person.image[:, :side], alpha=person.alpha[:, :side].copy())
     cut.alpha[:, -2:] = 0.3
     fit = fitted(person.face.solid, person.face.solid)
-    judge_whole(placed(person, head_of(person), person.alpha, fit, person.alpha.shape))
+    judge_whole(placed(head_of(person), person.alpha, fit, person.alpha.shape))
     with pytest.raises(EngineError, match="cut off by the border"):
-        judge_whole(placed(cut, head_of(cut), cut.alpha, fit, person.alpha.shape))
+        judge_whole(placed(head_of(cut), cut.alpha, fit, person.alpha.shape))
 
 
 @pytest.mark.parametrize(("left", "low", "seen"), [(-0.5, -0.8, 0.6), (0.9, -1.2, 1.0)], ids=["faint", "in pieces"])
@@ -245,9 +245,7 @@ def test_hair_that_could_not_be_told_from_what_is_behind_it_is_refused(
     face: FaceLandmarks, left: float, low: float, seen: float
 ) -> None:
     person = _drawn(face, 0.3)
-    fresh = placed(
-        person, head_of(person), person.alpha, fitted(person.face.solid, person.face.solid), person.alpha.shape
-    )
+    fresh = placed(head_of(person), person.alpha, fitted(person.face.solid, person.face.solid), person.alpha.shape)
     judge_whole(fresh)
     (x, y), unit = fresh.frame.place(left, low).astype(int), fresh.frame.height
     for size, fits in ((0.05, True), (0.3, False)):

@@ -11,7 +11,6 @@ from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
-from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.head.skin import own_skin, retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
@@ -51,7 +50,12 @@ def _flat(*parts: tuple[Mask, Floats | float | tuple[float, float, float]]) -> R
 
 def _new_head(face: FaceLandmarks, head: Mask) -> Placed:
     share, place = head.astype(np.float32), frame(face.points)
-    return Placed(_flat(), share, share, place, _flat(), np.zeros_like(share), share, 0.0)
+    return Placed(_flat(), share, share, face.points, place, _flat(), np.zeros_like(share), share, 0.0)
+
+
+def _figure(face: FaceLandmarks, image: Rgb, person: Plane, share: Plane, oval: Plane) -> Head:
+    pixels, box = (image * 255).astype(np.uint8), Box(0, 0, 600, 620)
+    return Head(pixels, person, face, None, frame(face.points), box, 1.0, share=share, oval=oval)
 
 
 def _bare(
@@ -70,12 +74,9 @@ def _bare(
     head, neck, shoulders = parts
     image = _flat((shoulders, cloth), (neck, SKIN), (head | hair, (1, 0, 1)))
     person = gaussian((head | neck | shoulders | (hair & ~np.bool_(missed))).astype(np.float32), 1)
-    figure = Portrait(
-        (image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), scale=1.0
-    )
-    old = Head(head.astype(np.float32), head * np.float32(0))
+    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
     skin = (neck & ~hair).astype(np.float32) if skin is None else skin
-    return cleared(figure, old, image, skin, face.points, _new_head(face, np.zeros(SHAPE, np.bool_)))
+    return cleared(figure, image, skin, _new_head(face, np.zeros(SHAPE, np.bool_)))
 
 
 def _violet(image: Rgb) -> float:
@@ -192,7 +193,7 @@ def test_a_neck_keeps_its_texture_and_takes_one_tone(face: FaceLandmarks) -> Non
     body = _flat((shoulders, 0.4), (neck, SKIN)) + texture
     throat = neck.astype(np.float32)
     wanted = lab(PALE[None, None])[0, 0]
-    made = one_neck(_new_head(face, head), _flat((head, PALE)), face.points, body, throat, throat * 0)
+    made = one_neck(_new_head(face, head), _flat((head, PALE)), body, throat, throat * 0)
     assert (made[~neck] == body[~neck]).all()
     _, down = frame(face.points).coordinates(SHAPE)
     jaw = neck & ~(gaussian(head.astype(np.float32), 12) > 0.02) & (down < frame(face.points).chin + 0.3)
@@ -215,7 +216,7 @@ def test_a_made_neck_goes_on_from_the_jaw_and_meets_the_figures_own_without_a_st
     body = _flat((shoulders, 0.4), (neck, SKIN)) + np.where(neck, 0.1 * across, 0)[..., None].astype(np.float32)
     fresh = structs.replace(_new_head(face, head), neck=neck * np.float32(shown))
     own = _flat((head | neck, PALE)) if shown else _flat((neck, 0.1), (head, PALE))
-    result = lab(one_neck(fresh, own, face.points, body, skin, made))
+    result = lab(one_neck(fresh, own, body, skin, made))
     inside = gaussian(neck.astype(np.float32), 4) > 0.99
     steps = np.linalg.norm(result[4:] - result[:-4], axis=2)[(inside & ~widened(head, 3))[2:-2]]
     assert steps.max() < 6
@@ -231,7 +232,7 @@ def test_a_made_neck_has_the_shadow_of_a_chin_and_the_texture_of_the_figures_own
     made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
     texture = np.random.default_rng(2).normal(0, 0.02, (*SHAPE, 1)).astype(np.float32)
     body = _flat((shoulders, 0.4), (neck, SKIN)) + texture * low[..., None]
-    result = one_neck(_new_head(face, head), _flat((neck, 0.1), (head, PALE)), face.points, body, skin, made)
+    result = one_neck(_new_head(face, head), _flat((neck, 0.1), (head, PALE)), body, skin, made)
     inside = gaussian(neck.astype(np.float32), 4) > 0.99
     near = widened(head, 0.1 * frame(face.points).height)
     light = lab(result)[..., 0]
@@ -247,7 +248,7 @@ def test_a_made_neck_is_round(face: FaceLandmarks) -> None:
     low = down > frame(face.points).chin + 0.3
     made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
     body = _flat((shoulders, 0.4), (neck, SKIN))
-    result = one_neck(_new_head(face, head), _flat((head, PALE)), face.points, body, skin, made)
+    result = one_neck(_new_head(face, head), _flat((head, PALE)), body, skin, made)
     row = neck & (np.abs(down - frame(face.points).chin - 0.15) < 0.03) & ~widened(head, 3)
     left, middle, right = (lab(result)[..., 0][row & (np.abs(across - x) < 0.05)].mean() for x in (-0.23, 0, 0.23))
     assert left < middle - 2
@@ -261,7 +262,7 @@ def test_a_white_collar_of_the_heads_photo_is_no_neck(face: FaceLandmarks) -> No
     made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
     own = _flat((neck, PALE), (neck & (across > 0.05), (0.95, 0.93, 0.92)), (head, PALE))
     fresh = structs.replace(_new_head(face, head), neck=neck.astype(np.float32), oval=head.astype(np.float32))
-    result = lab(one_neck(fresh, own, face.points, _flat((shoulders, 0.4), (neck, SKIN)), skin, made))
+    result = lab(one_neck(fresh, own, _flat((shoulders, 0.4), (neck, SKIN)), skin, made))
     inside = (gaussian(neck.astype(np.float32), 4) > 0.99) & ~head
     wanted = lab(PALE[None, None])[0, 0]
     assert result[..., 0][inside].max() < wanted[0] + 3
@@ -289,8 +290,7 @@ def test_shade_and_glints_that_skin_surrounds_are_skin_and_cloth_is_not(face: Fa
     colours = (0.5, 0.29, 0.2), (0.95, 0.85, 0.79), (0.2, 0.3, 0.7)  # of more hue, of less, of another
     image = _flat((shoulders, 0.1), (head | neck | chest, SKIN), *zip(spots, colours, strict=True))
     person, oval = (head | neck | shoulders).astype(np.float32), head.astype(np.float32)
-    figure = Portrait((image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), 1.0)
-    _, skin = own_skin(figure, Head(oval, oval))
+    skin = own_skin(_figure(face, image, person, oval, oval))
     shade, glint, print_ = (float(skin.share[narrowed(spot, 4)].mean()) for spot in spots)
     assert min(shade, glint) > 0.9
     assert print_ < 0.1
@@ -302,8 +302,7 @@ def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
     image, other = _flat((neck, SKIN)), _flat((neck, PALE))
     spotted = np.where((np.arange(SHAPE[1]) % 60 < 20)[:, None], image, other)
     person, throat = (head | neck).astype(np.float32), neck.astype(np.float32)
-    figure = Portrait((image * 255).astype(np.uint8), person, face, None, frame(face.points), Box(0, 0, 600, 620), 1.0)
-    old = Head(head.astype(np.float32), head.astype(np.float32))
+    figure = _figure(face, image, person, head.astype(np.float32), head.astype(np.float32))
     new = structs.replace(_new_head(face, head), person=person, photo=image)
-    assert in_common(new, figure, old, throat)[neck].min() > 0.9  # its own photo
-    assert in_common(structs.replace(new, photo=spotted), figure, old, throat)[neck].max() == 0
+    assert in_common(new, figure, throat)[neck].min() > 0.9  # its own photo
+    assert in_common(structs.replace(new, photo=spotted), figure, throat)[neck].max() == 0
