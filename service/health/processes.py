@@ -18,7 +18,7 @@ async def api(connection: Connection) -> Finding:
     if not seen:
         return unknown("api", "none has been seen for 15 minutes")
     living = [process for process in seen if process.living]
-    if silent := [process for process in seen if not process.living]:
+    if silent := [each for each in seen if not each.living and not _refused_and_succeeded(each, seen)]:
         one = silent[0]
         return wrong(
             "api",
@@ -45,7 +45,7 @@ async def models(connection: Connection, lack: str | None) -> Finding:
 async def shared_storage(connection: Connection) -> Finding:
     """Files that one process keeps are of use to the others only if all mean the same storage."""
     seen = await recent_processes(connection)
-    elsewhere = [process for process in seen if process.storage_mark is None and not _succeeded(process, seen)]
+    elsewhere = [each for each in seen if each.storage_mark is None and not _refused_and_succeeded(each, seen)]
     if not elsewhere:
         return ok("shared storage", "every process that was seen uses the one with the files")
     names = ", ".join(f"{_named(process)} uses {process.storage}" for process in elsewhere[:5])
@@ -56,9 +56,9 @@ async def shared_storage(connection: Connection) -> Finding:
     )
 
 
-def _succeeded(process: ProcessRecord, seen: list[ProcessRecord]) -> bool:
-    """Whether one that was refused is gone, and another of its kind works in its place by now."""
-    return not process.living and any(
+def _refused_and_succeeded(process: ProcessRecord, seen: list[ProcessRecord]) -> bool:
+    """Whether it was refused for its storage, and another of its kind works in its place by now."""
+    return (process.living, process.storage_mark) == (False, None) and any(
         other.living and other.storage_mark is not None and (other.kind, other.node) == (process.kind, process.node)
         for other in seen
     )

@@ -180,6 +180,14 @@ async def test_processes_that_fall_silent_or_use_another_storage(healthy: Settin
     assert all(seen[check].remedy for check in ("api", "shared storage"))
 
 
+async def test_an_api_that_was_refused_is_no_trouble_once_another_is_there(
+    healthy: Settings, connection: Connection
+) -> None:
+    await add_process(connection, healthy, "api", silent=60, storage="file:///b")
+    seen = await findings(healthy)
+    assert [seen[check].health for check in ("api", "shared storage")] == [Health.OK, Health.OK]
+
+
 async def test_an_api_that_accepts_and_does_not_answer(healthy: Settings, connection: Connection) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:
         await add_process(connection, healthy, "api", address=f"127.0.0.1:{hung.getsockname()[1]}")

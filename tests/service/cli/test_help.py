@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from schema.version import VERSION
+from service.cli import group
 
 HEAVY = {
     "asyncio", "asyncpg", "redis", "dramatiq", "litestar", "uvicorn", "obstore", "httpx", "structlog", "numpy", "cv2",
@@ -83,6 +84,13 @@ def every_command() -> list[str]:
         if isinstance(command, click.Group):
             found += [f"{name} {inner}" for inner in command.list_commands(context)]
     return sorted(found)
+
+
+@pytest.mark.parametrize("name", ["legacy", "user"])
+def test_a_list_of_commands_has_all_of_them(name: str) -> None:
+    _, told = group.COMMANDS[name]
+    listed = told.partition(": ")[2].rstrip(".").split(", ")
+    assert sorted(listed) == sorted(one.removeprefix(f"{name} ") for one in COMMANDS if one.startswith(f"{name} "))
 
 
 @pytest.mark.parametrize("command", ["edit", "workflow check", "workflow run"])
