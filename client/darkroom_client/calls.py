@@ -2,7 +2,9 @@
 
 import random
 import secrets
+import time
 from collections.abc import Generator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
 import httpx
@@ -140,5 +142,10 @@ def _refused(reply: Reply) -> Exception:
 
 
 def _asked_pause(reply: Reply) -> float | None:
-    after = reply.headers.get("retry-after", "")
-    return min(float(after), LONGEST_PAUSE) if after.isdecimal() else None
+    """Darkroom says it in seconds; what stands in front of it may name a time."""
+    after = reply.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(after) if after.isdecimal() else parsedate_to_datetime(after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_PAUSE)

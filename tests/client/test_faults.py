@@ -7,6 +7,8 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,23 @@ def test_what_more_tries_do_not_mend_is_asked_once() -> None:
             one.submit("HEAD_SWAP", "file_a")
         assert type(refused.value) is ApiError.codes[code]
         assert len(line.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "seconds"),
+    [
+        ("7", 7),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True), 40),
+        (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), calls.LONGEST_PAUSE),
+        *((odd, 0) for odd in ("", "soon", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 99 Nov 9999 08:49:37 GMT")),
+    ],
+)
+def test_who_says_when_to_come_back_is_asked_then(says: str, seconds: float) -> None:
+    exchange = calls.exchange(calls.Call("GET", "/api/v1/me"))
+    next(exchange)
+    pause = exchange.send(calls.Reply(503, {"retry-after": says}, b""))
+    assert isinstance(pause, calls.Pause)
+    assert seconds <= pause.seconds <= seconds + 10
 
 
 def test_a_refusal_has_its_numbers_and_an_unknown_one_its_code() -> None:
