@@ -8,7 +8,7 @@ from service.cli.options import data_dir_option, print_json, settings_for
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    from service.legacy.values import UnknownZone, zone_of
+    from service.legacy.records.values import UnknownZone, zone_of
 
     try:
         return name if name is None else (zone_of(name), name)[1]

@@ -21,16 +21,16 @@ from service.files.mark import open_storage, settle
 from service.files.service import blob_key_of
 from service.files.storage import Storage
 from service.files.urls import FILES_PATH, FileUrls
-from service.legacy.exporter import QueueInUse
-from service.legacy.files import Bringing
+from service.legacy.exporting.exporter import QueueInUse
+from service.legacy.exporting.target import LegacyTarget
+from service.legacy.exporting.writing import AddressOf
+from service.legacy.importing.files import Bringing
 from service.legacy.moving import Wishes, import_everything, verify_everything
-from service.legacy.reading import COLLECT_EVERY, ReaderLost
 from service.legacy.report import ReportFile
 from service.legacy.source import LegacyRedis, WrongPrefix, WrongType
-from service.legacy.target import LegacyTarget
+from service.legacy.source.reading import COLLECT_EVERY, ReaderLost
 from service.legacy.telling import Everybody, Told
 from service.legacy.wayback import Return, SameRedis, export_everything
-from service.legacy.writing import AddressOf
 from service.queue.errors import is_full_of_clients
 from service.settings import Settings
 from service.telling.destinations import Destination

@@ -8,14 +8,14 @@ from msgspec import Struct, structs
 from service.database import Connection
 from service.database.transactions import transactional
 from service.legacy import store
-from service.legacy.files import Bringing, FilesImport
-from service.legacy.importer import Importer, Tally
+from service.legacy.importing.files import Bringing, FilesImport
+from service.legacy.importing.importer import Importer, Tally
+from service.legacy.importing.takeover import look_at_queue, take_over
+from service.legacy.records.tasks import Zone
+from service.legacy.records.values import zone_of
 from service.legacy.source import LegacyRedis
-from service.legacy.takeover import look_at_queue, take_over
-from service.legacy.tasks import Zone
 from service.legacy.telling import Told
 from service.legacy.unhurried import unhurried
-from service.legacy.values import zone_of
 from service.legacy.verifier import Verifier
 
 DEFAULT_ZONE = "UTC"

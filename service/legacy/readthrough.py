@@ -16,8 +16,8 @@ from schema.models.tasks import LINE, Priority, TaskRecord
 from service.database import Pool
 from service.legacy import store
 from service.legacy.records import RawTask, Task, Unreadable
-from service.legacy.tasks import Zone, read_task
-from service.legacy.values import zone_of
+from service.legacy.records.tasks import Zone, read_task
+from service.legacy.records.values import zone_of
 from service.queue.client import make_client
 from service.tasks.older import OlderAway
 

@@ -11,19 +11,27 @@ import msgspec
 from msgspec import Struct
 
 from service.database import Connection
-from service.legacy import export_store, store
-from service.legacy.batches import FIRST, ahead, growing, one_ahead
-from service.legacy.comparing import BothSides, Differences, UserHere, compare_ledger, compare_tasks, compare_user
-from service.legacy.emails import EMAIL_TAKEN
-from service.legacy.planning import Kept, id_of
-from service.legacy.reading import many_tasks
+from service.legacy import store
+from service.legacy.importing.emails import EMAIL_TAKEN
 from service.legacy.records import Task, Unreadable, User, weight_of
+from service.legacy.records.comparing import (
+    BothSides,
+    Differences,
+    UserHere,
+    compare_ledger,
+    compare_tasks,
+    compare_user,
+)
+from service.legacy.records.planning import Kept, id_of
+from service.legacy.records.tasks import Zone
+from service.legacy.records.users import read_user
+from service.legacy.records.values import fingerprint
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone
+from service.legacy.source.batches import FIRST, ahead, growing, one_ahead
+from service.legacy.source.reading import many_tasks
+from service.legacy.store import exports
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
-from service.legacy.users import read_user
-from service.legacy.values import fingerprint
 
 T = TypeVar("T")
 
@@ -119,7 +127,7 @@ class Verifier:
         kept = await self._kept("user", [id_of(record) for record in records])
         missing = [user_id for user_id in ids if user_id not in here]
         erased = await store.erased(self._connection, "user", missing) if missing else frozenset[str]()
-        ours = await export_store.exported(self._connection, "user", ids)
+        ours = await exports.exported(self._connection, "user", ids)
         await self._unreadable("user", [record for record in records if isinstance(record, Unreadable)], kept)
         found: list[Difference] = []
         for record in records:
@@ -143,7 +151,7 @@ class Verifier:
             async for records in batches:
                 readable = [record for record in records if type(record) is Task]
                 async with self._looking():
-                    ours = await export_store.exported(self._connection, "task", [id_of(record) for record in records])
+                    ours = await exports.exported(self._connection, "task", [id_of(record) for record in records])
                     found = await store.imported_tasks(self._connection, [record.task_id for record in readable])
                 unreadable = [record for record in records if type(record) is Unreadable]
                 yield BothSides(readable, unreadable, {task.task_id: task for task in found}, ours)

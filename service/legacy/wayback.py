@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import Struct
 
 from service.database import Connection
-from service.legacy import export_store
-from service.legacy.exporter import Exporter, Tally
+from service.legacy.exporting.exporter import Exporter, Tally
+from service.legacy.exporting.target import LegacyTarget
+from service.legacy.exporting.writing import AddressOf
 from service.legacy.moving import zone_for
-from service.legacy.target import LegacyTarget
+from service.legacy.store import exports
 from service.legacy.telling import Told
-from service.legacy.writing import AddressOf
 
 
 class SameRedis(Exception):  # noqa: N818 - an answer to who named it
@@ -59,7 +59,7 @@ async def export_everything(connection: Connection, target: LegacyTarget, wishes
 async def _demand_another(connection: Connection, target: LegacyTarget, known: Collection[str]) -> None:
     """Raises SameRedis."""
     there = set(await asyncio.to_thread(target.marks))
-    sources = await export_store.sources(connection)
+    sources = await exports.sources(connection)
     if not there.isdisjoint(known) or any(not there.isdisjoint(source or ()) for source in sources):
         raise SameRedis("This is the Redis that was imported from.")
     if None in sources and not known:

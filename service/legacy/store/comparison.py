@@ -9,7 +9,7 @@ from msgspec import Struct
 from schema.models.tasks import StoredResult, TaskFailure
 from service.database import Connection
 from service.database.statements import load_queries
-from service.legacy.comparing import TaskHere, UserHere
+from service.legacy.records.comparing import TaskHere, UserHere
 
 QUERIES = load_queries("legacy_comparison")
 

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from service.database import Connection
 from service.database.statements import load_queries
-from service.legacy.planning import KnownTask
-from service.legacy.rows import COLUMNS, Row, TaskRow
+from service.legacy.records.planning import KnownTask
+from service.legacy.records.rows import COLUMNS, Row, TaskRow
 
 QUERIES = load_queries("legacy_tasks")
 

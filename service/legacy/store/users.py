@@ -5,8 +5,8 @@ from datetime import datetime
 
 from service.database import Connection
 from service.database.statements import load_queries
-from service.legacy.planning import KnownUser
 from service.legacy.records import User
+from service.legacy.records.planning import KnownUser
 from service.legacy.store.columns import as_text
 
 QUERIES = load_queries("legacy_users")

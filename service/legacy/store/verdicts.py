@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from service.database import Connection
 from service.database.statements import load_queries
-from service.legacy.planning import Kept, Remark
 from service.legacy.records import Unreadable, whole
+from service.legacy.records.planning import Kept, Remark
 from service.legacy.store.columns import as_json, as_text
 
 QUERIES = load_queries("legacy_verdicts")

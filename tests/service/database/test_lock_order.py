@@ -14,7 +14,7 @@ from service.accounts import users
 from service.database import Connection, Pool
 from service.files.service import FileService
 from service.files.storage import Storage
-from service.legacy.takeover import take_over
+from service.legacy.importing.takeover import take_over
 from service.legacy.telling import Nobody
 from service.tasks import lifecycle, retention, store, submission
 from service.tasks.lifecycle import Claim

@@ -12,7 +12,7 @@ from service.database.migrations import all_migrations
 from service.embedded.servers import EmbeddedServers
 from service.files.storage import Storage
 from service.files.store import QUERIES
-from service.legacy.files import Bringing
+from service.legacy.importing.files import Bringing
 from service.settings import Settings
 from tests.databases import url_of_database
 from tests.service.http.conftest import NewUser

@@ -10,9 +10,9 @@ import redis
 from msgspec import Struct
 
 from service.database import Connection
+from service.legacy.exporting.target import LegacyTarget
 from service.legacy.moving import Wishes, import_everything, verify_everything
 from service.legacy.source import LegacyRedis
-from service.legacy.target import LegacyTarget
 from service.legacy.telling import Finding
 from service.legacy.wayback import Return, export_everything
 

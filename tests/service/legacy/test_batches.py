@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.legacy.batches import FIRST, MOST, ahead, growing, one_ahead
+from service.legacy.source.batches import FIRST, MOST, ahead, growing, one_ahead
 
 
 async def grown(batches: list[list[int]], **bounds: Any) -> list[list[int]]:

@@ -11,12 +11,12 @@ import redis
 from schema.models.tasks import TaskFailure, TaskStatus
 from service.accounts import users as accounts
 from service.database import Connection, Pool
-from service.legacy.exporter import QueueInUse
+from service.legacy.exporting.exporter import QueueInUse
+from service.legacy.exporting.target import LegacyTarget, NewQueue
+from service.legacy.exporting.writing import REPEATED_HOUR, RUNS_HERE
 from service.legacy.records import Fields, RawTask, Task
-from service.legacy.target import LegacyTarget, NewQueue
-from service.legacy.tasks import Zone, read_task
+from service.legacy.records.tasks import Zone, read_task
 from service.legacy.wayback import SameRedis
-from service.legacy.writing import REPEATED_HOUR, RUNS_HERE
 from service.tasks import lifecycle
 from tests import lives
 from tests.factories import add_task

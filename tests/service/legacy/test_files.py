@@ -18,7 +18,7 @@ from service.files import store as files
 from service.files.service import FileService
 from service.files.storage import Storage
 from service.files.sweeping import sweep_blobs
-from service.legacy.files import Bringing
+from service.legacy.importing.files import Bringing
 from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis
 from service.legacy.telling import Finding, Nobody

@@ -6,13 +6,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from service.database import Connection
-from service.legacy import batches
-from service.legacy import importer as importing
 from service.legacy import source as reading
-from service.legacy.importer import Importer
+from service.legacy.exporting.target import LegacyTarget
+from service.legacy.importing import importer as importing
+from service.legacy.importing.importer import Importer
 from service.legacy.records import RawUser, Unreadable, User, weight_of
-from service.legacy.source import LegacyRedis
-from service.legacy.target import LegacyTarget
+from service.legacy.source import LegacyRedis, batches
 from service.legacy.verifier import Verifier
 from tests.service.legacy.moves import JSON, PREFIX, Old, as_json, back, differences, move, row
 

@@ -13,12 +13,11 @@ import pytest
 import redis
 
 from service.database import Connection
-from service.legacy import reading
-from service.legacy.reading import ReaderLost, many_rows, many_tasks
 from service.legacy.records import Task
-from service.legacy.rows import TaskRow, task_row
-from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone, read_task
+from service.legacy.records.rows import TaskRow, task_row
+from service.legacy.records.tasks import Zone, read_task
+from service.legacy.source import LegacyRedis, reading
+from service.legacy.source.reading import ReaderLost, many_rows, many_tasks
 from tests.legacy.sample import Sample, generate
 from tests.service.legacy.moves import PREFIX, Old, compare, move
 

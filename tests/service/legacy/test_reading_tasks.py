@@ -14,12 +14,12 @@ from schema.models.edits import Mode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.database import Connection
 from service.legacy import store
-from service.legacy.comparing import compare_task
 from service.legacy.records import RawTask, Task, Unreadable, whole
-from service.legacy.rows import task_row
-from service.legacy.sound import sound_task
-from service.legacy.tasks import Zone, read_task, read_with_care
-from service.legacy.values import zone_of
+from service.legacy.records.comparing import compare_task
+from service.legacy.records.rows import task_row
+from service.legacy.records.sound import sound_task
+from service.legacy.records.tasks import Zone, read_task, read_with_care
+from service.legacy.records.values import zone_of
 from service.tasks.submission import stored_config
 from tests.service.legacy.moves import CREATED, SOURCE, UPDATED, as_json, task_hash
 

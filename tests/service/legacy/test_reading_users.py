@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from schema.credits import MOST_CREDITS
 from service.database import Connection
 from service.legacy import store
-from service.legacy.comparing import compare_user
 from service.legacy.records import RawUser, Unreadable, User, whole
-from service.legacy.tasks import Zone
-from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by, read_user
-from service.legacy.values import zone_of
+from service.legacy.records.comparing import compare_user
+from service.legacy.records.tasks import Zone
+from service.legacy.records.users import BY_EMAIL, BY_ID, email_in, named_by, read_user
+from service.legacy.records.values import zone_of
 from tests.service.legacy.moves import as_json, user_json
 
 UTC_ZONE = Zone("UTC", UTC)

@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from service.legacy.records import TOO_LARGE, RawUser, Unreadable, User, is_user_id, unreadable
-from service.legacy.tasks import Zone
-from service.legacy.values import credits_of, fingerprint, json_of, object_of, time_of, truth_of
+from service.legacy.records.tasks import Zone
+from service.legacy.records.values import credits_of, fingerprint, json_of, object_of, time_of, truth_of
 
 BY_ID: Final = b"user:id:"
 BY_EMAIL: Final = b"user:email:"

@@ -9,9 +9,9 @@ from msgspec import Struct, field
 from service.database import Connection
 from service.database.transactions import transactional
 from service.legacy import store
-from service.legacy.batches import ahead
-from service.legacy.planning import note
+from service.legacy.records.planning import note
 from service.legacy.source import LegacyRedis, WrongType
+from service.legacy.source.batches import ahead
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
 

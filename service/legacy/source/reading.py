@@ -20,12 +20,12 @@ import msgspec
 import redis
 from msgspec import Struct
 
-from service.legacy.batches import ahead
 from service.legacy.records import RawTask, Task, Unreadable
-from service.legacy.rows import TaskRow, task_row
+from service.legacy.records.rows import TaskRow, task_row
+from service.legacy.records.tasks import Zone, read_task
+from service.legacy.records.values import zone_of
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone, read_task
-from service.legacy.values import zone_of
+from service.legacy.source.batches import ahead
 
 MANY: Final = 20_000
 """Keys. Before a process has begun to read, fewer are read."""

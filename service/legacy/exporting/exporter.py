@@ -13,17 +13,18 @@ from msgspec import Struct, field
 
 from schema.models.accounts import UserRecord
 from service.database import Connection
-from service.legacy import export_store, store
-from service.legacy.export_store import Changed, Waiting
+from service.legacy import store
+from service.legacy.exporting.target import LegacyTarget, NewQueue
+from service.legacy.exporting.writing import AddressOf, Written, written_task, written_user
 from service.legacy.records import RawUser
+from service.legacy.records.tasks import Zone
+from service.legacy.records.users import BY_EMAIL, read_user
+from service.legacy.records.values import fingerprint
 from service.legacy.source import BYTES_AT_ONCE
-from service.legacy.target import LegacyTarget, NewQueue
-from service.legacy.tasks import Zone
+from service.legacy.store import exports
+from service.legacy.store.exports import Changed, Waiting
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
-from service.legacy.users import BY_EMAIL, read_user
-from service.legacy.values import fingerprint
-from service.legacy.writing import AddressOf, Written, written_task, written_user
 
 PAGE: Final = 500
 
@@ -86,7 +87,7 @@ class Exporter:
             changed = {one.record_id: one for one in batch}
             for ids in await asyncio.to_thread(self._target.in_parts, list(changed)):
                 there = await asyncio.to_thread(self._target.users_of, ids)
-                users = await export_store.users_of(self._connection, ids)
+                users = await exports.users_of(self._connection, ids)
                 await self._put_users([changed[user_id] for user_id in ids], users, there)
                 self._told.advance(len(ids))
 
@@ -113,7 +114,7 @@ class Exporter:
         async for batch in self._changed("task"):
             ids = [one.record_id for one in batch]
             looks = await asyncio.to_thread(self._target.fingerprints, ids, self._zone)
-            tasks = await export_store.tasks_of(self._connection, ids)
+            tasks = await exports.tasks_of(self._connection, ids)
             written = [written_task(task, self._zone, self._address_of) for task in tasks]
             put = await self._enter("task", self.tasks, batch, written, looks)
             await asyncio.to_thread(self._target.put_tasks, put)
@@ -124,7 +125,7 @@ class Exporter:
     async def _changed(self, kind: str) -> AsyncGenerator[list[Changed]]:
         """What is to be exported, as many records at a time as may be held."""
         after = ""
-        while page := await self._page(lambda start=after: export_store.changed(self._connection, kind, start, PAGE)):
+        while page := await self._page(lambda start=after: exports.changed(self._connection, kind, start, PAGE)):
             after = page[-1].record_id
             batch: list[Changed] = []
             for one in page:
@@ -148,7 +149,7 @@ class Exporter:
     ) -> list[Written]:
         """Enter what is about to be written, and answer it: not what stands there, nor what has changed there."""
         imported = {one.record_id: one.imported for one in batch}
-        ours = await export_store.exported(self._connection, kind, list(imported))
+        ours = await exports.exported(self._connection, kind, list(imported))
         kept = await store.kept_verdicts(self._connection, kind, list(imported))
         judged = {(one.record_id, one.fingerprint) for one in kept if one.verdict == "conflict"}
         entered: list[tuple[str, bytes, bytes | None]] = []
@@ -169,9 +170,9 @@ class Exporter:
             entered.append((one.record_id, mark, look if look in ours.get(one.record_id, ()) else None))
             if one.remarks:
                 self._told.find(Finding(kind, one.record_id, "remark", one.remarks))
-        await export_store.put_exported(self._connection, kind, entered)
+        await exports.put_exported(self._connection, kind, entered)
         if left:
-            await export_store.leave_exported(self._connection, kind, left)
+            await exports.leave_exported(self._connection, kind, left)
         return put
 
     def _leave(self, kind: str, tally: Tally, one: Written, reason: str) -> None:
@@ -205,7 +206,7 @@ class Exporter:
         while standing := await asyncio.to_thread(queue.standing, number):
             number += 1
             names = {one: one.decode(errors="replace").replace("\0", "?") for one in standing}
-            ours = await export_store.exported_among(self._connection, list(names.values()))
+            ours = await exports.exported_among(self._connection, list(names.values()))
             if self._removed:
                 ours |= await store.erased(self._connection, "task", list(names.values()))
             others = [one for one in standing if names[one] not in ours]
@@ -215,7 +216,7 @@ class Exporter:
         return found
 
     async def _waiting(self, after: Waiting | None) -> Sequence[Waiting]:
-        return await self._page(lambda: export_store.waiting_exported(self._connection, after, PAGE))
+        return await self._page(lambda: exports.waiting_exported(self._connection, after, PAGE))
 
     async def look_for_deleted(self, *, remove: bool) -> None:
         """What was deleted here and is still there: removed if so wished, otherwise told."""
@@ -236,9 +237,7 @@ class Exporter:
 
     async def _deleted(self, kind: str) -> AsyncGenerator[list[str]]:
         after = ""
-        while page := await self._page(
-            lambda start=after: export_store.deleted_here(self._connection, kind, start, PAGE)
-        ):
+        while page := await self._page(lambda start=after: exports.deleted_here(self._connection, kind, start, PAGE)):
             after = page[-1]
             yield page
             self._told.advance(len(page))

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple, cast
 
 import redis
 
-from service.legacy.batches import cut
-from service.legacy.places import places_of
-from service.legacy.questions import EXISTS, HGETALL, MEMORY, PTTL, Question
 from service.legacy.records import TOO_LARGE, Fields, RawTask, RawUser
-from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
+from service.legacy.records.users import BY_EMAIL, BY_ID, email_in, named_by
+from service.legacy.source.batches import cut
+from service.legacy.source.places import places_of
+from service.legacy.source.questions import EXISTS, HGETALL, MEMORY, PTTL, Question
 
 BATCH: Final = 1000
 SILENCE: Final = 30.0

@@ -12,8 +12,8 @@ from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.legacy.records import ENDS, MOST_CHARGED, STATUSES, RawTask, Task, Unreadable, is_user_id, unreadable
-from service.legacy.sound import sound_task
-from service.legacy.values import (
+from service.legacy.records.sound import sound_task
+from service.legacy.records.values import (
     MOST_DIGITS,
     born_after,
     credits_of,

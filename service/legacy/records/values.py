@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from schema.credits import MOST_CREDITS
-from service.legacy.salvage import salvaged
+from service.legacy.records.salvage import salvaged
 
 AS_PYTHON_WRITES: Final = (len("2025-12-05T06:11:54"), len("2025-12-05T06:11:54.123456"))
 """Of naive times. With a zone appended, Python 3.11 reads some others that it doesn't read without."""

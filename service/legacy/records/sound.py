@@ -10,7 +10,7 @@ from schema.identifiers import is_id
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.legacy.records import ENDS, MOST_CHARGED, RawTask, Task, is_user_id
-from service.legacy.values import born_after, fingerprint, text_of, time_of
+from service.legacy.records.values import born_after, fingerprint, text_of, time_of
 
 
 class _Data(Struct, forbid_unknown_fields=True, gc=False):

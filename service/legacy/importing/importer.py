@@ -15,10 +15,10 @@ from msgspec import Struct, field, structs
 
 from service.database import Connection
 from service.database.transactions import transactional
-from service.legacy import export_store, store
-from service.legacy.batches import FIRST, HEAVY, ahead, growing, one_ahead
-from service.legacy.emails import EMAIL_TAKEN, Settling
-from service.legacy.planning import (
+from service.legacy import store
+from service.legacy.importing.emails import EMAIL_TAKEN, Settling
+from service.legacy.records import Task, Unreadable, User, weight_of
+from service.legacy.records.planning import (
     ADOPTED,
     KnownTask,
     Outcome,
@@ -28,13 +28,14 @@ from service.legacy.planning import (
     judge_user,
     plan,
 )
-from service.legacy.reading import many_rows, many_tasks
-from service.legacy.records import Task, Unreadable, User, weight_of
-from service.legacy.rows import TaskRow
+from service.legacy.records.rows import TaskRow
+from service.legacy.records.tasks import Zone
+from service.legacy.records.users import read_user
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone
+from service.legacy.source.batches import FIRST, HEAVY, ahead, growing, one_ahead
+from service.legacy.source.reading import many_rows, many_tasks
+from service.legacy.store import exports
 from service.legacy.telling import Finding, Told
-from service.legacy.users import read_user
 
 REMEMBERED_USERS = 200_000
 
@@ -140,7 +141,7 @@ class Importer:
         await store.begin_batch(connection)
         ids = [id_of(record) for record in records]
         kept = await store.kept_verdicts(connection, "user", _ids(records))
-        ours = await export_store.exported(connection, "user", ids)
+        ours = await exports.exported(connection, "user", ids)
         judge = partial(judge_user, switched=await store.balances_live_here(connection))
         decided = plan(records, await store.known_users(connection, ids), kept, judge, ours)
         known = [user.user_id for user in decided.put if decided.outcomes[user.user_id] is not Outcome.IMPORTED]
@@ -218,7 +219,7 @@ class Importer:
         ids = [id_of(record) for record in records]
         known = await store.known_tasks(connection, ids)
         kept = await store.kept_verdicts(connection, "task", _ids(records))
-        ours = await export_store.exported(connection, "task", ids)
+        ours = await exports.exported(connection, "task", ids)
         decided = plan(records, known, kept, self._judge_task, ours)
         accounts, placed = await self._place_users(decided)
         # Three of the table's indexes begin with the user: neighbours share their pages.

@@ -7,11 +7,11 @@ from typing import Any, Final, cast
 import redis
 from redis.client import Pipeline
 
+from service.legacy.exporting.writing import Written
 from service.legacy.records import RawUser
+from service.legacy.records.tasks import Zone, read_task
+from service.legacy.records.users import BY_EMAIL, BY_ID, email_in, named_by
 from service.legacy.source import LegacyRedis
-from service.legacy.tasks import Zone, read_task
-from service.legacy.users import BY_EMAIL, BY_ID, email_in, named_by
-from service.legacy.writing import Written
 
 IN_MAKING: Final = ":in-making"
 """Behind the queue's key: what will take its place."""

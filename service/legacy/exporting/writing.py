@@ -10,9 +10,9 @@ from msgspec import Struct
 from schema.models.accounts import UserRecord
 from schema.models.tasks import StoredResult, TaskRecord, TaskStatus
 from service.legacy.records import Fields
-from service.legacy.tasks import Zone
-from service.legacy.users import BY_EMAIL, BY_ID
-from service.legacy.values import time_of
+from service.legacy.records.tasks import Zone
+from service.legacy.records.users import BY_EMAIL, BY_ID
+from service.legacy.records.values import time_of
 
 RUNS_HERE: Final = "it is being run here; there it waits at the queue's head, and is run again"
 REPEATED_HOUR: Final = "it has a time in the hour that the old server's clock repeats: there it is an hour earlier"

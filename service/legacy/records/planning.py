@@ -8,8 +8,8 @@ from typing import Final, Generic, TypeVar
 from msgspec import Struct, field, structs
 
 from service.legacy.records import Fields, Task, Unreadable, User, short_id
-from service.legacy.rows import TaskRow
-from service.legacy.values import fingerprint
+from service.legacy.records.rows import TaskRow
+from service.legacy.records.values import fingerprint
 
 Readable = TypeVar("Readable", TaskRow, User)
 

@@ -20,11 +20,12 @@ from service.files.naming import UNNAMED, clean_filename
 from service.files.service import LONGEST_ADDRESS, blob_key_of
 from service.files.storage import Storage
 from service.files.store import NewFile
-from service.legacy import file_store, store
-from service.legacy.batches import ahead
-from service.legacy.folder import Folder, is_upload, path_of
-from service.legacy.planning import note
+from service.legacy import store
+from service.legacy.importing.folder import Folder, is_upload, path_of
 from service.legacy.records import Task
+from service.legacy.records.planning import note
+from service.legacy.source.batches import ahead
+from service.legacy.store import files as file_store
 from service.legacy.telling import Finding, Told
 from service.legacy.unhurried import unhurried
 

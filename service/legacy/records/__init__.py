@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import StoredResult, TaskFailure, TaskStatus
-from service.legacy.values import fingerprint
+from service.legacy.records.values import fingerprint
 
 Fields = dict[bytes, bytes]
 """A hash's fields, or a user's copies under their keys."""

@@ -1,0 +1,1 @@
+"""The way back: what changed here, in the old layout."""
