@@ -31,6 +31,7 @@ def nowhere(settings: Settings) -> Settings:
         redis_url=settings.redis_url,
         storage_url=settings.storage_url,
         secret_keys=settings.secret_keys,
+        port=0,
     )
 
 
