@@ -31,11 +31,12 @@ def nowhere(settings: Settings) -> Settings:
         redis_url=settings.redis_url,
         storage_url=settings.storage_url,
         secret_keys=settings.secret_keys,
-        port=0,
     )
 
 
-@pytest.mark.parametrize("arguments", [["api"], ["worker"], ["migrate"], ["user", "show", "a@example.com"]])
+@pytest.mark.parametrize(
+    "arguments", [["api", "--port", "0"], ["worker"], ["migrate"], ["user", "show", "a@example.com"]]
+)
 def test_without_its_database_a_command_fails_with_one_line(settings: Settings, arguments: list[str]) -> None:
     answer = run_command(*arguments, settings=nowhere(settings))
     assert answer.returncode == 1
