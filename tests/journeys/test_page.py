@@ -197,6 +197,21 @@ async def test_a_history_that_can_not_be_read_is_no_empty_one_and_asked_for_agai
         await expect(page.locator(".trouble")).to_have_count(0)
 
 
+async def test_a_ledger_and_a_sign_out_that_come_to_nothing_say_so(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page, dialog = visitor.page, visitor.page.locator("dialog.small-dialog")
+        for address, press, again in (("me/credits*", None, "Try again"), ("session", "Sign out", "Sign out")):
+            await page.route(f"**/api/v1/{address}", lambda route: route.abort())
+            button = dialog.get_by_role("button", name=press) if press else page.locator(".top .button").first
+            await button.click()
+            await expect(dialog.locator(".wrong")).to_contain_text("can't be reached")
+            await page.unroute_all(behavior="ignoreErrors")
+            await dialog.get_by_role("button", name=again).click()
+            await expect(dialog.locator(".wrong")).to_have_count(0)
+            await expect(page.locator(".ledger li")).to_have_count(0 if press else 1)
+        await expect(page.locator("#key")).to_be_visible()
+
+
 SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {

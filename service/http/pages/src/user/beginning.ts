@@ -39,8 +39,8 @@ export async function enter(): Promise<void> {
 }
 
 export async function leave(): Promise<void> {
-  hush();
   await signOut();
+  hush();
   sessionStorage.clear();
   location.reload();
 }

@@ -10,12 +10,11 @@ import { Dialog } from "./Dialog";
 export function Ledger({ close }: { close: () => void }) {
   const ledger = useSignal<LedgerSoFar | null>(null);
   const wrong = useSignal<string | null>(null);
-  const more = (): void => {
-    ledgerAfter(ledger.value).then(
-      (soFar) => (ledger.value = soFar),
-      (error: unknown) => (wrong.value = explained(error)),
-    );
+  const attempt = (work: Promise<unknown>): void => {
+    wrong.value = null;
+    work.catch((error: unknown) => (wrong.value = explained(error)));
   };
+  const more = (): void => attempt(ledgerAfter(ledger.value).then((soFar) => (ledger.value = soFar)));
   useEffect(more, []);
   const said = words().credits;
   return (
@@ -48,12 +47,12 @@ export function Ledger({ close }: { close: () => void }) {
         ))}
       </ul>
       <p class="row">
-        {ledger.value?.next != null && (
+        {(ledger.value === null ? wrong.value !== null : ledger.value.next !== null) && (
           <button type="button" class="button" onClick={more}>
-            {words().pictures.more}
+            {ledger.value === null ? words().view.retry : words().pictures.more}
           </button>
         )}
-        <button type="button" class="button plain" onClick={() => void leave()}>
+        <button type="button" class="button plain" onClick={() => attempt(leave())}>
           {words().signIn.leave}
         </button>
       </p>
