@@ -27,6 +27,7 @@ from actors.engines.seam import EngineError
 from schema.models.edits import LONG_EDGE, Mode, Size
 from tests.quality.wild import looks
 from tests.quality.wild.brought import without_brought
+from tests.quality.wild.outlines import misplaced, read_outlines
 from tests.quality.wild.trials import Trial
 
 MAX_PIXELS = 40_000_000
@@ -117,6 +118,8 @@ def _looked_at(trial: Trial, source: Path, made: Made, runtimes: Runtimes) -> tu
         with without_brought(runtimes):
             plain = subject(image, runtimes)
         told = looks.agreement(outcome.alpha, plain, selfie)
+        if outline := read_outlines().get(trial.source.name):
+            told |= misplaced(outcome.alpha, outline)
         others = tuple(_small(_over(image, alpha)) for alpha in (plain, selfie))
         others += _default(trial, source, runtimes)
         return _small(_over(outcome.colours, outcome.alpha)), told, others

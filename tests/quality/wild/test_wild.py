@@ -1,14 +1,18 @@
 """What can be told of the yardstick without any photo: its manifest, who is in which part, what is tried, the sums."""
 
+import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from schema.models.edits import Mode
 from tests.quality.wild import looks
 from tests.quality.wild.manifest import MADE, PARTS, Manifest, read_manifest
+from tests.quality.wild.outlines import misplaced, read_outlines
 from tests.quality.wild.trials import Trial, trials
 from tests.quality.wild.verdicts import Row, Verdict, numbers, read_verdicts
 
@@ -117,3 +121,24 @@ def test_disagreement_with_both_models_is_told_and_with_one_is_not() -> None:
     assert looks.agreement(half, person, half)["lost"] == 0
     assert (looks.agreement(person, half, half)["added"] or 0) > 0.3
     assert looks.agreement(person, person, nothing)["added"] == 0
+
+
+def test_outlines_are_of_photos_for_tuning(manifest: Manifest) -> None:
+    assert set(read_outlines()) <= {photo.name for photo in manifest.photos if photo.part == "tuning"}
+
+
+def test_what_is_otherwise_than_said_is_told_but_for_an_edges_place_and_where_either_is_right() -> None:
+    said = np.zeros((80, 60), np.uint8)
+    said[20:60, 10:50] = 2
+    said[60:70, 10:50] = 1
+    file = io.BytesIO()
+    Image.fromarray(said).save(file, "PNG")
+    outline = base64.b64encode(file.getvalue()).decode()
+    alpha = np.zeros((160, 120), np.float32)
+    alpha[36:130, 20:100] = 1
+    assert misplaced(alpha, outline) == {"misplaced": 0, "largest": 0}
+    alpha[40:60, 20:60] = 0
+    alpha[0:20, 0:40] = 1
+    told = misplaced(alpha, outline)
+    assert told["misplaced"] == pytest.approx(0.25, abs=0.03)
+    assert told["largest"] == pytest.approx(0.125, abs=0.03)

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from tests.quality.wild.outlines import LARGE
+
 VERDICTS = Path(__file__).parent / "verdicts.json"
 
 _BLOTCH = 0.01
@@ -41,7 +43,9 @@ class Numbers(Struct, frozen=True):
     """A mode in numbers. Shares are None where there is nothing to share, or not all has been looked at.
 
     `false_refusals`: of what should have been made; `usable` (sellable or acceptable) and `garbage`: of what was made;
-    `untouched`: of the heads that went back where they came from, those that left nothing but thin seams.
+    `untouched`: of the heads that went back where they came from, those that left nothing but thin seams; `misplaced`:
+    what is otherwise than eyes said, as a share of what stays, in the mean of the outcomes whose outline is known;
+    `large`: the share of these in which a piece of that is seen at first sight.
     """
 
     asked: int
@@ -54,6 +58,8 @@ class Numbers(Struct, frozen=True):
     sellable: float | None
     garbage: float | None
     untouched: float | None
+    misplaced: float | None
+    large: float | None
     seconds: float | None
 
 
@@ -80,6 +86,7 @@ def numbers(rows: Iterable[Row]) -> Numbers:
     def share(*verdicts: Verdict) -> float | None:
         return sum(row.verdict in verdicts for row in made) / len(made) if whole else None
 
+    placed = [row.measures for row in made if row.measures.get("misplaced") is not None]
     usable = share("sellable", "acceptable")
     return Numbers(
         asked=len(rows),
@@ -92,5 +99,7 @@ def numbers(rows: Iterable[Row]) -> Numbers:
         sellable=share("sellable"),
         garbage=share("garbage"),
         untouched=sum((row.measures["blotches"] or 0) < _BLOTCH for row in back) / len(back) if back else None,
+        misplaced=sum(each["misplaced"] or 0 for each in placed) / len(placed) if placed else None,
+        large=sum((each["largest"] or 0) > LARGE for each in placed) / len(placed) if placed else None,
         seconds=sum(row.seconds for row in rows) / len(rows) if rows else None,
     )
