@@ -127,12 +127,14 @@ def test_what_more_tries_do_not_mend_is_asked_once() -> None:
     ("says", "seconds"),
     [
         ("7", 7),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True), 40),
-        (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), calls.LONGEST_PAUSE),
+        (timedelta(seconds=50), 40),
+        (timedelta(days=1), calls.LONGEST_PAUSE),
         *((odd, 0) for odd in ("", "soon", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 99 Nov 9999 08:49:37 GMT")),
     ],
 )
-def test_who_says_when_to_come_back_is_asked_then(says: str, seconds: float) -> None:
+def test_who_says_when_to_come_back_is_asked_then(says: str | timedelta, seconds: float) -> None:
+    if isinstance(says, timedelta):
+        says = format_datetime(datetime.now(UTC) + says, usegmt=True)
     exchange = calls.exchange(calls.Call("GET", "/api/v1/me"))
     next(exchange)
     pause = exchange.send(calls.Reply(503, {"retry-after": says}, b""))

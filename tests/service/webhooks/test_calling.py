@@ -93,15 +93,17 @@ async def test_a_status_is_an_answer_whatever_becomes_of_its_body(
     ("code", "says", "seconds"),
     [
         (503, "120", 120),
-        (429, format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3600),
+        (429, timedelta(hours=1), 3600),
         (429, "Sun, 06 Nov 1994 08:49:37 GMT", 0),
         (500, "120", None),
         *((503, odd, None) for odd in ("", "soon", "-5", "1.5", "\xb2", "9" * 400, "Sun, 99 Nov 9999 08:49:37 GMT")),
     ],
 )
 async def test_for_how_long_to_stay_away_is_understood(
-    receiver: Receiver, code: int, says: str, seconds: float | None
+    receiver: Receiver, code: int, says: str | timedelta, seconds: float | None
 ) -> None:
+    if isinstance(says, timedelta):
+        says = format_datetime(datetime.now(UTC) + says, usegmt=True)
     receiver.behave = answers(
         f"HTTP/1.1 {code} No\r\nContent-Length: 0\r\nRetry-After: {says}\r\n\r\n".encode("latin-1")
     )
