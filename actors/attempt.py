@@ -14,8 +14,8 @@ from schema.models.problems import FailureCode
 from schema.models.tasks import TaskFailure, TaskRecord, TaskStatus
 from service.database.away import UNAVAILABLE
 from service.files import store as files
-from service.files.storage import StorageError
 from service.files.store import NewFile
+from service.storage_errors import StorageError
 from service.tasks import lifecycle
 from service.tasks.lifecycle import RENEWAL, Claim
 from service.tasks.outcomes import Outcomes

@@ -28,9 +28,9 @@ from schema.models.engines import RemoteJob
 from schema.models.problems import FailureCode
 from schema.models.tasks import StoredResult, TaskRecord
 from service.database.away import UNAVAILABLE
-from service.files.storage import BlobNotFound, StorageError
 from service.files.store import NewFile
 from service.refusals import Refused
+from service.storage_errors import BlobNotFound, StorageError
 from service.tasks import lifecycle
 from service.tasks.lifecycle import Claim
 from service.tasks.outcomes import Outcomes

@@ -29,11 +29,11 @@ from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
 from service.database.migrations import SchemaError
-from service.files.storage import StorageError
 from service.processes.farewell import in_passing
 from service.settings import Settings
 from service.settings.engines import what_engines_lack
 from service.settings.sources import SettingsError
+from service.storage_errors import StorageError
 from service.tasks import workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.watching import Changes

@@ -14,12 +14,13 @@ from service.database.away import UNAVAILABLE, trouble_with_postgres
 from service.database.installation import redis_keys
 from service.database.migrations import check_not_newer, check_schema
 from service.files.mark import open_storage
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.presence import Kind, Presence
 from service.processes.farewell import in_passing
 from service.queue import REDIS_AWAY, Queue
 from service.queue.errors import CLUSTER, trouble_with_redis
 from service.settings import Settings
+from service.storage_errors import StorageError
 
 if TYPE_CHECKING:
     from asyncpg import Connection as OwnConnection

@@ -14,8 +14,9 @@ from service.database import Connection, Pool
 from service.database.away import UNAVAILABLE
 from service.database.statements import load_queries
 from service.files.mark import WrongStorage, current_mark, settle
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.processes.ready_pipe import NUMBER
+from service.storage_errors import StorageError
 
 QUERIES = load_queries("processes")
 

@@ -16,7 +16,7 @@ from service.database import Connection, Pool
 from service.database.away import UNAVAILABLE
 from service.database.statements import load_queries
 from service.database.transactions import transaction
-from service.files.storage import StorageError
+from service.storage_errors import StorageError
 
 T = TypeVar("T")
 R = TypeVar("R")

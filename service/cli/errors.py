@@ -7,11 +7,11 @@ import asyncpg
 from service.connections import NotConnected
 from service.database.away import trouble_with_postgres
 from service.database.migrations import SchemaError
-from service.files.storage import StorageError
 from service.queue import REDIS_AWAY
 from service.queue.errors import trouble_with_redis
 from service.refusals import Refused
 from service.settings.sources import SettingsError
+from service.storage_errors import StorageError
 from service.telling.destinations import CannotWriteError
 
 DEBUG = "DARKROOM_DEBUG"

@@ -11,7 +11,8 @@ import structlog
 
 from service.database import Connection
 from service.database.statements import load_queries
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
+from service.storage_errors import StorageError
 
 QUERIES = load_queries("processes")
 

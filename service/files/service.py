@@ -21,9 +21,10 @@ from service.files.fetching import Fetcher
 from service.files.judging import judge
 from service.files.receiving import cleaned_purpose, receive
 from service.files.spooling import Received
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.files.store import NewFile
 from service.refusals import Refused, invalid
+from service.storage_errors import StorageError
 
 PUT_WITHIN = 10.0
 """Seconds that the storage gets for an upload, and more for a large one: then its sender is told to come back."""

@@ -17,6 +17,7 @@ from obstore.store import LocalStore, S3Store
 
 from service.files.bucket import CLIENT, OPTIONS, RETRIES
 from service.files.local import Digest, bring_out, digest_of, put_locally, read_piece
+from service.storage_errors import BlobNotFound, DirectoryMissing, StorageError
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
 
@@ -42,29 +43,6 @@ class Blob(Struct, frozen=True):
     content: Path | bytes
     content_type: str
     movable: bool = False
-
-
-class StorageError(Exception):
-    """The storage didn't do what it should, in one line without secrets; `transient` when trying again may help."""
-
-    def __init__(self, message: str, *, transient: bool) -> None:
-        super().__init__(message)
-        self.transient = transient
-
-
-class BlobNotFound(StorageError):  # noqa: N818 - an answer rather than a failure
-    """There is nothing under this key."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"nothing is stored under {key}", transient=False)
-        self.key = key
-
-
-class DirectoryMissing(StorageError):  # noqa: N818 - an answer rather than a failure
-    """There is no such directory: its volume isn't mounted, or nobody has made it yet."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(f"{directory} isn't there: mount it, make it or correct STORAGE_URL", transient=False)
 
 
 class Storage:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from service.database import Connection, Pool
 from service.files import store
 from service.files.service import delete_unused
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.sparing import Sparing
+from service.storage_errors import StorageError
 
 TRY_AGAIN_AFTER = timedelta(minutes=5)
 """When a blob that could not be removed is tried again."""

@@ -12,12 +12,12 @@ from service.connections import Connections
 from service.database import UNAVAILABLE, Connection, Pool
 from service.database.migrations import SchemaError, check_schema
 from service.files.mark import key_of
-from service.files.storage import StorageError
 from service.health.database import takes_writes
 from service.presence import recent_processes
 from service.queue import REDIS_AWAY, Queue
 from service.queue.errors import RedisState, trouble_with_redis
 from service.sharing.coalescing import Coalesced
+from service.storage_errors import StorageError
 from service.tasks.workers import living_workers
 
 PATIENCE = 3.0

@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator
 from service.database import Connection
 from service.database.statements import load_queries
 from service.files.mark import current_mark, key_of, never_used
-from service.files.storage import DirectoryMissing, Storage, StorageError
+from service.files.storage import Storage
 from service.health.findings import SHOWN, Finding, named, ok, unknown, wrong
 from service.settings import Settings
+from service.storage_errors import DirectoryMissing, StorageError
 
 QUERIES = load_queries("doctor")
 

@@ -21,9 +21,9 @@ from msgspec import UNSET
 
 from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
 from service.database import UNAVAILABLE
-from service.files.storage import StorageError
 from service.http.layers.context import has_hung_up, request_id_of
 from service.refusals import Refused
+from service.storage_errors import StorageError
 from service.telling.wording import explain_malformed, explain_validation
 
 MEDIA_TYPE = "application/problem+json"

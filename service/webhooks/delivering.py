@@ -16,8 +16,8 @@ from schema.models.webhooks import SCHEDULE, DeliveryRecord, DeliveryStatus, Web
 from service.database import Connection, Pool
 from service.database.away import UNAVAILABLE
 from service.database.transactions import transactional
-from service.files.storage import StorageError
 from service.refusals import Refused
+from service.storage_errors import StorageError
 from service.webhooks import store
 from service.webhooks.calling import Answer, call, signed_headers
 from service.webhooks.contents import Contents

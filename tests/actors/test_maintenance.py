@@ -29,11 +29,12 @@ from schema.models.tasks import TaskStatus
 from service.database import Connection, Pool
 from service.database.statements import load_queries
 from service.files import store as files
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.files.sweeping import sweep_blobs, sweep_uploads
 from service.queue import Queue
 from service.settings import Settings
 from service.sparing import recent_failures
+from service.storage_errors import StorageError
 from service.tasks import lifecycle, store, workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE

@@ -16,8 +16,9 @@ from service.accounts.users import create_user
 from service.database import Pool
 from service.files import service as files_service
 from service.files.mark import PREFIX
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.settings import Settings
+from service.storage_errors import StorageError
 from tests import lives
 from tests.actors.scripted import PICTURE
 from tests.chaos.crew import quick_worker

@@ -11,8 +11,8 @@ from service.cli.errors import explain
 from service.cli.group import COMMANDS, darkroom
 from service.database import Connection
 from service.files.mark import WrongStorage
-from service.files.storage import BlobNotFound, DirectoryMissing, StorageError
 from service.settings import Settings
+from service.storage_errors import BlobNotFound, DirectoryMissing, StorageError
 from tests.running import run_command
 
 

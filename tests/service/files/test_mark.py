@@ -8,8 +8,9 @@ import pytest
 
 from service.database import Connection, Pool
 from service.files.mark import WrongStorage, current_mark, key_of, open_storage, settle
-from service.files.storage import DirectoryMissing, Storage
+from service.files.storage import Storage
 from service.settings import Settings
+from service.storage_errors import DirectoryMissing
 from tests.factories import add_file
 from tests.lives import add_user
 from tests.running import run_command, running_api

@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from service.files import storage as storage_module
-from service.files.storage import READ_AT_ONCE, Blob, BlobNotFound, Storage, StorageError
+from service.files.storage import READ_AT_ONCE, Blob, Storage
+from service.storage_errors import BlobNotFound, StorageError
 
 OpenBucket = Callable[..., Storage]
 KEY = "ab/cdef-0123.jpg"

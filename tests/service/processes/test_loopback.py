@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
-from service.files.storage import Storage, StorageError
+from service.files.storage import Storage
 from service.processes.loopback import reach_loopback_directly
+from service.storage_errors import StorageError
 from tests.running import free_port
 from tests.s3 import s3_server
 

@@ -1,10 +1,10 @@
 import { local } from "../../shared/api";
 import { moment } from "../../shared/language";
 import { ended, type Picture } from "../state/pictures";
-import { failure, modeName, named, step, words } from "../words";
-import { remaining } from "../remaining";
+import { failure, modeName, named, words } from "../words";
 import { Shown } from "./Shown";
 import { opened } from "./Viewer";
+import { Working } from "./Working";
 
 /** One of the user's pictures: the result, or the photo with how far it is or why it won't do. */
 export function PictureCard({ task }: { task: Picture }) {
@@ -32,23 +32,5 @@ export function PictureCard({ task }: { task: Picture }) {
         {task.status === "failed" && task.error !== null && <span class="why small soft">{failure(task.error)}</span>}
       </button>
     </li>
-  );
-}
-
-/** How far it is, in words and as a line. */
-export function Working({ task }: { task: Picture }) {
-  const time = remaining(task);
-  const waits = task.status === "pending";
-  const place = task.queue?.position ?? null;
-  const told = waits ? words().statuses.pending : step(task.current_step ?? "");
-  return (
-    <span class="working">
-      <span class="small">
-        {told || words().statuses.processing}
-        {waits && place !== null && <> · {words().place(place)}</>}
-        {time !== null && <> · {waits ? words().begins(time) : words().left(time)}</>}
-      </span>
-      {waits ? <progress aria-label={told} /> : <progress max="100" value={task.progress} aria-label={told} />}
-    </span>
   );
 }

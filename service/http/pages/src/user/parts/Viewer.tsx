@@ -6,9 +6,9 @@ import { described } from "../state/modes";
 import { cancel, ended, type Picture, pictureOf, remove, retry } from "../state/pictures";
 import { explained, failure, modeName, named, words } from "../words";
 import { Dialog } from "./Dialog";
-import { Working } from "./PictureCard";
 import { Shown } from "./Shown";
 import { Slider } from "./Slider";
+import { Working } from "./Working";
 
 /** The task that is looked at. */
 export const opened = signal<string | null>(null);
