@@ -1,4 +1,4 @@
-"""One warm local engine for all tests of this directory, the same models in this process, and ways to make edits."""
+"""A warm local engine for the tests of this directory, the same models in this process, and ways to make edits."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -10,8 +10,14 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
+from actors.engines.local import edits, wire
 from actors.engines.local.arrays import Floats
-from actors.engines.local.engine import LocalEngine
+from actors.engines.local.edits import Studio
+from actors.engines.local.engine import (
+    LocalEngine,
+    _event,  # pyright: ignore[reportPrivateUsage] - what its child is told, and says,
+    _order,  # pyright: ignore[reportPrivateUsage] - without the child
+)
 from actors.engines.local.raster import use_threads
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.seam import Artifact, EditRequest, EngineEvent, Finished, Progress
@@ -80,6 +86,28 @@ async def engine() -> AsyncGenerator[LocalEngine]:
     await made.close()
 
 
+class Inside:
+    """What the engine's child does, in this process: it looks at the same picture only once."""
+
+    def __init__(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(edits, "Runtimes", Remembering)
+            self._studio = Studio(THREADS)
+
+    async def run(self, request: EditRequest) -> AsyncGenerator[EngineEvent]:
+        """As `LocalEngine.run`, but that nothing is told before the end."""
+        said: list[wire.Report] = []
+        said.append(self._studio.make(_order(request), said.append, lambda: False))
+        for report in said:
+            yield _event(report)
+
+
+@pytest.fixture(scope="session")
+def inside() -> Inside:
+    """Makes edits with the models, for what isn't about the engine's process."""
+    return Inside()
+
+
 @pytest.fixture(scope="module")
 def quickness(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a process for edits whose matte doesn't matter."""
@@ -119,7 +147,7 @@ Once = Callable[..., Awaitable[Edited]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def once(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Once:
+async def once(inside: Inside, tmp_path_factory: pytest.TempPathFactory) -> Once:
     """Makes an edit, or gives what the same one gave before: looking at a result from several sides costs one edit."""
     made: dict[tuple[object, ...], Edited] = {}
 
@@ -128,13 +156,13 @@ async def once(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) ->
         if key not in made:
             workspace = tmp_path_factory.mktemp("once")
             request = EditRequest(Mode.BACKGROUND_CHANGE, source, reference, config, workspace, MAX_PIXELS)
-            made[key] = await edited(engine, request)
+            made[key] = await edited(inside, request)
         return made[key]
 
     return make
 
 
-async def edited(engine: LocalEngine, request: EditRequest) -> Edited:
+async def edited(engine: LocalEngine | Inside, request: EditRequest) -> Edited:
     """Make the edit to its end."""
     events: list[EngineEvent] = []
     async with aclosing(engine.run(request)) as running:

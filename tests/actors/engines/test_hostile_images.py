@@ -35,7 +35,7 @@ from service.files.judging import judge
 from service.files.receiving import receive
 from service.refusals import Refused
 from tests.actors.engines.conftest import MAX_PIXELS, Edited, edited
-from tests.actors.engines.hostile import Fate, Hostile, hostile_images
+from tests.actors.engines.hostile import Fate, Hostile, hostile_images, shuffled_images
 from tests.actors.engines.hostile.writing import saved, tiff
 from tests.actors.engines.scenes import ASTRONAUT, FIGURE, cut_out, loaded
 from tests.seeds import SEED, THOROUGH
@@ -200,9 +200,7 @@ def cases(images: list[Hostile]) -> list[Case]:
 def opening(count: int, directory: Path) -> list[Hostile]:
     """`count` images that open, a reasonable part of them with somebody to be seen: every kind has its day."""
     path, found = directory / "opening", list[Hostile]()
-    images = list(hostile_images(SEED + 1, COUNT))
-    random.Random(SEED).shuffle(images)  # noqa: S311 - no secrets here
-    for image in images:
+    for image in shuffled_images(SEED + 1, COUNT, random.Random(SEED)):  # noqa: S311 - no secrets here
         if len(found) == count:
             break
         path.write_bytes(image.content)
