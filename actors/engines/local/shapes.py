@@ -54,3 +54,13 @@ def narrowed(mask: Mask, reach: float) -> Mask:
     if around is not None:
         result[around] = distance_to(np.ascontiguousarray(~mask[around])) > reach
     return result
+
+
+def opened(mask: Mask, reach: float) -> Mask:
+    """`mask` without what is less than twice `reach` pixels broad."""
+    return widened(narrowed(mask, reach), reach)
+
+
+def closed(mask: Mask, reach: float) -> Mask:
+    """`mask` with its gaps of less than twice `reach` pixels."""
+    return narrowed(widened(mask, reach), reach)

@@ -12,15 +12,13 @@ from actors.engines.local.head.joining import Placed
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.raster import gaussian, greatest, lab, mean_near, smoothly, touching
-from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
+from actors.engines.local.shapes import closed, distance_to, narrowed, opened, polygon, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
 _UNDER_JAW, _CLEAR, _DARK, _HUED = 0.2, 0.02, 22.0, 9.0
 """So far below the old head, likewise, its shadow and tips of hair are looked for: so much darker, or of so much
 another hue (in L*a*b*), than skin further away, without so much of its edge."""
-_JAW = 0.03
-"""So far below the old jaw, likewise, the skin is the new one's: what has its shadow."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what skin surrounds and isn't cloth therefore, or lies between it and the old head."""
 _STEPS, _STUB = 0.02, 0.07
@@ -41,9 +39,8 @@ _CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.06
 no gap of less than twice that."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
-_SLOPE, _WIDENS, _ASIDE, _WIDE = 0.45, 2.2, 0.7, 1.6
-"""Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's, and
-what lies so far aside no shoulder."""
+_SLOPE, _WIDENS, _ASIDE = 0.45, 2.2, 0.7
+"""Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's."""
 _FAINT = 0.04
 """Whoever is in the matte, however faintly."""
 _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
@@ -101,8 +98,12 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(scene, body)
     needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    made_body = _body(image, gone, needed, shape, body, neck, unit)
-    ground = _ground(scene, gone, needed)
+    # Clothes, and where the neck comes roughly the colours around.
+    hole = gone & (shape > 0)
+    made_body = _filled(image, hole, narrowed(body, 1), hole & needed & ~widened(neck > 0.3, 0.03 * unit))
+    faint, beyond = (widened(figure.alpha > least, max(2, round(0.03 * unit))) for least in (0.03, 0.05))
+    hole = gone | (faint & widened(gone, round(0.12 * unit)))
+    ground = _filled(image, hole, ~beyond & ~gone, hole & needed)
     inside = np.where(gone, shape, 1)[..., None]
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
@@ -128,8 +129,7 @@ def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
     # A gap within the body is no way to the background.
-    reach = _GAP * unit
-    rough |= narrowed(widened(rough, reach), reach) & (alpha > 0.5)
+    rough |= closed(rough, _GAP * unit) & (alpha > 0.5)
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
     # Clothes have their own, and so has the body where nothing was: a curve's small differences from that are left.
@@ -140,13 +140,10 @@ def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
-def _ground(scene: _Scene, gone: Mask, needed: Mask) -> Rgb:
-    """The background where the head is `gone`."""
-    figure, image, unit = scene.figure, scene.image, scene.unit
-    sources = ~widened(figure.alpha > 0.05, max(2, round(0.03 * unit))) & ~gone
-    hole = gone | (widened(gone, round(0.12 * unit)) & widened(figure.alpha > 0.03, max(1, round(0.03 * unit))))
+def _filled(image: Rgb, hole: Mask, sources: Mask, textured: Mask) -> Rgb:
+    """`image` with the `hole` filled from the `sources`: smoothly, and where it is `textured` with their texture."""
     start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
-    return textured_fill(start, hole & needed, sources, _TEXTURE)
+    return textured_fill(start, textured, sources, _TEXTURE)
 
 
 def _gone(scene: _Scene) -> Mask:
@@ -155,7 +152,6 @@ def _gone(scene: _Scene) -> Mask:
     person = figure.alpha > _FAINT
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    gone |= widened(old, _JAW * unit) & (scene.skin > 0.5)
     gone |= _stained(scene) | _strays(scene)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
@@ -167,7 +163,7 @@ def _gone(scene: _Scene) -> Mask:
     sure = figure.alpha > 0.5
     locks = near & sure & (likeness(colours, hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
     locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
-    return gone | touching(widened(narrowed(locks, 1.5), 1.5), hanging)
+    return gone | touching(opened(locks, 1.5), hanging)
 
 
 def _stubs(scene: _Scene, funnel: Plane) -> Mask:
@@ -175,8 +171,7 @@ def _stubs(scene: _Scene, funnel: Plane) -> Mask:
     chin, unit = scene.figure.frame.chin, scene.unit
     body = (scene.figure.alpha > _FAINT) & ~scene.old
     beside = body & (funnel < 0.5) & (scene.down < chin + 0.6)
-    stubs = beside & widened(scene.old, 0.25 * unit) & ~widened(narrowed(body, _STUB * unit), _STUB * unit)
-    stubs &= ~scene.cloth
+    stubs = beside & widened(scene.old, 0.25 * unit) & ~opened(body, _STUB * unit) & ~scene.cloth
     stubs |= beside & (scene.skin > 0.5) & (np.abs(scene.across) < _ASIDE) & (scene.down < chin + 0.2)
     return widened(stubs, max(1.0, 0.015 * unit))
 
@@ -187,8 +182,7 @@ def _stained(scene: _Scene) -> Mask:
     It is told by how far it is from the colours of the skin further away.
     """
     figure, old, skin, unit = scene.figure, scene.old, scene.skin, scene.unit
-    reach = _BEARD * unit
-    flesh, close = (narrowed(widened(part, reach), reach) for part in (skin > 0.5, (skin > 0.5) | old))
+    flesh, close = (closed(part, _BEARD * unit) for part in (skin > 0.5, (skin > 0.5) | old))
     sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~scene.cloth))
     near = sure & widened(old, _UNDER_JAW * unit)
     clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)
@@ -230,8 +224,7 @@ def _bare(scene: _Scene, body: Mask) -> Plane:
     throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
     clothes = narrowed(body & (skin < 0.5), 2)
     bare = (body & (skin > 0.5)) | (throat & ~body)
-    reach = _OPENING * place.height
-    bare |= narrowed(widened(bare, reach), reach) & ~body
+    bare |= closed(bare, _OPENING * place.height) & ~body
     nearer = distance_to(widened(clothes, 2)) - distance_to(bare)
     return smoothly(0.5 + nearer / max(2.0, 0.015 * place.height))
 
@@ -246,7 +239,7 @@ def _funnel(scene: _Scene, gone: Mask) -> Plane:
     person = scene.figure.alpha > 0.5
     seen = (scene.skin > 0.5) & person & ~gone & (down > place.chin - 0.1) & (down < place.chin + 0.3)
     steady = narrowed(person & ~gone, _LOOSE * place.height)
-    body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height) & (np.abs(across) < _WIDE)
+    body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height)
     levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
     old, new = (place.of(points[list(JAW)]) for points in (scene.figure.face.points, fresh.aim))
     heights = np.arange(-_LEVELS, _DEEP * _LEVELS + 1) / _LEVELS + place.chin
@@ -288,12 +281,3 @@ def _furthest(outwards: Plane, levels: NDArray[np.int64], part: Mask) -> Floats:
     result = np.full((_DEEP + 1) * _LEVELS + 1, _NOWHERE, np.float32)
     np.maximum.at(result, levels[part], outwards[part])
     return result
-
-
-def _body(image: Rgb, gone: Mask, needed: Mask, shape: Plane, body: Mask, neck: Plane, unit: float) -> Rgb:
-    """`image` with clothes where the head is `gone`, and roughly the colours around where the `neck` (h, w) comes."""
-    known = narrowed(body, 1)
-    hole = gone & (shape > 0)
-    rest = hole & ~widened(neck > 0.3, 0.03 * unit)
-    result = np.where(hole[..., None], smooth_fill(image, known.astype(np.float32)), image)
-    return textured_fill(result, rest & needed, known & ~rest, _TEXTURE) if (rest & needed).any() else result

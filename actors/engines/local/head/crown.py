@@ -5,9 +5,7 @@ from msgspec import Struct, structs
 
 from actors.engines.local.arrays import Floats
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.perception.landmarks import OVAL
 from actors.engines.local.raster import bent, components
-from actors.engines.local.shapes import polygon
 
 _FADES, _EYES = 0.03, 0.15
 """Where the outline is looked at, in heights of the face: so far from the border, where a matte fades, to so far above
@@ -16,8 +14,6 @@ _LEAST, _MOST = 0.02, 0.2
 """So much of a head may be missing, in heights of the face: less is nothing, more nobody could guess."""
 _UNLIKE = 0.05
 """An outline that is so much longer or shorter than the ellipse's radius, in the mean, is no head's."""
-_FACE = 0.005
-"""So much of a crown may be carried on from the face, which has no business there."""
 _HAIRS = 0.99, 1.05
 """Hair that stands out further than so fades, in radii: it would meet in a tuft."""
 _AIR = 0.15
@@ -71,10 +67,6 @@ def crowned(portrait: Portrait) -> Portrait:
         share = from_right[..., None] if plane.ndim == 3 else from_right
         return left + share * (right - left)
 
-    oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
-    crown = missing & (radius < 1)
-    if drawn(oval)[crown].mean() > _FACE:
-        return portrait
     first, last = _HAIRS
     alpha = drawn(portrait.alpha) * np.where(missing, np.clip((last - radius) / (last - first), 0, 1), 1)
     image = np.clip(drawn(portrait.image.astype(np.float32)) + 0.5, 0, 255).astype(np.uint8)

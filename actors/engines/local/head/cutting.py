@@ -15,8 +15,8 @@ from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
-from actors.engines.local.raster import components, gaussian, lab, resized, resized_linear, touching
-from actors.engines.local.shapes import distance_to, narrowed, polygon, widened
+from actors.engines.local.raster import gaussian, lab, resized, resized_linear, touching
+from actors.engines.local.shapes import closed, distance_to, narrowed, opened, polygon, widened
 
 _UNIT = 80
 """Height of the face in pixels at which the division is made."""
@@ -73,7 +73,9 @@ def head_of(portrait: Portrait) -> Head:
     over, under = _parted(person & ~neck & ~oval, across, down, place.height, (low - _NECK, low), _EAR, -1)
     ears = person & (np.abs(across) < 0.72) & (down > -0.25) & (down < np.where(over, place.chin - 0.25, _LONG - 0.05))
     hair = (hair | (person & over & ~neck & ~skin & (np.abs(across) < _SURELY))) & ~under
-    head = _one_piece((hair & ~throat) | (ears & ~under) | oval, oval, down, place)
+    # Without specks and what hangs on by a thread.
+    head = opened((hair & ~throat) | (ears & ~under) | oval, 2) | oval
+    head = touching(closed(head, 3), oval) & (down < place.chin + 1.8)
     # Below the end of the hair there is a collar, a lapel, a shoulder.
     head &= oval | ~_parted(head & ~oval, across, down, place.height, (_LONG, np.inf), _STRAND, 0)[1]
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
@@ -127,15 +129,14 @@ def _parted(
 
     It is looked for `among` these, and `which` of them it is, 0 the first and -1 the last; all in heights of the face.
     """
-    over, under = np.zeros_like(beside), np.zeros_like(beside)
+    end = np.full(beside.shape, np.nan, np.float32)
     levels = np.round(down * unit).astype(np.int64)
     for side in (across < 0, across > 0):
         broad = np.bincount(levels[beside & side & (down > 0)], minlength=max(1, int(levels.max()) + 2))
         thin = np.flatnonzero(broad < least * unit)
         if len(ends := thin[(thin >= among[0] * unit) & (thin < among[1] * unit)]):
-            over |= side & (levels < ends[which])
-            under |= side & (levels >= ends[which])
-    return over, under
+            end[side] = ends[which]
+    return levels < end, levels >= end
 
 
 def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:
@@ -143,14 +144,5 @@ def _going_on(colours: Cells, head: Mask, person: Mask, oval: Mask) -> Mask:
     hair = head & ~widened(oval, 2)
     more = likeness(colours, narrowed(hair, 1), (person & ~widened(head, 3)) | oval) > _HAIR
     more &= person & ~head
-    more &= widened(narrowed(more, 1.01), 1.01)
+    more &= opened(more, 1.01)
     return more & touching(more | hair, hair)
-
-
-def _one_piece(head: Mask, oval: Mask, down: Plane, place: Frame) -> Mask:
-    """`head` without specks and without what hangs on by a thread."""
-    head = widened(narrowed(head, 2), 2) | oval
-    head = narrowed(widened(head, 3), 3)
-    labels, _ = components(head)
-    middle = np.bincount(labels[oval & head]).argmax() if (oval & head).any() else 0
-    return (labels == middle) & (down < place.chin + 1.8)

@@ -132,8 +132,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     del body
     step("Putting the head on")
     runtimes.rest()
-    own_photo = lit(fresh.photo, change)
-    necked = one_neck(fresh, own_photo, bare.image, skin.share * bare.body, bare.neck, change.taken)
+    necked = one_neck(fresh, lit(fresh.photo, change), bare.image, skin.share * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box

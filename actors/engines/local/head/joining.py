@@ -11,7 +11,7 @@ from actors.engines.local.head.skin import Shifts
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb
-from actors.engines.local.shapes import distance_to, widened
+from actors.engines.local.shapes import widened
 
 _COLOUR_SIDE = 640
 _NEAR, _KIND, _SAME = 0.012, 0.12, 0.02
@@ -22,8 +22,6 @@ _MOSTLY = 0.6
 """So much of a neck has to be alike for any of it to stay."""
 _CURVE = 0.04
 """Spikes narrower than that, likewise, are cut from where the head's share ends."""
-_FADING = 0.3
-"""Long hair that goes on below the source's border fades out over so many heights of the face."""
 
 
 class Placed(Struct, frozen=True):
@@ -64,9 +62,6 @@ def placed(head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
     # Beside the face and below the matte fades where the border cuts.
     near = max(1.5, 0.03 * place.height)
     rim = (alpha > 0.4) & widened(outside, near) & ~outside & (down > -0.2)
-    # A little hair that the border cuts below the chin fades out; higher up there is no help.
-    low = np.clip((down - place.chin) / 0.2, 0, 1)
-    alpha *= 1 - low * np.clip(1 - distance_to(outside) / (_FADING * place.height), 0, 1)
     return Placed(
         colours=np.clip(bent(colours, places, smooth=True), 0, 1),
         alpha=alpha,

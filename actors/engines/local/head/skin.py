@@ -15,7 +15,7 @@ from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.raster import gaussian, lab, mean_near, resized, rgb, summed, touching
-from actors.engines.local.shapes import narrowed, polygon, strokes, widened
+from actors.engines.local.shapes import closed, narrowed, polygon, strokes, widened
 
 _LIMBS = (
     (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
@@ -195,7 +195,7 @@ def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach
     far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
     clothes = where & ~widened(share > 0.2, 2 * reach)
     close = widened(skin, reach) & (other_hue(values, mean) < far) & (likeness(cells(values), clothes, skin) < _CLOTH)
-    inside = binary_fill_holes(narrowed(widened(skin, reach), reach))
+    inside = binary_fill_holes(closed(skin, reach))
     return where & (close | (inside & (other_hue(values, mean, _GLINT, _SHADE) < far)))
 
 
@@ -231,10 +231,6 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     spread = np.maximum(values[sure].std(axis=0) * 1.3, np.array([17, 5, 5], np.float32))
     face = np.maximum(1.5 * tone.spread, np.array([12, 5, 5], np.float32))
     near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
-    # Skin in a brighter light keeps its hue.
-    brighter = np.clip(values[..., 0] - np.float32(middle[0]), 0, None)
-    lit = np.hypot(other_hue(values, middle) / spread[1:].mean(), brighter / np.float32(26))
-    near = np.where(brighter > 0, np.minimum(near, lit), near)
     return np.clip(2.2 - near, 0, 1).astype(np.float32)
 
 
