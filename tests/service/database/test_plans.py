@@ -1,18 +1,25 @@
 """How statements read `tasks` where somebody's history is long: by an index, also when planned without their values."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from secrets import token_hex
 
+import asyncpg
 import pytest
+from msgspec import structs
 
 from schema.models.edits import Mode
 from schema.models.tasks import UNFINISHED, TaskStatus
-from service.database import Connection
+from service.database import Connection, open_pool
 from service.database.statements import Text
+from service.embedded.servers import EmbeddedServers
+from service.settings import Settings
 from service.tasks import store
 from tests import lives
+from tests.databases import create, drop
 from tests.service.database.test_queries import ALL
 
 LONG = 60_000
@@ -42,17 +49,34 @@ WHOLE_TABLE = {
 """Imports, comparisons and clean-ups, which look at everything once."""
 
 
-@pytest.fixture
-async def filled(connection: Connection) -> Connection:
+@pytest.fixture(scope="module")
+def filled_url(servers: EmbeddedServers, template: str) -> Generator[str]:
+    """The URL of a database in which somebody's history is long; whoever is given it only reads."""
+    name = f"filled_{token_hex(6)}"
+    url = asyncio.run(create(servers.database_url, name, template))
+    asyncio.run(fill(url))
+    yield url
+    asyncio.run(drop(servers.database_url, name))
+
+
+async def fill(url: str) -> None:
+    connection = await asyncpg.connect(url)
     # Without triggers: whatever they note of ended tasks is looked at elsewhere.
     await connection.execute("SET session_replication_role = replica")
     for statement in FILL.split(";"):
         values = [USERS, LONG, SHORT][: 3 if "$3" in statement else 1]
         await connection.execute(statement, *values)
-    await connection.execute("SET session_replication_role = origin")
     await connection.execute("VACUUM ANALYZE tasks")
     await connection.execute("ANALYZE users")
-    return connection
+    await connection.close()
+
+
+@pytest.fixture
+async def filled(filled_url: str, settings: Settings) -> AsyncGenerator[Connection]:
+    pool = await open_pool(structs.replace(settings, database_url=filled_url))
+    async with pool.acquire() as connection:
+        yield connection
+    await pool.close()
 
 
 async def test_no_statement_reads_all_tasks(filled: Connection) -> None:
