@@ -107,6 +107,20 @@ async def test_a_refused_photo_says_why_and_gives_the_credits_back(house: Darkro
         await expect(viewer).to_contain_text("Waiting")
         await house.work(visitor, *made())
         await expect(viewer.locator(".stage")).to_be_visible()
+        await page.keyboard.press("Escape")
+        # Deleted in another tab first, then here: it is gone, and nothing else.
+        await page.evaluate(
+            """async () => {
+                const { tasks } = await (await fetch("/api/v1/tasks?status=failed")).json();
+                await fetch(`/api/v1/tasks/${tasks[0].task_id}`, { method: "DELETE" });
+            }"""
+        )
+        await card(page, "failed").locator("button").click()
+        await viewer.get_by_role("button", name="Delete").click()
+        await viewer.get_by_role("button", name="Delete for good?").click()
+        await expect(card(page, "failed")).to_have_count(0)
+        await expect(viewer).to_have_count(0)
+        await expect(card(page, "done")).to_have_count(1)
 
 
 async def test_what_waits_is_there_after_a_reload_and_can_be_cancelled(house: Darkroom) -> None:

@@ -119,7 +119,17 @@ function inputsMissing(): void {
 
 /** Its addresses have expired, or something was missed: the task as it is now. */
 export async function refresh(taskId: string): Promise<void> {
-  told(await data(api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } })));
+  told(await ifThere(taskId, data(api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } }))));
+}
+
+/** What is answered of a task. One that was deleted elsewhere, in another tab say, isn't shown any more. */
+async function ifThere<T>(taskId: string, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Refused && error.code === "TASK_NOT_FOUND") forget(taskId);
+    throw error;
+  }
 }
 
 /** What waits, the next to be begun first. */
@@ -130,12 +140,13 @@ export function waiting(): Picture[] {
 }
 
 export async function cancel(task: Picture): Promise<void> {
-  told(await data(api.POST("/api/v1/tasks/{task_id}/cancel", { params: { path: { task_id: task.task_id } } })));
+  const params = { path: { task_id: task.task_id } };
+  told(await ifThere(task.task_id, data(api.POST("/api/v1/tasks/{task_id}/cancel", { params }))));
 }
 
 export async function retry(task: Picture): Promise<Picture> {
   const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": newKey() } };
-  const again = await data(api.POST("/api/v1/tasks/{task_id}/retry", { params, body: {} }));
+  const again = await ifThere(task.task_id, data(api.POST("/api/v1/tasks/{task_id}/retry", { params, body: {} })));
   const picture = { ...again, face_image_url: task.face_image_url, target_image_url: task.target_image_url };
   put(picture);
   creditsMoved();
@@ -143,9 +154,14 @@ export async function retry(task: Picture): Promise<Picture> {
 }
 
 export async function remove(task: Picture): Promise<void> {
-  await api.DELETE("/api/v1/tasks/{task_id}", { params: { path: { task_id: task.task_id } } });
+  const params = { path: { task_id: task.task_id } };
+  await ifThere(task.task_id, api.DELETE("/api/v1/tasks/{task_id}", { params }));
+  forget(task.task_id);
+}
+
+function forget(taskId: string): void {
   const left = new Map(known.value);
-  left.delete(task.task_id);
+  left.delete(taskId);
   known.value = left;
 }
 
