@@ -40,7 +40,7 @@ _TOGETHER = 0.8
 """As sure as this of a thing, the rough network has it with people whatever its size."""
 _LIKE = 0.35
 """A thing in colours that are less like people's than this, against those around, is a piece of what is around."""
-_DENIED, _AGREED_BY_TWO = 0.03, 0.6
+_DENIED, _AGREED_BY_TWO = 0.1, 0.6
 """What two others see so surely is somebody's, but where the network that knows people denies it: there the rough one,
 which makes much the same mistakes, isn't one of the two."""
 _THEIRS = 0.5
