@@ -298,7 +298,7 @@ class _Reader:
         return self._sources.text("STORAGE_URL")
 
     def _secret_keys(self) -> tuple[str, ...]:
-        keys = tuple(key for part in self._sources.text("SECRET_KEY").split(",") if (key := part.strip()))
+        keys = tuple(self._sources.several("SECRET_KEY", _SECRET_KEY_TAKES))
         if any(len(key) < MIN_SECRET_LENGTH or not key.isprintable() for key in keys):
             raise self._sources.wrong("SECRET_KEY", _SECRET_KEY_TAKES)
         return keys

@@ -90,20 +90,20 @@ class _HasEngines(Protocol):
 
 
 def _names(sources: Sources, variable: str) -> tuple[str, ...]:
-    names = tuple(name for part in sources.text(variable).split(",") if (name := part.strip()))
-    if len(set(names)) != len(names) or not set(names) <= ENGINE_MODES.keys() or (sources.text(variable) and not names):
-        raise sources.wrong(variable, f"{', '.join(ENGINE_MODES)}, or several of them with commas, the first one first")
+    takes = f"{', '.join(ENGINE_MODES)}, or several of them with commas, the first one first"
+    names = tuple(sources.several(variable, takes))
+    if len(set(names)) != len(names) or not set(names) <= ENGINE_MODES.keys():
+        raise sources.wrong(variable, takes)
     return names
 
 
 def _urls(sources: Sources, variable: str, *, several: bool = True) -> tuple[str, ...]:
     takes = "an address like http://gpu.example:8188" + (" (several with commas)" if several else "")
-    texts = [text for part in sources.text(variable).split(",") if (text := part.strip())]
     urls: list[str] = []
-    for text in texts:
+    for text in sources.several(variable, takes):
         try:
             url = split_url(text)
-            good = url.scheme in {"http", "https"} and bool(url.host.name) and not url.query and url.fragment is None
+            good = url.scheme in {"http", "https"} and bool(url.host.name) and "?" not in text and "#" not in text
         except NotAUrl:
             raise sources.wrong(variable, takes) from None
         if not good:

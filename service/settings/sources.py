@@ -28,6 +28,13 @@ class Sources:
                 return text
         return ""
 
+    def several(self, name: str, takes: str) -> list[str]:
+        """What a variable holds between its commas; none when it isn't set. Raises SettingsError: commas alone."""
+        parts = [text for part in self.text(name).split(",") if (text := part.strip())]
+        if self.text(name) and not parts:
+            raise self.wrong(name, takes)
+        return parts
+
     def beginning_with(self, prefix: str) -> dict[str, str]:
         """Every variable whose name begins so."""
         names = {name for _, values in self._sources for name in values if name.startswith(prefix)}

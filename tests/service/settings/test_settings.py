@@ -154,8 +154,15 @@ def test_a_wrong_number_is_refused_with_its_range(name: str) -> None:
         ("PUBLIC_URL", "s3cr3t.example.com"),
         ("PUBLIC_URL", "https://u:s3cr3t@example.com"),
         ("PUBLIC_URL", "https://example.com/?s3cr3t"),
+        ("PUBLIC_URL", "https://s3cr3t.example.com/?"),
+        ("PUBLIC_URL", "https://s3cr3t.example.com#"),
         ("CORS_ORIGINS", "s3cr3t.example.com"),
         ("CORS_ORIGINS", "https://a.example, https://b.example/s3cr3t"),
+        ("CORS_ORIGINS", "https://s3cr3t.example:99999"),
+        ("CORS_ORIGINS", "https://:443"),
+        ("CORS_ORIGINS", "https://[::1"),
+        ("CORS_ORIGINS", "https://[zz]"),
+        ("CORS_ORIGINS", "https://s3cr3t@a.example"),
         ("TRUSTED_PROXIES", "s3cr3t.example.com"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, 10.0.0.0/33"),
         ("TRUSTED_PROXIES", "*"),
@@ -168,6 +175,8 @@ def test_a_wrong_number_is_refused_with_its_range(name: str) -> None:
         ("COMFYUI_URL", "s3cr3t"),
         ("COMFYUI_URL", "http://h:8188,ftp://s3cr3t"),
         ("COMFYUI_URL", "http://u:s3cr3t@h/p?x=1"),
+        ("COMFYUI_URL", "http://u:s3cr3t@h/p?"),
+        ("RUNNINGHUB_URL", "https://s3cr3t.example#"),
         ("RUNNINGHUB_URL", "https://s3cr3t.example,https://b.example"),
         ("RUNNINGHUB_API_KEY", "s3cr3t s3cr3t"),
         ("RUNNINGHUB_CONCURRENCY", "0"),
@@ -188,6 +197,20 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_variable_and_not_th
     assert "s3cr3t" not in message
     assert "\n" not in message
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "CORS_ORIGINS", "TRUSTED_PROXIES", "COMFYUI_URL", "RUNNINGHUB_URL", "ENGINE"]
+)
+def test_commas_alone_are_no_list(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} takes "):
+        load(**{name: ", ,"})
+
+
+def test_origins_are_spelt_as_browsers_do() -> None:
+    origins = "https://a.example:443/,http://A.example:80,http://a.example:443,http://[0:0::1]:5173,*"
+    expected = ("https://a.example", "http://a.example", "http://a.example:443", "http://[::1]:5173", "*")
+    assert load(CORS_ORIGINS=origins).cors_origins == expected
 
 
 def test_choices_are_listed() -> None:
