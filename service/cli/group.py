@@ -3,6 +3,7 @@
 Nothing here imports the drivers or the engines, so that `--help` is quick.
 """
 
+import re
 import sys
 from importlib import import_module
 
@@ -69,9 +70,12 @@ def run() -> int:
         answer = darkroom(prog_name="darkroom", standalone_mode=False)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
-    except click.UsageError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         # Named, or click would write UTF-8 where a terminal spells ASCII alone.
         error.show(file=sys.stderr)
+        return 2
+    except click.UsageError as error:
+        click.echo(_misused(error), file=sys.stderr)
         return 2
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost edge: whatever it is becomes a line
         message, code = _explained(error)
@@ -79,6 +83,13 @@ def run() -> int:
         return code
     # `--help` and its like answer their exit code.
     return answer if isinstance(answer, int) else 0
+
+
+def _misused(error: click.UsageError) -> str:
+    """One line, where click says four: the command, what was wrong, and who tells more."""
+    command = "darkroom" if error.ctx is None else error.ctx.command_path
+    wrong = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
+    return f"{command}: {wrong}; see `{command} --help`"
 
 
 def _explained(error: Exception | KeyboardInterrupt) -> tuple[str, int]:

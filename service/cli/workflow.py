@@ -43,7 +43,7 @@ def check(workflow: str, mode: str | None) -> None:
 
     from service.cli.workflow_check import checked
 
-    graph, settings = _graph(workflow)
+    graph, settings = _graph(workflow, workflow)
     chosen = _mode(mode, graph)
     checking = checked(graph, chosen, settings, compared=Path(workflow).exists())
     told, problems = asyncio.run(checking)
@@ -69,9 +69,10 @@ def run(workflow: str, source: Path, reference: Path | None, output: Path, mode:
     from actors.engines.workflows.graph import LARGEST
 
     with ExitStack() as stack:
+        named = workflow
         if Path(workflow).exists():
             workflow = str(stack.enter_context(as_files(Path(workflow), most=LARGEST))[0])
-        graph, settings = _graph(workflow)
+        graph, settings = _graph(workflow, named)
         photo, other = stack.enter_context(as_files(source, reference, most=LARGEST_PHOTO))
         order = Order(_mode(mode, graph), photo, other, config, output)
         make(order, lambda: _engine(workflow, order.mode, settings), explained)
@@ -85,15 +86,15 @@ def settings(file: Path) -> None:
     from service.legacy.engine_config import UnreadableConfig, lines, translate
 
     try:
-        translation = translate(_text(file), os.environ)
+        translation = translate(_text(file, str(file)), os.environ)
     except UnreadableConfig as error:
         raise click.ClickException(f"{file} isn't the existing system's configuration: {error}") from None
     for line in lines(translation):
         click.echo(line)
 
 
-def _graph(workflow: str) -> "tuple[Graph, WorkflowSettings]":
-    """The workflow in a file, or with an id; and what is set.
+def _graph(workflow: str, named: str) -> "tuple[Graph, WorkflowSettings]":
+    """The workflow in a file, perhaps the copy of the one that was named, or with an id; and what is set.
 
     Raises:
         click.ClickException: there is none, or it isn't in API format.
@@ -107,9 +108,9 @@ def _graph(workflow: str) -> "tuple[Graph, WorkflowSettings]":
     if not file.exists() and ID.fullmatch(workflow):
         return _of_runninghub(workflow, settings), settings
     try:
-        return parse_graph(_text(file)), settings
+        return parse_graph(_text(file, named)), settings
     except WorkflowError as error:
-        raise click.ClickException(f"{file}: {error}") from None
+        raise click.ClickException(f"{named}: {error}") from None
 
 
 def _of_runninghub(workflow_id: str, settings: "WorkflowSettings") -> "Graph":
@@ -163,15 +164,15 @@ def _engine(workflow: str, mode: Mode, settings: "WorkflowSettings") -> "Engine"
     return WorkflowEngine(RunningHub(with_id), with_id, desk)
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, named: str) -> str:
     from actors.engines.workflows.graph import LARGEST, read_workflow
 
     try:
         content = read_workflow(file)
         if len(content) > LARGEST:
-            raise click.ClickException(f"{file} can't be read: it is larger than {LARGEST >> 20} MB")
+            raise click.ClickException(f"{named} can't be read: it is larger than {LARGEST >> 20} MB")
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise click.ClickException(f"{file} can't be read: {error.strerror}") from None
+        raise click.ClickException(f"{named} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise click.ClickException(f"{file} can't be read: it isn't UTF-8 text") from None
+        raise click.ClickException(f"{named} can't be read: it isn't UTF-8 text") from None

@@ -68,12 +68,22 @@ async def test_tables_that_are_of_this_version_are_not_to_be_migrated(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["user", "create"], ["user", "grant", "a@example.com", "much"], ["up", "--port", "x"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["edit"],
+        ["user", "create"],
+        ["user", "grant", "a@example.com", "much"],
+        ["up", "--port", "x"],
+        ["migrate", "one\ntwo"],
+    ],
 )
 def test_a_wrong_call_exits_with_2(settings: Settings, arguments: list[str]) -> None:
     answer = run_command(*arguments, settings=settings)
     assert answer.returncode == 2
-    assert "Traceback" not in answer.stderr
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("darkroom")
+    assert line.endswith("--help`")
 
 
 def test_a_wrong_setting_is_named(settings: Settings) -> None:

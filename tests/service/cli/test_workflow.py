@@ -114,6 +114,11 @@ def test_a_file_that_never_ends_is_not_read_on(command: str) -> None:
     assert done.stderr == "darkroom: /dev/zero can't be read: it is larger than 4 MB\n"
 
 
+def test_what_comes_through_a_pipe_is_told_by_the_name_it_was_given() -> None:
+    done = darkroom("run", Path("/dev/null"), "photo.jpg", "-o", "out.jpg")
+    assert done.stderr == "darkroom: /dev/null: The workflow isn't JSON.\n"
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_samples_are_whole_and_tell_their_mode(mode: Mode) -> None:
     graph = sample(mode.lower())
