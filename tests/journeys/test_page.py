@@ -161,6 +161,29 @@ async def test_who_is_signed_out_meanwhile_signs_in_again_and_goes_on(house: Dar
         await expect(card(page, "done")).to_be_visible()
 
 
+async def test_a_photo_that_was_not_taken_for_nothing_of_its_own_is_sent_again(house: Darkroom) -> None:
+    """Once the server can be reached, by a press; by itself once whoever sent it is signed in again."""
+    async with house.visitor() as visitor:
+        page, photos = visitor.page, visitor.page.locator(".photos input[multiple]")
+        photo: Any = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": PORTRAIT}
+        await page.route("**/api/v1/uploads", lambda route: route.abort())
+        await photos.set_input_files([photo])
+        await expect(page.locator(".photo")).to_contain_text("can't be reached")
+        await page.unroute_all(behavior="ignoreErrors")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator(".press button")).to_be_enabled()
+        await visitor.context.clear_cookies()
+        await photos.set_input_files([photo])
+        await page.locator("dialog.small-dialog input").fill(visitor.api_key)
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".photo")).to_have_count(2)
+        await expect(page.locator(".press button")).to_be_enabled()
+        # What is wrong with the photo itself no repetition mends.
+        await photos.set_input_files([photo | {"buffer": b"no picture"}])
+        await expect(page.locator(".photo .wrong")).to_contain_text("isn't an image")
+        await expect(page.locator(".photo .wrong button")).to_have_count(0)
+
+
 async def test_a_slow_and_broken_network_is_waited_for_without_a_jump(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page

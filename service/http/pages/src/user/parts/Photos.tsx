@@ -105,6 +105,11 @@ function PhotoTile({ photo }: { photo: Photo }) {
       {photo.refused !== null && (
         <figcaption class="small wrong">
           <span role="alert">{explained(photo.refused)}</span>
+          {photo.again !== null && (
+            <button type="button" class="button" onClick={photo.again}>
+              {words().view.retry}
+            </button>
+          )}
         </figcaption>
       )}
     </figure>

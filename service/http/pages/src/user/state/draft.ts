@@ -1,7 +1,7 @@
 /** What is about to be asked: the edit, the photos, the look, the options. It outlives a reload, as far as it was sent. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { api, data, local, newKey } from "../../shared/api";
+import { api, AWAY, data, local, newKey, Refused } from "../../shared/api";
 import type { HistoricTask, Mode, NewTask, Task } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import { catalogue, described, priceOf, removal } from "./modes";
@@ -16,6 +16,8 @@ export interface Photo {
   /** The share that is sent; null while it is made smaller. */
   sent: number | null;
   refused: unknown;
+  /** Sends it once more, where what was refused says nothing of the photo. */
+  again: (() => void) | null;
   stop: AbortController;
 }
 
@@ -71,6 +73,11 @@ export function drop(photo: Photo): void {
   photo.stop.abort();
   forget(photo);
   photos.value = photos.value.filter((one) => one.key !== photo.key);
+}
+
+/** Whoever reaches the server again, or is signed in again, has sent what broke off. */
+export function resend(): void {
+  for (const photo of [...photos.peek(), reference.peek()]) photo?.again?.();
 }
 
 export function isPhoto(file: File): boolean {
@@ -138,7 +145,7 @@ function body(photo: Photo): NewTask {
 
 function kept(fileId: string, url: string): Photo {
   const key = `photo-${(counted += 1)}`;
-  return { key, name: "", preview: local(url), fileId, sent: 1, refused: null, stop: new AbortController() };
+  return { key, name: "", preview: local(url), fileId, sent: 1, refused: null, again: null, stop: new AbortController() };
 }
 
 function started(file: File, changed: (photo: Photo) => void): Photo {
@@ -149,15 +156,22 @@ function started(file: File, changed: (photo: Photo) => void): Photo {
     fileId: null,
     sent: null,
     refused: null,
+    again: null,
     stop: new AbortController(),
   };
   void travel(file, photo, changed);
   return photo;
 }
 
+const PASSING = new Set([AWAY, "UNAUTHORIZED", "RATE_LIMITED", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR"]);
+
 async function travel(file: File, photo: Photo, changed: (photo: Photo) => void): Promise<void> {
   let now = photo;
   const tell = (change: Partial<Photo>): void => changed((now = { ...now, ...change }));
+  const again = (): void => {
+    tell({ refused: null, again: null, sent: null });
+    void travel(file, now, changed);
+  };
   try {
     const small = await fitting(file);
     tell({ sent: 0 });
@@ -166,7 +180,7 @@ async function travel(file: File, photo: Photo, changed: (photo: Photo) => void)
     forget(photo);
     tell({ fileId: uploaded.file_id, preview: local(uploaded.url), sent: 1 });
   } catch (refused) {
-    tell({ refused });
+    tell({ refused, again: refused instanceof Refused && PASSING.has(refused.code) ? again : null });
   }
 }
 

@@ -5,6 +5,7 @@ import { local, Refused } from "../../shared/api";
 import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { loadAccount } from "./account";
+import { resend } from "./draft";
 import { refresh, reload, told, waiting } from "./pictures";
 
 export const connected = signal(true);
@@ -22,6 +23,7 @@ export function listen(address: string): void {
   stream.onopen = () => {
     connected.value = true;
     pause = 500;
+    resend();
   };
   const hear = (event: MessageEvent<string>): void => told(JSON.parse(event.data) as Task);
   stream.addEventListener("status", hear);
