@@ -214,6 +214,13 @@ def _log_created(order: Order, answer: SubmitAnswer) -> None:
             log.info(CREATED, user_id=order.user_id, batch_id=order.batch_id, **about)
 
 
+def tell_created() -> None:
+    """Tell of what this request created at once: its own line comes too late where it waits for the task's end."""
+    if structlog.contextvars.get_contextvars().get("done") == CREATED:
+        structlog.contextvars.unbind_contextvars("done")
+        log.info(CREATED)
+
+
 async def find_replay(pool: Pool, user_id: str, idempotency: IdempotencyKey) -> Submitted | None:
     """What an earlier request with this key led to, if there was one.
 

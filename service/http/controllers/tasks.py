@@ -22,7 +22,7 @@ from service.http.problems import JSON_BODY_HANDLERS
 from service.http.services import Services
 from service.refusals import Refused, invalid
 from service.tasks.history import PageRequest
-from service.tasks.submission import Submitted
+from service.tasks.submission import Submitted, tell_created
 
 UserRequest = Request[str, Any, Any]
 T = TypeVar("T", TaskStatus, Mode)
@@ -239,6 +239,7 @@ async def _submitted(
     wait = PREFER_WAIT.search(", ".join(request.headers.getall("prefer"))) if prefer else None
     if wait is not None and 1 <= (seconds := int(wait["seconds"])) <= LONGEST_WAIT:
         add_header(request.scope, "Preference-Applied", f"wait={seconds}")
+        tell_created()
         task = await services.tasks.wait_for_end(task, seconds)
         queue = await services.line.place_of(task)
     headers = {"Location": f"/api/v1/tasks/{task.task_id}", **replay_headers(submitted)}

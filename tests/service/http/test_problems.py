@@ -25,7 +25,7 @@ async def logged(api: Api, request_id: str) -> list[str]:
         return [line for line in api.log.read_text().split("\n") if request_id in line]
 
     async def there() -> bool:
-        return bool(lines())
+        return any("milliseconds" in line for line in lines())
 
     await eventually(there, f"a line about {request_id}")
     return lines()
@@ -189,6 +189,17 @@ async def test_a_create_is_one_line_of_the_log(new_user: NewUser, strict_api: Ap
         "credits": task["credits_consumed"],
         "credits_left": await credits_of(db, user),
     }
+
+
+async def test_a_create_that_waits_is_told_before_it_waits(new_user: NewUser, strict_api: Api) -> None:
+    user = await new_user(strict_api)
+    body = {"mode": "BACKGROUND_CHANGE", "source_image": await user.photo()}
+    headers = {"X-Request-Id": "waiting-line", "Prefer": "wait=1"}
+    task = (await user.http.post(f"{API}/tasks", json=body, headers=headers)).json()
+    created, access = [json.loads(line) for line in await logged(strict_api, "waiting-line")]
+    assert (created["event"], created["task_id"]) == ("task created, credits deducted", task["task_id"])
+    assert (access["event"], access["task_id"], "done" in access) == ("request", task["task_id"], False)
+    assert access["milliseconds"] >= 1000
 
 
 async def test_a_defect_is_500_without_internals_and_with_all_of_them_in_the_log(
