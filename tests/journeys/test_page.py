@@ -239,7 +239,7 @@ async def test_a_ledger_and_a_sign_out_that_come_to_nothing_say_so(house: Darkro
         page, dialog = visitor.page, visitor.page.locator("dialog.small-dialog")
         for address, press, again in (("me/credits*", None, "Try again"), ("session", "Sign out", "Sign out")):
             await page.route(f"**/api/v1/{address}", lambda route: route.abort())
-            button = dialog.get_by_role("button", name=press) if press else page.locator(".top .button").first
+            button = dialog.get_by_role("button", name=press) if press else page.get_by_role("button", name="credits")
             await button.click()
             await expect(dialog.locator(".wrong")).to_contain_text("can't be reached")
             await page.unroute_all(behavior="ignoreErrors")
