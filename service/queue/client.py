@@ -6,6 +6,7 @@ from typing import Any
 
 import redis.asyncio as aioredis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.maint_notifications import MaintNotificationsConfig
 
 
 class Heeding(AbstractConnection):
@@ -44,8 +45,13 @@ HEEDING: dict[type[AbstractConnection], type[Heeding]] = {
 
 
 def make_client(url: str, **options: Any) -> aioredis.Redis:
-    """A client for the running event loop; nothing is connected yet. Raises ValueError for what is no URL of Redis."""
-    client = aioredis.Redis.from_url(url, **options)
+    """A client for the running event loop; nothing is connected yet. Raises ValueError for what is no URL of Redis.
+
+    It asks for no news of a host's maintenance: whoever may be told of that, redis-py gives connections that have ended
+    meanwhile (Redis was started again, a proxy closes what idles), and each fails one command while Redis is well.
+    """
+    no_news = MaintNotificationsConfig(enabled=False)
+    client = aioredis.Redis.from_url(url, maint_notifications_config=no_news, **options)
     pool = client.connection_pool
     pool.connection_class = HEEDING[pool.connection_class]
     return client
