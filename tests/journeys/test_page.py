@@ -258,6 +258,32 @@ new PerformanceObserver((list) => {
 """
 
 
+SCROLLED = """
+window.scrolled = [];
+const scroll = Element.prototype.scrollIntoView;
+Element.prototype.scrollIntoView = function (...how) {
+  const before = scrollY;
+  scroll.apply(this, how);
+  scrolled.push(scrollY - before);
+};
+"""
+
+
+async def test_who_wants_no_motion_is_led_to_the_pictures_at_once(house: Darkroom) -> None:
+    async with house.visitor(viewport={"width": 1280, "height": 500}) as visitor:
+        page = visitor.page
+        await page.add_init_script(SCROLLED)
+        await page.reload()
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, NOBODY)
+        await card(page, "failed").locator("button").click()
+        await page.get_by_role("button", name="Use again").click()
+        await page.wait_for_function("scrolled.length === 2")
+        down, up = await page.evaluate("scrolled")
+        assert down > 0 > up
+
+
 async def test_several_photos_at_once(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page

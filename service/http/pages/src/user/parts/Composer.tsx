@@ -38,7 +38,7 @@ function Press() {
       const target = reference.value?.preview ?? null;
       const made = await submit();
       begun(made.tasks, made.shown, target);
-      document.getElementById("pictures")?.scrollIntoView({ behavior: "smooth", block: "start" });
+      document.getElementById("pictures")?.scrollIntoView();
     } catch (error) {
       wrong.value = explained(error);
     } finally {

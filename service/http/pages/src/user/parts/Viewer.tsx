@@ -165,7 +165,7 @@ function Again({ task }: { task: Picture }) {
   const again = (): void => {
     fill(task);
     opened.value = null;
-    document.getElementById("composer")?.scrollIntoView({ behavior: "smooth" });
+    document.getElementById("composer")?.scrollIntoView();
   };
   return (
     <button type="button" class="button" disabled={task.face_image_url === null} onClick={again}>
