@@ -11,6 +11,7 @@ import msgspec
 
 from actors.engines.workflows.driver import DriverError, Fate
 from schema.models.problems import FailureCode
+from service.outbound.urls import UNREADABLE
 
 CONNECT_WITHIN = 5.0
 ANSWER_WITHIN = 20.0
@@ -65,7 +66,7 @@ async def send(client: httpx.AsyncClient, request: httpx.Request, what: str) -> 
                         raise away(f"{what}: the answer is too large")
             finally:
                 await response.aclose()
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+    except (httpx.HTTPError, *UNREADABLE, TimeoutError, OSError) as error:
         raise away(f"{what}: {_reason(error)}") from None
     headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(response.status_code, headers=headers, content=bytes(content))
@@ -105,6 +106,6 @@ async def download(client: httpx.AsyncClient, request: httpx.Request, to: Path, 
                         file.write(part)
             finally:
                 await response.aclose()
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+    except (httpx.HTTPError, *UNREADABLE, TimeoutError) as error:
         raise away(f"{what}: {_reason(error)}") from None
     return HTTPStatus.OK

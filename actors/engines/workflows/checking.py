@@ -37,9 +37,9 @@ def lacking(graph: Graph, known: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(kind, dict):
             yield f"{_named(graph, number)}: the server has no {node['class_type']}; install the nodes it belongs to"
             continue
-        declared = cast("dict[str, Any]", cast("dict[str, Any]", kind).get("input") or {})
-        required = cast("dict[str, Any]", declared.get("required") or {})
-        takes = required | cast("dict[str, Any]", declared.get("optional") or {})
+        declared = _object(cast("dict[str, Any]", kind).get("input"))
+        required = _object(declared.get("required"))
+        takes = required | _object(declared.get("optional"))
         yield from (f"{_named(graph, number)}: {name} is missing" for name in required if name not in node["inputs"])
         for name, value in node["inputs"].items():
             choices = _choices(takes.get(name))
@@ -61,6 +61,11 @@ def _missing_outputs(graph: Graph, number: str, known: Mapping[str, Any]) -> Ite
         gives = cast("dict[str, Any]", kind).get("output") if isinstance(kind, dict) else None
         if isinstance(gives, list) and linked[1] >= len(cast("list[Any]", gives)):
             yield f"{_named(graph, number)}: {name} comes from an output that node {linked[0]} doesn't have"
+
+
+def _object(found: Any) -> dict[str, Any]:
+    """What a server tells by names; nothing where it tells something else."""
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _link(value: Any) -> tuple[str, int] | None:

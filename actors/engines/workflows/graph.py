@@ -56,6 +56,15 @@ def parse_graph(content: bytes | str) -> Graph:
         found = msgspec.json.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise WorkflowError("The workflow isn't JSON.") from None
+    return graph_of(found)
+
+
+def graph_of(found: Any) -> Graph:
+    """The workflow in what JSON says.
+
+    Raises:
+        WorkflowError: it is none in API format.
+    """
     if isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("nodes"), list):
         raise WorkflowError(f"The workflow is in the format of ComfyUI's editor. {HOW_TO_EXPORT}")
     # Some clients wrap it as they send it.

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -24,8 +24,9 @@ from actors.engines.workflows.driver import (
     Value,
     Waiting,
 )
+from actors.engines.workflows.graph import WorkflowError, graph_of
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError, HubOutput, NodeField, RunningHubApi
-from actors.engines.workflows.runninghub_errors import PLACES, away, failure_of, refused, wrong_nodes
+from actors.engines.workflows.runninghub_errors import OPERATORS, PLACES, away, failure_of, refused, wrong_nodes
 from actors.engines.workflows.runninghub_results import Results
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
@@ -72,11 +73,15 @@ class RunningHub:
         if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
         try:
-            graph: Mapping[str, Any] = await self._api.workflow(workflow_id)
+            graph = graph_of(await self._api.workflow(workflow_id))
         except HubError as error:
             raise refused(error) from error
         except HubAwayError as error:
             raise away(error) from error
+        except WorkflowError as error:
+            raise DriverError(
+                Fate.REFUSED, FailureCode.ENGINE_NOT_AVAILABLE, OPERATORS, detail=f"as RunningHub has it: {error}"
+            ) from None
         self._graphs[workflow_id] = time.monotonic(), graph
         return graph
 
@@ -130,7 +135,7 @@ class RunningHub:
             return _state(error)
         except HubAwayError as error:
             raise away(error) from error
-        return Finished([Output(_node(output), output.file_url) for output in outputs])
+        return Finished([Output(_node(output), output.file_url) for output in outputs if output.file_url])
 
     async def hint(self, job: RemoteJob, seconds: float) -> None:  # noqa: ARG002 - the driver's protocol
         """RunningHub's websocket may be empty or fall silent: the clock alone counts."""

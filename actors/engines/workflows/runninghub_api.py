@@ -11,6 +11,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from service.outbound.urls import UNREADABLE
+
 T = TypeVar("T")
 
 LARGEST_ANSWER = 16 * 1024 * 1024
@@ -60,19 +62,20 @@ class NodeField(Struct, frozen=True, rename="camel"):
 
 
 class Created(Struct, frozen=True, rename="camel"):
-    """A task that was made. `prompt_tips` is JSON text, with what is wrong with the workflow's nodes."""
+    """A task that was made. `prompt_tips` is JSON text, with what is wrong with the workflow's nodes.
+
+    Whatever else those are: the task was made, and costs, so its id isn't lost over them.
+    """
 
     task_id: str
-    prompt_tips: str | None = None
+    prompt_tips: Any = None
 
 
 class HubOutput(Struct, frozen=True, rename="camel"):
-    """A file that a node made."""
+    """What a node made: a file, or nothing that can be fetched. What else is told of it isn't needed."""
 
-    file_url: str
-    file_type: str | None = None
+    file_url: str | None = None
     node_id: str | int | None = None
-    task_cost_time: str | int | None = None
 
 
 class Account(Struct, frozen=True, rename="camel"):
@@ -207,7 +210,7 @@ class RunningHubApi:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise HubAwayError("no connection", sent=False) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, *UNREADABLE) as error:  # the latter: where it redirects
             raise HubAwayError("the connection broke", sent=True) from error
         return response.status_code, bytes(content)
 
@@ -222,7 +225,7 @@ class RunningHubApi:
 
     def _loose(self, data: msgspec.Raw) -> Any:
         """What came along with a refusal, whatever its shape, without the key."""
-        return self._decoded(self._without_key(bytes(data).decode()), Any)
+        return self._decoded(self._without_key(bytes(data).decode(errors="replace")), Any)
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "***")

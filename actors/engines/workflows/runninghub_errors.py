@@ -74,14 +74,15 @@ def failure_of(error: HubError) -> DriverError:
     return DriverError(Fate.FINAL, _FAILED, told(node, said), detail=detail)
 
 
-def wrong_nodes(prompt_tips: str | None, graph: Graph) -> DriverError | None:
+def wrong_nodes(prompt_tips: Any, graph: Graph) -> DriverError | None:
     """An error if the tips of a create say that none of the nodes that save pictures will run."""
     tips = _object(prompt_tips)
     valid, errors = tips.get("result") is not False, tips.get("node_errors")
     if valid and not errors:
         return None
     saving = {number for number, node in graph.items() if node.get("class_type") == "SaveImage"}
-    runs = {str(node) for node in cast("list[Any]", tips.get("outputs_to_execute") or [])}
+    told_to_run = tips.get("outputs_to_execute")
+    runs = {str(node) for node in cast("list[Any]", told_to_run)} if isinstance(told_to_run, list) else set[str]()
     if valid and (saving & runs if saving else runs):
         return None
     return DriverError(Fate.REFUSED, _RESPONSE, OPERATORS, detail=f"the workflow is refused: {_short(errors or tips)}")

@@ -9,7 +9,7 @@ import httpx
 from actors.engines.workflows.driver import DriverError, Fate
 from schema.models.problems import FailureCode
 from service.outbound.guard import outbound_client
-from service.outbound.urls import NotAllowed, judge_url
+from service.outbound.urls import UNREADABLE, NotAllowed, judge_url
 
 _OK = 200
 REDIRECTS: Final = 3
@@ -43,11 +43,13 @@ class Results:
                 await self._written(url, to, most_bytes)
         except NotAllowed as error:
             raise _unusable(f"the result's URL {error}") from error
-        except (httpx.TransportError, TimeoutError) as error:
+        except UNREADABLE:  # or where it redirects
+            raise _unusable("the result's URL takes an absolute https URL") from None
+        except (httpx.RequestError, TimeoutError) as error:
             raise _later(Fate.AWAY, "the host of the results can't be reached, or takes too long") from error
 
     async def _written(self, url: str, to: Path, most_bytes: int) -> None:
-        target = _parsed(url)
+        target = httpx.URL(url)
         for _ in range(REDIRECTS + 1):
             client = self._client_for(target)
             async with client.stream("GET", target) as response:
@@ -79,13 +81,6 @@ async def _poured(response: httpx.Response, to: Path, most_bytes: int) -> None:
             if size > most_bytes:
                 raise _unusable(f"the result is larger than {most_bytes:,} bytes")
             await asyncio.to_thread(file.write, chunk)
-
-
-def _parsed(url: str) -> httpx.URL:
-    try:
-        return httpx.URL(url)
-    except httpx.InvalidURL:
-        raise NotAllowed("takes an absolute https URL") from None
 
 
 def _unusable(detail: str) -> DriverError:

@@ -196,7 +196,8 @@ def _ended(entry: Mapping[str, Any]) -> Look:
     status = entry.get("status")
     told: dict[str, Any] = cast("dict[str, Any]", status) if isinstance(status, dict) else {}
     if told.get("status_str") == "error" or told.get("completed") is False:
-        return Failed(_failure(cast("list[Any]", told.get("messages") or [])))
+        messages = told.get("messages")
+        return Failed(_failure(cast("list[Any]", messages) if isinstance(messages, list) else []))
     found = entry.get("outputs")
     outputs: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return Finished([output for node, left in outputs.items() for output in _outputs(node, left)])

@@ -53,7 +53,7 @@ class Server:
             raise calling.away("/upload/image: no name in the answer")
         folder = f"{answer['subfolder']}/" if answer.get("subfolder") else ""
         kind = answer.get("type")
-        return f"{folder}{answer['name']}" + (f" [{kind}]" if kind in {"temp", "output"} else "")
+        return f"{folder}{answer['name']}" + (f" [{kind}]" if kind in ("temp", "output") else "")
 
     async def prompt(self, graph: Mapping[str, Any], prompt_id: str, client_id: str) -> None:
         """Put a job into the queue, under an id of ours."""
@@ -154,14 +154,15 @@ def _refused(status: int, what: str) -> DriverError:
     return calling.away(detail)
 
 
-_OURS = {"LoadImage", "LoadImageMask", "LoadImageOutput"}
+_OURS = ("LoadImage", "LoadImageMask", "LoadImageOutput")
 
 
 def _invalid(answer: object) -> DriverError:
     """Why a workflow isn't accepted: a node, a model or a value that the server doesn't have; or our photo is gone."""
     told = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
     found = told.get("node_errors")
-    nodes = list(cast("dict[str, dict[str, Any]]", found).values()) if isinstance(found, dict) else []
+    wrong = list(cast("dict[str, Any]", found).values()) if isinstance(found, dict) else []
+    nodes = [cast("dict[str, Any]", node) for node in wrong if isinstance(node, dict)]
     details = [_detail(node) for node in nodes]
     error = told.get("error")
     whole = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
@@ -174,9 +175,7 @@ def _invalid(answer: object) -> DriverError:
 
 
 def _detail(node: dict[str, Any]) -> str:
-    errors = [
-        cast("dict[str, Any]", error)
-        for error in cast("list[Any]", node.get("errors") or [])
-        if isinstance(error, dict)
-    ]
+    found = node.get("errors")
+    listed = cast("list[Any]", found) if isinstance(found, list) else []
+    errors = [cast("dict[str, Any]", error) for error in listed if isinstance(error, dict)]
     return f"{node.get('class_type')}: " + ", ".join(f"{e.get('type')} {e.get('details')}" for e in errors)
