@@ -8,6 +8,7 @@ import click
 
 from schema.models.edits import DEFAULT_ENGINE, ENGINE_MODES, LOCAL, Mode
 from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
+from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
 from service.processes.cores import usable_cores
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("mode", type=mode_type)
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("reference", type=click.Path(path_type=Path), required=False)
+@click.argument("source", type=Place())
+@click.argument("reference", type=Place(), required=False)
 @output_option
 @config_option
 @click.option(

@@ -16,6 +16,7 @@ import msgspec
 from schema.models.edits import CONFIG_TYPES, REFERENCE_FIELDS, AnyConfig, Mode
 from schema.models.engines import RemoteJob
 from service.cli.group import Interrupted
+from service.cli.kinds import Place
 from service.telling.destinations import Destination
 from service.telling.wording import explain_malformed, explain_validation
 
@@ -38,9 +39,7 @@ mode_type = _ModeType([mode.value for mode in Mode], case_sensitive=False)
 config_option = click.option(
     "--config", default="{}", metavar="JSON", help="The edit's configuration, as in POST /api/v1/tasks."
 )
-output_option = click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Where the result goes."
-)
+output_option = click.option("-o", "--output", required=True, type=Place(), help="Where the result goes.")
 
 
 class Order:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.kinds import Place
 from service.cli.options import data_dir_option, print_json, settings_for
 
 
@@ -47,7 +48,7 @@ timezone_option = click.option(
 )
 report_option = click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="Write everything that was found to this JSON file.",
 )
 
@@ -68,7 +69,7 @@ def legacy() -> None:
 )
 @click.option(
     "--files",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=Place(exists=True, file_okay=False),
     help="The old system's folder of uploads and results: bring them along.",
 )
 @report_option

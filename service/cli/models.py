@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Place())
 @needless_data_dir_option
 def check(file: Path) -> None:
     """Whether FILE can be MODEL_MATTE or MODEL_INPAINT: what it is, what would be used, and one run. Exit 1 if not."""

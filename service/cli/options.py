@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from service.cli.kinds import Place
 from service.cli.streams import OutputLostError
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ MOST_API_PROCESSES = 64
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     help="Talk to the `darkroom up` that runs there. The environment wins over it.",
 )
 
 needless_data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     expose_value=False,
     help="Taken, as by every command; this one needs no running `darkroom up`.",
 )

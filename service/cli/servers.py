@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.interrupting import ending_at_once
+from service.cli.kinds import WholeNumber
 from service.cli.models import use_models
 from service.cli.options import MOST_API_PROCESSES, data_dir_option, settings_for
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="0 picks a free one.  [default: PORT, or 8000]")
-@click.option("--fd", type=click.IntRange(0), help="Listen on this inherited socket instead.", hidden=True)
+@click.option("--port", type=WholeNumber(0, 65_535), help="0 picks a free one.  [default: PORT, or 8000]")
+@click.option("--fd", type=WholeNumber(0), help="Listen on this inherited socket instead.", hidden=True)
 @click.option(
     "--processes",
-    type=click.IntRange(1, MOST_API_PROCESSES),
+    type=WholeNumber(1, MOST_API_PROCESSES),
     default=1,
     show_default=True,
     help="Processes that share the port; each has DATABASE_POOL_SIZE connections to PostgreSQL.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from service.cli.interrupting import ending_at_once
+from service.cli.kinds import Place, WholeNumber
 from service.cli.options import MOST_API_PROCESSES
 from service.cli.streams import OutputLostError
 
@@ -16,24 +17,24 @@ from service.cli.streams import OutputLostError
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address the API listens on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65_535),
+    type=WholeNumber(0, 65_535),
     default=8000,
     show_default=True,
     help="Port the API listens on; 0 picks a free one.",
 )
 @click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
     default=Path(".darkroom"),
     show_default=True,
     help="Where databases, files, keys and logs are kept.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that make the edits."
+    "--workers", type=WholeNumber(1, 256), default=1, show_default=True, help="Processes that make the edits."
 )
 @click.option(
     "--api-processes",
-    type=click.IntRange(1, MOST_API_PROCESSES),
+    type=WholeNumber(1, MOST_API_PROCESSES),
     default=1,
     show_default=True,
     help="Processes that share the API's port.",

@@ -8,6 +8,7 @@ import click
 
 from schema.credits import MOST_CREDITS
 from schema.identifiers import is_id
+from service.cli.kinds import WholeNumber
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def user() -> None:
 
 @user.command()
 @click.argument("email")
-@click.option("--credits", "credits_", type=click.IntRange(0, MOST_CREDITS), default=100, show_default=True)
+@click.option("--credits", "credits_", type=WholeNumber(0, MOST_CREDITS), default=100, show_default=True)
 @click.option("--user-id", help="An id from elsewhere; made up otherwise.")
 @click.option("--admin", is_flag=True, help="Its key may look at the operator's page.")
 @data_dir_option
@@ -71,7 +72,7 @@ def create(email: str, credits_: int, user_id: str | None, admin: bool, data_dir
 
 
 @user.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=WholeNumber(1, 1000), default=50, show_default=True, help="How many at most.")
 @click.option("--after", metavar="ID", default="", type=Who(), help="Begin after this user: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: {users: [...], next}.")
 @data_dir_option
@@ -135,11 +136,13 @@ def _shown(found: "UserRecord") -> dict[str, Any]:
 # What is no option is an argument here: N may be negative.
 @user.command(context_settings={"ignore_unknown_options": True})
 @who_argument
-@click.argument("amount", metavar="N", type=click.IntRange(-MOST_CREDITS, MOST_CREDITS))
+@click.argument("amount", metavar="N", type=WholeNumber(-MOST_CREDITS, MOST_CREDITS))
 @click.option("--reason", help="Kept in the ledger.")
 @data_dir_option
 def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> None:
     """Give N credits, or take them when N is negative."""
+    if amount == 0:
+        raise click.UsageError("N is 0: there is nothing to give or to take")
     from service.accounts import users
 
     async def work(connection: "Connection") -> Any:

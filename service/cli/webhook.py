@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from service.cli.interrupting import ending_at_once
+from service.cli.kinds import WholeNumber
 from service.cli.options import data_dir_option, settings_for, with_connection
 
 
@@ -14,7 +15,7 @@ def webhook() -> None:
 
 
 @webhook.command()
-@click.option("--port", type=click.IntRange(0, 65_535), default=9000, show_default=True, help="0 picks a free one.")
+@click.option("--port", type=WholeNumber(0, 65_535), default=9000, show_default=True, help="0 picks a free one.")
 @click.option("--user", "who", metavar="USER", help="Whose webhooks come: an id or an email; by default the demo user.")
 @click.option("--secret", metavar="WHSEC", help="What they are signed with, if the database can't be asked.")
 @data_dir_option

@@ -10,6 +10,7 @@ import click
 
 from schema.models.edits import CONFIG_TYPES, Mode
 from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
+from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
 from service.processes.cores import usable_cores
@@ -58,8 +59,8 @@ def check(workflow: str, mode: str | None) -> None:
 
 @workflow.command()
 @click.argument("workflow", metavar="FILE|ID")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("reference", type=click.Path(path_type=Path), required=False)
+@click.argument("source", type=Place())
+@click.argument("reference", type=Place(), required=False)
 @output_option
 @mode_option
 @config_option
@@ -79,7 +80,7 @@ def run(workflow: str, source: Path, reference: Path | None, output: Path, mode:
 
 
 @workflow.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Place())
 @needless_data_dir_option
 def settings(file: Path) -> None:
     """The existing system's engine_config.yml FILE as lines for .env. Keys are never printed: copy them by hand."""
