@@ -288,6 +288,9 @@ async def test_several_photos_at_once(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page
         await add_photos(page, *PHOTOS.values())
+        notes: Any = [{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}]
+        await page.locator(".photos input[multiple]").set_input_files(notes)
+        await expect(page.locator(".invitation .wrong")).to_contain_text("notes.txt: no picture")
         assert (await page.locator("#price strong").inner_text()) == "108 credits"
         await page.get_by_role("button", name="Make 3 pictures").click()
         await expect(page.locator(".card")).to_have_count(3)

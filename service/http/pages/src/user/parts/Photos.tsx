@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { add, drop, mode, photos, type Photo } from "../state/draft";
+import { number } from "../../shared/language";
+import { add, drop, leftOut, mode, photos, type Photo } from "../state/draft";
 import { explained, words } from "../words";
 
 /** What a browser's chooser offers; HEIC by its name, since not every system knows its type. */
@@ -48,9 +49,23 @@ export function Photos() {
           <Chooser label={none ? words().photos.choose : words().photos.more} />
           <Chooser label={words().photos.take} camera />
         </p>
+        <LeftOut />
         {none && <p class="small soft good-photo">{words().photos.good[mode.value]}</p>}
       </div>
     </div>
+  );
+}
+
+function LeftOut() {
+  const { strangers, surplus } = leftOut.value;
+  const said = [
+    strangers.length > 0 && words().photos.noPicture(strangers),
+    surplus > 0 && words().photos.tooMany(number(surplus)),
+  ];
+  return (
+    <p class="small wrong" role="alert">
+      {said.filter(Boolean).join(" ")}
+    </p>
   );
 }
 

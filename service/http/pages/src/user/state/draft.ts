@@ -32,6 +32,9 @@ export const reference = signal<Photo | null>(null);
 export const look = signal<Look>({ kind: "preset", preset: null });
 export const chosen = signal<Record<string, unknown>>({});
 
+/** What was dropped, pasted or chosen last and isn't in the form: what is no picture, and how many were too many. */
+export const leftOut = signal<{ strangers: string[]; surplus: number }>({ strangers: [], surplus: 0 });
+
 const MOST = 100;
 let counted = 0;
 
@@ -56,13 +59,14 @@ export function choose(next: Mode): void {
 }
 
 export function add(files: Iterable<File>): void {
-  const room = MOST - photos.value.length;
-  const taken = [...files].filter(isPhoto).slice(0, room);
+  const pictures = picturesOf(files);
+  const taken = pictures.slice(0, MOST - photos.value.length);
+  leftOut.value = { ...leftOut.value, surplus: pictures.length - taken.length };
   photos.value = [...photos.value, ...taken.map((file) => started(file, replace))];
 }
 
 export function addReference(file: File): void {
-  if (!isPhoto(file)) return;
+  if (picturesOf([file]).length === 0) return;
   reference.value = started(file, (photo) => {
     if (reference.value?.key === photo.key) reference.value = photo;
   });
@@ -80,7 +84,13 @@ export function resend(): void {
   for (const photo of [...photos.peek(), reference.peek()]) photo?.again?.();
 }
 
-export function isPhoto(file: File): boolean {
+function picturesOf(files: Iterable<File>): File[] {
+  const all = [...files];
+  leftOut.value = { strangers: all.filter((file) => !isPhoto(file)).map((file) => file.name), surplus: 0 };
+  return all.filter(isPhoto);
+}
+
+function isPhoto(file: File): boolean {
   return file.type.startsWith("image/") || /\.(heic|heif|avif|jpe?g|png|webp)$/i.test(file.name);
 }
 

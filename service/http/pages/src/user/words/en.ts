@@ -38,6 +38,8 @@ export const en = {
     remove: "Remove this photo",
     shrinking: "Making it smaller…",
     sending: "Sending…",
+    noPicture: (names: string[]) => `${names.join(", ")}: no picture that can be edited.`,
+    tooMany: (left: string) => `Only so many at once: ${left} were left out.`,
     good: {
       HEAD_SWAP: "Best: one person from the front, the whole head in the picture, well lit.",
       BACKGROUND_CHANGE: "Best: one person, sharp, not cut off by others.",

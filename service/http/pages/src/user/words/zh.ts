@@ -40,6 +40,8 @@ export const zh: Words = {
     remove: "移除这张照片",
     shrinking: "正在缩小…",
     sending: "正在上传…",
+    noPicture: (names: string[]) => `${names.join("、")}：不是可以编辑的图片。`,
+    tooMany: (left: string) => `一次放不下这么多：有 ${left} 张没有加入。`,
     good: {
       HEAD_SWAP: "最佳：单人正面，头部完整，光线充足。",
       BACKGROUND_CHANGE: "最佳：单人，清晰，没有被别人挡住。",
