@@ -33,16 +33,18 @@ class Choice:
         """The server that the next job of `mode` goes to.
 
         Raises:
-            DriverError: none can be reached.
+            DriverError: none can be reached, has a place or accepts us.
         """
         now = asyncio.get_running_loop().time()
+        refusals: list[DriverError] = []
         rested = [server for place, server in self._servers.items() if self._rests.get(place, (0.0, 0.0))[0] <= now]
-        loads = await self._loads(rested)
+        loads = await self._loads(rested, refusals)
         if not loads:
             # Better to ask one that was ill a moment ago than none.
-            loads = await self._loads([server for server in self._servers.values() if server not in rested])
+            others = [server for server in self._servers.values() if server not in rested]
+            loads = await self._loads(others, refusals)
         if not loads:
-            raise away("no server can be reached")
+            raise min(refusals, key=_hopeless, default=away("no server can be reached"))
         least = min(loads.values())
         warm = self._warm.get(mode)
         place = (
@@ -61,7 +63,7 @@ class Choice:
             self._coming[server.place] -= 1
 
     def ill(self, server: Server) -> None:
-        """It can't be reached, or breaks: let it rest for a while."""
+        """It can't be reached, breaks or refuses us: let it rest for a while."""
         now = asyncio.get_running_loop().time()
         until, length = self._rests.get(server.place, (0.0, 0.0))
         if until > now:
@@ -72,18 +74,24 @@ class Choice:
     def well(self, server: Server) -> None:
         self._rests.pop(server.place, None)
 
-    async def _loads(self, servers: list[Server]) -> dict[str, int]:
-        """Of each server that answers: how many jobs it has."""
-        loads = await asyncio.gather(*(self._load(server) for server in servers))
+    async def _loads(self, servers: list[Server], refusals: list[DriverError]) -> dict[str, int]:
+        """Of each server that answers: how many jobs it has. What the others say instead is added to `refusals`."""
+        loads = await asyncio.gather(*(self._load(server, refusals) for server in servers))
         return {server.place: load for server, load in zip(servers, loads, strict=True) if load is not None}
 
-    async def _load(self, server: Server) -> int | None:
+    async def _load(self, server: Server, refusals: list[DriverError]) -> int | None:
         try:
             load = (await server.queue()).length + self._coming[server.place]
         except DriverError as error:
             if error.fate is not Fate.AWAY:
-                raise
-            self.ill(server)
+                refusals.append(error)
+            if error.fate is not Fate.WAIT:
+                self.ill(server)
             return None
         self.well(server)
         return load
+
+
+def _hopeless(error: DriverError) -> bool:
+    """Whether there is no use in waiting, as there is with another that has no place."""
+    return error.fate is not Fate.WAIT

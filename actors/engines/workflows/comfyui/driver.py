@@ -156,7 +156,7 @@ class ComfyUI:
 
     @asynccontextmanager
     async def _asked(self, job: RemoteJob) -> AsyncGenerator[Server]:
-        """The job's server, which is ill when it can't be reached.
+        """The job's server, which is ill when it can't be reached or refuses.
 
         Raises:
             DriverError: it is none of ours any more.
@@ -172,7 +172,7 @@ class ComfyUI:
         try:
             yield server
         except DriverError as error:
-            if error.fate is Fate.AWAY:
+            if error.fate in {Fate.AWAY, Fate.REFUSED}:
                 self._choice.ill(server)
             raise
 

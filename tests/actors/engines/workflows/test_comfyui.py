@@ -341,6 +341,33 @@ async def test_of_several_servers_the_least_loaded_is_taken_and_a_sick_one_rests
         await engine.close()
 
 
+@pytest.mark.parametrize(("status", "standing"), [(401, Standing.REFUSING), (429, Standing.FULL)])
+async def test_of_several_servers_one_that_refuses_keeps_no_edit_from_another(
+    comfy: FakeComfyUI, desk: Desk, request_for: NewRequest, status: int, standing: Standing
+) -> None:
+    with comfy_ui() as other:
+        engine = new_engine(desk, f"http://127.0.0.1:{nobodys_port()}", other.base_url, comfy.base_url)
+        other.faults.status = status
+        for _ in range(2):
+            assert isinstance((await made(engine, request_for()))[-1], Finished)
+        comfy.faults.away = True
+        error, _ = await refusal(engine, request_for())
+        assert error.standing is standing
+        assert other.prompts == []
+        await engine.close()
+
+
+async def test_a_server_that_lacks_a_node_rests(comfy: FakeComfyUI, desk: Desk, request_for: NewRequest) -> None:
+    with comfy_ui() as other:
+        engine = new_engine(desk, comfy.base_url, other.base_url)
+        comfy.faults.missing = frozenset({"ImageScale"})
+        error, _ = await refusal(engine, request_for())
+        assert error.standing is Standing.REFUSING
+        for _ in range(2):
+            assert isinstance((await made(engine, request_for()))[-1], Finished)
+        await engine.close()
+
+
 async def test_user_and_password_go_along_and_are_told_nowhere(
     comfy: FakeComfyUI, desk: Desk, request_for: NewRequest
 ) -> None:
