@@ -62,7 +62,7 @@ def translate(text: str, environ: Mapping[str, str]) -> Translation:
         UnreadableConfig: it isn't YAML, or names no engine.
     """
     try:
-        root = _mapping(_resolved(yaml.safe_load(text), environ))
+        root = _mapping(_resolved(_loaded(text), environ))
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
         raise UnreadableConfig(f"It isn't YAML{line}.") from None
@@ -75,6 +75,20 @@ def translate(text: str, environ: Mapping[str, str]) -> Translation:
     for mode in Mode:
         writer.add(mode, _engine_of(mode, engines, _mapping(root.get("pipelines"))))
     return writer.written()
+
+
+def _loaded(text: str) -> Any:
+    """What YAML says.
+
+    Raises:
+        UnreadableConfig: a value is none of its kind; PyYAML then raises whatever Python does.
+        yaml.YAMLError: it says nothing.
+    """
+    try:
+        return yaml.safe_load(text)
+    except (ValueError, LookupError, AttributeError):
+        words = "a date or a number in it is none. Values that are meant as text, such as ids, belong in quotes."
+        raise UnreadableConfig(words) from None
 
 
 class _Writer:

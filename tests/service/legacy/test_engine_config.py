@@ -110,6 +110,11 @@ BOMB = "\n".join(["a0: &a0 s3cr3t", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] *
         ("engines:\n  a: {s3cr3t: [", "isn't YAML, line 2"),
         ("s3cr3t: \x00", "isn't YAML"),
         ("&loop [*loop]", "isn't YAML"),
+        ("s3cr3t: 2026-13-45", "none"),
+        ("s3cr3t: 0x_", "none"),
+        (f"s3cr3t: {'9' * 5000}", "none"),
+        ("a: !!timestamp s3cr3t", "none"),
+        ("a: !!bool s3cr3t", "none"),
         (BOMB, "no `engines`"),
     ],
 )
