@@ -9,6 +9,7 @@ from schema.models.edits import COMFYUI, RUNNINGHUB
 from service.health.findings import Finding, ok, wrong
 from service.settings import Settings
 from service.settings.engines import what_engines_lack
+from service.telling.printable import printable
 
 REMEDIES = {
     COMFYUI: "Is it running, and does COMFYUI_URL name it? Edits go on once it answers.",
@@ -41,7 +42,9 @@ def _finding(engine: str, state: ServerState) -> Finding:
         *(f"{count} {word}" for count, word in counts if count is not None),
         *([f"{state.money} left"] if state.money else []),
     ]
-    about = ", ".join(parts)
+    about = printable(", ".join(parts))
     if state.trouble is None:
         return ok(f"{engine} {state.name}", about or "answers")
-    return wrong(f"{engine} {state.name}", state.trouble + (f" ({about})" if about else ""), REMEDIES[engine])
+    return wrong(
+        f"{engine} {state.name}", printable(state.trouble) + (f" ({about})" if about else ""), REMEDIES[engine]
+    )

@@ -18,6 +18,7 @@ from schema.models.engines import RemoteJob
 from service.cli.group import Interrupted
 from service.cli.kinds import Place
 from service.telling.destinations import Destination
+from service.telling.printable import printable
 from service.telling.wording import explain_malformed, explain_validation
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def explained(error: "EngineError") -> str:
 
     cause = error.__cause__
     detail = cause.detail if isinstance(cause, DriverError) else ""
-    return f"{error.message} ({detail})" if detail else error.message
+    return printable(f"{error.message} ({detail})" if detail else error.message, keep="\n")
 
 
 def _config(mode: Mode, text: str) -> AnyConfig:

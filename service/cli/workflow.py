@@ -14,6 +14,7 @@ from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
 from service.processes.cores import usable_cores
+from service.telling.printable import printable
 
 if TYPE_CHECKING:
     from actors.engines.seam import Engine
@@ -49,10 +50,11 @@ def check(workflow: str, mode: str | None) -> None:
     checking = checked(graph, chosen, settings, compared=Path(workflow).exists())
     told, problems = asyncio.run(checking)
     click.echo(f"{workflow} for {chosen}:")
+    # Titles and names are others' words.
     for line in told:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")
     for problem in problems:
-        click.echo(f"  wrong: {problem}")
+        click.echo(f"  wrong: {printable(problem)}")
     if problems:
         raise click.ClickException(f"{workflow} can't be used as it is")
 
@@ -130,7 +132,7 @@ def _of_runninghub(workflow_id: str, settings: "WorkflowSettings") -> "Graph":
     try:
         return asyncio.run(asked())
     except DriverError as error:
-        raise click.ClickException(f"workflow {workflow_id}: {error.detail or error.message}") from None
+        raise click.ClickException(f"workflow {workflow_id}: {printable(error.detail or error.message)}") from None
 
 
 def _mode(named: str | None, graph: "Graph") -> Mode:

@@ -13,7 +13,7 @@ from schema.models.edits import Mode
 from service.settings import Settings
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, loaded
 from tests.actors.engines.workflows.workflows import SAMPLES, sample
-from tests.fakes.runninghub import KEY, FakeRunningHub, running_hub
+from tests.fakes.runninghub import KEY, WORKFLOW, FakeRunningHub, Fault, running_hub
 from tests.running import run_command
 
 WORKFLOW_ID = "1996478152513830914"
@@ -54,6 +54,28 @@ def test_a_workflow_that_fails_tells_an_operator_why(hub: FakeRunningHub, tmp_pa
     assert "KSampler: too dark" in done.stderr
     assert "in sampling" in done.stderr
     assert not (tmp_path / "made.jpg").exists()
+
+
+def test_what_others_wrote_acts_on_no_terminal(hub: FakeRunningHub, tmp_path: Path) -> None:
+    flow = sample("background_change")
+    flow["3"]["class_type"], flow["4"]["_meta"]["title"] = "a\n\x9b2Jb", "input:edge_blur"
+    flow["1"]["_meta"]["title"] = "input:c\n\x9b2Jd:1"
+    flow["3"]["_meta"], flow["4"]["inputs"]["gone"] = {}, ["e\n\x9b2Jf", 0]
+    file = tmp_path / "workflow.json"
+    file.write_text(json.dumps(flow))
+    checked = darkroom("check", file, "--mode", "BACKGROUND_CHANGE")
+    assert "\\x9b2J" in checked.stdout
+    assert checked.stdout.count("\n") == checked.stdout.count("\n  ") + 1
+    hub.plant(WORKFLOW, Fault(body=b'{"code": 802, "msg": "g\\n\\u009b2Jh"}'))
+    refused = darkroom("check", WORKFLOW_ID, hub=hub)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    hub.failing = {"node_name": "KSampler", "exception_message": "i\x9b2Jj"}
+    try:
+        failed = darkroom("run", WORKFLOW_ID, ASTRONAUT, CHINA, "-o", tmp_path / "made.jpg", hub=hub)
+    finally:
+        hub.failing = None
+    assert failed.returncode == 1
+    assert "\x9b" not in checked.stdout + checked.stderr + refused.stderr + failed.stderr
 
 
 def test_an_edit_is_made_by_the_engine_that_is_asked_for(hub: FakeRunningHub, tmp_path: Path) -> None:
