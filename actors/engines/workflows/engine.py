@@ -142,7 +142,7 @@ class WorkflowEngine:
             done = await self._desk.do(self._finish(request, photos, picture))
         except (EngineError, DriverError) as error:
             # What is left there is of no use: the next attempt must not find it again. Unless nobody could ask for it.
-            if not (isinstance(error, DriverError) and error.fate is Fate.AWAY):
+            if not (isinstance(error, DriverError) and error.fate in _STANDING):
                 yield JobOver(followed.job)
             raise
         for file in done.files:

@@ -1,6 +1,7 @@
 """Results of RunningHub, from whatever host it names: https alone, never from our own network, never too much."""
 
 import asyncio
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from schema.models.problems import FailureCode
 from service.outbound.guard import outbound_client
 from service.outbound.urls import UNREADABLE, NotAllowed, judge_url
 
-_OK = 200
+_OK = HTTPStatus.OK
 REDIRECTS: Final = 3
 WHOLE_SECONDS: Final = 120.0
 _STEP_SECONDS = 20.0
@@ -57,7 +58,8 @@ class Results:
                     target = response.next_request.url
                     continue
                 if response.status_code != _OK:
-                    fate = Fate.AWAY if response.is_server_error else Fate.TRANSIENT
+                    busy = response.is_server_error or response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+                    fate = Fate.AWAY if busy else Fate.TRANSIENT
                     raise _later(fate, f"the host of the results answered HTTP {response.status_code}")
                 await _poured(response, to, most_bytes)
                 return

@@ -233,6 +233,24 @@ async def test_of_several_pictures_the_first_is_taken_and_it_is_told(
     assert finished.metadata["warnings"] == ["The workflow gave several pictures; the first was taken."]
 
 
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_a_picture_that_nobody_could_ask_for_is_not_made_again(
+    engine: WorkflowEngine, comfy: FakeComfyUI, request_for: NewRequest, status: int
+) -> None:
+    def fetching(event: EngineEvent) -> None:
+        if isinstance(event, Progress) and event.step == "Fetching the picture":
+            comfy.faults.status = status
+
+    error, seen = await refusal(engine, request_for(), fetching)
+    assert error.standing is not Standing.WELL
+    assert not [event for event in seen if isinstance(event, JobOver)]
+    job = next(event.job for event in seen if isinstance(event, JobBegun))
+    comfy.faults.status = None
+    again = await made(engine, request_for(left=LeftJob(job, started=True, age=1)))
+    assert isinstance(again[-1], Finished)
+    assert len(comfy.prompts) == 1
+
+
 async def test_a_silent_websocket_delays_nothing(
     engine: WorkflowEngine, comfy: FakeComfyUI, request_for: NewRequest
 ) -> None:

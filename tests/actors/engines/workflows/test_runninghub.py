@@ -245,6 +245,7 @@ async def test_a_cancel_is_believed_once_it_is_seen(hub: FakeRunningHub, driver:
         ("{hub}/files/x.png", File(endless=True), Fate.FINAL),
         ("{hub}/files/x.png", File(status=403), Fate.TRANSIENT),
         ("{hub}/files/x.png", File(status=503), Fate.AWAY),
+        ("{hub}/files/x.png", File(status=429), Fate.AWAY),
         ("{hub}/files/x.png", File(status=302, headers={"Location": "http://169.254.169.254/latest"}), Fate.FINAL),
         ("{hub}/files/x.png", File(status=302, headers={"Location": "https://10.0.0.1/"}), Fate.FINAL),
         ("{hub}/files/x.png", File(status=302, headers={"Location": "/files/x.png"}), Fate.FINAL),
