@@ -18,6 +18,7 @@ from actors.engines.workflows.comfyui.server import Server
 CONNECT_WITHIN = 5.0
 LARGEST = 2**20
 MOVES = ("execution_start", "executed", "execution_success", "execution_error", "execution_interrupted")
+"""A tuple: what a server says may be a list, which no set can look for."""
 
 
 class Listener:

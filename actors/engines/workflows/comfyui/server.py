@@ -155,6 +155,7 @@ def _refused(status: int, what: str) -> DriverError:
 
 
 _OURS = ("LoadImage", "LoadImageMask", "LoadImageOutput")
+"""Tuples, here and above: what a server answers may be a list, which no set can look for."""
 
 
 def _invalid(answer: object) -> DriverError:
