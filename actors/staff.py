@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import structlog
 from msgspec import Struct
 
 from actors.bench import Slot
@@ -13,8 +12,6 @@ from actors.engines.workflows.engine import WorkflowEngine
 from actors.routing import RoutedSlot, Routes
 from schema.models.edits import ENGINE_MODES, LOCAL, RUNNINGHUB
 from service.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 class Staff(Struct, frozen=True):

@@ -10,7 +10,7 @@ from schema.identifiers import new_id
 from schema.models.edits import Mode
 from schema.models.files import FileRecord
 from schema.models.problems import FailureCode
-from schema.models.tasks import NewTask, Priority, StoredResult, TaskFailure, TaskRecord, TaskStatus
+from schema.models.tasks import StoredResult, TaskFailure, TaskRecord, TaskStatus
 from service.database import Connection
 from service.database.statements import convert
 from service.files import store as files
@@ -28,18 +28,6 @@ JSON_COLUMNS = ("config", "result", "error")
 
 def file_id() -> str:
     return new_id("file")
-
-
-class NewTaskFactory(MsgspecFactory[NewTask]):
-    """What a client sends: the simplest edit of a file that is named by the test."""
-
-    mode = Mode.BACKGROUND_CHANGE
-    source_image = file_id
-    reference_image = None
-    config = dict[str, Any]
-    webhook_url = None
-    webhook_events = None
-    priority = Priority.NORMAL
 
 
 class NewFileFactory(MsgspecFactory[NewFile]):

@@ -22,10 +22,9 @@ log = structlog.get_logger(__name__)
 class Leadership:
     """Stands for election as long as it runs. Only while it leads, its work runs."""
 
-    def __init__(self, pool: Pool, holder: str, duty: str = leading.CHORES) -> None:
+    def __init__(self, pool: Pool, holder: str) -> None:
         self._pool = pool
         self._holder = holder
-        self._duty = duty
         self._work: asyncio.Task[None] | None = None
         self._until = 0.0
         self._refused_at: float | None = None
@@ -71,7 +70,7 @@ class Leadership:
         patience = max(LOOK_EVERY, self._until - _now() - LOOK_EVERY) if self.leads else LEASE.total_seconds()
         try:
             async with asyncio.timeout(patience), self._pool.acquire() as connection:
-                return await leading.take_lead(connection, self._duty, self._holder, lease=LEASE)
+                return await leading.take_lead(connection, leading.CHORES, self._holder, lease=LEASE)
         except UNAVAILABLE as error:
             self._refused_at = _now()
             log.debug("no election", error=type(error).__name__)
@@ -86,7 +85,7 @@ class Leadership:
             self._work = None
         if self._work is None:
             log.info("this worker does the chores for all")
-            self._work = asyncio.create_task(work(), name=self._duty)
+            self._work = asyncio.create_task(work(), name=leading.CHORES)
 
     async def _step_down(self) -> None:
         if self._work is not None:
@@ -97,7 +96,7 @@ class Leadership:
     async def _hand_over(self) -> None:
         try:
             async with self._pool.acquire() as connection:
-                await leading.resign(connection, self._duty, self._holder)
+                await leading.resign(connection, leading.CHORES, self._holder)
         except UNAVAILABLE as error:
             log.debug("lead not handed over", error=type(error).__name__)
 

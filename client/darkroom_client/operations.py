@@ -194,12 +194,6 @@ def batch(batch_id: str) -> Operation[BatchState]:
     return _ask(Call("GET", one("batches", batch_id)), BatchState)
 
 
-def tasks_of(batch_id: str) -> Operation[list[Task]]:
-    """A batch has a hundred tasks at most: a page."""
-    found = yield from page({"batch_id": batch_id}, None)
-    return found.tasks[::-1]
-
-
 def picture(found: Result) -> Operation[bytes]:
     """The edited picture: a JPEG, or a PNG where it is transparent."""
     if found.output_image is None:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import structlog
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders
@@ -41,8 +40,6 @@ from service.http.services import Services, open_services
 from service.settings import Settings
 
 LARGEST_JSON_BODY = 1_000_000
-
-log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> "Application":

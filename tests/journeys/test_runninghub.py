@@ -24,7 +24,6 @@ from tests.fakes.runninghub import CREATE, KEY, FakeRunningHub, Fault, running_h
 from tests.running import NO_TLS, PATIENCE, run_command, running_api, running_worker
 
 CREDITS = 10_000
-PRICE = 36
 
 
 class Stack(Struct, frozen=True):

@@ -29,7 +29,6 @@ _NOTICED = 2.3
 """A difference in L*a*b* that is just noticed (Mahy and others, 1994): a smooth neck may have as much."""
 _LEAST_NECK = 0.02
 """In squares of the face's height."""
-SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 TARGETS = {

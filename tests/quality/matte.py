@@ -1,7 +1,5 @@
 """How good a matte is, in numbers: people with a known outline on other backgrounds, cut out by the real edit."""
 
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +10,8 @@ from PIL import Image, ImageFilter
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.background.compositing import composited
-from actors.engines.local.background.edit import PLAN, change_background
 from actors.engines.local.background.presets import preset
 from actors.engines.local.raster import gaussian, resized
-from actors.engines.local.runtimes import Runtimes
-from actors.engines.local.steps import Steps
-from schema.models.edits import LONG_EDGE, BackgroundChangeConfig, BackgroundType, Quality, Size
 from tests.actors.engines.scenes import CHINA, FLOWER, SAMPLES
 
 SIZE = (768, 1024)
@@ -41,55 +35,27 @@ class Measures(Struct, frozen=True):
     `overlap`: intersection over union of the outlines (where alpha is a half). `sad`: the sum of absolute differences
     of alpha, in thousands. `gradient`: the sum of squared differences of alpha's gradient magnitudes, in thousands
     (Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting", 2009, but not amplified).
-    `seconds`: of the processor.
     """
 
     overlap: float
     sad: float
     gradient: float
-    seconds: float
 
 
 def compared(found: Plane, true: Plane) -> Measures:
-    """How well alpha `found` agrees with the `true` one, both (h, w); no time is told."""
+    """How well alpha `found` agrees with the `true` one, both (h, w)."""
     inside, truly = found > 0.5, true > 0.5
     union = float((inside | truly).sum())
     return Measures(
         overlap=float((inside & truly).sum()) / union if union else 1.0,
         sad=float(np.abs(found - true).sum()) / 1000,
         gradient=float(((_steepness(found) - _steepness(true)) ** 2).sum()) / 1000,
-        seconds=0.0,
     )
 
 
 def _steepness(alpha: Plane) -> Plane:
     down, right = np.gradient(gaussian(alpha.astype(np.float32), 1.4))
     return np.hypot(down, right)
-
-
-def measured(scene: Scene, runtimes: Runtimes, quality: Quality = Quality.STANDARD) -> tuple[Measures, Rgb8]:
-    """Cut the person out of `scene`; returns the measures and the person on another background (h, w, 3).
-
-    Raises:
-        EngineError: nobody was found.
-        ModelMissingError: a model isn't installed.
-    """
-    size = next(size for size in Size if LONG_EDGE[size] >= max(scene.alpha.shape))
-    config = BackgroundChangeConfig(background_type=BackgroundType.REMOVE, size=size, quality=quality)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "scene.png"
-        Image.fromarray(scene.image).save(path, compress_level=1)
-        steps = Steps(PLAN, lambda _percent, _words: None, lambda: False)
-        started = time.process_time()
-        outcome = change_background(path, None, config, scene.alpha.size, runtimes, steps).outcome
-        seconds = time.process_time() - started
-    if outcome.alpha is None:
-        raise AssertionError("A removed background leaves alpha")
-    height, width = scene.alpha.shape
-    measures = compared(outcome.alpha, scene.alpha)
-    behind = preset("gradient_blue", width, height).image
-    picture = as_rgb8(composited(as_rgb(outcome.colours), outcome.alpha, behind))
-    return Measures(measures.overlap, measures.sad, measures.gradient, seconds), picture
 
 
 def scenes(

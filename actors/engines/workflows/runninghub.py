@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import httpx
 
@@ -28,11 +27,9 @@ from actors.engines.workflows.graph import WorkflowError, graph_of
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError, HubOutput, NodeField, RunningHubApi
 from actors.engines.workflows.runninghub_errors import OPERATORS, PLACES, away, failure_of, refused, wrong_nodes
 from actors.engines.workflows.runninghub_results import Results
-from schema.models.edits import Mode
+from schema.models.edits import RUNNINGHUB, Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
 from schema.models.problems import FailureCode
-
-RUNNINGHUB: Final = "runninghub"
 
 KEPT_SECONDS = 300.0
 """A workflow that was asked for is believed that long: whoever changes it there sees the change soon enough. A photo

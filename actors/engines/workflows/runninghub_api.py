@@ -32,7 +32,6 @@ _UNAUTHORIZED = (401, 403)
 
 QUEUE_FULL = 421
 UNAUTHORIZED = 802
-FAILED = 805
 
 
 class HubError(Exception):
@@ -154,10 +153,6 @@ class RunningHubApi:
     async def outputs(self, task_id: str) -> list[HubOutput]:
         """What a task has made. Raises HubError with 804 and 813 while it runs and waits, 805 if it failed."""
         return self._read(await self._post("/task/openapi/outputs", {"taskId": task_id}), list[HubOutput])
-
-    async def status(self, task_id: str) -> str:
-        """QUEUED, RUNNING, SUCCESS or FAILED."""
-        return self._read(await self._post("/task/openapi/status", {"taskId": task_id}), str)
 
     async def cancel(self, task_id: str) -> None:
         """Stop a task, waiting or running; one that has ended stays as it is."""

@@ -7,7 +7,7 @@ there and what was to stand there are known to the next run, and to an import. S
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -34,8 +34,6 @@ DELETED_HERE: Final = "it was deleted here, and is still there"
 
 TRIES: Final = 5
 """How often the queue is put together when somebody changes it meanwhile."""
-
-T = TypeVar("T")
 
 
 class QueueInUse(Exception):  # noqa: N818 - an answer to who started it

@@ -32,11 +32,6 @@ def within(plane: Plane, box: tuple[int, int, int, int]) -> Plane:
     return plane[top + _EDGE : bottom - _EDGE, left + _EDGE : right - _EDGE]
 
 
-def found_at(plane: Plane, box: tuple[int, int, int, int]) -> float:
-    left, top, right, bottom = box
-    return float(plane[top:bottom, left:right].mean())
-
-
 def posed(silhouette: Plane, point: tuple[int, int] = (80, 80)) -> Pose:
     """All of whose keypoints are in one place."""
     points = np.full((33, 2), point, np.float32)

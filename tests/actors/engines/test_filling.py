@@ -3,7 +3,7 @@
 import numpy as np
 
 from actors.engines.local.arrays import Floats
-from actors.engines.local.filling.smooth import levelled, smooth_fill
+from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 
 
@@ -53,22 +53,3 @@ def test_without_sources_and_without_a_hole_nothing_changes() -> None:
     hole = np.ones((32, 32), np.bool_)
     assert np.array_equal(textured_fill(image, hole, ~hole, 160), image)
     assert np.array_equal(textured_fill(image, ~hole, hole, 160), image)
-
-
-def test_levelling_takes_a_step_away() -> None:
-    image = np.full((60, 60, 3), 0.5, np.float32)
-    hole = np.zeros((60, 60), np.bool_)
-    hole[:30] = True
-    image[hole] += 0.15
-    level = levelled(image, hole, ~hole, 2.0)
-    assert abs(float(level[28].mean() - level[31].mean())) < 0.01
-    assert np.array_equal(level[~hole], image[~hole])
-
-
-def test_a_large_step_comes_from_things_that_lie_there_and_stays() -> None:
-    image = np.full((60, 60, 3), 0.3, np.float32)
-    hole = np.zeros((60, 60), np.bool_)
-    hole[:30] = True
-    image[hole] += 0.4
-    assert np.array_equal(levelled(image, hole, ~hole, 2.0, 0.1), image)
-    assert np.abs(levelled(image, hole, ~hole, 2.0) - image).max() > 0.2

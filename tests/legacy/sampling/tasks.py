@@ -19,7 +19,6 @@ from schema.models.edits import (
 from tests.legacy.sampling.drafts import TaskDraft
 from tests.legacy.sampling.names import Names, naive_time
 
-ENDED = ("done", "failed", "cancelled")
 _CONFIGS = 900
 _METADATA = 64
 _DATA = b'{"mode": "%b", "source_image": "%b"%b, "config": %b%b%b, "user_id": "%b", "credits_consumed": %d}'

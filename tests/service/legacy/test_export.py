@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import cast
-from zoneinfo import ZoneInfo
 
 import pytest
 import redis
@@ -21,8 +20,6 @@ from service.tasks import lifecycle
 from tests import lives
 from tests.factories import add_task
 from tests.service.legacy.moves import PREFIX, Old, account, address_of, back, contents, differences, move, row
-
-SHANGHAI = Zone("Asia/Shanghai", ZoneInfo("Asia/Shanghai"))
 
 
 async def move_unchanged(connection: Connection, old: Old, **wishes: object) -> bool:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -26,9 +25,9 @@ class UnusableModelError(Exception):
     """A model that was brought can't be used; the message is one line for an operator."""
 
 
-def chosen(environ: Mapping[str, str] = os.environ) -> dict[Kind, Path]:
+def chosen() -> dict[Kind, Path]:
     """The files that the environment names."""
-    return {kind: Path(named) for kind in Kind if (named := environ.get(kind.variable))}
+    return {kind: Path(named) for kind in Kind if (named := os.environ.get(kind.variable))}
 
 
 def what_is_wrong(kind: Kind, path: Path) -> str | None:

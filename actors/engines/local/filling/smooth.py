@@ -1,12 +1,11 @@
-"""Filling a hole smoothly, and taking the step from a fill's edge."""
+"""Filling a hole smoothly, and the grain that a smooth fill lacks."""
 
-# Shares of a pixel stand where they are used.
-# ruff: noqa: PLR2004
+# ruff: noqa: PLR2004 - shares of a pixel stand where they are used
 
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.raster import gaussian, greatest, grown, resized, resized_linear
+from actors.engines.local.raster import gaussian, resized, resized_linear
 
 
 def smooth_fill(image: Floats, known: Plane) -> Floats:
@@ -25,35 +24,6 @@ def smooth_fill(image: Floats, known: Plane) -> Floats:
     coarse = gaussian(resized_linear(smooth_fill(small, np.minimum(weight * 2, 1)), width, height), 0.8)
     result: Floats = coarse + known[..., None] * (image - coarse)
     return result
-
-
-def levelled(filled: Rgb, hole: Mask, beside: Mask, reach: float, limit: float = 1.0) -> Rgb:
-    """`filled` (h, w, 3) with the inside of `hole` brought to the level of what lies `beside` it: no step at that seam.
-
-    The difference between means within `reach` pixels on either side is spread smoothly over the hole, as far as it is
-    below `limit` (0 to 1): a larger one comes from things that lie there.
-    """
-    height, width = hole.shape
-    reduce = max(1, min(int(reach / 2), height // 16, width // 16))  # such a difference has no detail
-    size = max(1, width // reduce), max(1, height // reduce)
-    reach /= reduce
-
-    def near(side: Mask, other: Mask) -> Plane:
-        small = resized(side.astype(np.float32), *size)
-        return small * grown(resized(other.astype(np.float32), *size) > 0, round(2 * reach))
-
-    small = resized(filled, *size)
-    outer, inner = near(beside, hole), near(hole, beside)
-    outer_weight, inner_weight = gaussian(outer, reach), gaussian(inner, reach)
-    trust = np.clip(np.minimum(outer_weight, inner_weight) / 0.1, 0, 1)
-    step = gaussian(small * outer[..., None], reach) / np.maximum(outer_weight, 1e-3)[..., None]
-    step -= gaussian(small * inner[..., None], reach) / np.maximum(inner_weight, 1e-3)[..., None]
-    if limit < 1:
-        trust *= np.clip(2 - greatest(np.abs(step)) / np.float32(limit), 0, 1)
-    if trust.max() < 1:
-        return filled
-    spread = resized_linear(smooth_fill(step, trust), width, height)
-    return np.clip(filled + spread * hole[..., None], 0, 1).astype(np.float32)
 
 
 def grain(image: Rgb, where: Mask, sigma: float) -> Plane:
