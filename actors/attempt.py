@@ -21,6 +21,9 @@ from service.tasks.lifecycle import RENEWAL, Claim
 from service.tasks.outcomes import Outcomes
 from service.tasks.remote_jobs import JobNotes, stop_jobs_for_nobody
 
+LAST_MOMENT = 3.0
+"""Seconds that an edit which is given back waits for the id of a job that is just being started elsewhere."""
+
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the claim is still ours: a cancelled task's slot is free within 1 s."""
 
@@ -67,6 +70,7 @@ class Attempt:
 
     async def stop_elsewhere(self) -> None:
         """Stop that, unless somebody goes on with it. A chore does it if we can't."""
+        await self._jobs.settled()
         try:
             await stop_jobs_for_nobody(self._bench.pool, self._bench.stops, limit=1, task_id=self._claim.task_id)
         except UNAVAILABLE as error:
@@ -198,6 +202,8 @@ class Attempt:
 
     async def _give_back(self) -> None:
         log.info("shutting down; task given back", task_id=self._claim.task_id)
+        # Whoever has it next goes on with that job.
+        await self._jobs.settled(LAST_MOMENT)
         give_back = lifecycle.give_back
         self._tell(await self._write(lambda: give_back(self._bench.pool, self._claim), TaskStatus.PENDING))
 

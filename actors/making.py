@@ -1,5 +1,6 @@
 """From a claim to stored pictures: download the photos, run the engine, put what it made into the storage."""
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from actors.engines.seam import (
     Finished,
     JobBegun,
     JobOver,
+    JobStarting,
     LeftJob,
     Progress,
     Standing,
 )
-from actors.patience import Patience
+from actors.patience import GaveUp, Patience
 from actors.results import store_artifacts, stored_result
 from actors.spaces import Space
 from schema.models.edits import AnyConfig
@@ -63,10 +65,22 @@ class Making(Struct, frozen=True):
                 await _tell_progress(self.bench, self.claim, event)
             case JobBegun(job, started):
                 await self._note_job(job, started=started)
+            case JobStarting(start):
+                self.jobs.noting = asyncio.create_task(self._note_start(start, self.jobs.number))
             case JobOver(_, lost):
                 await self.patience.hold(lambda: self.jobs.over(lost=lost))
             case _:
                 pass
+
+    async def _note_start(self, start: "asyncio.Task[RemoteJob]", number: int) -> None:
+        """Note a job's id, whatever becomes of the attempt: one that nobody knows is paid for, and found by nobody."""
+        await asyncio.wait({start})
+        if start.exception() is not None:
+            return  # whoever waits for it is told
+        try:
+            await self.patience.hold(lambda: self.jobs.started(number, start.result()))
+        except GaveUp:
+            log.warning("a remote job's id is lost: the database is away", task_id=self.claim.task_id)
 
     async def _note_job(self, job: RemoteJob, *, started: bool) -> None:
         at_most = self.bench.routes.most_of(job.engine)

@@ -15,6 +15,7 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
+from actors.attempt import LAST_MOMENT
 from actors.bench import Bench, Limits
 from actors.broker import WakingBroker
 from actors.deliver import Deliveries
@@ -190,7 +191,7 @@ class Runtime(Middleware):
         # A chore that can't even roll back, since the database says nothing, ends with its connection.
         await in_passing(_ended(*self._loops, *self._warming), LOOPS_END_WITHIN)
         if self._editor is not None:
-            await in_passing(self._editor.close())
+            await in_passing(self._editor.close(), LAST_MOMENT)
         if self._staff is not None:
             await self._staff.close()
         if self._dispatcher is not None:

@@ -3,6 +3,7 @@
 An engine yields small events and knows nothing of tasks, credits or leases; the actor turns the events into state.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from enum import StrEnum
 from pathlib import Path
@@ -84,7 +85,13 @@ class JobOver(Struct, frozen=True, tag="job over"):
     lost: bool = False
 
 
-EngineEvent = Progress | Artifact | Finished | JobBegun | JobOver
+class JobStarting(Struct, frozen=True, tag="job starting"):
+    """That job is being started: `start` goes on, and tells its id, whatever becomes of the edit."""
+
+    start: "asyncio.Task[RemoteJob]"
+
+
+EngineEvent = Progress | Artifact | Finished | JobBegun | JobStarting | JobOver
 
 
 class Standing(StrEnum):

@@ -22,9 +22,16 @@ from service.telling.printable import printable
 from service.telling.wording import explain_malformed, explain_validation
 
 if TYPE_CHECKING:
+    import asyncio
+
     from actors.engines.seam import Artifact, Engine, EngineError, EngineEvent
 
+    _Left = RemoteJob | asyncio.Task[RemoteJob]
+    """What still runs elsewhere, or is just being started there."""
+
 _MAX_PIXELS = 40_000_000
+_LAST_MOMENT = 3.0
+"""Seconds that whoever stops waits for the id of a job that is just being started."""
 LARGEST_PHOTO = 256 << 20
 """Bytes: more than so many pixels take in 16 bits a colour. It is read whole."""
 
@@ -118,7 +125,7 @@ async def _made(order: Order, engine: "Engine") -> "tuple[Artifact, int]":
     """The output, and its size in bytes."""
     from actors.engines.seam import EditRequest
 
-    left: list[RemoteJob] = []
+    left: list[_Left] = []
     with tempfile.TemporaryDirectory(prefix="darkroom-") as workspace:
         request = EditRequest(order.mode, order.source, order.reference, order.config, Path(workspace), _MAX_PIXELS)
         try:
@@ -132,18 +139,26 @@ async def _made(order: Order, engine: "Engine") -> "tuple[Artifact, int]":
             await engine.close()
 
 
-async def _stop(engine: "Engine", left: list[RemoteJob]) -> None:
+async def _stop(engine: "Engine", left: "list[_Left]") -> None:
     """Stop what still runs elsewhere: nobody waits for it."""
     from actors.engines.workflows.engine import WorkflowEngine
 
     if isinstance(engine, WorkflowEngine):
-        for job in left:
-            await engine.stop(job)
+        for one in left:
+            if (job := one if isinstance(one, RemoteJob) else await _once_started(one)) is not None:
+                await engine.stop(job)
 
 
-async def _followed(events: "AsyncGenerator[EngineEvent]", left: list[RemoteJob]) -> "Artifact":
+async def _once_started(start: "asyncio.Task[RemoteJob]") -> RemoteJob | None:
+    import asyncio
+
+    await asyncio.wait({start}, timeout=_LAST_MOMENT)
+    return start.result() if start.done() and start.exception() is None else None
+
+
+async def _followed(events: "AsyncGenerator[EngineEvent]", left: "list[_Left]") -> "Artifact":
     """Tell each event on stderr if somebody watches; returns the output. `left` has what still runs elsewhere."""
-    from actors.engines.seam import Artifact, Finished, JobBegun, JobOver, Progress
+    from actors.engines.seam import Artifact, Finished, JobBegun, JobOver, JobStarting, Progress
 
     watched = sys.stderr.isatty()
     made: Artifact | None = None
@@ -153,6 +168,8 @@ async def _followed(events: "AsyncGenerator[EngineEvent]", left: list[RemoteJob]
                 click.echo(f"\r\033[K{event.percent:3d} %  {event.step}", nl=False, err=True)
             case Artifact(kind="output"):
                 made = event
+            case JobStarting():
+                left[:] = [event.start]
             case JobBegun(started=True):
                 left[:] = [event.job]
             case JobOver():

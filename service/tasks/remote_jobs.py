@@ -1,5 +1,6 @@
 """Jobs that engines run elsewhere for tasks: noted before they start, found again, stopped once nobody wants them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -37,6 +38,14 @@ class JobNotes:
         self._pool = pool
         self._claim = claim
         self._job_no: int | None = None
+        self.noting: asyncio.Task[None] | None = None
+        """Notes the id of the job that is being started, once it is known."""
+
+    @property
+    def number(self) -> int:
+        """Of the job that was begun."""
+        assert self._job_no is not None  # noqa: S101 - the caller's order
+        return self._job_no
 
     @property
     def open(self) -> bool:
@@ -69,9 +78,18 @@ class JobNotes:
         if self._job_no is None:
             self._job_no = await _begin(self._pool, self._claim, job, at_most)
         if self._job_no is not None and started:
-            async with self._pool.acquire() as connection:
-                await store.job_started(connection, self._job_no, job.job_id)
+            await self.started(self._job_no, job)
         return self._job_no is not None
+
+    async def started(self, number: int, job: RemoteJob) -> None:
+        """The job is there, and has its id."""
+        async with self._pool.acquire() as connection:
+            await store.job_started(connection, number, job.job_id)
+
+    async def settled(self, within: float | None = None) -> None:
+        """Return once it is noted what became of a start that is on its way, or time is over."""
+        if self.noting is not None:
+            await asyncio.wait({self.noting}, timeout=within)
 
     async def over(self, *, lost: bool = False) -> None:
         """Nothing of it runs any more, or nobody will ever know."""

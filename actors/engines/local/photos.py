@@ -54,6 +54,10 @@ class PhotoDesk:
             return _finished(cast("wire.FinishPicture", work), say)
         except EngineError as error:
             return wire.Failed(error.code, error.message, error.details, error.transient)
+        except OSError:  # what photos do is told by then: there is no place for what is written
+            traceback.print_exc()
+            message = "The result could not be saved. Please try again."
+            return wire.Failed(FailureCode.RESULT_SAVE_FAILED, message, {}, transient=True)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - a fault with one photo must not end the process for the next
@@ -120,11 +124,7 @@ def _finished(work: wire.FinishPicture, say: Callable[[wire.Report], None]) -> w
         warnings.append("The engine's picture has no transparency.")
     cut_out = work.transparent and made.alpha is not None
     outcome = Outcome(made.colours, made.alpha) if cut_out else Outcome(made.image)
-    try:
-        artifacts = write_pictures(Made(outcome, before, warnings), Path(work.workspace), provenance=work.provenance)
-    except OSError as error:
-        message = "The result could not be saved. Please try again."
-        raise EngineError(FailureCode.RESULT_SAVE_FAILED, message, transient=True) from error
+    artifacts = write_pictures(Made(outcome, before, warnings), Path(work.workspace), provenance=work.provenance)
     for artifact in artifacts:
         say(wire.Written(artifact.kind, str(artifact.path), artifact.content_type, artifact.width, artifact.height))
     return wire.Done(_metadata(artifacts[0].path, made, artifacts[0].content_type, warnings))

@@ -110,7 +110,6 @@ class WorkflowEngine:
 
     async def close(self) -> None:
         """Let go of the servers; jobs go on."""
-        await self._follower.close()
         await self.driver.close()
 
     async def _run(self, request: EditRequest) -> AsyncGenerator[EngineEvent]:
@@ -126,9 +125,7 @@ class WorkflowEngine:
                 yield event
         if followed.job is None:
             yield Progress(3, "Sending the photos")
-            draft = await patiently(self.driver, lambda: self.driver.draft(request.mode))
-            values = await self._values(draft, plan, photos)
-            async for event in self._follower.start(draft, request.mode, plan.graph, values, followed):
+            async for event in self._begun(request.mode, plan, photos, followed):
                 yield event
         async for event in self._follower.follow(followed):
             yield event
@@ -141,8 +138,7 @@ class WorkflowEngine:
             yield Progress(95, "Saving the pictures")
             done = await self._desk.do(self._finish(request, photos, picture))
         except (EngineError, DriverError) as error:
-            # What is left there is of no use: the next attempt must not find it again. Unless nobody could ask for it.
-            if not (isinstance(error, DriverError) and error.fate in _STANDING):
+            if _useless(error):
                 yield JobOver(followed.job)
             raise
         for file in done.files:
@@ -154,6 +150,22 @@ class WorkflowEngine:
         yield Finished(
             {**done.metadata, "engine": self.name, "warnings": warnings, "seconds": {"Making the picture": seconds}}
         )
+
+    async def _begun(
+        self, mode: Mode, plan: _Plan, photos: dict[str, Path], followed: Followed
+    ) -> AsyncGenerator[EngineEvent]:
+        """Start a job at the best place, or at the next if that refuses it: it may lack a node that others have."""
+        refused: set[str] = set()
+        draft = await patiently(self.driver, lambda: self.driver.draft(mode))
+        while followed.job is None:
+            try:
+                values = await self._values(draft, plan, photos)
+                async for event in self._follower.start(draft, mode, plan.graph, values, followed):
+                    yield event
+            except DriverError as error:
+                refused.add(draft.place)
+                if error.fate is not Fate.REFUSED or (draft := await self.driver.draft(mode)).place in refused:
+                    raise
 
     async def _plan(self, request: EditRequest) -> _Plan:
         mode = request.mode
@@ -198,6 +210,9 @@ class WorkflowEngine:
                 if last or error.fate is not Fate.AWAY:
                     raise
                 await asyncio.sleep(self.driver.look_every)
+            except OSError as error:
+                message = "The result could not be saved. Please try again."
+                raise EngineError(FailureCode.RESULT_SAVE_FAILED, message, transient=True) from error
             else:
                 return
 
@@ -215,6 +230,16 @@ class WorkflowEngine:
             workspace=_path(request.workspace),
             max_pixels=request.max_pixels,
         )
+
+
+def _useless(error: EngineError | DriverError) -> bool:
+    """Whether what a job left is of no use: then the next attempt must not find it again.
+
+    It is while nobody can ask for it, and where the fault is on this side: it was made and paid for.
+    """
+    if isinstance(error, DriverError):
+        return error.fate not in _STANDING
+    return error.code is FailureCode.ENGINE_RESPONSE_ERROR
 
 
 def _path(path: Path) -> str:

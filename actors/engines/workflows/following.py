@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
-from actors.engines.seam import EngineEvent, JobBegun, JobOver, LeftJob, Progress
+from actors.engines.seam import EngineEvent, JobBegun, JobOver, JobStarting, LeftJob, Progress
 from actors.engines.workflows.driver import (
     Driver,
     DriverError,
@@ -17,7 +16,6 @@ from actors.engines.workflows.driver import (
     Graph,
     Look,
     Running,
-    Stopped,
     Value,
 )
 from schema.models.edits import Mode
@@ -34,10 +32,6 @@ APPEARS_WITHIN = 5.0
 
 AWAY_FOR = 20.0
 """Seconds that a server may be away before a job is begun; then the attempt ends."""
-
-STOP_TRIES = 10
-LAST_MOMENT = 3.0
-"""Seconds that a worker which stops waits for jobs that were just being started when their edits were broken off."""
 
 QUEUED, BEGINS, ENDS = 6, 10, 90
 """Percent of an edit."""
@@ -58,7 +52,6 @@ class Follower:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def find(self, left: LeftJob, followed: Followed) -> AsyncGenerator[EngineEvent]:
         """Look for a job that an earlier attempt began. `followed.job` is None where another must be started.
@@ -85,18 +78,16 @@ class Follower:
     async def start(
         self, draft: RemoteJob, mode: Mode, graph: Graph, values: list[Value], followed: Followed
     ) -> AsyncGenerator[EngineEvent]:
-        """Start a job, once it is noted that it will be.
+        """Start a job, once it is noted that it will be. Broken off it is started all the same: see `JobStarting`.
 
         Raises:
             DriverError: it wasn't started, or nobody knows.
         """
         yield JobBegun(draft, started=False)
         starting = asyncio.create_task(self._driver.start(draft, mode, graph, values))
+        yield JobStarting(starting)
         try:
             job = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            self._abandon(starting)
-            raise
         except DriverError as error:
             if error.lost and draft.job_id is None:
                 yield JobOver(draft, lost=True)
@@ -142,33 +133,6 @@ class Follower:
                 told = progress
                 yield progress
             await self._driver.hint(job, self._driver.look_every)
-
-    async def close(self) -> None:
-        """Leave what nobody waits for any more, after a moment for what is about to be stopped."""
-        if self._abandoned:
-            await asyncio.wait(self._abandoned, timeout=LAST_MOMENT)
-        for task in self._abandoned:
-            task.cancel()
-        await asyncio.gather(*self._abandoned, return_exceptions=True)
-
-    def _abandon(self, starting: "asyncio.Task[RemoteJob]") -> None:
-        """Nobody waits for the job that is just being started: stop it as soon as its id is known."""
-        task = asyncio.create_task(self._stop_once_started(starting))
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
-
-    async def _stop_once_started(self, starting: "asyncio.Task[RemoteJob]") -> None:
-        try:
-            job = await starting
-        except DriverError as error:
-            _log.info("%s: an abandoned start failed: %s", self._driver.name, error.detail)
-            return
-        for _ in range(STOP_TRIES):
-            with suppress(DriverError):
-                if await self._driver.cancel(job) is Stopped.STOPPED:
-                    return
-            await asyncio.sleep(self._driver.look_every)
-        _log.warning("%s: an abandoned job could not be stopped", self._driver.name)
 
 
 async def patiently(driver: Driver, ask: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:

@@ -72,6 +72,7 @@ class Choice:
         self._rests[server.place] = now + length, length
 
     def well(self, server: Server) -> None:
+        """It took a job; that it answers says nothing: it may lack a node."""
         self._rests.pop(server.place, None)
 
     async def _loads(self, servers: list[Server], refusals: list[DriverError]) -> dict[str, int]:
@@ -88,7 +89,6 @@ class Choice:
             if error.fate is not Fate.WAIT:
                 self.ill(server)
             return None
-        self.well(server)
         return load
 
 

@@ -83,6 +83,7 @@ class ComfyUI:
                 await listener.ready()
                 with self._choice.coming(server):
                     await server.prompt(filled, _id(job), client_id)
+                self._choice.well(server)
             except BaseException:
                 await listener.close()
                 raise
@@ -91,6 +92,8 @@ class ComfyUI:
 
     async def look(self, job: RemoteJob) -> Look:
         """The history first, then the queue, then the history again: a job moves from the one to the other."""
+        if job.place not in self._servers:
+            return Gone()  # as its address is now, it is another server
         async with self._asked(job) as server:
             for last in (False, True):
                 entry = await server.history(_id(job))

@@ -16,6 +16,7 @@ from actors.engines.seam import (
     Finished,
     JobBegun,
     JobOver,
+    JobStarting,
     LeftJob,
     Progress,
     Standing,
@@ -301,7 +302,7 @@ async def test_a_start_whose_answer_was_lost_is_found_by_its_id(
 ) -> None:
     comfy.faults.lost_answers = 1
     error, seen = await refusal(engine, request_for())
-    assert (error.transient, isinstance(seen[-1], JobBegun)) == (True, True)
+    assert (error.transient, isinstance(seen[-1], JobStarting)) == (True, True)
     job = next(event.job for event in seen if isinstance(event, JobBegun))
     events = await made(engine, request_for(left=LeftJob(job, started=False, age=1)))
     assert isinstance(events[-1], Finished)
@@ -375,15 +376,32 @@ async def test_of_several_servers_one_that_refuses_keeps_no_edit_from_another(
         await engine.close()
 
 
-async def test_a_server_that_lacks_a_node_rests(comfy: FakeComfyUI, desk: Desk, request_for: NewRequest) -> None:
+async def test_a_server_that_lacks_a_node_keeps_no_edit_from_another_and_rests(
+    comfy: FakeComfyUI, desk: Desk, request_for: NewRequest
+) -> None:
     with comfy_ui() as other:
         engine = new_engine(desk, comfy.base_url, other.base_url)
         comfy.faults.missing = frozenset({"ImageScale"})
+        refused: list[bool] = []
+        for _ in range(3):
+            events = await made(engine, request_for())
+            assert isinstance(events[-1], Finished)
+            refused.append(any(isinstance(event, JobOver) for event in events))
+        assert refused == [True, False, False]
+        other.faults.missing = comfy.faults.missing
         error, _ = await refusal(engine, request_for())
         assert error.standing is Standing.REFUSING
-        for _ in range(2):
-            assert isinstance((await made(engine, request_for()))[-1], Finished)
         await engine.close()
+
+
+async def test_a_job_of_a_server_that_is_none_of_ours_any_more_is_started_anew(
+    engine: WorkflowEngine, comfy: FakeComfyUI, request_for: NewRequest
+) -> None:
+    left = LeftJob(RemoteJob("comfyui", "elsewhere", "known-there"), started=True, age=1)
+    events = await made(engine, request_for(left=left))
+    assert JobOver(left.job) in events
+    assert isinstance(events[-1], Finished)
+    assert len(comfy.prompts) == 1
 
 
 async def test_user_and_password_go_along_and_are_told_nowhere(
