@@ -4,7 +4,7 @@ import asyncio
 import functools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
 import asyncpg
@@ -59,7 +59,8 @@ async def transaction(connection: Connection) -> AsyncGenerator[None]:
                 await begun.rollback()
         except UNAVAILABLE:
             # A connection that can't be told so is of no use to anybody any more; the server undoes it by itself.
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # it was lost, and the pool has taken it back
+                connection.terminate()
         raise
     await begun.commit()
 

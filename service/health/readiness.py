@@ -108,7 +108,11 @@ async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
             except SchemaError:
                 return Part.OK, Part.OUTDATED, Part.NONE_SEEN
             database = Part.OK if await takes_writes(connection) else Part.READ_ONLY
-            return database, Part.OK, await _look_at_workers(connection)
+            workers = await _look_at_workers(connection)
+            if database is Part.READ_ONLY:
+                # As whoever writes: the next look finds out whether it was this session alone.
+                connection.terminate()
+            return database, Part.OK, workers
     except (*UNAVAILABLE, asyncpg.PostgresError) as error:
         # Whatever PostgreSQL says no with, be it a new password or a database that isn't there: it can't be used.
         log.warning("database away", error=type(error).__name__)

@@ -6,7 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.database import UNAVAILABLE, Pool, open_pool
+from service.database import UNAVAILABLE, Connection, Pool, open_pool
+from service.database.transactions import transactional
 from service.settings import Settings
 
 
@@ -108,3 +109,29 @@ async def test_whoever_is_cancelled_with_a_connection_just_handed_on_passes_it_o
     for connection in held:
         await pool.give_back(connection, as_it_was=True)
     await pool.close()
+
+
+async def test_a_session_that_takes_no_writes_is_not_kept(settings: Settings) -> None:
+    """Its server may have been succeeded by another, whose sessions do: this one never will."""
+    pool = await open_pool(settings)
+    for attempt in (begun_for_itself, begun_in_a_transaction):
+        async with pool.acquire() as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await attempt(pool)
+        await attempt(pool)
+    await pool.close()
+
+
+async def begun_for_itself(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute("DELETE FROM leaders WHERE duty = 'nobody''s'")
+
+
+@transactional
+async def _begun(connection: Connection) -> None:
+    await connection.execute("DELETE FROM leaders WHERE duty = 'nobody''s'")
+
+
+async def begun_in_a_transaction(pool: Pool) -> None:
+    await _begun(pool)

@@ -119,17 +119,18 @@ async def test_a_database_that_refuses_connections_is_away(
 
 @asynccontextmanager
 async def read_only(servers: EmbeddedServers, url: str) -> AsyncGenerator[None]:
-    """The database answers and takes no writes, as on a standby or a host's full disk."""
+    """The database answers and takes no writes, as on a standby or a host's full disk.
+
+    Sessions that begin meanwhile never will, as those of a server that another has succeeded.
+    """
     name = urlsplit(url).path.removeprefix("/")
     admin = await asyncpg.connect(servers.database_url)
-    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
     await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    await admin.execute(ended, name)
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
     try:
         yield
     finally:
         await admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-        await admin.execute(ended, name)
         await admin.close()
 
 
@@ -168,6 +169,9 @@ async def test_a_database_that_takes_no_writes_is_named_and_still_read(
             assert answer.status_code == 200, (path, answer.text)
     await until_ready(anonymous, 200)
     assert (await ready(anonymous, 200))["database"] == "ok"
+    # A session that takes no writes is found by one, and is nobody's then.
+    tried = [(await user.create()).status_code for _ in range(http_settings.database_pool_size + 1)]
+    assert tried[-1] == 201, tried
 
 
 async def test_whatever_the_database_says_no_with_when_it_is_away_is_503(user: User, db: Connection) -> None:
