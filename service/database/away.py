@@ -53,6 +53,7 @@ class DatabaseAway(ConnectionError):  # noqa: N818 - a state rather than an erro
         super().__init__(str(error))
         self.code = _code(error)
         self.words = str(error)
+        self.severity_en = error.severity_en
 
 
 def told(error: Exception, *, connecting: bool = False) -> Exception:
@@ -68,6 +69,14 @@ def told(error: Exception, *, connecting: bool = False) -> Exception:
         or (code == INTERNAL and POOLERS_WORDS.search(str(error)) is not None)
     )
     return DatabaseAway(error) if away else error
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the session was lost before it answered: nobody knows whether what it was asked for was done.
+
+    What the server calls an error it has undone, and says so.
+    """
+    return getattr(error, "severity_en", None) != "ERROR"
 
 
 def _code(error: asyncpg.PostgresError) -> str:

@@ -1,5 +1,6 @@
 """From what a client asks to tasks in the table: judge the request, then charge and write in one statement."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,8 @@ from schema.identifiers import new_id
 from schema.models.edits import CONFIG_TYPES, PRESET_FIELDS, PRESETS, REFERENCE_FIELDS, AnyConfig, Mode, price
 from schema.models.problems import ProblemCode
 from schema.models.tasks import NewRetry, NewTask, TaskRecord
-from service.database import Connection, Pool
+from service.database import UNAVAILABLE, Connection, Pool
+from service.database.away import is_lost
 from service.refusals import Refused, invalid
 from service.tasks import store
 from service.tasks.store import EarlierUse, IdempotencyKey, Order, Submission, SubmitAnswer
@@ -24,6 +26,16 @@ from service.webhooks.urls import judge_webhook_url
 TRIES = 3
 MODE_RETRY_AFTER = 3600
 PENDING_RETRY_AFTER = 30
+
+FIND_OUT_WITHIN = 4.0
+"""Seconds in which it is looked for what became of tasks whose writing was cut off."""
+
+ASK_AGAIN_AFTER = 0.2
+LOOK_AFTER = 5
+NOBODY_KNOWS = (
+    "The database went away before it told whether the task was made and charged. Send the same again if it has an "
+    "Idempotency-Key; otherwise see first whether GET /api/v1/tasks has it."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -177,37 +189,78 @@ async def submit(pool: Pool, order: Order, *, max_pending: int) -> Submitted:
     Raises:
         Refused: IDEMPOTENCY_KEY_REUSED, FILE_NOT_FOUND, TASK_NOT_FOUND, TOO_MANY_PENDING_TASKS,
             INSUFFICIENT_CREDITS or MODE_NOT_AVAILABLE, in this order; nothing was written or charged then.
+            SERVICE_UNAVAILABLE when the database went away, for longer, before it told whether anything was.
     """
-    async with pool.acquire() as connection:
-        for _ in range(TRIES):
-            try:
-                answer = await store.submit_tasks(connection, order, max_pending=max_pending)
-            except asyncpg.UniqueViolationError:
-                if order.idempotency is None:
-                    raise
-                # The key is there: a twin's, which the next try sees, or one from more than a day ago, which goes.
-                await store.forget_expired_key(connection, order.user_id, order.idempotency)
-                continue
-            if answer.tasks:
-                _log_created(order, answer)
-                return Submitted(answer.tasks, replayed=False)
-            # A twin that was faster may have taken the credits or the place that this request lacked: look again.
-            kept = answer.kept
-            if kept is None and order.idempotency is not None:
-                kept = await store.kept_key(connection, order.user_id, order.idempotency)
-            if kept is not None and order.idempotency is not None:
-                return await replay(connection, order.user_id, order.idempotency, kept)
-            refusal = await _refusal(connection, order, answer, max_pending)
-            if refusal is not None:
-                raise refusal
-            # What stood in the way is gone already (a refund, a claim): try again.
+    sent = False
+    try:
+        async with pool.acquire() as connection:
+            sent = True
+            return await _submit(connection, order, max_pending)
+    except UNAVAILABLE as error:
+        if not sent or not is_lost(error):
+            raise
+        log.warning("lost the database while tasks were written", task_id=order.made_id, error=type(error).__name__)
+    return await _find_out(pool, order, max_pending)
+
+
+async def _find_out(pool: Pool, order: Order, max_pending: int) -> Submitted:
+    """The same again, whose answer was lost with its connection: its ids tell whether it had been written."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + FIND_OUT_WITHIN
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                return await _submit_again(connection, order, max_pending)
+        except UNAVAILABLE as error:
+            if clock() >= until:
+                raise Refused(ProblemCode.SERVICE_UNAVAILABLE, NOBODY_KNOWS, retry_after=LOOK_AFTER) from error
+        await asyncio.sleep(ASK_AGAIN_AFTER)
+
+
+async def _submit_again(connection: Connection, order: Order, max_pending: int) -> Submitted:
+    made = await store.made_by(connection, order.user_id, order.made_id)
+    if not made:
+        try:
+            return await _submit(connection, order, max_pending)
+        except (Refused, asyncpg.UniqueViolationError):
+            # The server was still at it, and has done it meanwhile.
+            made = await store.made_by(connection, order.user_id, order.made_id)
+            if not made:
+                raise
+    _log_created(order, None)
+    return Submitted(made, replayed=False)
+
+
+async def _submit(connection: Connection, order: Order, max_pending: int) -> Submitted:
+    for _ in range(TRIES):
+        try:
+            answer = await store.submit_tasks(connection, order, max_pending=max_pending)
+        except asyncpg.UniqueViolationError:
+            if order.idempotency is None:
+                raise
+            # The key is there: a twin's, which the next try sees, or one from more than a day ago, which goes.
+            await store.forget_expired_key(connection, order.user_id, order.idempotency)
+            continue
+        if answer.tasks:
+            _log_created(order, answer.credits_left)
+            return Submitted(answer.tasks, replayed=False)
+        # A twin that was faster may have taken the credits or the place that this request lacked: look again.
+        kept = answer.kept
+        if kept is None and order.idempotency is not None:
+            kept = await store.kept_key(connection, order.user_id, order.idempotency)
+        if kept is not None and order.idempotency is not None:
+            return await replay(connection, order.user_id, order.idempotency, kept)
+        refusal = await _refusal(connection, order, answer, max_pending)
+        if refusal is not None:
+            raise refusal
+        # What stood in the way is gone already (a refund, a claim): try again.
     raise Refused(ProblemCode.SERVICE_UNAVAILABLE, "The account is very busy. Try again in a moment.", retry_after=1)
 
 
-def _log_created(order: Order, answer: SubmitAnswer) -> None:
+def _log_created(order: Order, credits_left: int | None) -> None:
     """A line a task of a batch, with what is left after all of them. One by itself is told in its request's line."""
     for task in order.tasks:
-        about = {"task_id": task.task_id, "mode": task.mode, "credits": task.price, "credits_left": answer.credits_left}
+        about = {"task_id": task.task_id, "mode": task.mode, "credits": task.price, "credits_left": credits_left}
         if order.batch_id is None:
             structlog.contextvars.bind_contextvars(done=CREATED, **about)
         else:

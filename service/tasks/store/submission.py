@@ -56,6 +56,11 @@ class Order(Struct, frozen=True, kw_only=True):
     batch_webhook_url: str | None = None
 
     @property
+    def made_id(self) -> str:
+        """What is made: the batch, or the only task."""
+        return self.batch_id or self.tasks[0].task_id
+
+    @property
     def price(self) -> int:
         return sum(task.price for task in self.tasks)
 
@@ -97,7 +102,7 @@ async def submit_tasks(
         route=idempotency and idempotency.route,
         idempotency_key=idempotency and idempotency.key,
         fingerprint=idempotency and idempotency.fingerprint,
-        made_id=order.batch_id or order.tasks[0].task_id,
+        made_id=order.made_id,
         max_pending=max_pending,
         now=now,
     )

@@ -22,6 +22,7 @@ from service.tasks.submission import Submitted, find_replay, submit
 from tests import lives
 from tests.factories import add_file, add_task
 from tests.lives import PRICE
+from tests.service.http.proxy import proxied
 
 
 def a_key(key: str = "order 17", body: str = "the body", route: str = "tasks") -> IdempotencyKey:
@@ -390,3 +391,50 @@ async def test_deletes_and_creates_at_once_leave_no_task_without_its_file(
     served = sum(isinstance(answer, Submitted) for answer in answers)
     assert await connection.fetchval("SELECT count(*) FROM files") == served
     await lives.assert_balanced(pool)
+
+
+@pytest.mark.parametrize("still_at_it", [False, True])
+@pytest.mark.parametrize("key", [None, a_key()])
+@pytest.mark.parametrize("left", [0, PRICE])
+async def test_what_was_written_though_the_answer_was_lost_is_found(
+    pool: Pool, connection: Connection, settings: Settings, key: IdempotencyKey | None, left: int, still_at_it: bool
+) -> None:
+    """A pooler dies, and the server goes on: its client is told of the task, and isn't charged for a second one."""
+    user_id = await lives.add_user(connection, credits_=PRICE + left)
+    wanted = await lives.an_order(connection, user_id, idempotency=key)
+    with proxied(settings.database_url) as way:
+        there = await open_pool(structs.replace(settings, database_url=way.url))
+        async with pool.acquire() as looking:
+            async with connection.transaction():
+                await connection.execute("SELECT FROM users WHERE user_id = $1 FOR UPDATE", user_id)
+                submitting = asyncio.create_task(submit(there, wanted, max_pending=1000))
+                await lives.until_blocked(looking)
+                await asyncio.to_thread(way.shut)
+                if still_at_it:
+                    await asyncio.to_thread(way.let_through)
+                    await lives.until_blocked(looking, 2)
+            await asyncio.to_thread(way.let_through)
+        submitted = await submitting
+        there.terminate()
+    assert submitted.task == await lives.get(pool, wanted.tasks[0].task_id)
+    assert await lives.balance(pool, user_id) == left
+    assert await connection.fetchval("SELECT count(*) FROM tasks") == 1
+    await lives.assert_balanced(pool)
+
+
+async def test_nobody_is_told_that_nothing_was_charged_where_that_is_not_known(
+    pool: Pool, connection: Connection, settings: Settings, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tasks.submission.FIND_OUT_WITHIN", 0.5)
+    wanted = await lives.an_order(connection, user_id)
+    with proxied(settings.database_url) as way:
+        there = await open_pool(structs.replace(settings, database_url=way.url))
+        async with pool.acquire() as looking, connection.transaction():
+            await connection.execute("SELECT FROM users WHERE user_id = $1 FOR UPDATE", user_id)
+            submitting = asyncio.create_task(submit(there, wanted, max_pending=1000))
+            await lives.until_blocked(looking)
+            await asyncio.to_thread(way.shut)
+            with pytest.raises(Refused, match="before it told whether") as caught:
+                await submitting
+        assert caught.value.code is ProblemCode.SERVICE_UNAVAILABLE
+        there.terminate()
