@@ -1,10 +1,11 @@
 """Whether a workflow can work: its links, and its nodes against what a ComfyUI server says it has."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from actors.engines.workflows.driver import Graph
 from actors.engines.workflows.graph import title_of
+from actors.engines.workflows.loose import as_list, as_object, list_of, object_of
 from schema.models.edits import Mode
 
 SHOWN: Final = 5
@@ -33,13 +34,13 @@ def broken_links(graph: Graph) -> Iterator[str]:
 def lacking(graph: Graph, known: Mapping[str, Any]) -> Iterator[str]:
     """What a server doesn't have, by its `/object_info`: kinds of nodes, models and other choices of their inputs."""
     for number, node in graph.items():
-        kind = known.get(node["class_type"])
-        if not isinstance(kind, dict):
+        kind = as_object(known.get(node["class_type"]))
+        if kind is None:
             yield f"{_named(graph, number)}: the server has no {node['class_type']}; install the nodes it belongs to"
             continue
-        declared = _object(cast("dict[str, Any]", kind).get("input"))
-        required = _object(declared.get("required"))
-        takes = required | _object(declared.get("optional"))
+        declared = object_of(kind.get("input"))
+        required = object_of(declared.get("required"))
+        takes = required | object_of(declared.get("optional"))
         yield from (f"{_named(graph, number)}: {name} is missing" for name in required if name not in node["inputs"])
         for name, value in node["inputs"].items():
             choices = _choices(takes.get(name))
@@ -57,15 +58,9 @@ def _missing_outputs(graph: Graph, number: str, known: Mapping[str, Any]) -> Ite
         linked = _link(value)
         if linked is None or linked[0] not in graph:
             continue
-        kind = known.get(graph[linked[0]]["class_type"])
-        gives = cast("dict[str, Any]", kind).get("output") if isinstance(kind, dict) else None
-        if isinstance(gives, list) and linked[1] >= len(cast("list[Any]", gives)):
+        gives = as_list(object_of(known.get(graph[linked[0]]["class_type"])).get("output"))
+        if gives is not None and linked[1] >= len(gives):
             yield f"{_named(graph, number)}: {name} comes from an output that node {linked[0]} doesn't have"
-
-
-def _object(found: Any) -> dict[str, Any]:
-    """What a server tells by names; nothing where it tells something else."""
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _link(value: Any) -> tuple[str, int] | None:
@@ -79,9 +74,9 @@ def _link(value: Any) -> tuple[str, int] | None:
 
 def _choices(declared: Any) -> list[Any] | None:
     """What an input may be, None where it isn't chosen: `[[...], {}]` or `["COMBO", {"options": [...]}]`."""
-    match cast("list[Any]", declared) if isinstance(declared, list) else []:
-        case ["COMBO", {"options": choices}, *_] | [choices, *_] if isinstance(choices, list):
-            return cast("list[Any]", choices)
+    match list_of(declared):
+        case ["COMBO", {"options": choices}, *_] | [choices, *_]:
+            return as_list(choices)
         case _:
             return None
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from actors.engines.workflows.driver import Graph
+from actors.engines.workflows.loose import object_of
 from schema.models.engines import OUTPUT, REFERENCE, SEED, SOURCE, NodeInput
 
 LARGEST = 4 * 2**20
@@ -65,13 +66,12 @@ def graph_of(found: Any) -> Graph:
     Raises:
         WorkflowError: it is none in API format.
     """
-    if isinstance(found, dict) and isinstance(cast("dict[str, Any]", found).get("nodes"), list):
+    if isinstance(object_of(found).get("nodes"), list):
         raise WorkflowError(f"The workflow is in the format of ComfyUI's editor. {HOW_TO_EXPORT}")
     # Some clients wrap it as they send it.
-    if isinstance(found, dict) and isinstance(wrapped := cast("dict[str, Any]", found).get("prompt"), dict):
-        found = cast("dict[str, Any]", wrapped)
+    wrapped = object_of(found).get("prompt")
     try:
-        nodes = msgspec.convert(found, dict[str, dict[str, Any]])
+        nodes = msgspec.convert(wrapped if isinstance(wrapped, dict) else found, dict[str, dict[str, Any]])
     except msgspec.ValidationError:
         nodes = {}
     whole = all(
@@ -86,8 +86,7 @@ def graph_of(found: Any) -> Graph:
 
 def title_of(graph: Graph, node: str) -> str:
     """A node's title, empty where it has none."""
-    meta = graph[node].get("_meta")
-    title = cast("dict[str, Any]", meta).get("title") if isinstance(meta, dict) else None
+    title = object_of(graph[node].get("_meta")).get("title")
     return title.strip() if isinstance(title, str) else ""
 
 

@@ -207,17 +207,15 @@ class RunningHub:
 
 def _state(error: HubError) -> Look:
     """What an answer that isn't the outputs says of a task. Raises DriverError where it says nothing of it."""
-    match error.code:
-        case code if code == _RUNNING:
-            return Running()
-        case code if code == _QUEUED:
-            return Waiting()
-        case code if code == _FAILED:
-            return Failed(failure_of(error))
-        case code if code in _UNKNOWN_TASK:
-            return Gone()
-        case _:
-            raise refused(error) from error
+    if error.code == _RUNNING:
+        return Running()
+    if error.code == _QUEUED:
+        return Waiting()
+    if error.code == _FAILED:
+        return Failed(failure_of(error))
+    if error.code in _UNKNOWN_TASK:
+        return Gone()
+    raise refused(error) from error
 
 
 def _id(job: RemoteJob) -> str:

@@ -1,11 +1,12 @@
 """What RunningHub's codes, prompt tips and reasons mean: each a code of ours, and what follows from it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from actors.engines.workflows.driver import DriverError, Fate, Graph
+from actors.engines.workflows.loose import list_of, object_of
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError
 from actors.engines.workflows.saying import told
 from schema.models.problems import FailureCode
@@ -81,8 +82,7 @@ def wrong_nodes(prompt_tips: Any, graph: Graph) -> DriverError | None:
     if valid and not errors:
         return None
     saving = {number for number, node in graph.items() if node.get("class_type") == "SaveImage"}
-    told_to_run = tips.get("outputs_to_execute")
-    runs = {str(node) for node in cast("list[Any]", told_to_run)} if isinstance(told_to_run, list) else set[str]()
+    runs = {str(node) for node in list_of(tips.get("outputs_to_execute"))}
     if valid and (saving & runs if saving else runs):
         return None
     return DriverError(Fate.REFUSED, _RESPONSE, OPERATORS, detail=f"the workflow is refused: {_short(errors or tips)}")
@@ -98,7 +98,7 @@ def _object(value: Any) -> dict[str, Any]:
             value = text
         if isinstance(value, str):
             return {"exception_message": value}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return object_of(value)
 
 
 def _short(value: Any) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +28,7 @@ from actors.engines.workflows.driver import (
     Waiting,
 )
 from actors.engines.workflows.graph import WorkflowError, filled_in, parse_graph, read_workflow
+from actors.engines.workflows.loose import as_object, list_of, object_of, objects_in
 from actors.engines.workflows.saying import told as words_of
 from schema.models.edits import COMFYUI, Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
@@ -196,22 +197,17 @@ def _not_set_up(detail: str) -> DriverError:
 
 def _ended(entry: Mapping[str, Any]) -> Look:
     """What a job's history says of its end."""
-    status = entry.get("status")
-    told: dict[str, Any] = cast("dict[str, Any]", status) if isinstance(status, dict) else {}
+    told = object_of(entry.get("status"))
     if told.get("status_str") == "error" or told.get("completed") is False:
-        messages = told.get("messages")
-        return Failed(_failure(cast("list[Any]", messages) if isinstance(messages, list) else []))
-    found = entry.get("outputs")
-    outputs: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        return Failed(_failure(list_of(told.get("messages"))))
+    outputs = object_of(entry.get("outputs"))
     return Finished([output for node, left in outputs.items() for output in _outputs(node, left)])
 
 
 def _outputs(node: str, left: object) -> list[Output]:
-    images = cast("dict[str, Any]", left).get("images") if isinstance(left, dict) else None
     files: list[Output] = []
-    for image in cast("list[Any]", images) if isinstance(images, list) else []:
-        named = cast("dict[str, Any]", image) if isinstance(image, dict) else {}
-        where = {key: str(named.get(key) or "") for key in ("filename", "subfolder", "type")}
+    for image in objects_in(object_of(left).get("images")):
+        where = {key: str(image.get(key) or "") for key in ("filename", "subfolder", "type")}
         if where["filename"]:
             files.append(Output(node, msgspec.json.encode(where).decode()))
     return files
@@ -220,9 +216,9 @@ def _outputs(node: str, left: object) -> list[Output]:
 def _failure(messages: Sequence[Any]) -> DriverError:
     """Why a job failed, by the last of its messages that tells."""
     for message in reversed(messages):
-        kind, told, *_ = [*(cast("list[Any]", message) if isinstance(message, list) else []), "", None]
-        if kind == "execution_error" and isinstance(told, dict):
-            return _of_a_node(cast("dict[str, Any]", told))
+        kind, told, *_ = [*list_of(message), "", None]
+        if kind == "execution_error" and (about := as_object(told)) is not None:
+            return _of_a_node(about)
         if kind == "execution_interrupted":
             words = "Somebody stopped the edit on the engine."
             return DriverError(Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, words, detail=kind)

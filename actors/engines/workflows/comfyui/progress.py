@@ -6,7 +6,7 @@ It may be silent while jobs end (ComfyUI#9393, #3128), so whoever follows a job 
 import asyncio
 from base64 import b64encode
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from actors.engines.workflows.comfyui.server import Server
+from actors.engines.workflows.loose import list_of, object_of
 
 CONNECT_WITHIN = 5.0
 LARGEST = 2**20
@@ -78,23 +79,21 @@ class Listener:
             told = msgspec.json.decode(message, type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError):
             return
-        data = told.get("data")
-        if not isinstance(data, dict) or cast("dict[str, Any]", data).get("prompt_id") != self._prompt_id:
+        kind, data = told.get("type"), object_of(told.get("data"))
+        if data.get("prompt_id") != self._prompt_id:
             return
-        kind, data = told.get("type"), cast("dict[str, Any]", data)
-        if kind == "progress_state" and isinstance(nodes := data.get("nodes"), dict):
-            done = self._cached + sum(_share(node) for node in cast("dict[str, Any]", nodes).values())
+        if kind == "progress_state" and (nodes := object_of(data.get("nodes"))):
+            done = self._cached + sum(_share(object_of(node)) for node in nodes.values())
             self.percent = max(self.percent or 0, min(100, int(100 * done / self._nodes)))
             self._moved.set()
-        elif kind == "execution_cached" and isinstance(cached := data.get("nodes"), list):
-            self._cached = len(cast("list[Any]", cached))
+        elif kind == "execution_cached":
+            self._cached = len(list_of(data.get("nodes")))
         elif kind in MOVES or (kind == "executing" and data.get("node") is None):
             self._moved.set()
 
 
-def _share(node: object) -> float:
+def _share(state: dict[str, Any]) -> float:
     """How much of a node is done, 0 to 1."""
-    state = cast("dict[str, Any]", node) if isinstance(node, dict) else {}
     if state.get("state") == "finished":
         return 1.0
     value, most = state.get("value"), state.get("max")

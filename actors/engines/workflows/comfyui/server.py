@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from msgspec import Struct
 
 from actors.engines.workflows import calling
 from actors.engines.workflows.driver import DriverError, Fate
+from actors.engines.workflows.loose import as_object, list_of, object_of, objects_in
 from schema.models.problems import FailureCode
 
 PROMPT_WITHIN = 30.0
@@ -72,8 +73,7 @@ class Server:
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
         """What has become of a job; None while it waits or runs, and for one that isn't known."""
         answer = self._json(await self._send("GET", f"/history/{prompt_id}"), "/history")
-        entry = answer.get(prompt_id)
-        return cast("dict[str, Any]", entry) if isinstance(entry, dict) else None
+        return as_object(answer.get(prompt_id))
 
     async def stop(self, prompt_id: str) -> None:
         """Ask for a job's end, whether it waits or runs; nobody else's."""
@@ -103,8 +103,7 @@ class Server:
     async def version(self) -> str | None:
         """Which ComfyUI it is, None where it doesn't say."""
         answer = self._json(await self._send("GET", "/system_stats"), "/system_stats")
-        system = answer.get("system")
-        version = cast("dict[str, Any]", system).get("comfyui_version") if isinstance(system, dict) else None
+        version = object_of(answer.get("system")).get("comfyui_version")
         return version if isinstance(version, str) else None
 
     async def nodes(self) -> Mapping[str, Any]:
@@ -121,18 +120,15 @@ class Server:
 
     def _json(self, response: httpx.Response, what: str) -> dict[str, Any]:
         self._good(response, what)
-        answer = calling.json_of(response, what)
-        if not isinstance(answer, dict):
+        answer = as_object(calling.json_of(response, what))
+        if answer is None:
             raise calling.away(f"{what}: not what ComfyUI answers")
-        return cast("dict[str, Any]", answer)
+        return answer
 
 
 def _items(found: object) -> list[list[Any]]:
     """The entries of a queue: number, id, workflow and more."""
-    entries = cast("list[Any]", found) if isinstance(found, list) else []
-    return [
-        cast("list[Any]", entry) for entry in entries if isinstance(entry, list) and len(cast("list[Any]", entry)) > 1
-    ]
+    return [entry for entry in map(list_of, list_of(found)) if len(entry) > 1]
 
 
 def _number(item: Sequence[Any]) -> float:
@@ -160,13 +156,11 @@ _OURS = ("LoadImage", "LoadImageMask", "LoadImageOutput")
 
 def _invalid(answer: object) -> DriverError:
     """Why a workflow isn't accepted: a node, a model or a value that the server doesn't have; or our photo is gone."""
-    told = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-    found = told.get("node_errors")
-    wrong = list(cast("dict[str, Any]", found).values()) if isinstance(found, dict) else []
-    nodes = [cast("dict[str, Any]", node) for node in wrong if isinstance(node, dict)]
+    told = object_of(answer)
+    nodes = objects_in(list(object_of(told.get("node_errors")).values()))
     details = [_detail(node) for node in nodes]
-    error = told.get("error")
-    whole = cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
+    error = as_object(told.get("error"))
+    whole = told.get("error") if error is None else error.get("message")
     detail = f"/prompt: {whole} {'; '.join(details)}"[:1000]
     if nodes and all(node.get("class_type") in _OURS for node in nodes):
         message = "The engine lost the photo before it began. The edit is tried again."
@@ -176,7 +170,5 @@ def _invalid(answer: object) -> DriverError:
 
 
 def _detail(node: dict[str, Any]) -> str:
-    found = node.get("errors")
-    listed = cast("list[Any]", found) if isinstance(found, list) else []
-    errors = [cast("dict[str, Any]", error) for error in listed if isinstance(error, dict)]
+    errors = objects_in(node.get("errors"))
     return f"{node.get('class_type')}: " + ", ".join(f"{e.get('type')} {e.get('details')}" for e in errors)
