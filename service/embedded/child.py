@@ -109,6 +109,30 @@ class Child:
         self.exit_code()
 
 
+class Program:
+    """Something that is run as a child of ours, and again: what is told here is of the last one."""
+
+    _child: Child | None = None
+    _ready = False
+    """Whether it works, as far as that is known when it starts."""
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._child is None else self._child.pid
+
+    @property
+    def ready(self) -> bool:
+        return self._ready and self.exit_code() is None
+
+    def exit_code(self) -> int | None:
+        """None while it runs (or before it ever did)."""
+        return None if self._child is None else self._child.exit_code()
+
+    async def ended(self) -> int:
+        """Its exit code, once it has ended."""
+        return 0 if self._child is None else await self._child.ended()
+
+
 def describe_exit(code: int) -> str:
     """An exit code in words."""
     if code < 0:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from service.embedded.account import Home
-from service.embedded.child import Child, describe_exit
+from service.embedded.child import Child, Program, describe_exit
 from service.embedded.errors import EmbeddedError
 from service.embedded.steps import Steps, pause
 from service.embedded.strangers import running, signal_if
@@ -31,7 +31,7 @@ _LOG_BYTES = 8 * 2**20
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-class Server(ABC):
+class Server(Program, ABC):
     """One server of ours. Its port is picked at the first start and kept from then on."""
 
     label: str
@@ -46,28 +46,10 @@ class Server(ABC):
         self.port = 0
         self._log = log
         self._log_start = 0
-        self._child: Child | None = None
-        self._ready = False
         status = self.directory.stat()
         # Marks its processes in every listing. The directory's identity, not its path: a copied data directory is
         # another stack, a moved one is still the same.
         self.tag = f"darkroom-{status.st_dev:x}-{status.st_ino:x}"
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._child is None else self._child.pid
-
-    @property
-    def ready(self) -> bool:
-        return self._ready and self.exit_code() is None
-
-    def exit_code(self) -> int | None:
-        """None while it runs (or before it ever did)."""
-        return None if self._child is None else self._child.exit_code()
-
-    async def ended(self) -> int:
-        """Its exit code, once it has ended."""
-        return 0 if self._child is None else await self._child.ended()
 
     def starting(self) -> Steps:
         """Start it, unless it runs, and wait until it answers. `stopping` is due afterwards, also after an error.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from schema.models.edits import COMFYUI, CONFIG_TYPES, DEFAULT_ENGINE, ENGINE_MODES, RUNNINGHUB, Mode
 from schema.models.engines import (
@@ -18,6 +18,9 @@ from schema.models.engines import (
 )
 from service.settings.sources import Sources, read_dotenv
 from service.urls.splitting import NotAUrl, split_url
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 MOST_AT_ONCE = 1000
 
@@ -58,7 +61,7 @@ def not_set(names: Sequence[str]) -> str:
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
 
 
-def what_engines_lack(settings: "_HasEngines") -> str | None:
+def what_engines_lack(settings: "Settings") -> str | None:
     """What a worker with these settings lacks to make edits with the engines that they name: a sentence, or None."""
     for mode, names in settings.engines.items():
         for name in names:
@@ -77,16 +80,6 @@ def what_an_engine_lacks(engine: str, mode: Mode, given: WorkflowSettings) -> li
         },
     }
     return [variable for variable, there in has.get(engine, {}).items() if not there]
-
-
-class _HasEngines(Protocol):
-    """What of the settings is asked here."""
-
-    @property
-    def engines(self) -> Mapping[Mode, tuple[str, ...]]: ...
-
-    @property
-    def workflows(self) -> WorkflowSettings: ...
 
 
 def _names(sources: Sources, variable: str) -> tuple[str, ...]:
@@ -144,12 +137,10 @@ def _nodes(sources: Sources, mode: Mode) -> dict[str, NodeInput]:
     """`source=6.image,reference=7.image,output=10`, and fields of the mode's config in the same way."""
     variable = f"WORKFLOW_NODES_{mode}"
     names = {SOURCE, REFERENCE, OUTPUT, SEED, *CONFIG_TYPES[mode].__struct_fields__}
+    takes = "nodes like source=6.image,reference=7.image,output=10 (also seed and fields of config)"
     nodes: dict[str, NodeInput] = {}
-    for part in sources.text(variable).split(","):
+    for part in text.split(",") if (text := sources.text(variable)) else ():
         found = _NODE.fullmatch(part.strip())
-        if not part.strip() and not sources.text(variable):
-            continue
-        takes = "nodes like source=6.image,reference=7.image,output=10 (also seed and fields of config)"
         if found is None or found["name"] not in names or found["name"] in nodes:
             raise sources.wrong(variable, takes)
         if (found["name"] == OUTPUT) == (found["field"] is not None):

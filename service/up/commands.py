@@ -13,7 +13,6 @@ from typing import Any, cast
 
 from service.embedded.child import Child, describe_exit
 from service.embedded.errors import EmbeddedError
-from service.embedded.steps import Steps, finished
 
 _PREFIX = re.compile(r"^(darkroom|Error): ")
 """Of a command's message; ours begins the line it becomes part of."""
@@ -56,7 +55,7 @@ async def run_to_end(command: Sequence[str], environment: Mapping[str, str]) -> 
             errors=errors.fileno(),
         )
         try:
-            await finished(_ending(child))
+            await child.ended()
         finally:
             child.kill()
         code = child.exit_code() or 0
@@ -79,11 +78,6 @@ async def run_for_json(command: Sequence[str], environment: Mapping[str, str]) -
     if not isinstance(answer, dict):
         raise EmbeddedError(f"`{' '.join(command[-3:])}` printed no JSON object")
     return cast("dict[str, Any]", answer)
-
-
-def _ending(child: Child) -> Steps:
-    while child.exit_code() is None:
-        yield
 
 
 def _content(file: int) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from service.embedded.child import Child
+from service.embedded.child import Child, Program
 from service.embedded.steps import Steps
 from service.processes.ready_pipe import READY_FD
 
 
-class ServiceProcess(ABC):
+class ServiceProcess(Program, ABC):
     """One process of the service. Its output is ours, and it dies at once when we do: its servers die then, too."""
 
     patience: ClassVar[float]
@@ -24,24 +24,6 @@ class ServiceProcess(ABC):
         self.label = label
         self._command = command
         self._environment = environment
-        self._child: Child | None = None
-        self._ready = False
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._child is None else self._child.pid
-
-    @property
-    def ready(self) -> bool:
-        return self._ready and self.exit_code() is None
-
-    def exit_code(self) -> int | None:
-        """None while it runs (or before it ever did)."""
-        return None if self._child is None else self._child.exit_code()
-
-    async def ended(self) -> int:
-        """Its exit code, once it has ended."""
-        return 0 if self._child is None else await self._child.ended()
 
     @abstractmethod
     def starting(self) -> Steps:
