@@ -8,9 +8,8 @@ import structlog
 from schema.models.accounts import LedgerPage
 from schema.models.tasks import TaskRecord
 from service.accounts import store
-from service.cursors import cursor_pagination, decode_cursor, encode_cursor
+from service.cursors import cursor_pagination, cut_page, decode_cursor, encode_cursor, no_cursor
 from service.database import Connection, Pool
-from service.refusals import invalid
 
 LARGEST_ENTRY_ID = 2**63 - 1
 
@@ -39,12 +38,8 @@ async def get_ledger(pool: Pool, user_id: str, *, cursor: str | None, page_size:
     if cursor is not None:
         after = decode_cursor(cursor, int)
         if after is None or not 0 <= after <= LARGEST_ENTRY_ID:
-            raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest entry")
+            raise no_cursor("entry")
     async with pool.acquire() as connection:
         entries = await store.ledger_page(connection, user_id, after, page_size + 1)
-    more = len(entries) > page_size
-    entries = entries[:page_size]
-    return LedgerPage(
-        entries=entries,
-        pagination=cursor_pagination(page_size, encode_cursor(entries[-1].entry_id) if more else None),
-    )
+    page, next_cursor = cut_page(entries, page_size, lambda entry: encode_cursor(entry.entry_id))
+    return LedgerPage(entries=page, pagination=cursor_pagination(page_size, next_cursor))

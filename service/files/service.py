@@ -13,7 +13,7 @@ from schema.identifiers import is_id, new_id
 from schema.models.files import FileRecord
 from schema.models.problems import ProblemCode
 from schema.models.tasks import Pagination
-from service.cursors import cursor_pagination, decode_place, encode_place
+from service.cursors import cursor_pagination, cut_page, encode_place, place_behind
 from service.database import Connection, Pool
 from service.database.transactions import transactional
 from service.files import store
@@ -23,7 +23,7 @@ from service.files.receiving import cleaned_purpose, receive
 from service.files.spooling import Received
 from service.files.storage import Storage
 from service.files.store import NewFile
-from service.refusals import Refused, invalid
+from service.refusals import Refused
 from service.storage_errors import StorageError
 
 PUT_WITHIN = 10.0
@@ -224,16 +224,12 @@ class FileService:
         Raises:
             Refused: INVALID_REQUEST for a cursor that isn't one.
         """
-        after = None if cursor is None else decode_place(cursor)
-        if after is None and cursor is not None:
-            raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest file")
+        after = place_behind(cursor, "file")
         async with self._pool.acquire() as connection:
             # One row more than asked tells whether there is a next page.
             found = await store.list_files(connection, user_id, after, page_size + 1)
-        more = len(found) > page_size
-        found = found[:page_size]
-        next_cursor = encode_place(found[-1].uploaded_at, found[-1].file_id) if more else None
-        return found, cursor_pagination(page_size, next_cursor)
+        page, next_cursor = cut_page(found, page_size, lambda file: encode_place(file.uploaded_at, file.file_id))
+        return page, cursor_pagination(page_size, next_cursor)
 
     def accelerated(self, record: FileRecord) -> str | None:
         """The internal address at which nginx, in front of us, has the file's bytes; None: they are to be sent here."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from schema.models.edits import Mode
 from schema.models.tasks import Pagination, TaskRecord, TaskStatus
-from service.cursors import cursor_pagination, decode_place, encode_place
+from service.cursors import cursor_pagination, cut_page, encode_place, place_behind
 from service.database import Connection, Pool
 from service.refusals import invalid
 from service.tasks import store
@@ -40,9 +40,7 @@ async def get_task_list(
     page, page_size = asked.page, asked.page_size
     if asked.cursor is None and page * page_size > DEEPEST_ROW:
         raise invalid("page", f"page x page_size goes up to {DEEPEST_ROW}; follow next_cursor to go deeper")
-    after = None if asked.cursor is None else decode_place(asked.cursor)
-    if after is None and asked.cursor is not None:
-        raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest task")
+    after = place_behind(asked.cursor, "task")
     if asked.ids is not None or asked.batch_id is not None:
         return await _named(pool, user_id, asked, after)
     async with pool.acquire() as connection:
@@ -57,9 +55,7 @@ async def get_task_list(
             offset=0 if after else (page - 1) * page_size,
         )
         counted = None if after else await _count(connection, (user_id, asked.status, asked.mode), long)
-    more = len(tasks) > page_size
-    tasks = tasks[:page_size]
-    next_cursor = encode_place(tasks[-1].created_at, tasks[-1].task_id) if more else None
+    tasks, next_cursor = cut_page(tasks, page_size, _cursor_of)
     return tasks, _pagination(asked, counted, next_cursor)
 
 
@@ -81,9 +77,12 @@ async def _named(
         tasks = [task for task in tasks if (task.created_at, task.task_id) < after]
     else:
         counted, start = len(tasks), (asked.page - 1) * asked.page_size
-    page = tasks[start : start + asked.page_size]
-    more = len(tasks) > start + asked.page_size
-    return page, _pagination(asked, counted, encode_place(page[-1].created_at, page[-1].task_id) if more else None)
+    page, next_cursor = cut_page(tasks[start:], asked.page_size, _cursor_of)
+    return page, _pagination(asked, counted, next_cursor)
+
+
+def _cursor_of(task: TaskRecord) -> str:
+    return encode_place(task.created_at, task.task_id)
 
 
 def _pagination(asked: PageRequest, counted: int | None, next_cursor: str | None) -> Pagination:

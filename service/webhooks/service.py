@@ -6,10 +6,10 @@ from schema.identifiers import is_id, new_id
 from schema.models.problems import ProblemCode
 from schema.models.tasks import Pagination
 from schema.models.webhooks import DeliveryRecord, DeliveryStatus
-from service.cursors import cursor_pagination, decode_place, encode_place
+from service.cursors import cursor_pagination, cut_page, encode_place, place_behind
 from service.database import Pool
 from service.queue import REDIS_AWAY, Queue
-from service.refusals import Refused, invalid
+from service.refusals import Refused
 from service.webhooks import secrets, store
 from service.webhooks.secrets import Seal
 from service.webhooks.urls import judge_webhook_url
@@ -51,15 +51,11 @@ class WebhookService:
         Raises:
             Refused: INVALID_REQUEST for a cursor that isn't one.
         """
-        after = None if cursor is None else decode_place(cursor)
-        if after is None and cursor is not None:
-            raise invalid("cursor", "take next_cursor of the page before, or leave it out to start at the newest one")
+        after = place_behind(cursor, "one")
         async with self._pool.acquire() as connection:
             found = await store.list_deliveries(connection, user_id, status, after, page_size + 1)
-        more = len(found) > page_size
-        found = found[:page_size]
-        next_cursor = encode_place(found[-1].created_at, found[-1].delivery_id) if more else None
-        return found, cursor_pagination(page_size, next_cursor)
+        page, next_cursor = cut_page(found, page_size, lambda one: encode_place(one.created_at, one.delivery_id))
+        return page, cursor_pagination(page_size, next_cursor)
 
     async def redeliver(self, user_id: str, delivery_id: str) -> DeliveryRecord:
         """Begin a delivery's schedule anew, at once; the event's id stays.
