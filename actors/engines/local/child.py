@@ -17,6 +17,8 @@ from collections.abc import Callable
 from typing import BinaryIO, NoReturn, Protocol
 
 from actors.engines.local import wire
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
 
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 5
@@ -77,9 +79,15 @@ class _Orders:
 
 
 class Maker(Protocol):
-    """What does what is ordered, and makes of whatever goes wrong a report."""
+    """What does what is ordered."""
 
-    def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report: ...
+    def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
+        """Do it, saying each step and picture; returns the last report.
+
+        Raises:
+            EngineError: it can't be done.
+        """
+        ...
 
 
 # Native libraries start threads when they are loaded: only after the pipes are settled.
@@ -108,15 +116,26 @@ def _serve(maker: Maker, reports: BinaryIO) -> NoReturn:
 
     say(wire.Ready())
     while True:
-        work = orders.next()
-        try:
-            outcome = maker.make(work, say, orders.stopped)
-        except MemoryError:
-            # Whatever else holds memory is of no more use; a fresh process is.
-            traceback.print_exc()
-            os._exit(1)
-        say(outcome)
+        say(_made(maker, orders.next(), say, orders.stopped))
         give_back()
+
+
+def _made(
+    maker: Maker, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
+) -> wire.Report:
+    """The last report: a fault in one edit must not end the process for the next."""
+    try:
+        return maker.make(work, say, stopped)
+    except EngineError as error:
+        return wire.Failed(error.code, error.message, error.details, error.transient)
+    except MemoryError:
+        # Whatever else holds memory is of no more use; a fresh process is.
+        traceback.print_exc()
+        os._exit(1)
+    except Exception:  # noqa: BLE001 - whatever it is
+        traceback.print_exc()
+        message = "The edit failed by a fault of the engine. Please try again with another photo."
+        return wire.Failed(FailureCode.PROCESSING_FAILED, message, {}, transient=False)
 
 
 def _write(reports: BinaryIO, report: wire.Report) -> None:

@@ -1,10 +1,9 @@
-"""Making whatever edit is ordered, in the child process: what goes wrong becomes a report."""
+"""Making whatever edit is ordered, in the child process."""
 
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -66,34 +65,17 @@ class Studio:
             self._runtimes.load(*ours, *_MODELS)
 
     def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
-        """Make the edit `work`, saying each step and picture; returns the last report.
-
-        Raises:
-            MemoryError: there isn't enough.
-        """
+        """Make the edit `work`; see `Maker`."""
         try:
             return self._made(cast("wire.StartEdit", work), say, stopped)
         except StoppedError:
             return wire.Stopped()
-        except EngineError as error:
-            return wire.Failed(error.code, error.message, error.details, error.transient)
         except ModelMissingError as error:
-            return wire.Failed(
+            raise EngineError(
                 FailureCode.ENGINE_NOT_AVAILABLE,
                 f"This server's engine isn't completely installed (its operator runs `{FETCH_COMMAND}`).",
-                {"model": error.name},
-                transient=False,
-            )
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - a fault in one edit must not end the process for the next
-            traceback.print_exc()
-            return wire.Failed(
-                FailureCode.PROCESSING_FAILED,
-                "The edit failed by a fault of the engine. Please try again with another photo.",
-                {},
-                transient=False,
-            )
+                details={"model": error.name},
+            ) from error
 
     def _made(
         self, edit: wire.StartEdit, say: Callable[[wire.Report], None], stopped: Callable[[], bool]
@@ -111,25 +93,9 @@ class Studio:
             step,
         )
         step(_SAVING)
-        try:
-            artifacts = write_pictures(made, Path(edit.workspace))
-        except OSError as error:
-            raise EngineError(
-                FailureCode.RESULT_SAVE_FAILED, "The result could not be saved. Please try again.", transient=True
-            ) from error
+        metadata = write_pictures(made, Path(edit.workspace), say)
         step.end()
-        for artifact in artifacts:
-            say(wire.Written(artifact.kind, str(artifact.path), artifact.content_type, artifact.width, artifact.height))
-        output = artifacts[0]
-        metadata: dict[str, Any] = {
-            "width": output.width,
-            "height": output.height,
-            "format": output.content_type.removeprefix("image/"),
-            "size": output.path.stat().st_size,
-            "engine": LOCAL,
-            "warnings": made.warnings,
-            "seconds": step.seconds,
-        }
+        metadata |= {"engine": LOCAL, "seconds": step.seconds}
         if self._brought.used:
             metadata["models"] = dict(self._brought.used)
         return wire.Done(metadata)

@@ -3,10 +3,9 @@
 Photos leave upright, in sRGB, without EXIF and GPS, and no larger than a result may be.
 """
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from PIL import Image
@@ -17,7 +16,7 @@ from actors.engines.local.background.presets import preset
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.profile import EMBEDDED
-from actors.engines.local.pictures.writing import Made, Outcome, write_pictures
+from actors.engines.local.pictures.writing import Made, Outcome, not_saved, write_pictures
 from actors.engines.seam import EngineError
 from schema.models.edits import (
     BACKGROUND_PRESETS,
@@ -42,28 +41,11 @@ class PhotoDesk:
     """Does what is ordered; see `Maker`."""
 
     def make(self, work: wire.Work, say: Callable[[wire.Report], None], stopped: Callable[[], bool]) -> wire.Report:
-        """Prepare photos, or finish a picture; returns the last report.
-
-        Raises:
-            MemoryError: there isn't enough.
-        """
+        """Prepare photos, or finish a picture; see `Maker`."""
         del stopped  # each takes a moment
-        try:
-            if isinstance(work, wire.PreparePhotos):
-                return _prepared(work, say)
-            return _finished(cast("wire.FinishPicture", work), say)
-        except EngineError as error:
-            return wire.Failed(error.code, error.message, error.details, error.transient)
-        except OSError:  # what photos do is told by then: there is no place for what is written
-            traceback.print_exc()
-            message = "The result could not be saved. Please try again."
-            return wire.Failed(FailureCode.RESULT_SAVE_FAILED, message, {}, transient=True)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - a fault with one photo must not end the process for the next
-            traceback.print_exc()
-            message = "The edit failed by a fault of the engine. Please try again with another photo."
-            return wire.Failed(FailureCode.PROCESSING_FAILED, message, {}, transient=False)
+        if isinstance(work, wire.PreparePhotos):
+            return _prepared(work, say)
+        return _finished(cast("wire.FinishPicture", work), say)
 
 
 def _prepared(work: wire.PreparePhotos, say: Callable[[wire.Report], None]) -> wire.Report:
@@ -100,7 +82,10 @@ def _reference(work: wire.PreparePhotos, config: AnyConfig, source: Picture) -> 
 
 def _send(image: Rgb8, workspace: Path, kind: str, say: Callable[[wire.Report], None]) -> None:
     path = workspace / f"{kind}.jpg"
-    Image.fromarray(image).save(path, "JPEG", quality=_QUALITY, subsampling=0, icc_profile=EMBEDDED)
+    try:
+        Image.fromarray(image).save(path, "JPEG", quality=_QUALITY, subsampling=0, icc_profile=EMBEDDED)
+    except OSError as error:
+        raise not_saved() from error
     say(wire.Written(kind, str(path), "image/jpeg", image.shape[1], image.shape[0]))
 
 
@@ -124,17 +109,5 @@ def _finished(work: wire.FinishPicture, say: Callable[[wire.Report], None]) -> w
         warnings.append("The engine's picture has no transparency.")
     cut_out = work.transparent and made.alpha is not None
     outcome = Outcome(made.colours, made.alpha) if cut_out else Outcome(made.image)
-    artifacts = write_pictures(Made(outcome, before, warnings), Path(work.workspace), provenance=work.provenance)
-    for artifact in artifacts:
-        say(wire.Written(artifact.kind, str(artifact.path), artifact.content_type, artifact.width, artifact.height))
-    return wire.Done(_metadata(artifacts[0].path, made, artifacts[0].content_type, warnings))
-
-
-def _metadata(path: Path, made: Picture, content_type: str, warnings: list[str]) -> dict[str, Any]:
-    return {
-        "width": made.width,
-        "height": made.height,
-        "format": content_type.removeprefix("image/"),
-        "size": path.stat().st_size,
-        "warnings": warnings,
-    }
+    finished = Made(outcome, before, warnings)
+    return wire.Done(write_pictures(finished, Path(work.workspace), say, provenance=work.provenance))

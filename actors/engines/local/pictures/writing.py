@@ -1,17 +1,20 @@
 """Writing the pictures of an edit: sRGB, nothing of the source's metadata, and a note that they were composed."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from msgspec import Struct
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from actors.engines.local import wire
 from actors.engines.local.arrays import Plane, Rgb8
 from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.pictures.profile import EMBEDDED
-from actors.engines.seam import Artifact
+from actors.engines.seam import EngineError
+from schema.models.problems import FailureCode
 
 QUALITY = 92
 THUMBNAIL_EDGE = 320
@@ -59,11 +62,44 @@ class Made(Struct, frozen=True):
     warnings: list[str]
 
 
-def write_pictures(made: Made, workspace: Path, *, provenance: str = COMPOSITE) -> list[Artifact]:
-    """Write output, thumbnail and comparison (the source on the left) into `workspace`; the output comes first."""
+def write_pictures(
+    made: Made, workspace: Path, say: Callable[[wire.Report], None], *, provenance: str = COMPOSITE
+) -> dict[str, Any]:
+    """Write output, thumbnail and comparison (the source on the left) into `workspace`, and say each once all is there.
+
+    Returns what is to be known of the output, as JSON values.
+
+    Raises:
+        EngineError: RESULT_SAVE_FAILED.
+    """
+    try:
+        written = _written(made, workspace, xmp(provenance))
+        size = Path(written[0].path).stat().st_size
+    except OSError as error:
+        raise not_saved() from error
+    for picture in written:
+        say(picture)
+    output = written[0]
+    return {
+        "width": output.width,
+        "height": output.height,
+        "format": output.content_type.removeprefix("image/"),
+        "size": size,
+        "warnings": made.warnings,
+    }
+
+
+def not_saved() -> EngineError:
+    """There is no place for what is written."""
+    return EngineError(
+        FailureCode.RESULT_SAVE_FAILED, "The result could not be saved. Please try again.", transient=True
+    )
+
+
+def _written(made: Made, workspace: Path, note: bytes) -> list[wire.Written]:
+    """The output comes first."""
     outcome = made.outcome
     seen = outcome.seen()
-    note = xmp(provenance)
     if outcome.alpha is None:
         output = _write_jpeg(workspace / "output.jpg", Image.fromarray(outcome.colours), "output", note)
     else:
@@ -77,19 +113,19 @@ def write_pictures(made: Made, workspace: Path, *, provenance: str = COMPOSITE) 
     ]
 
 
-def _write_jpeg(path: Path, image: Image.Image, kind: Kind, note: bytes) -> Artifact:
+def _write_jpeg(path: Path, image: Image.Image, kind: Kind, note: bytes) -> wire.Written:
     # 4:4:4, because halved colour shows at a cut edge; progressive or optimised tables would double the time.
     image.save(path, "JPEG", quality=QUALITY, subsampling=0, xmp=note, icc_profile=EMBEDDED)
-    return Artifact(kind, path, "image/jpeg", image.width, image.height)
+    return wire.Written(kind, str(path), "image/jpeg", image.width, image.height)
 
 
-def _write_png(path: Path, colours: Rgb8, alpha: Plane, note: bytes) -> Artifact:
+def _write_png(path: Path, colours: Rgb8, alpha: Plane, note: bytes) -> wire.Written:
     coverage = (alpha * 255 + 0.5).astype(np.uint8)
     image = Image.fromarray(np.dstack([colours, coverage]))
     info = PngInfo()
     info.add_itxt("XML:com.adobe.xmp", note.decode())
     image.save(path, "PNG", compress_level=_PNG_LEVEL, pnginfo=info, icc_profile=EMBEDDED)
-    return Artifact("output", path, "image/png", image.width, image.height)
+    return wire.Written("output", str(path), "image/png", image.width, image.height)
 
 
 def _side_by_side(before: Rgb8, after: Rgb8) -> Image.Image:
