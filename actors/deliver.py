@@ -20,7 +20,7 @@ from service.files.storage import Storage
 from service.files.urls import FileUrls
 from service.outbound.guard import outbound_client
 from service.presenting import Presenter
-from service.processes.farewell import in_passing
+from service.processes.farewell import ended, in_passing
 from service.settings import Settings
 from service.tasks import store as tasks
 from service.webhooks.calling import ANSWER_WITHIN
@@ -83,7 +83,7 @@ class Deliveries:
             await asyncio.wait(self._running, timeout=END_WITHIN)
         for running in self._running:
             running.cancel()
-        await in_passing(_ended(self._running.copy()))
+        await in_passing(ended(self._running.copy()))
         await self._client.aclose()
 
     def end(self) -> None:
@@ -108,7 +108,3 @@ class Deliveries:
             log.warning("webhook put off", delivery_id=delivery_id, error=type(error).__name__)
         except Exception:
             log.exception("webhook failed unexpectedly", delivery_id=delivery_id)
-
-
-async def _ended(running: set[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*running, return_exceptions=True)

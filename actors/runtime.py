@@ -30,7 +30,7 @@ from schema.models.edits import available_modes
 from service.connections import Connections, NotConnected, open_connections
 from service.database import UNAVAILABLE, Pool
 from service.database.migrations import SchemaError
-from service.processes.farewell import in_passing
+from service.processes.farewell import ended, in_passing
 from service.settings import Settings
 from service.settings.engines import what_engines_lack
 from service.settings.sources import SettingsError
@@ -186,10 +186,11 @@ class Runtime(Middleware):
 
     async def _close(self) -> None:
         await self._deliveries.close()
-        for running in (*self._loops, *self._warming):
+        background = (*self._loops, *self._warming)
+        for running in background:
             running.cancel()
         # A chore that can't even roll back, since the database says nothing, ends with its connection.
-        await in_passing(_ended(*self._loops, *self._warming), LOOPS_END_WITHIN)
+        await in_passing(ended(background), LOOPS_END_WITHIN)
         if self._editor is not None:
             await in_passing(self._editor.close(), LAST_MOMENT)
         if self._staff is not None:
@@ -207,10 +208,6 @@ class Runtime(Middleware):
                 await workers.forget_worker(connection, self._worker_id)
         except UNAVAILABLE as error:
             log.debug("worker not signed off", error=type(error).__name__)
-
-
-async def _ended(*running: asyncio.Task[None]) -> None:
-    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _warm_up(engine: Engine) -> None:

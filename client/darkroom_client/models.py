@@ -49,7 +49,7 @@ class Failure(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """Where a waiting task stands in line, and about how many seconds it will be until it has ended."""
+    """Where a waiting task stands in line, and about how many seconds it will be until it begins."""
 
     position: int | None
     seconds: float | None

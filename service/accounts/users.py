@@ -3,6 +3,7 @@
 import unicodedata
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from schema.credits import MOST_CREDITS
@@ -127,12 +128,4 @@ async def get_account(pool: Pool, user_id: str) -> Account:
 
 def as_account(user: UserRecord) -> Account:
     """A user's row without what only the sign-in service needs."""
-    return Account(
-        user_id=user.user_id,
-        email=user.email,
-        username=user.username,
-        current_credits=user.current_credits,
-        total_credits_used=user.total_credits_used,
-        current_plan_id=user.current_plan_id,
-        created_at=user.created_at,
-    )
+    return msgspec.convert(user, Account, from_attributes=True)

@@ -35,7 +35,7 @@ async def storage(connection: Connection, settings: Settings) -> AsyncGenerator[
             yield wrong("storage", str(error), "Correct STORAGE_URL, its permissions or its credentials; make room.")
         return
     yield ok("storage", "can be written, read and deleted")
-    files = await connection.fetch(QUERIES["sample_of_files"].sql, FILES_LOOKED_AT)
+    files = await QUERIES["sample_of_files"].records(connection, limit=FILES_LOOKED_AT)
     try:
         missing = [file["file_id"] for file in files if not await storage.exists(file["blob_key"])]
     except StorageError as error:

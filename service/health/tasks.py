@@ -44,7 +44,7 @@ async def ownerless(connection: Connection) -> Finding:
 
 
 async def old_system(connection: Connection) -> Finding:
-    left = await connection.fetchrow(QUERIES["old_system"].sql)
+    left = await QUERIES["old_system"].record(connection)
     assert left is not None  # noqa: S101 - counting answers a row
     if not (left["imported"] or left["elsewhere"] or left["quarantined"]):
         return ok("old system", "nothing came from one")

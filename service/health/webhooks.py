@@ -8,7 +8,7 @@ QUERIES = load_queries("doctor")
 
 
 async def webhooks(connection: Connection) -> Finding:
-    told = await connection.fetchrow(QUERIES["webhooks_told"].sql)
+    told = await QUERIES["webhooks_told"].record(connection)
     assert told is not None  # noqa: S101 - counting answers a row
     if told["overdue"]:
         return wrong(

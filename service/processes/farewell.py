@@ -1,10 +1,15 @@
 """What is done on leaving if it can be: nobody waits long for it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 
 PATIENCE = 1.0
 """Seconds: a database that says nothing keeps no process from ending."""
+
+
+async def ended(running: Iterable["asyncio.Task[None]"]) -> None:
+    """Wait until all of them are over, however they end."""
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def in_passing(work: Coroutine[object, object, None], within: float = PATIENCE) -> "asyncio.Task[None]":

@@ -241,23 +241,19 @@ async def try_again_or_fail(
 
 async def give_back(pool: Pool, claim: Claim, *, now: datetime | None = None) -> TaskRecord | None:
     """A worker that shuts down returns its task to the head of the line; that costs no attempt."""
-    async with pool.acquire() as connection:
-        return await store.requeue_task(
-            connection,
-            claim.task_id,
-            claim.lease_token,
-            delay=timedelta(0),
-            to_the_head=True,
-            attempts_returned=1,
-            reason=RequeueReason(SHUT_DOWN),
-            now=now,
-        )
+    return await _give_back(pool, claim, RequeueReason(SHUT_DOWN), now=now)
 
 
 async def wait_for_place(
     pool: Pool, claim: Claim, failure: TaskFailure, *, seconds: float, now: datetime | None = None
 ) -> TaskRecord | None:
     """The engine has no place, or another takes over: back to the line for so many seconds. That costs no attempt."""
+    return await _give_back(pool, claim, RequeueReason(failure.message, failure.code), seconds=seconds, now=now)
+
+
+async def _give_back(
+    pool: Pool, claim: Claim, reason: RequeueReason, *, seconds: float = 0, now: datetime | None
+) -> TaskRecord | None:
     async with pool.acquire() as connection:
         return await store.requeue_task(
             connection,
@@ -266,7 +262,7 @@ async def wait_for_place(
             delay=timedelta(seconds=seconds),
             to_the_head=seconds == 0,
             attempts_returned=1,
-            reason=RequeueReason(failure.message, failure.code),
+            reason=reason,
             now=now,
         )
 

@@ -57,7 +57,7 @@ class UploadOperation(Operation):
                 "file": Schema(
                     type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="JPEG, PNG, WebP, HEIC or AVIF."
                 ),
-                "purpose": Schema(type=OpenAPIType.STRING, max_length=100),
+                "purpose": Schema(type=OpenAPIType.STRING, max_length=MAX_PURPOSE),
             },
             required=["file"],
         )

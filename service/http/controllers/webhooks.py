@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -76,7 +77,7 @@ class WebhookController(Controller):
 
 
 def _shown(record: DeliveryRecord) -> Delivery:
-    return Delivery(**{name: getattr(record, name) for name in Delivery.__struct_fields__})
+    return msgspec.convert(record, Delivery, from_attributes=True)
 
 
 def _status(status: str | None) -> DeliveryStatus | None:

@@ -24,21 +24,11 @@ class OpenJob(Struct, frozen=True):
         return RemoteJob(self.engine, self.place, self.job_id)
 
 
-class JobForNobody(Struct, frozen=True):
-    """A job that nobody follows, and how often it was to be stopped."""
+class JobForNobody(OpenJob, frozen=True):
+    """A job that nobody follows, whose task it was, and how often it was to be stopped."""
 
-    job_no: int
     task_id: str
-    engine: str
-    place: str
-    job_id: str | None
-    started: bool
     asked: int
-    age: float
-
-    @property
-    def job(self) -> RemoteJob:
-        return RemoteJob(self.engine, self.place, self.job_id)
 
 
 async def open_job(connection: Connection, task_id: str) -> OpenJob | None:
