@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -38,47 +39,23 @@ class PlainConnection(BaseConnection):
     reads_committed = True
     """Whether its transactions are READ COMMITTED if nobody says so (service/database/transactions.py)."""
 
-    def _told(self, error: asyncpg.PostgresError) -> Exception:
-        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-            # Its session may stay so for good: on a server that another has succeeded, or of a time that is over.
-            self.terminate()
-        return told(error)
 
-    async def execute(self, query: str, *args: Any, **options: Any) -> Any:
+def _telling(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(call)
+    async def tell(self: PlainConnection, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute(query, *args, **options)
+            return await call(self, *args, **options)
         except asyncpg.PostgresError as error:
-            raise self._told(error) from None
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                # Its session may stay so for good: on a server that another has succeeded, or of a time that is over.
+                self.terminate()
+            raise told(error) from None
 
-    async def executemany(self, command: str, args: Iterable[Any], **options: Any) -> Any:
-        try:
-            return await super().executemany(command, args, **options)
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from None
+    return tell
 
-    async def fetch(self, query: str, *args: Any, **options: Any) -> Any:
-        try:
-            return await super().fetch(query, *args, **options)
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from None
 
-    async def fetchrow(self, query: str, *args: Any, **options: Any) -> Any:
-        try:
-            return await super().fetchrow(query, *args, **options)
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from None
-
-    async def fetchval(self, query: str, *args: Any, **options: Any) -> Any:
-        try:
-            return await super().fetchval(query, *args, **options)
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from None
-
-    async def copy_records_to_table(self, table_name: str, **options: Any) -> Any:
-        try:
-            return await super().copy_records_to_table(table_name, **options)
-        except asyncpg.PostgresError as error:
-            raise self._told(error) from None
+for _name in ("execute", "executemany", "fetch", "fetchrow", "fetchval", "copy_records_to_table"):
+    setattr(PlainConnection, _name, _telling(getattr(BaseConnection, _name)))
 
 
 class Pool(BasePool):
