@@ -57,6 +57,8 @@ def environment(settings: Settings, extra: Mapping[str, str] | None = None) -> d
         "REDIS_URL": settings.redis_url,
         "STORAGE_URL": settings.storage_url,
         "SECRET_KEY": ",".join(settings.secret_keys),
+        # The usual one may be somebody's on this machine.
+        "PORT": "0",
         **(extra or {}),
     }
 

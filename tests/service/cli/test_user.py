@@ -67,7 +67,7 @@ async def test_a_link_and_a_key_are_a_users_or_an_operators(settings: Settings, 
     for scope, *asked in (("user",), ("admin", "--operator")):
         made = answer_of(settings, "link", "ada@example.com", *asked)
         address, _, token = made["url"].partition("#")
-        assert address == "http://127.0.0.1:8000/sign-in"
+        assert address == "http://127.0.0.1:0/sign-in"  # on the port that `environment` sets
         stored = await connection.fetchval("SELECT scope FROM sign_in_links WHERE token_hash = $1", key_hash(token))
         assert stored == scope
     assert answer_of(settings, "key", "ada@example.com", "--admin")["scope"] == "admin"
