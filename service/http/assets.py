@@ -3,14 +3,24 @@
 import gzip
 from hashlib import sha256
 from http import HTTPStatus
-from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response
 from msgspec import Struct
 
-COMPRESSED = frozenset({"text/html", "text/css", "text/javascript", "image/svg+xml"})
+MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+"""Of every ending there is. What Python says of one depends on its version and on the host: of scripts, too."""
+
+PACKED = frozenset({"image/png", "image/webp"})
+"""What compression makes no smaller."""
 
 
 class Asset(Struct, frozen=True):
@@ -24,10 +34,12 @@ class Asset(Struct, frozen=True):
     @classmethod
     def read(cls, path: Path) -> "Asset":
         """A file that lies beside the code."""
-        # Known to every Python and host alike, unlike this one.
-        media_type = "image/webp" if path.suffix == ".webp" else guess_type(path.name)[0] or "application/octet-stream"
-        content = path.read_bytes()
-        compressed = gzip.compress(content, 9, mtime=0) if media_type in COMPRESSED else None
+        return cls.of(MEDIA_TYPES[path.suffix], path.read_bytes())
+
+    @classmethod
+    def of(cls, media_type: str, content: bytes) -> "Asset":
+        """What is as good as one."""
+        compressed = None if media_type in PACKED else gzip.compress(content, 9, mtime=0)
         return cls(media_type, content, compressed, sha256(content).hexdigest()[:32])
 
     def answer(self, request: Request[Any, Any, Any], headers: dict[str, str]) -> Response[bytes]:

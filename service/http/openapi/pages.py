@@ -1,8 +1,6 @@
 """/docs and what it loads, /openapi.json: made once, and served from here alone."""
 
 from functools import cache, lru_cache
-from hashlib import sha256
-from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.params import FromPath
 
+from service.http.assets import Asset
 from service.http.layers.context import add_header
 from service.http.openapi.edits import PLACEHOLDER
 from service.http.openapi.shaping import shaped
@@ -59,12 +58,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-ASSETS = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "favicon-32x32.png": "image/png",
-    "start.js": "text/javascript",
-}
+ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png", "start.js")
 
 
 @lru_cache(maxsize=1)
@@ -101,18 +95,12 @@ def docs_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response
     """A file of Swagger UI's, from its package."""
     if name not in ASSETS:
         raise NotFoundException
-    content, etag = _asset(name)
-    headers = {"ETag": etag, "Cache-Control": f"public, max-age={CACHE_SECONDS}"}
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(content, media_type=f"{ASSETS[name]}; charset=utf-8", headers=headers)
+    return _asset(name).answer(request, {"Cache-Control": f"public, max-age={CACHE_SECONDS}"})
 
 
 @cache
-def _asset(name: str) -> tuple[bytes, str]:
-    """A file and its entity tag, read once."""
-    content = START if name == "start.js" else (_swagger_ui() / name).read_bytes()
-    return content, f'"{sha256(content).hexdigest()[:32]}"'
+def _asset(name: str) -> Asset:
+    return Asset.of("text/javascript", START) if name == "start.js" else Asset.read(_swagger_ui() / name)
 
 
 def _swagger_ui() -> Path:

@@ -153,6 +153,7 @@ async def test_the_docs_put_the_last_upload_in_its_place(anonymous: httpx.AsyncC
     script = (await anonymous.get("/docs-assets/start.js")).text
     assert PLACEHOLDER in script
     assert "{{" not in script
+    assert (await anonymous.get("/docs-assets/swagger-ui-bundle.js")).headers["content-encoding"] == "gzip"
 
 
 async def test_operations_are_named_as_a_program_would_call_them(document: JSON) -> None:

@@ -1,5 +1,6 @@
 """The pages as they are served, and that what is committed is what their source makes."""
 
+import mimetypes
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from schema.models.accounts import EntryKind
 from schema.models.edits import CONFIG_TYPES, PRESETS, Mode
 from schema.models.problems import FailureCode, ProblemCode
 from schema.models.tasks import TaskStatus
+from service.http.assets import Asset
 from service.http.pages.serving import BUILT, PAGES
 from tests.npm import SOURCE, npm
 
@@ -56,6 +58,14 @@ async def test_a_page_may_run_its_own_files_alone(anonymous: httpx.AsyncClient, 
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<style|style=|<script(?![^>]* src=)|\son\w+=|https?://", page.text)
+
+
+def test_a_host_that_calls_scripts_otherwise_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python 3.11 does by itself, where there is no /etc/mime.types."""
+    mimetypes.init()
+    monkeypatch.setitem(mimetypes.types_map, ".js", "application/javascript")
+    scripts = [Asset.read(path) for path in (BUILT / "assets").glob("*.js")]
+    assert {(script.media_type, script.compressed is not None) for script in scripts} == {("text/javascript", True)}
 
 
 async def test_the_pages_are_light(anonymous: httpx.AsyncClient) -> None:
