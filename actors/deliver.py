@@ -11,7 +11,7 @@ import structlog
 from dramatiq import Worker
 
 from actors.boots import Boots
-from actors.broker import WakingBroker
+from actors.broker import BEAT_EVERY, WakingBroker
 from schema.messages import DELIVER_ACTOR, DELIVERIES, Keys
 from service.database import Pool
 from service.database.away import UNAVAILABLE
@@ -49,7 +49,9 @@ class Deliveries:
         self._running: set[asyncio.Task[None]] = set()
         self.seal = Seal(settings.require_secret())
         self._client = outbound_client(allow_private=settings.webhook_allow_private, seconds=ANSWER_WITHIN)
-        self.broker = WakingBroker(url=settings.redis_url, middleware=[], idle_look=float(settings.idle_look_seconds))
+        # No more often than it says that it lives: what nobody took is announced again, and rung for, by a chore.
+        idle_look = max(BEAT_EVERY, float(settings.idle_look_seconds))
+        self.broker = WakingBroker(url=settings.redis_url, middleware=[], idle_look=idle_look)
 
         @dramatiq.actor(broker=self.broker, actor_name=DELIVER_ACTOR, queue_name=DELIVERIES)
         async def deliver(delivery_id: str) -> None:  # pyright: ignore[reportUnusedFunction] - the broker knows it by name

@@ -20,9 +20,9 @@ import redis
 from dramatiq import MessageProxy, Worker
 from msgspec import structs
 
-from actors.broker import IDLE_LOOK, WakingBroker
+from actors.broker import BEAT_EVERY, IDLE_LOOK, WakingBroker
 from actors.worker import stop_signals
-from schema.messages import EDIT_ACTOR, EDITS, encode_message
+from schema.messages import ACTORS, EDIT_ACTOR, EDITS, encode_message
 from service.database import connect
 from service.queue import Queue
 from service.settings import Settings
@@ -169,6 +169,19 @@ def test_an_idle_worker_is_quiet(redis_url: str, client: redis.Redis, monkeypatc
     looks = ran["cmdstat_evalsha"]
     assert 1 <= looks <= seconds / IDLE_LOOK + 1
     assert ran.total() <= 5 * looks
+
+
+def test_a_whole_worker_is_as_quiet(settings: Settings, client: redis.Redis) -> None:
+    """Whoever is billed by the command pays for the looks at webhooks' queue as well; they come with signs of life."""
+    with running_worker(settings):
+        # The first look at each queue says that the worker lives.
+        alive = [KEYS.queue(name).workers for name in ACTORS]
+        until(lambda: client.exists(*alive) == len(alive))
+        seconds = 5.0
+        before = commands(client)
+        time.sleep(seconds)  # the rate of an idle time is what is measured
+        ran = commands(client) - before
+    assert ran["cmdstat_evalsha"] <= seconds / IDLE_LOOK + 1 + seconds / BEAT_EVERY + 1
 
 
 def test_a_busy_workers_throughput_does_not_hang_on_polls(redis_url: str, client: redis.Redis) -> None:
