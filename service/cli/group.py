@@ -5,6 +5,7 @@ Nothing here imports the drivers or the engines, so that `--help` is quick.
 
 import re
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -35,7 +36,17 @@ class Interrupted(Exception):  # noqa: N818 - a wish, not a fault
     """Ctrl-C. Raised inside of click, which would make something else of a KeyboardInterrupt."""
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """Lists its commands with a whole sentence each; click cuts it off where the line ends."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(1000)) for name, command in sorted(self.commands.items())]
+            )
+
+
+class LazyGroup(Group):
     """Knows its commands' names and one-line helps without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -87,9 +98,21 @@ def run() -> int:
 
 def _misused(error: click.UsageError) -> str:
     """One line, where click says four: the command, what was wrong, and who tells more."""
-    command = "darkroom" if error.ctx is None else error.ctx.command_path
+    command = _named(sys.argv[1:]) if error.ctx is None else error.ctx.command_path
     wrong = re.sub(r"\s*\n\s*", " ", error.format_message()).rstrip(".")
     return f"{command}: {wrong}; see `{command} --help`"
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """The command that the arguments name; click forgets it where an option lacks its value, or has one too many."""
+    command: click.Command | None = darkroom
+    path = ["darkroom"]
+    for argument in arguments:
+        command = command.get_command(click.Context(command), argument) if isinstance(command, click.Group) else None
+        if command is None:
+            break
+        path.append(argument)
+    return " ".join(path)
 
 
 def _explained(error: Exception | KeyboardInterrupt) -> tuple[str, int]:

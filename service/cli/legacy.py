@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from service.cli.group import Group
 from service.cli.kinds import Place
 from service.cli.options import data_dir_option, print_json, settings_for
 
@@ -53,7 +54,7 @@ report_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def legacy() -> None:
     """Move the data of the system before this one over: import it, as often as you like, compare, and go back."""
 

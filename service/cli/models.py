@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.group import Group
 from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """Models of your own in place of those that come along: see docs/models.md."""
 

@@ -8,6 +8,7 @@ import click
 
 from schema.credits import MOST_CREDITS
 from schema.identifiers import is_id
+from service.cli.group import Group
 from service.cli.kinds import WholeNumber
 from service.cli.options import data_dir_option, print_json, settings_for, with_connection
 
@@ -45,7 +46,7 @@ class Name(click.ParamType[str]):
 who_argument = click.argument("who", metavar="USER", type=Who())
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
     """Accounts. USER is an id or an email."""
 

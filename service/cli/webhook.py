@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from service.cli.group import Group
 from service.cli.interrupting import ending_at_once
 from service.cli.kinds import WholeNumber
 from service.cli.options import data_dir_option, settings_for, with_connection
 
 
-@click.group()
+@click.group(cls=Group)
 def webhook() -> None:
     """Webhooks: docs/webhooks.md tells what is sent, and how to check it."""
 

@@ -10,6 +10,7 @@ import click
 
 from schema.models.edits import CONFIG_TYPES, Mode
 from service.cli.editing import LARGEST_PHOTO, Order, config_option, explained, make, mode_type, output_option
+from service.cli.group import Group
 from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 from service.cli.piped import as_files
@@ -27,7 +28,7 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 mode_option = click.option("--mode", type=mode_type, help="What it is for. Absent: as its titles tell.")
 
 
-@click.group()
+@click.group(cls=Group)
 def workflow() -> None:
     """Workflows of ComfyUI and RunningHub: see docs/workflows.md."""
 

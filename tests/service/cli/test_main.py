@@ -68,22 +68,25 @@ async def test_tables_that_are_of_this_version_are_not_to_be_migrated(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("command", "arguments"),
     [
-        ["nonsense"],
-        ["edit"],
-        ["user", "create"],
-        ["user", "grant", "a@example.com", "much"],
-        ["up", "--port", "x"],
-        ["migrate", "one\ntwo"],
+        ("darkroom", ["nonsense"]),
+        ("darkroom edit", []),
+        ("darkroom user create", []),
+        ("darkroom user grant", ["a@example.com", "much"]),
+        ("darkroom up", ["--port", "x"]),
+        ("darkroom migrate", ["one\ntwo"]),
+        ("darkroom up", ["--data-dir"]),
+        ("darkroom legacy verify", ["--accept"]),
+        ("darkroom legacy import", ["--dry-run=yes"]),
     ],
 )
-def test_a_wrong_call_exits_with_2(settings: Settings, arguments: list[str]) -> None:
-    answer = run_command(*arguments, settings=settings)
+def test_a_wrong_call_exits_with_2(settings: Settings, command: str, arguments: list[str]) -> None:
+    answer = run_command(*command.split()[1:], *arguments, settings=settings)
     assert answer.returncode == 2
     (line,) = answer.stderr.splitlines()
-    assert line.startswith("darkroom")
-    assert line.endswith("--help`")
+    assert line.startswith(f"{command}: ")
+    assert line.endswith(f"; see `{command} --help`")
 
 
 def test_a_wrong_setting_is_named(settings: Settings) -> None:
