@@ -26,6 +26,9 @@ import msgspec
 from msgspec import Struct
 
 ROOT = Path(__file__).parents[1]
+NOWHERE = "/"
+"""Where processes stand: beside no `.env` and no `.darkroom`, as a checkout has them in which a stack runs."""
+
 MAIN = "from service.cli.main import main; main()"
 UNLOADED = ("actors.engines.local.", "actors.standalone", "service.cli.main")
 """What is native, which no worker loads into its own process; what connects when it is loaded; what is to run."""
@@ -112,7 +115,7 @@ def start(
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             env=environment,
-            cwd=ROOT,
+            cwd=NOWHERE,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -279,6 +282,7 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(order.environment)
     time.tzset()
+    os.chdir(NOWHERE)
     if SPELLING in order.environment:
         _spell(*order.environment[SPELLING].split(":"))
     tempfile.tempdir = None  # what was found out of the other environment
