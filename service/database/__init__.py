@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from service.database.away import UNAVAILABLE, told
-from service.database.pool import BaseConnection, Connection, PlainConnection, Pool
+from service.database.pool import BaseConnection, Connection, PlainConnection, Pool, PooledConnection
 from service.settings import Settings
 from service.urls.database import read_database_url
 
@@ -59,7 +59,7 @@ async def open_pool(settings: Settings, *, min_size: int = 1) -> Pool:
     """A pool for the running event loop."""
     pool = Pool(
         **_how_to_connect(settings),
-        connection_class=PlainConnection,
+        connection_class=PooledConnection,
         record_class=asyncpg.Record,
         min_size=min_size,
         max_size=settings.database_pool_size,

@@ -11,6 +11,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from service.database.away import UNAVAILABLE, told
+from service.database.vanishing import notice_when_gone
 from service.sharing.for_everybody import begin_for_everybody
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ def _telling(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
 
 for _name in ("execute", "executemany", "fetch", "fetchrow", "fetchval", "copy_records_to_table"):
     setattr(PlainConnection, _name, _telling(getattr(BaseConnection, _name)))
+
+
+class PooledConnection(PlainConnection):
+    """One that breaks off when its server has vanished."""
+
+    def __init__(self, protocol: Any, transport: asyncio.BaseTransport, *others: Any) -> None:
+        super().__init__(protocol, transport, *others)
+        notice_when_gone(transport.get_extra_info("socket"))
 
 
 class Pool(BasePool):

@@ -1,14 +1,17 @@
 """Connections that are given back stay at hand for a moment, as long as they are of use."""
 
 import asyncio
+import sys
 from typing import Any
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from service.database import UNAVAILABLE, Connection, Pool, open_pool
 from service.database.transactions import transactional
 from service.settings import Settings
+from tests.service.http.proxy import proxied
 
 
 def _asyncpg_tells_of_it(_: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
@@ -109,6 +112,25 @@ async def test_whoever_is_cancelled_with_a_connection_just_handed_on_passes_it_o
     for connection in held:
         await pool.give_back(connection, as_it_was=True)
     await pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a test lose what arrives")
+async def test_a_server_that_vanished_is_noticed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machine died: nothing is refused, and nothing comes, neither to who waits for an answer nor to who asks."""
+    monkeypatch.setattr("service.database.vanishing.ASK_AFTER", 1)
+    monkeypatch.setattr("service.database.vanishing.GONE_AFTER", 2)
+    with proxied(settings.database_url) as way:
+        pool = await open_pool(structs.replace(settings, database_url=way.url))
+        async with pool.acquire() as connection, pool.acquire() as at_hand:
+            waiting = asyncio.create_task(connection.fetchval("SELECT pg_sleep(100)"))
+            await at_hand.fetchval("SELECT 1")
+            await asyncio.to_thread(way.vanish)
+            async with asyncio.timeout(15):
+                for asked in (waiting, at_hand.fetchval("SELECT 1")):
+                    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+                        await asked
+        assert await pid(pool)
+        await pool.close()
 
 
 async def test_a_session_that_takes_no_writes_is_not_kept(settings: Settings) -> None:

@@ -1,6 +1,9 @@
 """A door between the API and one of its servers, which a test can shut."""
 
 import asyncio
+import ctypes
+import socket
+import struct
 import threading
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager, suppress
@@ -10,6 +13,9 @@ from urllib.parse import urlsplit
 T = TypeVar("T")
 
 CHUNK = 65_536
+
+SO_ATTACH_FILTER, BPF_RET = 26, 6
+"""Of Linux. A filter that returns at once, and 0, takes nothing of what arrives."""
 
 
 class Proxy:
@@ -43,6 +49,10 @@ class Proxy:
         """From now on every piece takes so long, in either direction."""
         self._way = seconds
 
+    def vanish(self) -> None:
+        """Nothing that arrives by connections there are is even acknowledged any more; later ones pass (Linux)."""
+        self._do(self._vanish())
+
     def let_through(self) -> None:
         self._way = 0.0
         self._loop.call_soon_threadsafe(self._speaks.set)
@@ -74,6 +84,12 @@ class Proxy:
         for writer in list(self._open):
             writer.transport.abort()
         await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _vanish(self) -> None:
+        program = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RET, 0, 0, 0))
+        for writer in self._open:
+            filter_ = struct.pack("HL", 1, ctypes.addressof(program))
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
 
     async def _end_everything(self) -> None:
         """A connection that was being accepted while the door shut has a task by now, or gets one.
