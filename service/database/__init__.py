@@ -1,5 +1,6 @@
 """PostgreSQL, and how it is connected to."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,8 @@ __all__ = ["UNAVAILABLE", "Connection", "Pool"]
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
+FIRST_ANSWER_WITHIN = 10.0
+"""Seconds: a pooler lets us in at once, though it may be paused, or have nobody who answers."""
 
 
 def _encode_json(value: object) -> str:
@@ -47,7 +50,12 @@ async def connect(settings: Settings) -> BaseConnection:
         )
     except asyncpg.PostgresError as error:
         raise told(error, connecting=True) from None
-    await prepare_connection(connection)
+    try:
+        async with asyncio.timeout(FIRST_ANSWER_WITHIN):
+            await prepare_connection(connection)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 

@@ -33,6 +33,7 @@ listen_addr = {host}
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
+admin_users = {admin}
 {run_as}
 pool_mode = transaction
 server_round_robin = 1
@@ -58,6 +59,7 @@ class Bouncer:
                 server_port=parts.port,
                 user=quoted(unquote(parts.username or "")),
                 password=quoted(unquote(parts.password or "")),
+                admin=unquote(parts.username or ""),
                 host=host,
                 port=port,
                 # It refuses to run as root. Read as root, whose directory others may not enter, and then given up.
@@ -84,6 +86,11 @@ class Bouncer:
                 time.sleep(0.02)
             else:
                 return
+
+    @property
+    def console(self) -> str:
+        """Where it is told what to do: PAUSE, RESUME and the like."""
+        return urlsplit(self.url)._replace(path="/pgbouncer").geturl()
 
     def kill(self) -> None:
         """End it at once: every client's connection breaks."""

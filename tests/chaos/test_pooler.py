@@ -20,6 +20,8 @@ from service.accounts.users import create_user
 from service.database import Pool, connect
 from service.database.migrations import all_migrations
 from service.database.statements import load_queries
+from service.health.diagnosis import examine
+from service.health.findings import Health
 from service.settings import Settings
 from tests import lives
 from tests.chaos.crew import quick_worker
@@ -237,3 +239,22 @@ async def test_connections_for_commands_work_through_it(settings: Settings, tmp_
 
         assert await asyncio.gather(*(one(n) for n in range(20))) == [{"n": n, "more": [1]} for n in range(20)]
         await sessions_keep_nothing(bouncer)
+
+
+async def test_a_paused_pooler_is_told_to_commands(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets everybody in, and has them wait for an answer: `doctor` would, too, and say nothing."""
+    monkeypatch.setattr("service.database.FIRST_ANSWER_WITHIN", 0.5)
+    with pooled(settings.database_url, tmp_path, sessions=1) as bouncer:
+        behind = structs.replace(settings, database_url=bouncer.url, database_pooler="transaction")
+        await (await connect(behind)).close()  # from now on it knows the server, and lets us in without
+        console = await through(bouncer.console)
+        await console.execute("PAUSE")
+        async with asyncio.timeout(PATIENCE):
+            found = {finding.check: finding async for finding in examine(behind)}
+        await console.execute("RESUME")
+        await console.close()
+        assert found["database"].health is Health.WRONG
+        assert "doesn't answer in time" in found["database"].message
+        await (await connect(behind)).close()
