@@ -92,11 +92,11 @@ class JobNotes:
             await asyncio.wait({self.noting}, timeout=within)
 
     async def over(self, *, lost: bool = False) -> None:
-        """Nothing of it runs any more, or nobody will ever know."""
-        job_no, self._job_no = self._job_no, None
-        if job_no is not None:
+        """Nothing of it runs any more, or nobody will ever know. May be asked again while the database is away."""
+        if self._job_no is not None:
             async with self._pool.acquire() as connection:
-                await store.job_over(connection, job_no, "lost" if lost else "ended")
+                await store.job_over(connection, self._job_no, "lost" if lost else "ended")
+            self._job_no = None
 
 
 @transactional

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -13,6 +14,7 @@ from actors.engines.seam import EditRequest, Engine, EngineError
 from actors.engines.workflows import following
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.engine import WorkflowEngine
+from actors.patience import Patience
 from actors.routing import RoutedSlot, Routes
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
@@ -80,6 +82,23 @@ async def test_a_second_job_is_never_noted_and_the_next_holder_finds_the_first(
     assert await JobNotes(pool, again).left("runninghub") is None
     assert [job.job for job in await store.jobs_for_nobody(connection, limit=9)] == [COMFY]
     assert await JobNotes(pool, again).begun(RemoteJob("runninghub", "there"), started=False)
+
+
+async def test_a_job_whose_end_could_not_be_noted_at_first_is_noted_as_over_later(
+    connection: Connection, pool: Pool, claim: lifecycle.Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the next attempt would follow it again, to the failure that it had, and a place be taken by nothing."""
+    notes = JobNotes(pool, claim)
+    assert await notes.begun(COMFY, started=True)
+
+    async def lose_it(*_: object) -> None:
+        monkeypatch.undo()
+        raise asyncpg.ConnectionDoesNotExistError
+
+    monkeypatch.setattr(store, "job_over", lose_it)
+    await Patience(asyncio.Event()).hold(notes.over)
+    assert await jobs_running(connection) == 0
+    assert not notes.open
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "failed", "erased"])
