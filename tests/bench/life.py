@@ -89,7 +89,7 @@ def one_after_another(settings: Settings, user: NewUser) -> str:
     devnull = Path(os.devnull)
     with (
         running_api(settings, quiet, log=devnull) as base_url,
-        running_worker(settings, quiet),
+        running_worker(settings, quiet, log=devnull),
         httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {user.api_key}"}, timeout=120) as client,
     ):
         with SAMPLE.open("rb") as file:
