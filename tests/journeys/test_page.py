@@ -161,6 +161,69 @@ async def test_who_is_signed_out_meanwhile_signs_in_again_and_goes_on(house: Dar
         await expect(card(page, "done")).to_be_visible()
 
 
+async def test_the_sign_in_stays_however_often_it_is_waved_away(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page, dialog = visitor.page, visitor.page.locator("dialog.small-dialog")
+        await add_photos(page, PORTRAIT)
+        await visitor.context.clear_cookies()
+        await page.locator(".press button").click()
+        await expect(dialog).to_be_visible()
+        # Chromium asks once whether a dialog may be closed, and closes it then.
+        for _ in range(4):
+            await page.keyboard.press("Escape")
+        await expect(dialog.locator("input")).to_be_focused()
+        await dialog.locator("input").fill(visitor.api_key)
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_have_count(0)
+
+
+async def test_back_leaves_what_lies_over_the_page_and_forward_comes_again(house: Darkroom) -> None:
+    async with house.visitor() as visitor:
+        page, dialog = visitor.page, visitor.page.locator("dialog")
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, NOBODY)
+        for button in (card(page, "failed").locator("button"), page.get_by_role("button", name="credits")):
+            await button.click()
+            await expect(dialog).to_be_visible()
+            await page.go_back()
+            await expect(dialog).to_have_count(0)
+            await expect(button).to_be_focused()
+            await page.go_forward()
+            await expect(dialog).to_be_visible()
+            await page.keyboard.press("Escape")
+            await page.wait_for_function("() => history.state === null")
+            await expect(dialog).to_have_count(0)
+        # What was closed is no place to go back to, whatever else was opened there.
+        await card(page, "failed").locator("button").click()
+        await dialog.get_by_role("button", name="Try again").click()
+        await expect(dialog).to_contain_text("Waiting")
+        await page.reload()
+        await page.wait_for_function("() => history.state === null")
+        await expect(card(page, "failed")).to_be_visible()
+        await expect(dialog).to_have_count(0)
+        await page.go_back()
+        assert page.url == "about:blank"
+
+
+async def test_another_tab_shows_nothing_of_whoever_was_signed_in_before(house: Darkroom) -> None:
+    async with house.visitor() as visitor, house.visitor() as stranger:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, NOBODY)
+        await expect(card(page, "failed")).to_be_visible()
+        other = await visitor.context.request.post("/api/v1/session", data={"token": stranger.api_key})
+        assert other.status == 201
+        await add_photos(page, PORTRAIT)
+        await page.locator(".press button").click()
+        await expect(card(page, "pending")).to_be_visible()
+        await expect(page.locator(".card")).to_have_count(1)
+        await page.locator(".card button").click()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(card(page, "cancelled")).to_be_attached()
+
+
 async def test_a_photo_that_was_not_taken_for_nothing_of_its_own_is_sent_again(house: Darkroom) -> None:
     """Once the server can be reached, by a press; by itself once whoever sent it is signed in again."""
     async with house.visitor() as visitor:

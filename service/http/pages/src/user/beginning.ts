@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { Refused, signOut } from "../shared/api";
 import { session } from "../shared/session";
-import { loadAccount } from "./state/account";
+import { beginAnew, loadAccount } from "./state/account";
 import { restore } from "./state/draft";
 import { hush, listen } from "./state/live";
 import { catalogue, loadModes } from "./state/modes";
@@ -41,6 +41,5 @@ export async function enter(): Promise<void> {
 export async function leave(): Promise<void> {
   await signOut();
   hush();
-  sessionStorage.clear();
-  location.reload();
+  beginAnew();
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { words } from "../words";
 
 interface Asked {
@@ -12,11 +12,24 @@ interface Asked {
 /** A modal dialog: the browser keeps the focus in it, and gives it back. Without `close` it can't be left. */
 export function Dialog({ label, kind, close, children }: Asked) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    element.current?.showModal();
+  const left = useRef(false);
+  // Closed before it is taken out of the page: only then the browser gives the focus back.
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => {
+      left.current = true;
+      dialog?.close();
+    };
   }, []);
   const leave = (event: Event): void => {
     if (close === undefined) event.preventDefault();
+  };
+  const closed = (): void => {
+    if (left.current) return;
+    // Pressed again and again, Escape closes it whatever `leave` says.
+    if (close === undefined) element.current?.showModal();
+    else close();
   };
   return (
     <dialog
@@ -24,7 +37,7 @@ export function Dialog({ label, kind, close, children }: Asked) {
       class={kind}
       aria-label={label}
       onCancel={leave}
-      onClose={close}
+      onClose={closed}
       onClick={(event) => event.target === element.current && close !== undefined && element.current?.close()}
     >
       {close !== undefined && (

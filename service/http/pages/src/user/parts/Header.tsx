@@ -1,13 +1,12 @@
-import { useSignal } from "@preact/signals";
 import { language, number, speak } from "../../shared/language";
 import { session } from "../../shared/session";
 import { account } from "../state/account";
+import { LEDGER, opened } from "../state/over";
 import { words } from "../words";
 import { Ledger } from "./Ledger";
 
 /** Whose page it is, what is left, and the other language. */
 export function Header() {
-  const ledger = useSignal(false);
   const whose = account.value;
   const inside = session.value === "in" && whose !== null;
   return (
@@ -21,7 +20,7 @@ export function Header() {
       </a>
       <nav>
         {inside && (
-          <button type="button" class="button plain" onClick={() => (ledger.value = true)}>
+          <button type="button" class="button plain" onClick={() => (opened.value = LEDGER)}>
             {words().credits.left(number(whose.current_credits))}
           </button>
         )}
@@ -34,7 +33,7 @@ export function Header() {
           {words().language}
         </button>
       </nav>
-      {ledger.value && <Ledger close={() => (ledger.value = false)} />}
+      {inside && opened.value === LEDGER && <Ledger close={() => (opened.value = null)} />}
     </header>
   );
 }

@@ -5,6 +5,7 @@ import { trouble } from "../beginning";
 import { add } from "../state/draft";
 import { connected } from "../state/live";
 import { catalogue } from "../state/modes";
+import { LEDGER, opened } from "../state/over";
 import { news } from "../state/pictures";
 import { explained, modeName, words } from "../words";
 import { Composer } from "./Composer";
@@ -12,7 +13,7 @@ import { Gallery } from "./Gallery";
 import { Header } from "./Header";
 import { Modes } from "./Modes";
 import { SignIn } from "./SignIn";
-import { opened, Viewer } from "./Viewer";
+import { Viewer } from "./Viewer";
 
 effect(() => {
   document.title = words().title;
@@ -47,7 +48,7 @@ export function Page() {
         )}
       </main>
       {state === "expired" && <SignIn again />}
-      {opened.value !== null && <Viewer key={opened.value} taskId={opened.value} />}
+      {opened.value !== null && opened.value !== LEDGER && <Viewer key={opened.value} taskId={opened.value} />}
       <News />
     </>
   );

@@ -1,9 +1,9 @@
 import { local } from "../../shared/api";
 import { moment } from "../../shared/language";
+import { opened } from "../state/over";
 import { ended, type Picture } from "../state/pictures";
 import { failure, modeName, named, words } from "../words";
 import { Shown } from "./Shown";
-import { opened } from "./Viewer";
 import { Working } from "./Working";
 
 /** One of the user's pictures: the result, or the photo with how far it is or why it won't do. */

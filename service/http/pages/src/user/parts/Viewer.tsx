@@ -1,17 +1,15 @@
-import { signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { local } from "../../shared/api";
 import { number } from "../../shared/language";
 import { fill } from "../state/draft";
 import { described } from "../state/modes";
+import { opened } from "../state/over";
 import { cancel, ended, type Picture, pictureOf, remove, retry } from "../state/pictures";
 import { explained, failure, modeName, named, words } from "../words";
 import { Dialog } from "./Dialog";
 import { Shown } from "./Shown";
 import { Slider } from "./Slider";
 import { Working } from "./Working";
-
-/** The task that is looked at. */
-export const opened = signal<string | null>(null);
 
 const ZOOMS = [1, 2, 4];
 

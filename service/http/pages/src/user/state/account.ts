@@ -9,9 +9,17 @@ export const account = signal<OwnAccount | null>(null);
 
 /** Asks who is signed in; the answer says it to `session`, whichever it is. */
 export async function loadAccount(): Promise<OwnAccount> {
-  account.value = await data(api.GET("/api/v1/me"));
+  const whose = await data(api.GET("/api/v1/me"));
+  if (account.value !== null && account.value.user_id !== whose.user_id) beginAnew();
+  account.value = whose;
   if (session.value !== "in") signedIn();
   return account.value;
+}
+
+/** Somebody else is signed in, in another tab say: nothing that is here is theirs. */
+export function beginAnew(): void {
+  sessionStorage.clear();
+  location.reload();
 }
 
 let due: ReturnType<typeof setTimeout> | null = null;
