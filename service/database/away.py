@@ -98,6 +98,8 @@ def trouble_with_postgres(error: BaseException) -> Trouble | None:
     if not isinstance(error, UNAVAILABLE):
         return None
     code = error.code if isinstance(error, DatabaseAway) else getattr(error, "sqlstate", None) or ""
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
+        code = ""  # asyncpg's own: no server has said it
     if found := _STARTUP_PARAMETER.search(str(error)):
         return Trouble(f"The pooler that DATABASE_URL names takes no {found[1]}", "Leave it out, or connect directly.")
     for codes, words, trouble in _BY_STATE:

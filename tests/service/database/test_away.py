@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from service.database import Connection, Pool, connect, open_pool
-from service.database.away import UNAVAILABLE, DatabaseAway, told, trouble_with_postgres
+from service.database.away import UNAVAILABLE, DatabaseAway, is_lost, told, trouble_with_postgres
 from service.settings import Settings
 from tests.service.http.proxy import proxied
 
@@ -106,6 +106,29 @@ def test_what_ends_the_session_is_away_whatever_its_code(code: str, words: str) 
 def test_who_may_not_connect_finds_the_database_away() -> None:
     for code in ("42501", "XX000"):
         assert isinstance(told(an_error(code, "permission denied for database"), connecting=True), DatabaseAway)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (an_error("53100", "disk full"), False),
+        (an_error("XX000", "max clients reached"), False),
+        (an_error("57P01", "terminating connection", "FATAL"), True),
+        (an_error("XX000", "(EDBHANDLEREXITED) connection to database closed", "FATAL"), True),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
+        (asyncpg.InterfaceError("connection is closed"), True),
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+    ],
+)
+def test_what_a_server_has_undone_isn_t_lost(error: Exception, lost: bool) -> None:
+    assert is_lost(told(error)) is lost
+
+
+def test_a_code_that_no_server_said_is_told_to_nobody() -> None:
+    trouble = trouble_with_postgres(asyncpg.ConnectionDoesNotExistError("connection was closed"))
+    assert "broke off" in str(trouble)
+    assert "08003" not in str(trouble)
 
 
 async def test_every_way_to_ask_tells_it(connection: Connection) -> None:
