@@ -240,6 +240,19 @@ async def test_one_message_has_all_that_is_due_delivered(
     assert len({came.headers["webhook-id"] for came in receiver.came}) == 3
 
 
+async def test_it_is_signed_by_the_databases_clock(
+    pool: Pool, connection: Connection, deliverer: Deliverer, receiver: Receiver, user_id: str
+) -> None:
+    """Receivers refuse what is minutes old, or from the future, and a worker's machine may be that far off."""
+    await told(pool, user_id, receiver.url)
+    waiting = await the_only(connection)
+    now = waiting.created_at + timedelta(hours=2)
+    claimed = await claim(pool, waiting.host, None, now=now)
+    assert claimed is not None
+    await deliverer.attempt(claimed, now=now)
+    assert receiver.came[0].headers["webhook-timestamp"] == str(int(now.timestamp()))
+
+
 BATCH = """
 WITH batch AS (
     INSERT INTO batches (batch_id, user_id, total, unfinished, webhook_url)
