@@ -6,7 +6,7 @@ everything once a second. Nothing is lost with a message, and no stream holds a 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -118,25 +118,27 @@ class Streams:
                 current = (await store.tasks_as_they_are(connection, [task.task_id])).get(task.task_id, task)
             if after and after not in {event.seq for event in events}:
                 after = None  # nothing is known of such an event: a backup was brought back, perhaps
-            last, told = after or 0, None
-            events = [event for event in events if event.seq > last]
-            for event in events if after is not None else events[-1:]:
-                told = await self._told(as_of(current, event), event.seq, 0, now=current)
+            first = await self._told_first(current, events, after)
+            for told in first:
                 stream.note(told)
                 yield told
-            if not events and after is None:
-                told = await self._told(current, 0, 0)
-                stream.note(told)
-                yield told
-            last = told.seq if told else last
-            if told is not None and told.status.ended:
+            if first and first[-1].status.ended:
                 return
+            last = first[-1].seq if first else after or 0
             async for told in _live(stream):
-                if told is not None and not told.is_progress and told.seq <= last:
-                    continue
-                yield told
-                if told is not None and told.status.ended:
-                    return
+                if told is None:
+                    yield None
+                elif told.is_progress or told.seq > last:
+                    yield told
+                    if told.status.ended:
+                        return
+
+    async def _told_first(self, task: TaskRecord, events: Sequence[EventRecord], after: int | None) -> list[Told]:
+        """The events from behind a number, or else the latest one; the task as it is where there is none."""
+        if after is None and not events:
+            return [await self._told(task, 0, 0)]
+        first = events[-1:] if after is None else [event for event in events if event.seq > after]
+        return [await self._told(as_of(task, event), event.seq, 0, now=task) for event in first]
 
     async def of_older_task(
         self, task: TaskRecord, look: Callable[[], Awaitable[TaskRecord]]
