@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from actors.engines.local.brought.choice import Kind, UnusableModelError
 from actors.engines.local.runtimes import read_onnx
 
 Triple = tuple[float, float, float]
+Shape = list[int | None]
+"""None where a length is free."""
 
 IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation by which colours are normalised for a matte, where the notes don't say otherwise."""
+_PLAIN: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""The same for inpainting."""
 _SIDES = {Kind.MATTE: 1024, Kind.INPAINT: 512}
 """Of a model that takes any size."""
 _MOST = 4096
@@ -61,23 +66,12 @@ def weights_in(path: Path, kind: Kind | None = None) -> Weights:
     if not path.is_file() or not os.access(path, os.R_OK):
         raise UnusableModelError(f"there is no file {path} that can be read")
     inputs, outputs = _ports(path)
-    found = {1: Kind.MATTE, 2: Kind.INPAINT}.get(len(inputs))
-    if found is None or kind not in {None, found}:
-        wanted = "one input for a matte, or two (picture and mask) for inpainting"
-        if kind is not None:
-            wanted = "one input" if kind is Kind.MATTE else "two inputs, picture and mask"
-        raise UnusableModelError(f"{path} has {_listed(inputs)}; it needs {wanted}")
-    colours = {name: shape for name, shape in inputs.items() if _channels(shape) == _RGB}
-    masks = [name for name, shape in inputs.items() if _channels(shape) == _GREY]
-    if len(colours) != 1 or len(masks) != len(inputs) - 1:
-        needed = "[1, 3, height, width]" + (" and [1, 1, height, width]" if found is Kind.INPAINT else "")
-        raise UnusableModelError(f"{path} has {_listed(inputs)}; it needs {needed}")
+    found = _kind_of(path, inputs, kind)
+    image, mask = _pictures(path, inputs)
     if not outputs:
         raise UnusableModelError(f"{path} has no output")
     notes = _notes(path.with_suffix(".json"))
-    plain: tuple[Triple, Triple] = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    mean, deviation = IMAGENET if found is Kind.MATTE else plain
-    image, shape = next(iter(colours.items()))
+    mean, deviation = IMAGENET if found is Kind.MATTE else _PLAIN
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Weights(
@@ -85,16 +79,36 @@ def weights_in(path: Path, kind: Kind | None = None) -> Weights:
         path=path,
         sha256=sha256,
         licence=notes.licence,
-        size=_size(path, shape, notes.side or _SIDES[found]),
+        size=_size(path, inputs[image], notes.side or _SIDES[found]),
         mean=notes.mean or mean,
         deviation=notes.deviation or deviation,
         image=image,
-        mask=masks[0] if masks else None,
+        mask=mask,
     )
 
 
-def _ports(path: Path) -> tuple[dict[str, list[int | None]], dict[str, list[int | None]]]:
-    """Inputs and outputs: their names and shapes, None where a length is free."""
+def _kind_of(path: Path, inputs: Mapping[str, Shape], wanted: Kind | None) -> Kind:
+    found = {1: Kind.MATTE, 2: Kind.INPAINT}.get(len(inputs))
+    if found is None or wanted not in {None, found}:
+        needed = "one input for a matte, or two (picture and mask) for inpainting"
+        if wanted is not None:
+            needed = "one input" if wanted is Kind.MATTE else "two inputs, picture and mask"
+        raise UnusableModelError(f"{path} has {_listed(inputs)}; it needs {needed}")
+    return found
+
+
+def _pictures(path: Path, inputs: Mapping[str, Shape]) -> tuple[str, str | None]:
+    """Which input takes the picture, and which the mask, if there are two."""
+    images = [name for name, shape in inputs.items() if _channels(shape) == _RGB]
+    masks = [name for name, shape in inputs.items() if _channels(shape) == _GREY]
+    if len(images) != 1 or len(masks) != len(inputs) - 1:
+        needed = "[1, 3, height, width]" + (" and [1, 1, height, width]" if len(inputs) > 1 else "")
+        raise UnusableModelError(f"{path} has {_listed(inputs)}; it needs {needed}")
+    return images[0], masks[0] if masks else None
+
+
+def _ports(path: Path) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """Inputs and outputs: their names and shapes."""
     try:
         model: Any = read_onnx(path)
     except Exception as error:  # OpenVINO raises RuntimeError, and others from below
@@ -110,25 +124,25 @@ def _name(port: Any, at: int) -> str:
     return names[0] if names else str(at)
 
 
-def _shape(port: Any) -> list[int | None]:
+def _shape(port: Any) -> Shape:
     shape = port.get_partial_shape()
     if shape.rank.is_dynamic:
         return []
     return [None if one.is_dynamic else one.get_length() for one in shape]
 
 
-def _channels(shape: list[int | None]) -> int | None:
+def _channels(shape: Shape) -> int | None:
     return shape[1] if len(shape) == 4 and shape[0] in {1, None} else None  # noqa: PLR2004 - batch, channels, rows, columns
 
 
-def _size(path: Path, shape: list[int | None], side: int) -> tuple[int, int]:
+def _size(path: Path, shape: Shape, side: int) -> tuple[int, int]:
     height, width = (length or side for length in shape[2:])
     if not 0 < min(width, height) <= max(width, height) <= _MOST:
         raise UnusableModelError(f"{path} takes pictures of {width} x {height}; at most {_MOST} x {_MOST} can be made")
     return width, height
 
 
-def _listed(ports: dict[str, list[int | None]]) -> str:
+def _listed(ports: Mapping[str, Shape]) -> str:
     shapes = [
         f"{name} [{', '.join('?' if one is None else str(one) for one in shape)}]" for name, shape in ports.items()
     ]
