@@ -45,14 +45,14 @@ class EditRequest(Struct, frozen=True):
     left: LeftJob | None = None
 
 
-class Progress(Struct, frozen=True, tag="progress"):
+class Progress(Struct, frozen=True):
     """How far the edit is: 0 to 100, and the step it is in, in words a user understands."""
 
     percent: int
     step: str
 
 
-class Artifact(Struct, frozen=True, tag="artifact"):
+class Artifact(Struct, frozen=True):
     """A picture the edit made, complete on disk when the event arrives. Once the edit is over the caller moves it."""
 
     kind: Literal["output", "thumbnail", "comparison"]
@@ -62,7 +62,7 @@ class Artifact(Struct, frozen=True, tag="artifact"):
     height: int
 
 
-class Finished(Struct, frozen=True, tag="finished"):
+class Finished(Struct, frozen=True):
     """The last event of an edit that worked: what is to be known about its output besides the picture.
 
     `metadata` holds JSON values: width, height, format, size (bytes), engine, warnings, seconds per step.
@@ -71,21 +71,21 @@ class Finished(Struct, frozen=True, tag="finished"):
     metadata: dict[str, Any]
 
 
-class JobBegun(Struct, frozen=True, tag="job begun"):
+class JobBegun(Struct, frozen=True):
     """A job is about to be started elsewhere; with `started` it was. The engine goes on once that is noted."""
 
     job: RemoteJob
     started: bool
 
 
-class JobOver(Struct, frozen=True, tag="job over"):
+class JobOver(Struct, frozen=True):
     """Nothing of the job runs any more, or can be fetched; with `lost`, nobody knows whether it ever ran."""
 
     job: RemoteJob
     lost: bool = False
 
 
-class JobStarting(Struct, frozen=True, tag="job starting"):
+class JobStarting(Struct, frozen=True):
     """That job is being started: `start` goes on, and tells its id, whatever becomes of the edit."""
 
     start: "asyncio.Task[RemoteJob]"

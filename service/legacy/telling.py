@@ -30,18 +30,8 @@ class Told(Protocol):
         ...
 
 
-class Nobody:
-    """Listens to nothing."""
-
-    def phase(self, name: str, total: int | None) -> None: ...
-
-    def advance(self, records: int) -> None: ...
-
-    def find(self, finding: Finding) -> None: ...
-
-
 class Everybody:
-    """Tells several."""
+    """Tells several, or none."""
 
     def __init__(self, *listeners: Told) -> None:
         self._listeners = listeners

@@ -15,7 +15,7 @@ from service.database import Connection, Pool
 from service.files.service import FileService
 from service.files.storage import Storage
 from service.legacy.importing.takeover import take_over
-from service.legacy.telling import Nobody
+from service.legacy.telling import Everybody
 from service.tasks import lifecycle, retention, store, submission
 from service.tasks.lifecycle import Claim
 from tests import lives
@@ -118,7 +118,7 @@ async def claim(pool: Pool, scene: Scene) -> object:
 async def take_over_tasks(pool: Pool, _: Scene) -> object:
     """From the old system's workers, everybody's."""
     async with pool.acquire() as connection:
-        return await take_over(connection, Nobody())
+        return await take_over(connection, Everybody())
 
 
 OPERATIONS: dict[str, Callable[[Pool, Scene], Awaitable[object]]] = {

@@ -20,7 +20,7 @@ from service.embedded.servers import EmbeddedServers
 from service.legacy.moving import Wishes, import_everything
 from service.legacy.readthrough import PATIENCE
 from service.legacy.source import LegacyRedis
-from service.legacy.telling import Nobody
+from service.legacy.telling import Everybody
 from service.settings import Settings
 from tests.databases import url_of_database
 from tests.factories import add_file
@@ -138,7 +138,7 @@ async def test_it_looks_the_same_once_it_was_imported(
     ids = [await put(old_redis, owner.user_id, status) for status in ("done", "failed", "cancelled", "pending")]
     before = [await look(owner, task_id) for task_id in ids]
     source = LegacyRedis(url_of_database(servers.redis_url, str(OLD_DATABASE)), "formy:")
-    await import_everything(db, source, Wishes(prefix="formy:"), Nobody())
+    await import_everything(db, source, Wishes(prefix="formy:"), Everybody())
     await old_redis.flushdb()
     assert [await look(owner, task_id) for task_id in ids] == before
 
@@ -148,7 +148,7 @@ async def test_a_running_one_is_seen_as_it_is_now_though_it_was_imported(
 ) -> None:
     task_id = await put(old_redis, owner.user_id, "processing", progress="10")
     source = LegacyRedis(url_of_database(servers.redis_url, str(OLD_DATABASE)), "formy:")
-    await import_everything(db, source, Wishes(prefix="formy:"), Nobody())
+    await import_everything(db, source, Wishes(prefix="formy:"), Everybody())
     await old_redis.hset(f"formy:task:data:{task_id}", "progress", "60")  # pyright: ignore[reportGeneralTypeIssues]
     assert (await look(owner, task_id))["progress"] == 60
     problem(await ask(owner, "POST", f"{task_id}/cancel"), Code.TASK_NOT_CANCELLABLE, 409)
@@ -189,7 +189,7 @@ async def test_a_deleted_one_stays_away_though_the_old_system_keeps_it(
     assert (await ask(owner, "DELETE", task_id)).status_code == 204
     problem(await ask(owner, "GET", task_id), Code.TASK_NOT_FOUND, 404)
     source = LegacyRedis(url_of_database(servers.redis_url, str(OLD_DATABASE)), "formy:")
-    await import_everything(db, source, Wishes(prefix="formy:"), Nobody())
+    await import_everything(db, source, Wishes(prefix="formy:"), Everybody())
     problem(await ask(owner, "GET", task_id), Code.TASK_NOT_FOUND, 404)
     assert await old_redis.exists(f"formy:task:data:{task_id}")
 

@@ -21,7 +21,7 @@ from service.files.sweeping import sweep_blobs
 from service.legacy.importing.files import Bringing
 from service.legacy.moving import Wishes, import_everything
 from service.legacy.source import LegacyRedis
-from service.legacy.telling import Finding, Nobody
+from service.legacy.telling import Everybody, Finding
 from service.settings import Settings
 from service.tasks import store as tasks
 from tests.databases import url_of_database
@@ -48,10 +48,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "old"
 
 
-class Found(Nobody):
+class Found(Everybody):
     """Remembers what was found."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.findings: list[Finding] = []
 
     def find(self, finding: Finding) -> None:
@@ -75,7 +76,7 @@ class Bring:
         return counted, [one for one in found.findings if one.kind == "file"]
 
     async def without_files(self) -> None:
-        await import_everything(self._connection, self._source, Wishes(prefix="formy:"), Nobody())
+        await import_everything(self._connection, self._source, Wishes(prefix="formy:"), Everybody())
 
     async def bytes_of(self, record: FileRecord) -> bytes:
         return b"".join([chunk async for chunk in await self.storage.read(record.blob_key, 0, record.size)])
