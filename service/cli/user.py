@@ -145,10 +145,20 @@ def grant(who: str, amount: int, reason: str | None, data_dir: Path | None) -> N
     if amount == 0:
         raise click.UsageError("N is 0: there is nothing to give or to take")
     from service.accounts import users
+    from service.database.away import UNAVAILABLE, is_lost
 
     async def work(connection: "Connection") -> Any:
         found = await users.find_user(connection, who)
-        return {"user_id": found.user_id, "current_credits": await users.grant(connection, who, amount, reason)}
+        try:
+            balance = await users.grant(connection, who, amount, reason)
+        except UNAVAILABLE as error:
+            if is_lost(error):
+                raise click.ClickException(
+                    "The connection to PostgreSQL broke off before it told whether the credits were granted. "
+                    f"See whether they were before you grant them again: darkroom user show {found.user_id}"
+                ) from None
+            raise
+        return {"user_id": found.user_id, "current_credits": balance}
 
     print_json(with_connection(data_dir, work))
 

@@ -1,15 +1,19 @@
 """`darkroom user`: accounts, their credits, keys and tokens."""
 
+import asyncio
 import json
 from typing import Any
 
 import jwt
+from msgspec import structs
 
 from service.accounts.keys import key_hash
-from service.database import Connection
+from service.database import Connection, Pool
 from service.settings import Settings
+from tests import lives
 from tests.conftest import SECRET_KEY
 from tests.running import run_command
+from tests.service.http.proxy import proxied
 
 
 def answer_of(settings: Settings, *arguments: str) -> Any:
@@ -39,6 +43,29 @@ async def test_an_account_from_its_first_key_to_its_erasure(settings: Settings, 
     assert run_command("user", "show", "usr_ada", settings=settings).returncode == 1
     kept = await connection.fetch("SELECT user_id, amount, reason FROM credit_ledger ORDER BY entry_id")
     assert [tuple(entry) for entry in kept] == [(None, 50, None), (None, 25, None), (None, -75, None)]
+
+
+async def test_a_grant_whose_answer_was_lost_may_have_been_made_and_says_so(
+    settings: Settings, pool: Pool, connection: Connection
+) -> None:
+    """Whoever took it for one that failed would grant it twice."""
+    user_id = await lives.add_user(connection)
+    with proxied(settings.database_url) as way:
+        there = structs.replace(settings, database_url=way.url)
+        async with pool.acquire() as looking, connection.transaction():
+            await connection.execute("SELECT FROM users WHERE user_id = $1 FOR UPDATE", user_id)
+            grant = asyncio.to_thread(run_command, "user", "grant", user_id, "5", settings=there)
+            granting = asyncio.create_task(grant)
+            await lives.until_blocked(looking)
+            await asyncio.to_thread(way.shut)
+            done = await granting
+    assert done.returncode == 1
+    assert f"darkroom user show {user_id}" in done.stderr
+
+    async def granted() -> bool:
+        return await lives.balance(pool, user_id) == lives.CREDITS + 5
+
+    await lives.until(granted)
 
 
 async def test_keys_are_listed_and_revoked(settings: Settings, connection: Connection) -> None:
