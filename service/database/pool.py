@@ -77,7 +77,7 @@ class Pool(BasePool):
     giving back cost a task and two timers each time, as much as a short statement.
     """
 
-    __slots__ = ("_at_hand", "_grow_at", "_lent", "_line", "_tidying")
+    __slots__ = ("_at_hand", "_giving_up", "_grow_at", "_lent", "_line", "_tidying")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -88,6 +88,7 @@ class Pool(BasePool):
         """Who waits: for a connection, or to be told to try."""
         self._grow_at = 0.0
         self._tidying: asyncio.Task[None] | None = None
+        self._giving_up: set[asyncio.Task[None]] = set()
 
     def acquire(self, *, timeout: float | None = ACQUIRE_TIMEOUT) -> "Lease":  # pyright: ignore[reportIncompatibleMethodOverride]
         return Lease(self, timeout)
@@ -143,12 +144,23 @@ class Pool(BasePool):
         super().terminate()
 
     async def _give_up(self, connection: Connection) -> None:
-        """To asyncpg's pool, which closes it if it is of no use any more."""
+        """To asyncpg's pool, which closes it if it is of no use any more; also if who gives it up is cancelled."""
+        giving = begin_for_everybody(self._release(connection))
+        self._giving_up.add(giving)
+        giving.add_done_callback(self._given_up)
+        await asyncio.shield(giving)
+
+    async def _release(self, connection: Connection) -> None:
         try:
             await self.release(connection)  # pyright: ignore[reportArgumentType] - it came from there
         finally:
             self._lent -= 1
             self._call_next(None)
+
+    def _given_up(self, giving: asyncio.Task[None]) -> None:
+        self._giving_up.discard(giving)
+        if not giving.cancelled():
+            giving.exception()  # is told to whoever still waits; to nobody else it is news
 
     async def _give_up_those_at_hand(self) -> None:
         while self._at_hand:

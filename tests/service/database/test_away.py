@@ -1,6 +1,7 @@
 """What counts as "the database is away", and what it says about that: a table, and the ways it comes."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from secrets import token_hex
@@ -216,6 +217,35 @@ async def test_who_is_cancelled_while_the_database_says_nothing_is_cancelled(set
         async with asyncio.timeout(5):
             await asyncio.wait({work})
         assert work.cancelled()
+        await asyncio.to_thread(proxy.let_through)
+        assert await brief(pool) == 1
+        await pool.close()
+
+
+async def test_who_stops_waiting_for_a_connection_to_be_given_back_leaves_no_traceback(settings: Settings) -> None:
+    """The database says nothing: who is cancelled twice doesn't hear that it can't be, and nobody else needs to."""
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(str(context["message"])))
+    with proxied(settings.database_url) as proxy:
+        pool = await open_pool(structs.replace(settings, database_url=proxy.url))
+        asking = asyncio.Event()
+
+        async def ask() -> None:
+            async with pool.acquire(timeout=0.3) as connection:
+                asking.set()
+                await connection.fetchval("SELECT 1")
+
+        await asyncio.to_thread(proxy.fall_silent)
+        work = asyncio.create_task(ask())
+        await asking.wait()
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            work.cancel()
+        await asyncio.wait({work})
+        assert work.cancelled()
+        await asyncio.sleep(0.6)  # by now it was given up, which nobody is told
+        gc.collect()
+        assert said == []
         await asyncio.to_thread(proxy.let_through)
         assert await brief(pool) == 1
         await pool.close()
