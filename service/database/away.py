@@ -168,6 +168,22 @@ _BY_STATE: tuple[tuple[str | tuple[str, ...], str, Trouble], ...] = (
     (("53300", "53400"), "", _NO_CONNECTION),
     ("53100", "", Trouble("PostgreSQL's disk is full", "Make room on it.")),
     ("53", "", Trouble("PostgreSQL is out of memory or another resource", "Read its log; give it more.")),
+    (
+        "55P03",
+        "",
+        Trouble(
+            "somebody holds a table in PostgreSQL, and everybody else waits for it",
+            "Find out who (pg_blocking_pids, pg_stat_activity), and wait or end it (pg_terminate_backend).",
+        ),
+    ),
+    (
+        "57014",
+        "",
+        Trouble(
+            "PostgreSQL broke a statement off, which took longer than statement_timeout",
+            "See what it waits for (pg_stat_activity); or raise that setting of the user in DATABASE_URL.",
+        ),
+    ),
     ("57P03", "", Trouble("PostgreSQL is starting, stopping or being restored", "Wait, and read its log.")),
 )
 """How the SQLSTATE begins, words of the message, what that means; the first that fits."""

@@ -1,19 +1,32 @@
 """PostgreSQL itself: whether it lets us in and what stands before it."""
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import cast
+from typing import TypeVar, cast
 
 from service.database import Connection
 from service.database.away import READ_ONLY, UNAVAILABLE
 from service.database.statements import load_queries
+from service.database.transactions import transaction
 from service.health.findings import Finding, ok, unknown, wrong
 from service.health.pooling import shares_sessions
 from service.settings import Settings
 
 QUERIES = load_queries("doctor")
 
+T = TypeVar("T")
+
 CLOCK_SKEW = 2.0
+HELD_FOR = "SET LOCAL lock_timeout = '5s'"
+"""How long somebody may hold a table that is looked at: the doctor is called when all wait, and mustn't wait, too."""
+
+
+async def unheld(connection: Connection, look: Callable[[Connection], Awaitable[T]]) -> T:
+    """What a look finds; in a transaction, so that it goes through a pooler. Raises LockNotAvailableError."""
+    async with transaction(connection):
+        await connection.execute(HELD_FOR)
+        return await look(connection)
 
 
 async def takes_writes(connection: Connection) -> bool:

@@ -11,7 +11,7 @@ from service.database import Connection
 from service.database.away import UNAVAILABLE, trouble_with_postgres
 from service.database.installation import redis_keys
 from service.database.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
-from service.health.database import clock, pooler, writes
+from service.health.database import clock, pooler, unheld, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
 from service.health.pooling import without_statements
@@ -70,7 +70,7 @@ async def _keys(settings: Settings) -> Keys | None:
     """What is ours in Redis, if the database tells; what keeps it from telling is found elsewhere."""
     try:
         async with one_connection(without_statements(settings)) as connection:
-            return await redis_keys(connection, settings)
+            return await unheld(connection, lambda it: redis_keys(it, settings))
     except (*UNAVAILABLE, asyncpg.PostgresError, SchemaError):
         return None
 
@@ -105,7 +105,7 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
     yield await pooler(settings)
     yield await clock(connection)
     try:
-        await check_schema(connection)
+        await unheld(connection, check_schema)
     except TablesHidden as error:
         remedy = "Or make a policy for this user on each of them: CREATE POLICY ... USING (true) WITH CHECK (true)."
         yield wrong("schema", str(error), remedy)
@@ -114,14 +114,13 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
         yield wrong("schema", str(error), "Run: darkroom migrate")
         return
     try:
-        await check_not_newer(connection)
+        await unheld(connection, check_not_newer)
     except SchemaError as error:
         yield wrong("schema", str(error), "No API and no worker of this version starts. Update Darkroom here.")
     else:
         yield ok("schema", "up to date")
-    yield await outsiders(connection)
-    for look in LOOKS:
-        yield await look(connection)
+    for look in (outsiders, *LOOKS):
+        yield await unheld(connection, look)
     if any(LOCAL in names for names in settings.engines.values()):
         yield await models(connection, lacking_model)
     async for finding in storage(connection, settings):

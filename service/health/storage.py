@@ -6,6 +6,7 @@ from service.database import Connection
 from service.database.statements import load_queries
 from service.files.mark import current_mark, key_of, never_used
 from service.files.storage import Storage
+from service.health.database import unheld
 from service.health.findings import SHOWN, Finding, named, ok, unknown, wrong
 from service.settings import Settings
 from service.storage_errors import DirectoryMissing, StorageError
@@ -17,7 +18,7 @@ FILES_LOOKED_AT = 200
 
 async def storage(connection: Connection, settings: Settings) -> AsyncGenerator[Finding]:
     """A directory that isn't there is told of, never made."""
-    mark = await current_mark(connection)
+    mark = await unheld(connection, current_mark)
     try:
         storage = Storage.open(settings.storage_url, settings.storage_options)
         if mark is not None and not await storage.exists(key_of(mark)):
@@ -29,13 +30,13 @@ async def storage(connection: Connection, settings: Settings) -> AsyncGenerator[
             return
         await storage.check()
     except StorageError as error:
-        if isinstance(error, DirectoryMissing) and await never_used(connection):
+        if isinstance(error, DirectoryMissing) and await unheld(connection, never_used):
             yield unknown("storage", "nothing has been stored yet: the first start of the API makes the directory")
         else:
             yield wrong("storage", str(error), "Correct STORAGE_URL, its permissions or its credentials; make room.")
         return
     yield ok("storage", "can be written, read and deleted")
-    files = await QUERIES["sample_of_files"].records(connection, limit=FILES_LOOKED_AT)
+    files = await unheld(connection, lambda it: QUERIES["sample_of_files"].records(it, limit=FILES_LOOKED_AT))
     try:
         missing = [file["file_id"] for file in files if not await storage.exists(file["blob_key"])]
     except StorageError as error:

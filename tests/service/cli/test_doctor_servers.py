@@ -1,5 +1,6 @@
 """`darkroom doctor` where PostgreSQL and Redis aren't what they should be, or don't tell everything."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Generator
@@ -127,6 +128,21 @@ async def test_a_table_that_somebody_dropped(healthy: Settings, connection: Conn
 async def test_a_database_that_is_not_there(healthy: Settings) -> None:
     seen = await findings(structs.replace(healthy, database_url=healthy.database_url + "_gone"))
     assert (wrong(seen), seen["database"].message) == ({"database"}, "There is no such database")
+
+
+@pytest.mark.parametrize("table", ["schema_migrations", "tasks", "files"])
+async def test_a_table_that_somebody_holds_is_told_and_not_waited_for(
+    healthy: Settings, connection: Connection, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VACUUM FULL, an ALTER TABLE, or a transaction that was forgotten: just when the doctor is called."""
+    monkeypatch.setattr("service.health.database.HELD_FOR", "SET LOCAL lock_timeout = '100ms'")
+    async with asyncio.timeout(20), connection.transaction():
+        await connection.execute(f"LOCK TABLE {table}")
+        seen = await findings(healthy)
+    assert "database" in wrong(seen)
+    assert "holds a table" in seen["database"].message
+    assert "pg_stat_activity" in (seen["database"].remedy or "")
+    assert seen["redis"].health is Health.OK
 
 
 @pytest.mark.parametrize("minutes", [-30, 30])
