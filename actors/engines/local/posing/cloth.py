@@ -5,7 +5,7 @@ import numpy as np
 from actors.engines.local.arrays import Rgb
 from actors.engines.local.perception.pose import LEFT_HIP, RIGHT_HIP
 from actors.engines.local.posing.mesh import Indices
-from actors.engines.local.posing.skeleton import LIMBS, PELVIS, Doubles, Layer, torso_length
+from actors.engines.local.posing.skeleton import LEFT_KNEE, LIMBS, PELVIS, RIGHT_TOE, Doubles, Layer, torso_length
 from actors.engines.local.posing.targets import angle_of, wrapped
 from actors.engines.local.raster import lab
 
@@ -68,7 +68,7 @@ def legs_may_stay(source: Doubles, reference: Doubles) -> bool:
 def with_own_legs(source: Doubles, reference: Doubles) -> Doubles:
     """`reference` (38, 2) with the hips and legs of `source` in its own size."""
     result = reference.copy()
-    lower = [LEFT_HIP, RIGHT_HIP, *range(25, 33)]
+    lower = [LEFT_HIP, RIGHT_HIP, *range(LEFT_KNEE, RIGHT_TOE + 1)]
     result[lower] = reference[PELVIS] + (source[lower] - source[PELVIS]) * (
         torso_length(reference) / torso_length(source)
     )

@@ -9,7 +9,15 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from actors.engines.local.perception.pose import LEFT_EAR, LEFT_HIP, LEFT_SHOULDER, RIGHT_EAR, RIGHT_HIP, RIGHT_SHOULDER
+from actors.engines.local.perception.pose import (
+    LEFT_EAR,
+    LEFT_HIP,
+    LEFT_SHOULDER,
+    NOSE,
+    RIGHT_EAR,
+    RIGHT_HIP,
+    RIGHT_SHOULDER,
+)
 
 Doubles = NDArray[np.float64]
 
@@ -19,20 +27,26 @@ LEFT_HEEL, RIGHT_HEEL, LEFT_TOE, RIGHT_TOE = 29, 30, 31, 32
 NECK, PELVIS, HEAD, LEFT_HAND, RIGHT_HAND = 33, 34, 35, 36, 37
 """Between the shoulders, between the hips, between the ears, the finger tips."""
 NAMES = (
-    *((0, "nose"), (7, "left_ear"), (8, "right_ear"), (11, "left_shoulder"), (12, "right_shoulder")),
-    *((13, "left_elbow"), (14, "right_elbow"), (15, "left_wrist"), (16, "right_wrist"), (23, "left_hip")),
-    *((24, "right_hip"), (25, "left_knee"), (26, "right_knee"), (27, "left_ankle"), (28, "right_ankle")),
+    (NOSE, "nose"),
+    *((LEFT_EAR, "left_ear"), (RIGHT_EAR, "right_ear")),
+    *((LEFT_SHOULDER, "left_shoulder"), (RIGHT_SHOULDER, "right_shoulder")),
+    *((LEFT_ELBOW, "left_elbow"), (RIGHT_ELBOW, "right_elbow")),
+    *((LEFT_WRIST, "left_wrist"), (RIGHT_WRIST, "right_wrist")),
+    *((LEFT_HIP, "left_hip"), (RIGHT_HIP, "right_hip")),
+    *((LEFT_KNEE, "left_knee"), (RIGHT_KNEE, "right_knee")),
+    *((LEFT_ANKLE, "left_ankle"), (RIGHT_ANKLE, "right_ankle")),
 )
 """What joints are called in presets and in what users are told; left and right are the person's own."""
 _HAND_LENGTH = 1.75
 """A hand reaches so many times as far from the wrist as its knuckles."""
 
-LIMB_JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-"""Shoulders, elbows, wrists, hips, knees, ankles."""
-TRUNK = (11, 12, 23, 24)
-"""Shoulders and hips."""
-LIMBS = ((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
+TRUNK = (LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP)
+LIMBS = (
+    *((LEFT_SHOULDER, LEFT_ELBOW), (LEFT_ELBOW, LEFT_WRIST), (RIGHT_SHOULDER, RIGHT_ELBOW), (RIGHT_ELBOW, RIGHT_WRIST)),
+    *((LEFT_HIP, LEFT_KNEE), (LEFT_KNEE, LEFT_ANKLE), (RIGHT_HIP, RIGHT_KNEE), (RIGHT_KNEE, RIGHT_ANKLE)),
+)
 """Upper arms, forearms, thighs and shins, as pairs of joints."""
+LIMB_JOINTS = tuple(sorted({joint for limb in LIMBS for joint in limb}))
 
 
 class Layer(IntEnum):
