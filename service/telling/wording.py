@@ -39,6 +39,7 @@ RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^Expected `str` of length <= (\d+)"), lambda m: f"takes at most {m[1]} characters"),
     (re.compile(r"^Expected `array` of length <= (\d+)"), lambda m: f"takes at most {m[1]}"),
     (re.compile(r"^Expected `array` of length >= (\d+)"), lambda m: f"takes at least {m[1]}"),
+    (re.compile(r"^Expected `str` of length >= 1\b"), lambda _: "may not be empty"),
     (re.compile(r"^Expected `str` of length >= (\d+)"), lambda m: f"takes at least {m[1]} characters"),
     (re.compile(r"^Expected `datetime` with a timezone"), lambda _: "takes a time with its offset, such as Z"),
     (re.compile(r"^Invalid RFC3339 encoded datetime"), lambda _: "takes a time like 2026-01-31T12:00:00Z"),

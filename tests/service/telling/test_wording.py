@@ -89,6 +89,18 @@ def test_a_time_is_told_as_one(moment: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([""], ("ids[0]", "may not be empty")),
+        (["x" * 65], ("ids[0]", "takes at most 64 characters")),
+        ([], ("ids", "takes at least 1")),
+    ],
+)
+def test_a_length_is_told_as_people_say_it(ids: list[str], told: tuple[str, str]) -> None:
+    assert refused({"ids": ids}, Cancellation) == told
+
+
+@pytest.mark.parametrize(
     ("mode", "field", "value"),
     [(mode, field, "nope") for mode in Mode for field in ("quality", "size")]
     + [(Mode.BACKGROUND_CHANGE, "background_type", "blue")],
