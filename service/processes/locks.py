@@ -1,6 +1,8 @@
 """Locks on open files, which the kernel lets go of however a process ends."""
 
 import fcntl
+import os
+from pathlib import Path
 
 
 def try_lock(descriptor: int) -> bool:
@@ -10,3 +12,17 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock on a file. Of one that only others may look at, it is believed."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)

@@ -28,7 +28,7 @@ from schema.models.edits import DEFAULT_ENGINE, Mode
 from schema.models.engines import WorkflowSettings
 from service.processes.cores import usable_cores
 from service.settings.engines import read_engines, read_workflow_settings
-from service.settings.sources import SettingsError, Sources, read_data_dir, read_dotenv
+from service.settings.sources import SettingsError, Sources, read_data_dir, read_dotenv, up_runs
 from service.settings.web import read_cors_origins, read_public_url, read_trusted_proxies
 from service.urls.database import read_database_url
 from service.urls.parameters import WrongParameter
@@ -167,7 +167,7 @@ def load_settings(
     Raises:
         SettingsError: something is missing or wrong, in one line.
     """
-    if data_dir is None and os.access(DEFAULT_DATA_DIR / "ready.json", os.R_OK):
+    if data_dir is None and up_runs(DEFAULT_DATA_DIR):
         data_dir = DEFAULT_DATA_DIR
     sources = [("", environ)]
     if dotenv is not None:

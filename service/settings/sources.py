@@ -1,14 +1,20 @@
 """Where settings come from: the environment, `.env`, and what a running `darkroom up` left in its data directory."""
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from dotenv.parser import parse_stream
 
+from service.processes.locks import is_locked
+
 LARGEST = 1 << 20
 """Bytes of a file of settings: what never ends, such as a device, isn't read on."""
+
+UP_LOCK = "lock"
+"""The file in its directory that a `darkroom up` holds for as long as it runs."""
 
 
 class SettingsError(Exception):
@@ -85,8 +91,13 @@ def address_of_up(data_dir: Path | None) -> str | None:
     return ready and ready.base_url
 
 
+def up_runs(data_dir: Path) -> bool:
+    """Whether a `darkroom up` serves from this directory: one that was killed leaves its `ready.json` behind."""
+    return os.access(data_dir / "ready.json", os.R_OK) and is_locked(data_dir / UP_LOCK)
+
+
 def _read_ready(data_dir: Path) -> _Ready | None:
-    text = _read_text(data_dir / "ready.json")
+    text = _read_text(data_dir / "ready.json") if is_locked(data_dir / UP_LOCK) else ""
     if not text:
         return None
     try:

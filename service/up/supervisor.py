@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from service.embedded.private_files import Lock, make_directory
+from service.settings.sources import UP_LOCK
 from service.up.keeping import keep
 from service.up.stack import Pids, Plan, Say, Stack
 
@@ -28,7 +29,7 @@ async def serve(plan: Plan, environ: Mapping[str, str], say: Say) -> None:
     _on_signals(stop_asked)
     plan = replace(plan, directory=plan.directory.absolute())
     make_directory(plan.directory)
-    lock = Lock(plan.directory / "lock", f"Another `darkroom up` is running on {plan.directory}")
+    lock = Lock(plan.directory / UP_LOCK, f"Another `darkroom up` is running on {plan.directory}")
     try:
         stack = Stack(plan, environ)
         try:

@@ -1,6 +1,7 @@
 """Settings: where they come from, what they take, and what is said when they are wrong."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -9,8 +10,9 @@ from msgspec.inspect import IntType
 
 from schema.models.edits import Mode
 from schema.models.engines import NodeInput, Provenance, WorkflowSettings
+from service.embedded.private_files import Lock
 from service.settings import PLAIN, Settings, load_settings
-from service.settings.sources import SettingsError, read_dotenv
+from service.settings.sources import UP_LOCK, SettingsError, address_of_up, read_dotenv
 
 DATABASE_URL = "postgresql://ann:s3cr3t-pass@db.example:5432/darkroom"
 KEY = "k" * 16
@@ -33,8 +35,21 @@ def load(data_dir: Path | None = None, /, **environ: str) -> Settings:
     return load_settings({"DATABASE_URL": DATABASE_URL} | environ, data_dir=data_dir)
 
 
+UPS: list[Lock] = []
+"""What each stack of this test holds."""
+
+
+@pytest.fixture(autouse=True)
+def _stop_ups() -> Generator[None]:
+    yield
+    while UPS:
+        UPS.pop().release()
+
+
 def make_data_dir(directory: Path) -> Path:
+    """One where a stack runs."""
     directory.mkdir()
+    UPS.append(Lock(directory / UP_LOCK, "somebody else's"))
     (directory / "ready.json").write_bytes(
         msgspec.json.encode(
             {
@@ -305,6 +320,17 @@ def test_the_default_data_directory_counts_when_a_stack_runs_there(tmp_path: Pat
     assert load_settings({}).redis_url == "redis://127.0.0.1:6666/0"
     (tmp_path / ".darkroom/ready.json").unlink()
     assert load().secret_keys == ()
+
+
+def test_what_a_killed_stack_left_behind_leads_nobody_to_where_it_was(tmp_path: Path) -> None:
+    data_dir = make_data_dir(tmp_path / ".darkroom")
+    assert address_of_up(data_dir) == "http://127.0.0.1:8000"
+    UPS.pop().release()
+    assert address_of_up(data_dir) is None
+    assert load().secret_keys == ()
+    for given in (None, data_dir):
+        with pytest.raises(SettingsError, match=r"^DATABASE_URL is not set"):
+            load_settings({}, data_dir=given)
 
 
 def test_a_starting_stack_finds_its_key_and_files_before_it_is_ready(tmp_path: Path) -> None:
