@@ -27,7 +27,8 @@ SELECT set_config('synchronous_commit', 'on', true), pg_current_xact_id()
 
 -- name: take_time
 -- As long as it takes, until the transaction ends.
-SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)
+SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
+       set_config('idle_in_transaction_session_timeout', '0', true)
 
 -- name: begin_batch
 -- One batch at a time, whoever else imports: the next statement sees what the one before has done.

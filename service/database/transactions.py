@@ -37,6 +37,12 @@ READ_COMMITTED = "read_committed"
 """What every transaction of ours says that it is, whatever the database's default: a statement, and each within a
 VOLATILE function, sees what others had committed when it began, and so what it had to wait for."""
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+ABANDONED_AFTER = 30
+"""Seconds in which a transaction's owner says nothing, after which the server undoes it. One that has vanished would
+keep what it has locked, a user's row perhaps, until the server's kernel looks for it, after two hours."""
+
 UNDO_WITHIN = 5.0
 """Seconds for a roll-back. asyncpg first waits for what it breaks off: for ever, while the database says nothing."""
 
@@ -49,20 +55,19 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def transaction(connection: Connection) -> AsyncGenerator[None]:
     """All that is done inside, or nothing. Whoever breaks it off isn't kept by a database that says nothing."""
-    begun = connection.transaction(isolation=READ_COMMITTED)
-    await begun.start()
+    await connection.execute(f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{ABANDONED_AFTER}s'")
     try:
         yield
     except BaseException:
         try:
             async with asyncio.timeout(UNDO_WITHIN):
-                await begun.rollback()
+                await connection.execute("ROLLBACK")
         except UNAVAILABLE:
             # A connection that can't be told so is of no use to anybody any more; the server undoes it by itself.
             with suppress(asyncpg.InterfaceError):  # it was lost, and the pool has taken it back
                 connection.terminate()
         raise
-    await begun.commit()
+    await connection.execute("COMMIT")
 
 
 async def insist(attempt: Callable[[], Awaitable[T]]) -> T:

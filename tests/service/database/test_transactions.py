@@ -13,7 +13,7 @@ from msgspec import structs
 from schema.models.problems import ProblemCode
 from schema.models.tasks import TaskStatus
 from service.accounts import users
-from service.database import Connection, Pool, open_pool, transactions
+from service.database import UNAVAILABLE, Connection, Pool, open_pool, transactions
 from service.database.transactions import transactional
 from service.refusals import Refused
 from service.settings import Settings
@@ -206,3 +206,28 @@ async def test_erasing_a_user_who_creates_and_cancels(connection: Connection, po
 
 async def _has_tasks(connection: Connection, user_id: str) -> bool:
     return await connection.fetchval("SELECT count(*) > 3 FROM tasks WHERE user_id = $1", user_id)
+
+
+async def test_what_somebody_holds_who_vanished_in_the_midst_is_free_again(
+    settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their machine died, say: nobody tells the server, whose kernel would notice after two hours."""
+    monkeypatch.setattr(transactions, "ABANDONED_AFTER", 1)
+    user_id = await lives.add_user(connection)
+    theirs = await open_pool(settings)
+
+    async def hold() -> None:
+        async with theirs.acquire() as held, transactions.transaction(held):
+            await held.execute("SELECT FROM users WHERE user_id = $1 FOR UPDATE", user_id)
+            async with asyncio.timeout(20):
+                await connection.execute("UPDATE users SET username = 'ada' WHERE user_id = $1", user_id)
+            free.set()
+            await held.execute("SELECT 1")
+
+    free = asyncio.Event()
+    with pytest.raises(UNAVAILABLE):
+        await hold()
+    assert free.is_set()
+    async with theirs.acquire() as again:
+        assert await again.fetchval("SHOW idle_in_transaction_session_timeout") == "0"
+    await theirs.close()
