@@ -44,6 +44,17 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 FOREIGN_TABLES = "SELECT to_regclass('users') IS NOT NULL OR to_regclass('tasks') IS NOT NULL"
 
+ELSEWHERE = """
+SELECT quote_ident(nspname) AS schema, quote_ident(current_user) AS user,
+       quote_ident(current_database()) AS database
+  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+ WHERE relname = 'schema_migrations' AND relowner = quote_ident(current_user)::regrole
+   AND to_regclass(format('%I.credit_ledger', nspname)) IS NOT NULL
+   AND (SELECT source FROM pg_settings WHERE name = 'search_path') NOT IN ('client', 'session')
+ LIMIT 1
+"""
+"""Tables of ours where search_path doesn't lead. One that DATABASE_URL names (poolers SET it) is meant."""
+
 RIGHTS = """
 SELECT quote_ident(current_user) AS user, quote_ident(coalesce(current_schema(), 'public')) AS schema,
        current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE') AS may_create
@@ -61,6 +72,16 @@ class TablesHidden(SchemaError):  # noqa: N818 - what they are
         super().__init__(
             "Row security hides Darkroom's tables from the user in DATABASE_URL. Name the one there that runs "
             "`darkroom migrate` and owns them."
+        )
+
+
+class TablesElsewhere(SchemaError):  # noqa: N818 - what they are
+    """Somebody changed the search_path. A second set, without a row, would be served as if all were lost."""
+
+    def __init__(self, schema: str, user: str, database: str) -> None:
+        super().__init__(
+            f"Darkroom's tables are in the schema {schema}, where search_path doesn't lead any more. Lead it there: "
+            f"ALTER ROLE {user} IN DATABASE {database} SET search_path = {schema};"
         )
 
 
@@ -242,10 +263,12 @@ async def read_journal(connection: Connection) -> dict[int, str] | None:
     """Version to checksum of what was applied; None where Darkroom has never been.
 
     Raises:
-        SchemaError: The journal is another program's, or hidden from us.
+        SchemaError: The journal is another program's, hidden from us, or in another schema.
     """
     guarded = await connection.fetchval("SELECT row_security_active(to_regclass('schema_migrations'))")
     if guarded is None:
+        if found := await connection.fetchrow(ELSEWHERE):
+            raise TablesElsewhere(**found)
         return None
     try:
         rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")

@@ -10,7 +10,7 @@ from service.connections import one_connection
 from service.database import Connection
 from service.database.away import UNAVAILABLE, trouble_with_postgres
 from service.database.installation import redis_keys
-from service.database.migrations import SchemaError, TablesHidden, check_not_newer, check_schema
+from service.database.migrations import SchemaError, TablesElsewhere, TablesHidden, check_not_newer, check_schema
 from service.health.database import clock, pooler, unheld, writes
 from service.health.findings import Finding, ok, wrong
 from service.health.money import charges, ledger, refunds
@@ -109,6 +109,9 @@ async def _inside(connection: Connection, settings: Settings, lacking_model: str
     except TablesHidden as error:
         remedy = "Or make a policy for this user on each of them: CREATE POLICY ... USING (true) WITH CHECK (true)."
         yield wrong("schema", str(error), remedy)
+        return
+    except TablesElsewhere as error:
+        yield wrong("schema", str(error), "A second set of tables is made by search_path in DATABASE_URL alone.")
         return
     except SchemaError as error:
         yield wrong("schema", str(error), "Run: darkroom migrate")

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -121,6 +122,33 @@ async def test_somebody_elses_tables_are_refused_and_left_as_they_are(fresh: Set
         await migrate(fresh)
     assert await fetch(fresh, EVERYTHING) == before
     assert await fetch(fresh, f"SELECT id FROM {table}") == [(17,)]  # noqa: S608 - a name from above
+
+
+@pytest.mark.parametrize("whose", ["DATABASE {}", "ROLE CURRENT_USER IN DATABASE {}"])
+async def test_a_search_path_that_leads_elsewhere_makes_no_second_set_of_tables(fresh: Settings, whose: str) -> None:
+    """Unless DATABASE_URL says so. An empty Darkroom in place of a full one looks like a loss."""
+    await migrate(fresh)
+    database = urlsplit(fresh.database_url).path[1:]
+    await execute(fresh, f"CREATE SCHEMA other; ALTER {whose.format(database)} SET search_path = other")
+    told = ""
+    for attempt in (migrate, checked):
+        with pytest.raises(SchemaError, match="are in the schema public") as refused:
+            await attempt(fresh)
+        told = str(refused.value)
+    assert await fetch(fresh, "SELECT FROM pg_tables WHERE schemaname = 'other'") == []
+    meant = structs.replace(fresh, database_url=f"{fresh.database_url}?search_path=other")
+    assert len(await migrate(meant)) == len(all_migrations())
+    # What is told to be done mends it.
+    await execute(fresh, told[told.index("ALTER ROLE") :])
+    await checked(fresh)
+
+
+async def checked(settings: Settings) -> None:
+    connection = await connect(settings)
+    try:
+        await check_schema(connection)
+    finally:
+        await connection.close()
 
 
 async def test_what_is_there_already_is_counted_and_spelt(fresh: Settings) -> None:
