@@ -123,7 +123,8 @@ SELECT pg_describe_object('pg_class'::regclass, attrelid, attnum) AS dependent
 
 -- name: names_taken
 -- Of the names that the migrations give to tables, indexes and functions: those that are somebody else's.
-SELECT CASE relkind WHEN 'i' THEN 'an index ' WHEN 'I' THEN 'an index ' WHEN 'v' THEN 'a view ' ELSE 'a table ' END
+SELECT CASE relkind WHEN 'i' THEN 'an index ' WHEN 'I' THEN 'an index ' WHEN 'v' THEN 'a view '
+                    WHEN 'S' THEN 'a sequence ' WHEN 'c' THEN 'a type ' ELSE 'a table ' END
        || relname AS taken
   FROM pg_class
   JOIN pg_namespace ON pg_namespace.oid = relnamespace

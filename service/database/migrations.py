@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from service.database import Connection, connect
 from service.database.rights import close_to_outsiders, tables_of
-from service.database.transactions import READ_COMMITTED, insist
+from service.database.transactions import insist, transaction
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -225,18 +225,11 @@ async def transaction_with_lock(connection: asyncpg.Connection) -> "AsyncGenerat
     CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot to go, for ever.
     """
     while True:
-        transaction = connection.transaction(isolation=READ_COMMITTED)
-        await transaction.start()
-        if await connection.fetchval(TRY_LOCK):
-            break
-        await transaction.rollback()
+        async with transaction(connection):
+            if await connection.fetchval(TRY_LOCK):
+                yield
+                return
         await asyncio.sleep(TRY_AGAIN_AFTER)
-    try:
-        yield
-    except BaseException:
-        await transaction.rollback()
-        raise
-    await transaction.commit()
 
 
 async def enter(connection: Connection, migration: Migration) -> None:

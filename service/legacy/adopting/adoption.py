@@ -46,6 +46,7 @@ SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL row_security = off;
+SET LOCAL quote_all_identifiers = off;
 SET CONSTRAINTS ALL IMMEDIATE;
 """
 

@@ -63,7 +63,7 @@ _READABLE: Final[Mapping[Kind, Mapping[str, str | None]]] = MappingProxyType(
             "interval": "extract(epoch FROM {})",
         },
         Kind.TRUTH: {"boolean": None},
-        Kind.JSON: {"jsonb": None, "json": "{}::jsonb", **dict.fromkeys(_PLAIN_TEXT, "to_jsonb({})")},
+        Kind.JSON: {"jsonb": None, "json": "to_jsonb({}::text)", **dict.fromkeys(_PLAIN_TEXT, "to_jsonb({})")},
     }
 )
 """By kind, the types that can be read as it, and how; None: they are as they should be."""

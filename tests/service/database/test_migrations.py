@@ -63,6 +63,14 @@ SELECT table_name, column_name, data_type FROM information_schema.columns WHERE 
 """
 
 
+async def test_a_database_that_takes_no_writes_is_told_as_such(fresh: Settings) -> None:
+    """Whose session is ended where that is seen: what undoes its transaction then says something else."""
+    name = (await fetch(fresh, "SELECT current_database()"))[0][0]
+    await execute(fresh, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await migrate(fresh)
+
+
 async def test_every_file_is_applied_once_and_in_order(fresh: Settings) -> None:
     names = [migration.name for migration in all_migrations()]
     numbers = [int(name[:4]) for name in names]

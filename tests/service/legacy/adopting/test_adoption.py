@@ -66,6 +66,26 @@ async def test_nothing_is_lost_and_every_row_can_be_read(theirs: Settings, db: C
     assert (f"adopted {written.users} users with {written.credits:,} credits" in said) == (written.users > 0)
 
 
+async def test_json_that_is_no_jsonb_keeps_its_task_and_the_servers_own_settings_change_nothing(
+    theirs: Settings, db: Connection
+) -> None:
+    written = await make_old_tables(db, OldTables(odd=False))
+    await db.execute(
+        """
+        ALTER TABLE tasks ALTER config DROP DEFAULT;
+        ALTER TABLE tasks ALTER config TYPE json USING '{"quality": "high", "quality": "ultra"}';
+        UPDATE tasks SET config = '{"a": "\\u0000"}' WHERE task_id = (SELECT min(task_id) FROM tasks);
+        DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I SET quote_all_identifiers = on', current_database());
+        END $$;
+        """
+    )
+    await adopt(theirs)
+    configs = await db.fetch("SELECT config::text, count(*) FROM tasks GROUP BY config ORDER BY 2")
+    assert [tuple(row) for row in configs] == [("{}", 1), ('{"quality": "ultra"}', written.tasks - 1)]
+    assert await db.fetchval("SELECT fields ->> 'config' FROM legacy_remarks") == '{"a": "\\u0000"}'
+
+
 async def test_a_second_run_and_a_run_on_darkrooms_own_tables_do_nothing(
     theirs: Settings, settings: Settings, db: Connection
 ) -> None:

@@ -45,6 +45,7 @@ REFUSED: Final = {
         r"letters_email_fkey of letters refers to users \(email\)",
     ),
     "a table that a migration makes": ("CREATE TABLE files (id integer)", r"there is a table files, a name"),
+    "a sequence of a table's name": ("CREATE SEQUENCE workers", r"there is a sequence workers, a name"),
     "an index that a migration makes": ("CREATE INDEX idx_files_user ON orders (cents)", r"an index idx_files_user"),
     "a function that a migration makes": (
         "CREATE FUNCTION waiting_tasks() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
