@@ -88,11 +88,12 @@ RETURNING {TaskRecord}
 
 -- name: lost_leases
 -- In pages. After a restart of the database nobody could renew for a while: then the holders get one lease's time first.
+-- One that lies ahead was before the clock was set back, as it is by NTP after a boot.
 -- Nothing is locked: whoever takes one back looks whether the token is still the row's, and the lease not renewed.
 SELECT task_id, lease_token, attempts, lease_expires_at
   FROM tasks
  WHERE status = 'processing' AND NOT elsewhere AND lease_expires_at < coalesce(:now, now())
    AND (lease_expires_at, task_id) > (coalesce(:after_expires_at::timestamptz, '-infinity'), coalesce(:after_task_id::text, ''))
-   AND pg_postmaster_start_time() < coalesce(:now, now()) - :lease::interval
+   AND pg_postmaster_start_time() NOT BETWEEN coalesce(:now, now()) - :lease::interval AND coalesce(:now, now())
  ORDER BY lease_expires_at, task_id
  LIMIT :limit

@@ -168,6 +168,17 @@ async def test_after_a_restart_of_the_database_holders_get_one_lease_to_renew(
         assert [task.task_id for task in found] == recovered
 
 
+async def test_leases_are_recovered_though_the_databases_clock_was_set_back_since_its_start(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    """A machine boots with a clock that is ahead, and NTP sets it right: for hours nothing was recovered."""
+    await lives.create(connection, user_id)
+    now = await connection.fetchval("SELECT pg_postmaster_start_time()") - timedelta(hours=2)
+    lost = await lives.claim(pool, now=now)
+    found = await lifecycle.recover_lost(pool, max_attempts=3, limit=9, now=now + 2 * LEASE)
+    assert [task.task_id for task in found] == [lost.task_id]
+
+
 async def test_two_leaders_do_everything_once(
     pool: Pool, connection: Connection, queue: Queue, user_id: str, new_ground: NewGround
 ) -> None:
