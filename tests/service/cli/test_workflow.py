@@ -3,7 +3,10 @@
 import json
 from collections.abc import Generator
 from pathlib import Path
+from signal import SIGINT
 from subprocess import CompletedProcess
+from tempfile import TemporaryFile
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,8 +16,9 @@ from schema.models.edits import Mode
 from service.settings import Settings
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, loaded
 from tests.actors.engines.workflows.workflows import SAMPLES, sample
-from tests.fakes.runninghub import KEY, WORKFLOW, FakeRunningHub, Fault, running_hub
-from tests.running import run_command
+from tests.fakes.runninghub import CREATE, KEY, WORKFLOW, FakeRunningHub, Fault, running_hub
+from tests.forking import MAIN, start
+from tests.running import PATIENCE, environment, run_command
 
 WORKFLOW_ID = "1996478152513830914"
 
@@ -54,6 +58,25 @@ def test_a_workflow_that_fails_tells_an_operator_why(hub: FakeRunningHub, tmp_pa
     assert "KSampler: too dark" in done.stderr
     assert "in sampling" in done.stderr
     assert not (tmp_path / "made.jpg").exists()
+
+
+def test_what_is_just_being_started_when_it_is_interrupted_is_stopped(hub: FakeRunningHub, tmp_path: Path) -> None:
+    answers = Event()
+    hub.hold()
+    hub.tasks.clear()
+    hub.calls.clear()
+    hub.plant(CREATE, Fault(until=answers))
+    nothing = Settings(database_url="", redis_url="", storage_url="")
+    extra = {"RUNNINGHUB_URL": hub.base_url, "RUNNINGHUB_API_KEY": KEY}
+    arguments = ("workflow", "run", WORKFLOW_ID, str(ASTRONAUT), str(CHINA), "-o", str(tmp_path / "made.jpg"))
+    with TemporaryFile() as said:
+        run = start(MAIN, *arguments, environment=environment(nothing, extra), stdout=said, stderr=said)
+        hub.wait_until(lambda: bool(hub.called(CREATE)))
+        run.send_signal(SIGINT)
+        answers.set()
+        run.wait(timeout=PATIENCE)
+    hub.release()
+    assert [task.cancelled for task in hub.tasks.values()] == [True]
 
 
 def test_what_others_wrote_acts_on_no_terminal(hub: FakeRunningHub, tmp_path: Path) -> None:
