@@ -54,6 +54,18 @@ SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
+FULL_DISK = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE FUNCTION no_room_for_a_table() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION no_room();
+CREATE EVENT TRIGGER full_disk ON ddl_command_start EXECUTE FUNCTION no_room_for_a_table();
+"""
+"""A table that grows finds no room, and a new one; what fits into the room that there is goes on, as on a full disk."""
+
+ROOM_AGAIN = "DROP EVENT TRIGGER full_disk; DROP TRIGGER full_disk ON tasks"
+
 
 QUICK_TO_SIGN_IN = "SET scram_iterations = 1; ALTER ROLE CURRENT_USER PASSWORD '{}'"
 """A password costs a client some milliseconds otherwise, each time it connects."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -40,6 +40,9 @@ class PlainConnection(BaseConnection):
     reads_committed = True
     """Whether its transactions are READ COMMITTED if nobody says so (service/database/transactions.py)."""
 
+    lacked_room: ClassVar = False
+    """Whether a statement of this process found the server's disk full. Reads go on, and writes where there is room."""
+
 
 def _telling(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(call)
@@ -47,6 +50,7 @@ def _telling(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
         try:
             return await call(self, *args, **options)
         except asyncpg.PostgresError as error:
+            PlainConnection.lacked_room |= isinstance(error, asyncpg.DiskFullError)
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 # Its session may stay so for good: on a server that another has succeeded, or of a time that is over.
                 self.terminate()

@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 
+import asyncpg
+
 from service.database import Connection
 from service.database.away import READ_ONLY, UNAVAILABLE
+from service.database.pool import PlainConnection
 from service.database.statements import load_queries
 from service.database.transactions import transaction
 from service.health.findings import Finding, ok, unknown, wrong
@@ -17,6 +20,9 @@ QUERIES = load_queries("doctor")
 
 T = TypeVar("T")
 
+A_MEGABYTE = """
+CREATE TEMPORARY TABLE room ON COMMIT DROP AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)
+"""
 CLOCK_SKEW = 2.0
 HELD_FOR = "SET LOCAL lock_timeout = '5s'"
 """How long somebody may hold a table that is looked at: the doctor is called when all wait, and mustn't wait, too."""
@@ -34,10 +40,25 @@ async def takes_writes(connection: Connection) -> bool:
     return await QUERIES["takes_writes"].value(connection)
 
 
+async def has_room(connection: Connection) -> bool:
+    """Whether the server's disk takes a megabyte, which is gone again after it; True if this user may not try."""
+    try:
+        async with transaction(connection):
+            await connection.execute(A_MEGABYTE)
+    except asyncpg.DiskFullError:
+        return False
+    except asyncpg.InsufficientPrivilegeError:
+        return True
+    PlainConnection.lacked_room = False
+    return True
+
+
 async def writes(connection: Connection) -> Finding:
-    if await takes_writes(connection):
-        return ok("writes", "the database can be written to")
-    return wrong("writes", READ_ONLY.what, READ_ONLY.remedy)
+    if not await takes_writes(connection):
+        return wrong("writes", READ_ONLY.what, READ_ONLY.remedy)
+    if not await has_room(connection):
+        return wrong("writes", "PostgreSQL's disk is full", "Make room on it.")
+    return ok("writes", "the database can be written to")
 
 
 async def pooler(settings: Settings) -> Finding:

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from service.connections import Connections
 from service.database import UNAVAILABLE, Connection, Pool
 from service.database.migrations import SchemaError, check_schema
+from service.database.pool import PlainConnection
 from service.files.mark import key_of
-from service.health.database import takes_writes
+from service.health.database import has_room, takes_writes
 from service.presence import recent_processes
 from service.queue import REDIS_AWAY, Queue
 from service.queue.errors import RedisState, trouble_with_redis
@@ -107,7 +108,8 @@ async def _look_at_database(pool: Pool) -> tuple[Part, Part, Part]:
                 await check_schema(connection)
             except SchemaError:
                 return Part.OK, Part.OUTDATED, Part.NONE_SEEN
-            database = Part.OK if await takes_writes(connection) else Part.READ_ONLY
+            usable = await takes_writes(connection) and (not PlainConnection.lacked_room or await has_room(connection))
+            database = Part.OK if usable else Part.READ_ONLY
             workers = await _look_at_workers(connection)
             if database is Part.READ_ONLY:
                 # As whoever writes: the next look finds out whether it was this session alone.

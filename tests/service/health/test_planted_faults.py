@@ -23,7 +23,7 @@ from service.health.findings import Finding, Health
 from service.settings import Settings
 from service.tasks.workers import see_worker
 from tests.conftest import SECRET_KEY
-from tests.databases import Databases, create_migrated
+from tests.databases import FULL_DISK, Databases, create_migrated
 from tests.postgres_15 import needs_postgres_15, postgres
 from tests.redis_servers import as_user, needs_debians, redis_server
 from tests.service.cli.presences import add_process
@@ -112,6 +112,11 @@ async def findings(settings: Settings) -> dict[str, Finding]:
 
 async def no_secret_key(sick: Sick) -> Settings:
     return structs.replace(sick.settings, secret_keys=())
+
+
+async def full_disk(sick: Sick) -> Settings:
+    await sick.connection.execute(FULL_DISK)
+    return sick.settings
 
 
 async def read_only(sick: Sick) -> Settings:
@@ -254,6 +259,7 @@ async def a_queue_that_is_something_else(sick: Sick) -> Settings:
 FAULTS: tuple[tuple[Plant, str, str], ...] = (
     (no_secret_key, "secret key", "SECRET_KEY is not set"),
     (read_only, "writes", "read-only"),
+    (full_disk, "writes", "disk is full"),
     (no_connection_left, "database", "no connection left"),
     (hardly_a_connection_left, "connections", "of this user's 4 connections"),
     (a_user_who_may_only_read, "rights", "claim_turns"),

@@ -14,6 +14,7 @@ from service.embedded.servers import EmbeddedServers
 from service.settings import Settings
 from service.tasks.workers import forget_worker, see_worker
 from tests import lives
+from tests.databases import FULL_DISK, ROOM_AGAIN
 from tests.service.database.test_away import AWAY, DEFECTS
 from tests.service.http.conftest import Fragile
 from tests.service.http.serving import API, JSON, PHOTO, User, client_of, problem
@@ -141,6 +142,22 @@ async def until_ready(client: httpx.AsyncClient, status: int) -> None:
         return (await client.get("/readyz")).status_code == status
 
     await lives.until(is_so)
+
+
+async def test_a_full_disk_of_the_database_is_named_once_something_found_no_room(
+    anonymous: httpx.AsyncClient, user: User, http_settings: Settings
+) -> None:
+    """And until there is room again, whether or not anybody tries."""
+    await user.photo()
+    operator = await asyncpg.connect(http_settings.database_url)
+    await operator.execute(FULL_DISK)
+    problem(await user.create(), Code.SERVICE_UNAVAILABLE, 503)
+    await until_ready(anonymous, 503)
+    assert (await ready(anonymous, 503))["database"] == "read-only"
+    await operator.execute(ROOM_AGAIN)
+    await operator.close()
+    await until_ready(anonymous, 200)
+    assert (await user.create()).status_code == 201
 
 
 async def test_a_database_that_takes_no_writes_is_named_and_still_read(
