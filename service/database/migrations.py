@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 NO_TRANSACTION = "-- no-transaction"
 
-TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom migrations', 0))"
+TRY_LOCK = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('darkroom migrations', 0))
+  FROM set_config('idle_in_transaction_session_timeout', '0', true)
+"""
+"""Whoever has it may have nothing to say for long: while another connection of theirs makes an index."""
+
 TRY_AGAIN_AFTER = 0.1
 DROP_SNAPSHOT = "SELECT"
 """Sent without parameters it takes the place of the last statement, which kept its snapshot in case of more rows."""

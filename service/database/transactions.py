@@ -33,11 +33,9 @@ TRIES = 8
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 
-READ_COMMITTED = "read_committed"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 """What every transaction of ours says that it is, whatever the database's default: a statement, and each within a
 VOLATILE function, sees what others had committed when it began, and so what it had to wait for."""
-
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 ABANDONED_AFTER = 30
 """Seconds in which a transaction's owner says nothing, after which the server undoes it. One that has vanished would
@@ -54,7 +52,10 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def transaction(connection: Connection) -> AsyncGenerator[None]:
-    """All that is done inside, or nothing. Whoever breaks it off isn't kept by a database that says nothing."""
+    """All that is done inside, or nothing. Whoever breaks it off isn't kept by a database that says nothing.
+
+    asyncpg doesn't know of it: what is to be taken back inside takes a SAVEPOINT, not `connection.transaction()`.
+    """
     await connection.execute(f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{ABANDONED_AFTER}s'")
     try:
         yield

@@ -192,11 +192,10 @@ def _many(number: int, noun: str) -> str:
 
 async def _try(connection: Connection) -> None:
     """Write as Darkroom does, and take it back."""
-    savepoint = connection.transaction()
-    await savepoint.start()
+    await connection.execute("SAVEPOINT trial")
     try:
         await connection.execute(TRIAL)
     except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
         refuse([f"rows as Darkroom makes them would be refused ({str(error).splitlines()[0]}): drop what forbids them"])
     finally:
-        await savepoint.rollback()
+        await connection.execute("ROLLBACK TO SAVEPOINT trial")

@@ -257,6 +257,16 @@ async def test_an_index_is_made_concurrently_on_the_very_first_run(fresh: Settin
     assert applied[-1] == CONCURRENTLY.name
 
 
+async def test_an_index_may_take_longer_than_who_vanished_may_be_silent(
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection that holds the lock has nothing to say meanwhile."""
+    await migrate(fresh)
+    monkeypatch.setattr("service.database.transactions.ABANDONED_AFTER", 1)
+    slow = structs.replace(CONCURRENTLY, sql="-- no-transaction\nSELECT pg_sleep(1.5)")
+    assert await migrate(fresh, [*all_migrations(), slow]) == [slow.name]
+
+
 async def test_a_newer_schema_is_fine(fresh: Settings) -> None:
     """A deploy is under way: this process is the older one."""
     await migrate(fresh, [*all_migrations(), Migration(9001, "9001_more.sql", "CREATE TABLE more (id integer)")])

@@ -29,7 +29,7 @@ OPENS_ITS_OWN = {
     "service/sparing.py": "one row's of a chore; the next round tries again",
     "service/legacy/unhurried.py": "a move's long statements; a move that ends is run again as a whole",
     "service/database/migrations.py": "a migration's, with the lock on migrating; tried again by the same function",
-    "service/legacy/adopting/adoption.py": "a savepoint, always taken back",
+    "service/health/database.py": "a look of the doctor's, which doesn't wait for who holds a table",
 }
 
 
