@@ -34,5 +34,7 @@ async def refunds(connection: Connection) -> Finding:
         await QUERIES["unrefunded_tasks"].column(connection, limit=SHOWN),
         none="every failed or cancelled task was refunded",
         some="failed or cancelled tasks that were not refunded in full",
-        remedy="Something changed tasks directly. Grant the credits back: darkroom user grant.",
+        # A grant would pay, but nobody could tell then that it was for these.
+        remedy="Something changed tasks directly. In one transaction: raise the user's current_credits, write the line "
+        "of kind refund into credit_ledger, and set the task's credits_refunded.",
     )

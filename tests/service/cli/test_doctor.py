@@ -17,6 +17,7 @@ from service.health.diagnosis import examine
 from service.health.findings import Finding, Health
 from service.settings import Settings
 from service.tasks.workers import see_worker
+from tests.lives import PRICE, add_user, create
 from tests.running import run_command
 from tests.service.cli.presences import add_process
 
@@ -83,6 +84,30 @@ async def test_planted_faults_of_the_data(healthy: Settings, connection: Connect
         assert words in wrong[check].message
         assert wrong[check].remedy
     assert run_command("doctor", settings=healthy).returncode == 1
+
+
+async def test_a_task_ended_by_hand_is_refunded_as_is_told(healthy: Settings, connection: Connection) -> None:
+    user_id = await add_user(connection)
+    task_id = (await create(connection, user_id)).task_id
+    await connection.execute("UPDATE tasks SET status = 'cancelled', cancelled_at = now() WHERE task_id = $1", task_id)
+    assert task_id in (await findings(healthy))["refunds"].message
+    async with connection.transaction():
+        balance = await connection.fetchval(
+            "UPDATE users SET current_credits = current_credits + $2 WHERE user_id = $1 RETURNING current_credits",
+            user_id,
+            PRICE,
+        )
+        await connection.execute(
+            "INSERT INTO credit_ledger (user_id, task_id, kind, amount, balance_after) "
+            "VALUES ($1, $2, 'refund', $3, $4)",
+            user_id,
+            task_id,
+            PRICE,
+            balance,
+        )
+        await connection.execute("UPDATE tasks SET credits_refunded = $2 WHERE task_id = $1", task_id, PRICE)
+    seen = await findings(healthy)
+    assert {seen[part].health for part in ("refunds", "charges", "ledger")} == {Health.OK}
 
 
 async def test_servers_that_are_away_or_refuse(healthy: Settings) -> None:
