@@ -241,6 +241,13 @@ async def test_a_photo_that_was_not_taken_for_nothing_of_its_own_is_sent_again(h
         await page.keyboard.press("Enter")
         await expect(page.locator(".photo")).to_have_count(2)
         await expect(page.locator(".press button")).to_be_enabled()
+        # The network comes back, and the stream never noticed that it was away.
+        await visitor.context.set_offline(True)
+        await photos.set_input_files([photo])
+        await expect(page.locator(".photo")).to_have_count(3)
+        await expect(page.locator(".photo .wrong")).to_contain_text("can't be reached")
+        await visitor.context.set_offline(False)
+        await expect(page.locator(".press button")).to_be_enabled()
         # What is wrong with the photo itself no repetition mends.
         await photos.set_input_files([photo | {"buffer": b"no picture"}])
         await expect(page.locator(".photo .wrong")).to_contain_text("isn't an image")

@@ -57,6 +57,9 @@ async function again(): Promise<void> {
   }
 }
 
+// The stream may have outlived what broke off uploads.
+addEventListener("online", resend);
+
 setInterval(() => {
   if (session.value !== "in" || document.hidden) return;
   for (const task of waiting().slice(0, PLACES)) {
