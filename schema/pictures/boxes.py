@@ -1,6 +1,6 @@
 """ISO base media file format (ISO/IEC 14496-12): boxes and their fields, read in bounded time from any bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -32,8 +32,18 @@ class Work:
             raise invalid(CORRUPT)
 
 
-def boxes_in(content: Content, start: int, end: int, work: Work, overrun: str = CORRUPT) -> Iterator[Box]:
-    """The boxes from `start` to `end`. Raises UnacceptablePictureError, saying `overrun` when one goes beyond."""
+def boxes_in(
+    content: Content,
+    start: int,
+    end: int,
+    work: Work,
+    overrun: str = CORRUPT,
+    needed: Collection[bytes] | None = None,
+) -> Iterator[Box]:
+    """The boxes from `start` to `end`. Raises UnacceptablePictureError, saying `overrun` when one goes beyond.
+
+    Where the types that are `needed` are told, one of another type that goes beyond is none: it ends them.
+    """
     while start + _HEADER <= end:
         work.spend()
         size = int.from_bytes(content[start : start + 4], "big")
@@ -43,11 +53,14 @@ def boxes_in(content: Content, start: int, end: int, work: Work, overrun: str = 
             size = int.from_bytes(content[start + _HEADER : min(start + header, end)], "big")
         elif size == _TO_THE_END:
             size = end - start
+        kind = content[start + 4 : start + 8]
         if start + max(size, header) > end:
+            if needed is not None and kind not in needed:
+                return
             raise invalid(overrun)
         if size < header:
             raise invalid(CORRUPT)
-        yield Box(content[start + 4 : start + 8], start + header, start + size)
+        yield Box(kind, start + header, start + size)
         start += size
 
 

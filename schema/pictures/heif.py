@@ -30,6 +30,8 @@ BRANDS = frozenset(
 
 _CODECS = {b"hvc1": ("image/heic", "heic", b"hvcC"), b"av01": ("image/avif", "avif", b"av1C")}
 """Of an item's type: content type, extension, and the property that sets its decoder up."""
+_NEEDED = (b"meta", b"mdat", b"moov")
+"""What a cut file lacks the end of."""
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _TURNED = {None: (1, 8, 3, 6), 0: (4, 5, 2, 7), 1: (2, 7, 4, 5)}
 """EXIF's orientation for a mirror (0: top and bottom, 1: left and right change) after some quarters anticlockwise."""
@@ -50,7 +52,8 @@ def judge_heif(content: Content, max_pixels: int) -> PictureFacts:
         UnacceptablePictureError: it can't be edited.
     """
     work = Work()
-    top = list(boxes_in(content, 0, len(content), work, overrun=TRUNCATED))
+    # What a telephone adds behind them needn't be a box.
+    top = list(boxes_in(content, 0, len(content), work, TRUNCATED, _NEEDED))
     metas = [box for box in top if box.kind == b"meta"]
     if not metas:
         if any(box.kind == b"moov" for box in top):

@@ -19,6 +19,8 @@ from schema.pictures.facts import (
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG, each a pass over all pixels when decoding. Encoders write about ten."""
+_MARKER = re.compile(rb"\xff+[^\x00\xff]")
+"""The next marker, after fill (FF). Decoders pass over whatever else stands between segments, and so does this."""
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """The first marker after entropy-coded data, in which FF is stuffed with 00 and only restart markers occur."""
 _SUPPORTED_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
@@ -30,29 +32,31 @@ def _jpeg_segments(data: Content) -> Iterator[tuple[int, int, int]]:
     """(marker, start and end of its payload) up to and with EOI. Raises UnacceptablePictureError if they end before."""
     position = 2
     for _ in range(MAX_SEGMENTS):
-        while data[position : position + 2] == b"\xff\xff":  # fill bytes
-            position += 1
-        head = data[position : position + 4]
-        if len(head) >= 2 and (head[0] != 0xFF or head[1] in {0x00, _SOI}):
-            raise invalid(CORRUPT)
-        if len(head) >= 2 and head[1] == _EOI:
-            yield _EOI, position + 2, position + 2
-            return
-        if len(head) >= 2 and (head[1] == _TEM or 0xD0 <= head[1] <= 0xD7):
-            position += 2
-            continue
-        end = position + 2 + int.from_bytes(head[2:4], "big")
-        if len(head) < 4 or end > len(data):
+        found = _MARKER.search(data, position)
+        if found is None:
             raise invalid(TRUNCATED)
-        if end < position + 4:
+        marker, start = data[found.end() - 1], found.end()
+        if marker == _SOI:
             raise invalid(CORRUPT)
-        yield head[1], position + 4, end
+        if marker == _EOI:
+            yield _EOI, start, start
+            return
+        position = start
+        if marker == _TEM or 0xD0 <= marker <= 0xD7:
+            continue
+        length = int.from_bytes(data[start : start + 2], "big")
+        end = start + length
+        if start + 2 > len(data) or end > len(data):
+            raise invalid(TRUNCATED)
+        if length < 2:
+            raise invalid(CORRUPT)
+        yield marker, start + 2, end
         position = end
-        if head[1] == _SOS:
-            found = _AFTER_SCAN.search(data, end)
-            if found is None:
+        if marker == _SOS:
+            scanned = _AFTER_SCAN.search(data, end)
+            if scanned is None:
                 raise invalid(TRUNCATED)
-            position = found.start()
+            position = scanned.start()
     raise invalid(CORRUPT)
 
 

@@ -1,6 +1,7 @@
 """Judging uploads: real pictures pass with their facts, everything else is refused with the reason."""
 
 import io
+import re
 import struct
 import tracemalloc
 import zlib
@@ -8,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -157,6 +159,17 @@ def test_what_phones_put_behind_a_jpeg_is_accepted(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (100, 90)).save(stream, "MPO", save_all=True, append_images=[Image.new("RGB", (64, 64))])
     assert facts(tmp_path, stream.getvalue()) == PictureFacts("image/jpeg", "jpg", 100, 90, (100, 90))
+
+
+@pytest.mark.parametrize("stray", [bytes(5), b"not a segment", b"\xff\x00 stuffed", b"\xff" * 9])
+def test_what_stands_between_the_segments_of_a_jpeg_is_passed_over(tmp_path: Path, stray: bytes) -> None:
+    content = picture("JPEG", progressive=True)
+    plain = np.asarray(Image.open(io.BytesIO(content)))
+    starts = [at.start() for at in re.finditer(rb"\xff[\xc2\xc4\xda\xdb\xd9]", content)]
+    for at in starts:
+        strewn = content[:at] + stray + content[at:]
+        assert facts(tmp_path, strewn).width == 120
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(strewn))), plain)  # as decoders have it
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,8 @@ def test_what_follows_the_picture_may_be_anything() -> None:
     large = struct.pack(">I4sQ", 1, b"mpvd", 16 + 5000) + bytes(5000)
     assert facts(content + box(b"free", bytes(99)) + large).width == 120
     assert facts(content + bytes(3)).width == 120
+    for trailer in (b"SEFT and whatever a telephone's maker notes", b"\xff" * 40, struct.pack(">I4s", 5000, b"mpvd")):
+        assert facts(content + trailer).width == 120
 
 
 def test_other_files_of_the_family_are_named() -> None:
