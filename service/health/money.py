@@ -14,7 +14,9 @@ async def ledger(connection: Connection) -> Finding:
         [user.user_id for user in await unbalanced_users(connection, SHOWN)],
         none="every balance is the sum of its ledger",
         some="users whose balance isn't the sum of their ledger",
-        remedy="Something changed the ledger, or balances with the triggers off. Set each to the sum of its ledger.",
+        # A balance that differs from its last line's is taken by the trigger for one more change.
+        remedy="Something changed the ledger, or balances with the triggers off. In one transaction, set each "
+        "balance, and balance_after of the last of its lines in credit_ledger, to their sum.",
     )
 
 
@@ -24,7 +26,8 @@ async def charges(connection: Connection) -> Finding:
         await QUERIES["miscounted_tasks"].column(connection, limit=SHOWN),
         none="every task says what the ledger says",
         some="tasks whose ledger entries differ from what they say they took or gave back",
-        remedy="Something changed tasks or the ledger directly. Grant what is missing: darkroom user grant.",
+        remedy="Something changed tasks or the ledger directly. Set each task's credits_consumed and credits_refunded "
+        "to what its lines in credit_ledger took and gave back.",
     )
 
 

@@ -18,17 +18,23 @@ async def api(connection: Connection) -> Finding:
     if not seen:
         return unknown("api", "none has been seen for 15 minutes")
     living = [process for process in seen if process.living]
-    if silent := [each for each in seen if not each.living and not _refused_and_succeeded(each, seen)]:
-        one = silent[0]
+    silent = [each for each in seen if not each.living and not _refused_and_succeeded(each, seen)]
+    killed = [
+        each for each in silent if living and each.address and _is_here(each) and await _nobody_listens(each.address)
+    ]
+    if hanging := [each for each in silent if each not in killed]:
+        one = hanging[0]
         return wrong(
             "api",
             f"{_named(one)} has said nothing for {one.silent_seconds:.0f} s: it hangs or was killed",
             "Read its log and start it again." if living else "Read its log and start it again: darkroom api.",
         )
     for process in living:
-        if process.node == platform.node() and process.address and not await _answers(process.address):
+        if process.address and _is_here(process) and not await _answers(process.address):
             return wrong("api", f"{_named(process)} doesn't answer", "Read its log and start it again.")
-    return ok("api", f"{len(living)} answering")
+    # A successor at another address doesn't know whose it is: that the others answer is what counts.
+    ended = "".join(f"; {_named(each)} was killed {each.silent_seconds:.0f} s ago" for each in killed)
+    return ok("api", f"{len(living)} answering{ended}")
 
 
 async def models(connection: Connection, lack: str | None) -> Finding:
@@ -69,11 +75,32 @@ def _named(process: ProcessRecord) -> str:
     return f"{what} on {process.node}" + (f" ({process.address})" if process.address else "")
 
 
-async def _answers(address: str) -> bool:
+def _is_here(process: ProcessRecord) -> bool:
+    return process.node == platform.node()
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, _, port = address.rpartition(":")
+    return await asyncio.open_connection(_ANYWHERE.get(host, host.strip("[]")), int(port))
+
+
+async def _nobody_listens(address: str) -> bool:
+    """Whether who did is over. The kernel accepts for one that hangs."""
     try:
         async with asyncio.timeout(ANSWERS_WITHIN):
-            reader, writer = await asyncio.open_connection(_ANYWHERE.get(host, host.strip("[]")), int(port))
+            _, writer = await _connect(address)
+    except ConnectionRefusedError:
+        return True
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return False
+
+
+async def _answers(address: str) -> bool:
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            reader, writer = await _connect(address)
             try:
                 writer.write(_ASK)
                 return b" 200 " in await reader.readline()

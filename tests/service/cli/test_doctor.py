@@ -110,6 +110,30 @@ async def test_a_task_ended_by_hand_is_refunded_as_is_told(healthy: Settings, co
     assert {seen[part].health for part in ("refunds", "charges", "ledger")} == {Health.OK}
 
 
+async def test_what_was_changed_by_hand_is_set_right_as_is_told(healthy: Settings, connection: Connection) -> None:
+    user_id = await add_user(connection)
+    await create(connection, user_id)
+    await connection.execute("UPDATE tasks SET credits_consumed = credits_consumed + 1")
+    await connection.execute("UPDATE credit_ledger SET amount = amount - 5 WHERE kind = 'charge'")
+    seen = await findings(healthy)
+    assert {seen[part].health for part in ("charges", "ledger")} == {Health.WRONG}
+    async with connection.transaction():
+        total = await connection.fetchval("SELECT sum(amount) FROM credit_ledger WHERE user_id = $1", user_id)
+        await connection.execute("UPDATE users SET current_credits = $2 WHERE user_id = $1", user_id, total)
+        await connection.execute(
+            "UPDATE credit_ledger SET balance_after = $2 "
+            "WHERE entry_id = (SELECT max(entry_id) FROM credit_ledger WHERE user_id = $1)",
+            user_id,
+            total,
+        )
+    await connection.execute(
+        "UPDATE tasks SET credits_consumed = -amount FROM credit_ledger AS line "
+        "WHERE line.task_id = tasks.task_id AND line.kind = 'charge'"
+    )
+    seen = await findings(healthy)
+    assert {seen[part].health for part in ("refunds", "charges", "ledger")} == {Health.OK}
+
+
 async def test_servers_that_are_away_or_refuse(healthy: Settings) -> None:
     away = await findings(
         structs.replace(healthy, database_url="postgresql://x@127.0.0.1:1/x", redis_url="redis://127.0.0.1:1")
@@ -211,6 +235,19 @@ async def test_an_api_that_was_refused_is_no_trouble_once_another_is_there(
     await add_process(connection, healthy, "api", silent=60, storage="file:///b")
     seen = await findings(healthy)
     assert [seen[check].health for check in ("api", "shared storage")] == [Health.OK, Health.OK]
+
+
+async def test_a_killed_api_is_no_trouble_once_another_answers(healthy: Settings, connection: Connection) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        await add_process(connection, healthy, "api", silent=60, address=address)
+        await connection.execute("UPDATE processes SET node = $1 WHERE address = $2", platform.node(), address)
+        assert "hangs or was killed" in (await findings(healthy))["api"].message
+    seen = (await findings(healthy))["api"]
+    assert (seen.health, seen.message) == (
+        Health.OK,
+        f"1 answering; the API on {platform.node()} ({address}) was killed 60 s ago",
+    )
 
 
 async def test_an_api_that_accepts_and_does_not_answer(healthy: Settings, connection: Connection) -> None:
