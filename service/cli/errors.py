@@ -2,8 +2,6 @@
 
 import os
 
-import asyncpg
-
 from service.connections import NotConnected
 from service.database.away import trouble_with_postgres
 from service.database.migrations import SchemaError
@@ -26,11 +24,6 @@ def explain(error: Exception) -> str:
         raise error
     if isinstance(error, OURS):
         return str(error)
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return (
-            "PostgreSQL doesn't let the user in DATABASE_URL do this. "
-            "GRANT it the right, or use the one that runs `darkroom migrate`."
-        )
     if isinstance(error, REDIS_AWAY) and not isinstance(error, OSError):
         return str(trouble_with_redis(error))
     if trouble := trouble_with_postgres(error):

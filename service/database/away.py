@@ -7,6 +7,19 @@ import ssl
 import asyncpg
 from msgspec import Struct
 
+CHANGED_BELOW_US = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,
+    # No unique index for ON CONFLICT.
+    asyncpg.InvalidColumnReferenceError,
+)
+"""What a statement names isn't there, or isn't ours to use: a restore is under way, or somebody dropped, renamed or
+revoked something. Each statement fits the schema (a test prepares all of them), so that it's no defect of ours."""
+
 UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -28,9 +41,10 @@ UNAVAILABLE = (
     asyncpg.TransactionRollbackError,
     # What asyncpg says when a connection dies at a bad moment: "cannot switch to state".
     asyncpg.InternalClientError,
+    *CHANGED_BELOW_US,
 )
-"""What is raised when the database is away, restarting, read-only or full. Errors whose class doesn't tell become
-`DatabaseAway` on their way (`told`)."""
+"""What is raised when the database is away, restarting, read-only, full or changed below us. Errors whose class doesn't
+tell become `DatabaseAway` on their way (`told`)."""
 
 AWAY_CLASSES = ("08", "53", "57", "58")
 """SQLSTATE classes, for codes that asyncpg doesn't know."""
@@ -58,9 +72,11 @@ class DatabaseAway(ConnectionError):  # noqa: N818 - a state rather than an erro
 
 def told(error: Exception, *, connecting: bool = False) -> Exception:
     """The error, as one of `UNAVAILABLE` if it means that the database is away."""
-    if not isinstance(error, asyncpg.PostgresError) or isinstance(error, UNAVAILABLE):
+    if not isinstance(error, asyncpg.PostgresError):
         return error
     code = _code(error)
+    if isinstance(error, UNAVAILABLE) and not (connecting and code == FORBIDDEN):
+        return error
     away = (
         # The session is over; its successor is the one to ask.
         error.severity_en == "FATAL"
@@ -100,6 +116,8 @@ def trouble_with_postgres(error: BaseException) -> Trouble | None:
     code = error.code if isinstance(error, DatabaseAway) else getattr(error, "sqlstate", None) or ""
     if isinstance(error, asyncpg.ConnectionDoesNotExistError):
         code = ""  # asyncpg's own: no server has said it
+    if isinstance(error, CHANGED_BELOW_US):
+        return _NOT_OURS if isinstance(error, asyncpg.InsufficientPrivilegeError) else _GONE
     if found := _STARTUP_PARAMETER.search(str(error)):
         return Trouble(f"The pooler that DATABASE_URL names takes no {found[1]}", "Leave it out, or connect directly.")
     for codes, words, trouble in _BY_STATE:
@@ -142,6 +160,14 @@ READ_ONLY = Trouble(
     "Is its disk full, or is it a standby? Make room, or point DATABASE_URL at the primary.",
 )
 _REFUSED = Trouble("PostgreSQL refuses the user or password", "Correct DATABASE_URL.")
+_NOT_OURS = Trouble(
+    "PostgreSQL doesn't let the user in DATABASE_URL use Darkroom's tables",
+    "GRANT it the right, or use the one that runs `darkroom migrate`.",
+)
+_GONE = Trouble(
+    "a part that a migration made is gone, or search_path doesn't lead to it",
+    "Restore it from a backup if somebody dropped it; name it as before if somebody renamed it.",
+)
 _NO_CONNECTION = Trouble(
     "PostgreSQL (DATABASE_URL) has no connection left for us",
     "Raise max_connections or the user's or pooler's limit, lower DATABASE_POOL_SIZE, or put a pooler in between.",

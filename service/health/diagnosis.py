@@ -8,7 +8,7 @@ from schema.messages import Keys
 from schema.models.edits import LOCAL
 from service.connections import one_connection
 from service.database import Connection
-from service.database.away import UNAVAILABLE, trouble_with_postgres
+from service.database.away import CHANGED_BELOW_US, UNAVAILABLE, trouble_with_postgres
 from service.database.installation import redis_keys
 from service.database.migrations import SchemaError, TablesElsewhere, TablesHidden, check_not_newer, check_schema
 from service.health.database import clock, pooler, unheld, writes
@@ -80,23 +80,11 @@ async def _database(settings: Settings, lacking_model: str | None) -> AsyncGener
         async with one_connection(without_statements(settings)) as connection:
             async for finding in _inside(connection, settings, lacking_model):
                 yield finding
-    except asyncpg.InsufficientPrivilegeError:
-        yield wrong(
-            "schema",
-            "this user of PostgreSQL may not read Darkroom's tables",
-            "Put the user that runs `darkroom migrate` into DATABASE_URL, or GRANT this one its rights.",
-        )
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
-        yield wrong(
-            "schema",
-            "a part that a migration made is gone",
-            "Somebody dropped it by hand. Restore the database from a backup.",
-        )
     except Exception as error:
         trouble = trouble_with_postgres(error)
         if trouble is None:
             raise
-        yield wrong("database", trouble.what, trouble.remedy)
+        yield wrong("schema" if isinstance(error, CHANGED_BELOW_US) else "database", trouble.what, trouble.remedy)
 
 
 async def _inside(connection: Connection, settings: Settings, lacking_model: str | None) -> AsyncGenerator[Finding]:

@@ -21,6 +21,7 @@ from msgspec import UNSET
 
 from schema.models.problems import STATUS, FieldProblem, Problem, ProblemCode
 from service.database import UNAVAILABLE
+from service.database.away import CHANGED_BELOW_US
 from service.http.layers.context import has_hung_up, request_id_of
 from service.refusals import Refused
 from service.storage_errors import StorageError
@@ -153,7 +154,9 @@ def _too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Pr
 
 
 def _unavailable(request: Request[Any, Any, Any], exception: Exception) -> Response[Problem]:
-    log.warning("a part of the service is away", error=type(exception).__name__)
+    # Which table it is, say: the server's words, none of them a user's.
+    said = {"said": str(exception)} if isinstance(exception, CHANGED_BELOW_US) else {}
+    log.warning("a part of the service is away", error=type(exception).__name__, **said)
     return problem_response(
         request,
         ProblemCode.SERVICE_UNAVAILABLE,

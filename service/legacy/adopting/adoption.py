@@ -14,6 +14,7 @@ from msgspec import Struct
 from schema.models.accounts import UserRecord
 from schema.models.tasks import TaskRecord
 from service.database import UNAVAILABLE, Connection, connect
+from service.database.away import CHANGED_BELOW_US
 from service.database.migrations import (
     CREATE_JOURNAL,
     Migration,
@@ -31,6 +32,8 @@ from service.legacy.adopting.theirs import QUERIES, TableFacts, Theirs, find_tab
 from service.settings import Settings
 
 OURS: Final = {"users": frozenset(UserRecord.__struct_fields__), "tasks": frozenset(TaskRecord.__struct_fields__)}
+
+REFUSED: Final = (asyncpg.ObjectNotInPrerequisiteStateError, *CHANGED_BELOW_US)
 
 FIRST: Final = 1
 """The migration that makes both tables: what the adopted ones are turned into."""
@@ -90,8 +93,8 @@ async def adopt(settings: Settings, migrations: list[Migration] | None = None) -
             "Stop what writes to them, and run it again."
         ) from error
     except asyncpg.PostgresError as error:
-        # 55000 means a closed database while connecting; here it is a step that was refused.
-        if isinstance(error, UNAVAILABLE) and not isinstance(error, asyncpg.ObjectNotInPrerequisiteStateError):
+        # 55000 means a closed database while connecting; here it is a step that was refused, as is what isn't there.
+        if isinstance(error, UNAVAILABLE) and not isinstance(error, REFUSED):
             raise
         raise SchemaError(
             f"PostgreSQL refused a step of the adoption, and nothing was changed: {str(error).splitlines()[0]}"

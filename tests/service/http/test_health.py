@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+import pytest
 
 from schema.models.problems import ProblemCode as Code
 from service.database import Connection
@@ -17,6 +18,7 @@ from tests import lives
 from tests.databases import FULL_DISK, ROOM_AGAIN
 from tests.service.database.test_away import AWAY, DEFECTS
 from tests.service.http.conftest import Fragile
+from tests.service.http.looking import credits_of
 from tests.service.http.serving import API, JSON, PHOTO, User, client_of, problem
 
 FINE = {"database": "ok", "schema": "ok", "storage": "ok", "redis": "ok", "workers": "ok"}
@@ -213,6 +215,32 @@ async def test_whatever_the_database_says_no_with_when_it_is_away_is_503(user: U
             assert words not in answer.text
     finally:
         await db.execute("DROP TRIGGER say ON tasks; DROP FUNCTION say; DROP TABLE said")
+
+
+@pytest.mark.parametrize(
+    ("change", "back"),
+    [
+        ("ALTER TABLE credit_ledger RENAME TO gone", "ALTER TABLE gone RENAME TO credit_ledger"),
+        ("ALTER TABLE tasks RENAME mode TO gone", "ALTER TABLE tasks RENAME gone TO mode"),
+        ("ALTER SCHEMA public RENAME TO gone", "ALTER SCHEMA gone RENAME TO public"),
+    ],
+)
+async def test_what_somebody_changes_below_us_is_503_until_it_is_changed_back(
+    user: User, db: Connection, change: str, back: str
+) -> None:
+    """As while a dump is restored: nothing of it is the client's fault, and it passes."""
+    await user.photo()
+    before = await credits_of(db, user)
+    await db.execute(change)
+    try:
+        answer = await user.create()
+        problem(answer, Code.SERVICE_UNAVAILABLE, 503)
+        assert "retry-after" in answer.headers
+        assert "gone" not in answer.text
+    finally:
+        await db.execute(back)
+    assert await credits_of(db, user) == before
+    assert (await user.create()).status_code == 201
 
 
 @contextmanager
