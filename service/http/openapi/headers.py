@@ -17,20 +17,26 @@ OF_PROBLEMS = {"401": SIGN_IN, "429": LATER, "503": LATER}
 
 PLACE = {"Location": ("string", "Where the task is.", True)}
 WAITED = {"Preference-Applied": ("string", "`wait=N`, when `Prefer` asked for it.", False)}
-REPLAYED = {"Idempotent-Replayed": ("string", "`true`: an earlier request had made this task already.", True)}
+REPLAYED = {"Idempotent-Replayed": ("string", "`true`: an earlier request had made this already.", True)}
 SUBMITTED = {"201": PLACE | WAITED, "200": PLACE | WAITED | REPLAYED}
+PLACE_OF_BATCH = {"Location": ("string", "Where the batch is.", True)}
+COOKIE = {"Set-Cookie": ("string", "The session, or its end.", True)}
 
 TAG = {"ETag": ("string", "The file's SHA-256, in quotes.", True)}
 CACHED = {
     **TAG,
     "Accept-Ranges": ("string", "`bytes`.", True),
     "Cache-Control": ("string", "A file never changes.", True),
+    "Content-Disposition": ("string", "`inline`.", True),
 }
 RANGE = {"Content-Range": ("string", "Which bytes these are, and of how many.", True)}
 
 OF_SUCCESS = {
     "create_task": SUBMITTED,
     "retry_task": SUBMITTED,
+    "create_batch": {"201": PLACE_OF_BATCH, "200": PLACE_OF_BATCH | REPLAYED},
+    "sign_in": {"201": COOKIE},
+    "sign_out": {"204": COOKIE},
     "get_file": {"200": CACHED, "206": CACHED | RANGE, "304": CACHED, "416": CACHED | RANGE, "412": TAG},
 }
 """By operation and status."""
