@@ -56,6 +56,10 @@ def type_edits(document: JSON) -> None:
     schemas = document["components"]["schemas"]
     _, configs = msgspec.json.schema_components(CONFIG_TYPES.values(), ref_template=REFERENCE)
     schemas |= configs
+    for config in configs.values():
+        for described in config.get("properties", {}).values():
+            # What absence means the description tells; what has a default, generators of types take as always there.
+            described.pop("default", None)
     schemas["ResultMetadata"] = METADATA
     new = schemas["NewTask"]
     new["properties"]["webhook_url"] |= {"format": "uri", "pattern": WEBHOOK}

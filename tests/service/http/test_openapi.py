@@ -195,6 +195,24 @@ async def test_what_a_field_takes_by_itself_is_told(document: JSON) -> None:
         assert all("Absent" in properties[name]["description"] for name in properties.keys() - aliases)
 
 
+async def test_what_may_be_left_out_of_a_body_is_no_field_that_generators_demand(document: JSON) -> None:
+    schemas, looked = document["components"]["schemas"], set[str]()
+
+    def look(reference: str) -> None:
+        name = reference.rpartition("/")[2]
+        if name not in looked:
+            looked.add(name)
+            defaults = [field for field, told in schemas[name].get("properties", {}).items() if "default" in told]
+            assert not defaults, (name, defaults)
+            for further in values(schemas[name], "$ref"):
+                look(further)
+
+    for _, _, operation in operations(document):
+        for reference in values(operation.get("requestBody", {}), "$ref"):
+            look(reference)
+    assert looked >= {"NewTask", "NewBatch", "NewRetry", *(kind.__name__ for kind in CONFIG_TYPES.values())}
+
+
 async def test_parameters_are_there_or_not_and_never_null(document: JSON) -> None:
     for _, path, operation in operations(document):
         for parameter in operation.get("parameters", []):
