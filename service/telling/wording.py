@@ -44,6 +44,7 @@ RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^Expected `datetime` with a timezone"), lambda _: "takes a time with its offset, such as Z"),
     (re.compile(r"^Invalid RFC3339 encoded datetime"), lambda _: "takes a time like 2026-01-31T12:00:00Z"),
     (re.compile(r"^Expected `str` matching regex"), lambda _: "takes an id or a name: letters, digits, - and _"),
+    (re.compile(r"^Expected `int(?: \| null)?`, got `float`"), lambda _: "takes a whole number, not a fraction"),
     (re.compile(r"^Expected `([^`]+)`, got `([^`]+)`"), lambda m: f"takes {_kind(m[1])}, not {_kind(m[2])}"),
     (re.compile(r"^Invalid enum value ('.*')$", re.DOTALL), lambda m: f"doesn't know {m[1][:60]}"),
     (re.compile(r"^(?:Number|Integer value) out of range"), lambda _: "holds a number that is out of range"),

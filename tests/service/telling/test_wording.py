@@ -65,6 +65,7 @@ TASK = {"mode": "HEAD_SWAP", "source_image": "file_1"}
         ({"priority": "urgent"}, "priority", "doesn't know 'urgent'; it takes low, normal, high"),
         ({"mode": "head_swap"}, "mode", "it takes HEAD_SWAP, BACKGROUND_CHANGE, POSE_CHANGE"),
         ({"priority": 5}, "priority", "takes text, not a whole number"),
+        ({"deadline_seconds": 60.5}, "deadline_seconds", "takes a whole number, not a fraction"),
         ({"source_image": "a b"}, "source_image", "letters, digits"),
         ({"nope": 1}, "nope", "there is no such field"),
         ({"webhook_url": "x" * 2001}, "webhook_url", "at most 2000 characters"),
