@@ -1,11 +1,14 @@
 """JSON bodies, taken at their word."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
 from litestar import Request
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
+
+from service.refusals import invalid
 
 
 class LiteralRequest(Request[Any, Any, Any]):
@@ -15,6 +18,14 @@ class LiteralRequest(Request[Any, Any, Any]):
     def content_length(self) -> int | None:
         """As the server's parser took it, which takes nothing but digits; without a mapping of all headers."""
         return next((int(value) for name, value in self.scope["headers"] if name == b"content-length"), None)
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """As it came, which is how it is read: packed it would be told to be something else, and malformed."""
+        packed = next((value for name, value in self.scope["headers"] if name == b"content-encoding"), b"identity")
+        if packed.lower() != b"identity":
+            raise invalid("Content-Encoding", "isn't taken: send the body as it is")
+        async for chunk in super().stream():
+            yield chunk
 
     async def json(self) -> Any:
         """The body.

@@ -1,6 +1,7 @@
 """POST /api/v1/uploads: what is a photo is kept, and nothing else."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -261,3 +262,12 @@ async def test_a_photo_is_fetched_and_judged_like_any_other(
             problem(await fetch("/letter.jpg"), Code.INVALID_FILE_TYPE, 415)
             problem(await fetch("/nothing.jpg"), Code.URL_UNREACHABLE, 400)
     assert await db.fetchval("SELECT count(*) FROM files WHERE user_id = $1", user.user_id) == 1
+
+
+@pytest.mark.parametrize("path", ["/uploads", "/tasks"])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+async def test_a_packed_body_is_told_as_such(user: User, path: str, kind: str) -> None:
+    answer = await user.http.post(
+        API + path, content=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip", "Content-Type": kind}
+    )
+    assert fields_of(problem(answer, Code.INVALID_REQUEST, 400)) == ["Content-Encoding"]
