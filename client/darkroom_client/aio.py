@@ -97,7 +97,7 @@ class AsyncDarkroom:
             while True:
                 try:
                     reply = await self._do(step)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     step = operation.throw(error)
                 else:
                     step = operation.send(reply)
@@ -121,7 +121,7 @@ class AsyncDarkroom:
                 if following.opened(response.status_code, body):
                     async for line in response.aiter_lines():
                         yield line
-        except httpx.TransportError:
+        except httpx.RequestError:
             return  # it is resumed
 
 

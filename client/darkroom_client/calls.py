@@ -63,7 +63,7 @@ class Reply(Struct, frozen=True):
 
 Operation = Generator[Call | Pause, Reply | None, T]
 """Something that is done with some requests: it yields each and is sent what was answered (nothing after a pause), or
-has `httpx.TransportError` thrown into it."""
+has `httpx.RequestError` thrown into it."""
 
 
 def once() -> dict[str, str]:
@@ -82,7 +82,7 @@ def exchange(call: Call) -> Operation[Reply]:
     for tried in range(1, TRIES + 1):
         try:
             reply = yield call
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             maybe_done |= not unsent
             hopeless = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError)
@@ -93,10 +93,10 @@ def exchange(call: Call) -> Operation[Reply]:
         assert reply is not None  # noqa: S101 - a call was answered
         if reply.status < httpx.codes.MULTIPLE_CHOICES:
             return reply
-        if call.removes and maybe_done and _problem(reply).get("code") in NOT_THERE:
+        if call.removes and maybe_done and problem_of(reply).get("code") in NOT_THERE:
             return reply
         maybe_done |= reply.status in UNCERTAIN
-        told_so = "code" in _problem(reply)  # by Darkroom itself, which has done nothing
+        told_so = "code" in problem_of(reply)  # by Darkroom itself, which has done nothing
         may_be_sent_twice = call.repeatable or told_so or reply.status not in UNCERTAIN
         if reply.status not in LATER or tried == TRIES or _is_final(reply) or not may_be_sent_twice:
             raise _refused(reply)
@@ -121,7 +121,8 @@ def _somebody_else(reply: Reply) -> Unreachable:
     return Unreachable(f"What answered, with status {reply.status}, isn't Darkroom. Is the address right?")
 
 
-def _problem(reply: Reply) -> dict[str, Any]:
+def problem_of(reply: Reply) -> dict[str, Any]:
+    """What Darkroom says no with; empty where somebody else answers."""
     try:
         problem = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -131,11 +132,11 @@ def _problem(reply: Reply) -> dict[str, Any]:
 
 def _is_final(reply: Reply) -> bool:
     """Waiting some seconds won't help: too many tasks wait, or no worker makes this edit."""
-    return _problem(reply).get("code") in {"TOO_MANY_PENDING_TASKS", "MODE_NOT_AVAILABLE"}
+    return problem_of(reply).get("code") in {"TOO_MANY_PENDING_TASKS", "MODE_NOT_AVAILABLE"}
 
 
 def _refused(reply: Reply) -> Exception:
-    problem = _problem(reply)
+    problem = problem_of(reply)
     if "code" not in problem:
         return _somebody_else(reply)
     return refusal(reply.status, problem)

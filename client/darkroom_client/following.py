@@ -1,14 +1,13 @@
 """A task's stream of events, line by line: where it is resumed, and when it is given up for asking. Does no I/O."""
 
-from typing import Any, cast
+from typing import Any
 
-import msgspec
-
-from darkroom_client.calls import Call, pause_before
+from darkroom_client.calls import Call, Reply, decoded, pause_before, problem_of
 from darkroom_client.errors import refusal
 from darkroom_client.models import Event, Task
 from darkroom_client.operations import one
 
+OK = 200
 OVER = 204
 REFUSED = 400
 LATER = frozenset({429, 502, 503, 504})
@@ -53,16 +52,17 @@ class Following:
         if status == OVER:
             self.over = True
         elif status >= REFUSED and status not in LATER:
-            try:
-                problem = msgspec.json.decode(body)
-            except msgspec.DecodeError:
-                problem = None
-            if isinstance(problem, dict):
-                raise refusal(status, cast("dict[str, Any]", problem))
-        return status == 200  # noqa: PLR2004 - OK
+            problem = problem_of(Reply(status, {}, body))
+            if "code" in problem:
+                raise refusal(status, problem)
+        return status == OK
 
     def feed(self, line: str) -> Event | None:
-        """The event that a line completes (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+        """The event that a line completes (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+        Raises:
+            Unreachable: What tells it isn't Darkroom.
+        """
         line = line.rstrip("\r\n")
         if line:
             name, _, value = line.partition(":")
@@ -75,7 +75,7 @@ class Following:
             return None
         self._last_id = fields.get("id", self._last_id)
         self._in_vain = 0
-        found = msgspec.json.decode(fields["data"].encode(), type=Task)
+        found = decoded(Reply(OK, {}, fields["data"].encode()), Task)
         return self._event("progress" if fields.get("event") == "progress" else "status", found, fields.get("id"))
 
     def asked(self, found: Task) -> Event | None:

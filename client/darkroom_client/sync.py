@@ -95,7 +95,7 @@ class Darkroom:
             while True:
                 try:
                     reply = self._do(step)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     step = operation.throw(error)
                 else:
                     step = operation.send(reply)
@@ -118,7 +118,7 @@ class Darkroom:
                 body = b"" if response.is_success else response.read()
                 if following.opened(response.status_code, body):
                     yield from response.iter_lines()
-        except httpx.TransportError:
+        except httpx.RequestError:
             return  # it is resumed
 
 

@@ -163,6 +163,34 @@ def test_who_is_no_darkroom_is_told_so() -> None:
             one.account()
 
 
+async def test_what_can_not_be_read_is_no_darkroom_in_streams_either() -> None:
+    unpacked = httpx.DecodingError("incorrect header check")
+    with darkroom(line := Line(unpacked, httpx.Response(200, json=TASK))) as one:
+        assert one.edit("task_a").task_id == "task_a"
+    assert len(line.requests) == 2
+    with darkroom(Line(unpacked)) as one, pytest.raises(Unreachable):
+        one.edit("task_a")
+    of_no_version = msgspec.json.encode(TASK | {"status": "new"})
+    for status, body in (
+        (200, b'data: {"task_id": "task_a"\n\n'),
+        (200, b"data: " + of_no_version + b"\n\n"),
+        (403, b'"\xff"'),
+    ):
+
+        def answer(request: httpx.Request, status: int = status, body: bytes = body) -> httpx.Response:
+            if request.url.path.endswith("/events"):
+                return httpx.Response(status, content=body)
+            return httpx.Response(200, json=TASK) if len(line.requests) == 1 else httpx.Response(200, content=body)
+
+        with darkroom(line := Line(answer)) as one, pytest.raises(Unreachable):
+            list(one.edit("task_a").events())
+        transport = httpx.MockTransport(line := Line(answer))
+        async with AsyncDarkroom("http://darkroom.test", "dk_key", transport=transport) as many:
+            edit = await many.edit("task_a")
+            with pytest.raises(Unreachable):
+                [event async for event in edit.events()]
+
+
 def test_the_key_goes_to_the_api_alone() -> None:
     result = {"output_image": "https://cdn.test/a.jpg", "thumbnail": None, "comparison_image": None}
     line = Line(
