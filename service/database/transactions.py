@@ -56,10 +56,12 @@ async def transaction(connection: Connection) -> AsyncGenerator[None]:
 
     asyncpg doesn't know of it: what is to be taken back inside takes a SAVEPOINT, not `connection.transaction()`.
     """
-    await connection.execute(f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{ABANDONED_AFTER}s'")
     try:
+        await connection.execute(f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = '{ABANDONED_AFTER}s'")
         yield
+        await connection.execute("COMMIT")
     except BaseException:
+        # Also where a BEGIN or a COMMIT was broken off, which the server may have taken all the same.
         try:
             async with asyncio.timeout(UNDO_WITHIN):
                 await connection.execute("ROLLBACK")
@@ -68,7 +70,6 @@ async def transaction(connection: Connection) -> AsyncGenerator[None]:
             with suppress(asyncpg.InterfaceError):  # it was lost, and the pool has taken it back
                 connection.terminate()
         raise
-    await connection.execute("COMMIT")
 
 
 async def insist(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -14,6 +14,7 @@ from schema.models.problems import ProblemCode
 from schema.models.tasks import TaskStatus
 from service.accounts import users
 from service.database import UNAVAILABLE, Connection, Pool, open_pool, transactions
+from service.database.pool import PlainConnection
 from service.database.transactions import transactional
 from service.refusals import Refused
 from service.settings import Settings
@@ -55,6 +56,31 @@ async def test_whoever_is_cancelled_while_the_database_says_nothing_goes_soon(
         assert working.cancelled()
         await asyncio.to_thread(proxy.let_through)
         await pool.close()
+
+
+@pytest.mark.parametrize("broken_off", ["BEGIN", "COMMIT"])
+async def test_whoever_is_cancelled_at_either_end_leaves_no_transaction_open(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, broken_off: str
+) -> None:
+    """The pool of asyncpg undoes it too, and has the log say that somebody forgot to."""
+
+    @transactional
+    async def work(where: Connection) -> None:
+        await where.execute("CREATE TEMPORARY TABLE made () ON COMMIT DROP")
+
+    async def execute(self: PlainConnection, query: str, *args: object) -> str:
+        if query == "COMMIT" and broken_off == "COMMIT":
+            raise asyncio.CancelledError
+        done = await whole(self, query, *args)
+        if query.startswith("BEGIN") and broken_off == "BEGIN":
+            raise asyncio.CancelledError
+        return done
+
+    whole = PlainConnection.execute
+    monkeypatch.setattr(PlainConnection, "execute", execute)
+    with pytest.raises(asyncio.CancelledError):
+        await work(connection)
+    assert not connection.is_in_transaction()
 
 
 async def test_trying_again_leaves_the_dice_of_others_alone() -> None:
