@@ -33,6 +33,7 @@ from tests.keys import KEYS
 from tests.service.http.serving import serving
 
 REDIS_DATABASE = 3
+FORGOTTEN = "DELETE FROM tasks WHERE status = 'pending' AND user_id = $1"
 WAITING = "SELECT task_id FROM tasks WHERE status = 'pending' AND user_id = $1 ORDER BY created_at"
 SIZE = (560, 700)
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "locale": "en-GB", "reduced_motion": "reduce"}
@@ -117,6 +118,8 @@ class Darkroom(Struct, frozen=True):
         await page.goto("/")
         yield Visitor(user.user_id, user.api_key, opened, page, complaints)
         await opened.close()
+        # Whoever comes next is neither behind what is left waiting, nor is that claimed in place of theirs.
+        await self.pool.execute(FORGOTTEN, user.user_id)
         assert complaints == []
 
     async def work(self, visitor: Visitor, *script: Step) -> None:

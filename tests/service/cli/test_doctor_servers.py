@@ -107,7 +107,7 @@ async def test_a_postgresql_user_without_rights(healthy: Settings) -> None:
     async with postgres_user(healthy) as settings:
         seen = await findings(settings)
         assert wrong(seen) == {"schema"}
-        assert "may not read" in seen["schema"].message
+        assert "doesn't let the user" in seen["schema"].message
         done = run_command("doctor", settings=settings)
     assert done.returncode == 1
     assert "unexpected" not in done.stderr

@@ -263,7 +263,7 @@ FAULTS: tuple[tuple[Plant, str, str], ...] = (
     (no_connection_left, "database", "no connection left"),
     (hardly_a_connection_left, "connections", "of this user's 4 connections"),
     (a_user_who_may_only_read, "rights", "claim_turns"),
-    (a_user_who_may_nothing, "schema", "may not read"),
+    (a_user_who_may_nothing, "schema", "doesn't let the user"),
     (a_wrong_password, "redis", "refuses the user or password"),
     (an_older_schema, "schema", "lacks 0006_workers.sql"),
     (a_newer_schema, "schema", "newer than this version"),
