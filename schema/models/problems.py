@@ -81,9 +81,10 @@ class Problem(Struct, frozen=True, kw_only=True):
     instance: str
     code: ProblemCode
     request_id: str
-    errors: Annotated[list[FieldProblem], Meta(description="With INVALID_REQUEST: each wrong input.")] | UnsetType = (
-        UNSET
-    )
+    errors: (
+        Annotated[list[FieldProblem], Meta(description="Which inputs are at fault, and why; not with every code.")]
+        | UnsetType
+    ) = UNSET
     required: Annotated[int, Meta(description="With INSUFFICIENT_CREDITS: the price.")] | UnsetType = UNSET
     current: Annotated[int, Meta(description="With INSUFFICIENT_CREDITS: the balance.")] | UnsetType = UNSET
     deficit: Annotated[int, Meta(description="With INSUFFICIENT_CREDITS: how much is missing.")] | UnsetType = UNSET
