@@ -98,9 +98,13 @@ def _read(photo: Photo) -> tuple[str, bytes]:
     if isinstance(photo, bytes):
         return "photo", photo
     if isinstance(photo, str | os.PathLike):
-        path = Path(photo)
-        return path.name, path.read_bytes()
-    return Path(str(getattr(photo, "name", "photo"))).name, photo.read()
+        return _name_of(photo), Path(photo).read_bytes()
+    return _name_of(str(getattr(photo, "name", "photo"))), photo.read()
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    """A file's name, which needn't be UTF-8 on its disk, and has to be on its way."""
+    return Path(path).name.encode(errors="replace").decode()
 
 
 def _file_id(photo: Photo | None) -> Operation[str | None]:

@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import resource
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -113,6 +114,17 @@ def test_an_upload_whose_answer_was_lost_is_not_made_twice() -> None:
         with darkroom(line := Line(certain)) as one, pytest.raises((Unreachable, errors.ServiceUnavailable)):
             one.upload(b"a photo")
         assert len(line.requests) == calls.TRIES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+def test_a_photo_may_have_any_name_on_its_disk(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg")
+    Path(path).write_bytes(b"a photo")
+    with Path(path).open("rb") as opened:
+        for photo in (path, opened):
+            with darkroom(line := Line(problem(400, "INVALID_IMAGE"))) as one, pytest.raises(errors.InvalidImage):
+                one.upload(photo)
+            assert b'filename="??.jpg"' in line.requests[0].content
 
 
 def test_what_more_tries_do_not_mend_is_asked_once() -> None:
