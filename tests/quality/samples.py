@@ -26,9 +26,7 @@ _LONG_HAIR, _FACE_PAINT = SAMPLES / "portrait_long_hair.jpg", SAMPLES / "portrai
 _MAN, _MAN_ARMS_OUT, _MAN_ARMS_UP = (SAMPLES / f"man_{how}.jpg" for how in ("standing", "arms_out", "arms_up"))
 
 _BESIDE = "something as striking as the person is right beside them, in the same colours"
-_STRIP = "of the figure's own neck a strip is left, in the shadow of its chin and a collar"
 _KNOWN = {
-    "portrait_face_paint + astronaut": {"neck_step": KnownMiss(1.2, _STRIP)},
     "football-flower": {"overlap": KnownMiss(0.9, _BESIDE), "sad": KnownMiss(16.5, _BESIDE)},
     "standing_arms_out-flower": {"overlap": KnownMiss(0.93, _BESIDE)},
 }

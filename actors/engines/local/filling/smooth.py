@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.arrays import Floats, Plane
 from actors.engines.local.raster import gaussian, resized, resized_linear
 
 
@@ -24,12 +24,3 @@ def smooth_fill(image: Floats, known: Plane) -> Floats:
     coarse = gaussian(resized_linear(smooth_fill(small, np.minimum(weight * 2, 1)), width, height), 0.8)
     result: Floats = coarse + known[..., None] * (image - coarse)
     return result
-
-
-def grain(image: Rgb, where: Mask, sigma: float) -> Plane:
-    """Noise (h, w, 1) as strong as the finest detail of `image` (h, w, 3) is `where` (h, w) says."""
-    light = np.ascontiguousarray(image.mean(axis=2))
-    detail = (light - gaussian(light, sigma))[where]
-    strength = 1.48 * float(np.median(np.abs(detail))) if len(detail) else 0.0
-    noise = gaussian(np.random.default_rng(5).standard_normal(light.shape).astype(np.float32), 0.5 * sigma)
-    return (noise * np.float32(min(strength, 0.02) / max(float(noise.std()), 1e-6)))[..., None]

@@ -4,14 +4,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
-from actors.engines.local.filling.smooth import grain, smooth_fill
+from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.skin import face_tone, other_hue, retoned
-from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly, touching
+from actors.engines.local.raster import extent, gaussian, lab, mean_near, resized, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 
 _ENOUGH = 0.01
-"""In squares of the face's height: from so much of a neck on its tone is known."""
+"""In squares of the face's height: from so much of a neck on its tone and texture are known."""
 _SHADE = np.array([0.9, 0.95, 0.95], np.float32)
 """A neck's L*a*b* over those of its face, in most photos."""
 _SHADOW, _BAND = np.array([0.63, 1, 1], np.float32), 0.3
@@ -19,17 +19,25 @@ _SHADOW, _BAND = np.array([0.63, 1, 1], np.float32), 0.3
 of 17 portraits)."""
 _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
-_EDGE = 0.015
-"""A neck is looked at without so much of its edge, likewise."""
-_HUE, _LEAST, _LIGHTS = 0.4, 4.0, (0.5, 1.1)
-"""What is so far from the hue of the face, in parts of its strength, or has so little or much more of its light, is no
-skin: a collar in the light that skin throws on it, stubble, a chain."""
-_PASS, _SOFT = 0.25, 0.02
-"""So far what is made and what is kept pass over into each other, so soft is the edge between, likewise."""
-_ROUND = np.float32(0.7)
-"""A neck is that much darker where it turns away altogether (linear light, by 78 portraits; by eye a little more)."""
-_FINE, _DETAIL = 0.003, 0.05
-"""Noise is what is finer than the one, detail what is finer than the other, likewise."""
+_EDGE, _BELOW = 0.015, 0.17
+"""A neck is looked at without so much of its edge, and no further below the jaw than the other, likewise."""
+_HUE, _MORE, _LEAST, _LIGHTS = 0.4, 1.8, 4.0, (0.5, 1.1)
+"""What is so far from the hue of the face (in the shade there may be so many times as much), in parts of its strength,
+or has so little or much more of its light, is no skin: a collar in the light that skin throws on it, stubble, a
+chain."""
+_PASS, _SOFT, _AROUND = 0.25, 0.02, 0.28
+"""So far what is made and what is kept pass over into each other, so soft is the edge between, and so far around
+the figure's own is looked at, likewise."""
+_ROUND = np.float32(0.8)
+"""A neck is that much darker where it turns away altogether (linear light, by 78 portraits; by eye more)."""
+_DETAIL = 0.1
+"""Detail of the head's own neck is what is finer than that, likewise."""
+_MEETS, _BEGINS, _WEAKER = 0.03, 0.08, np.float32(0.9)
+"""So near to the figure's own neck it has no texture but grain, which is so much weaker than there, and all of it so
+much further away, likewise."""
+_FINE, _OCTAVES, _GRAIN, _MOST, _OF_FACE = 0.003, 5, 2, 0.035, np.float32(0.3)
+"""Noise begins so fine, likewise, and has so many octaves, each at most so strong; that many are a photo's grain. A
+neck has so much of a face's (by 49 portraits)."""
 
 
 def one_neck(head: Placed, own: Rgb, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
@@ -40,34 +48,58 @@ def one_neck(head: Placed, own: Rgb, body: Rgb, skin: Plane, made: Plane, taken:
     the tone as is `taken` (0 to 1).
     """
     place = head.frame
-    here = extent(skin + made > 0, air=8)
-    if here is None:
-        return body
-    unit = place.height
-    across, down = (plane[here] for plane in place.coordinates(skin.shape))
-    alpha, skin, made = head.alpha[here], skin[here] * (1 - made[here]), made[here]
-    fresh = lab(own)
-    face = face_tone(fresh, head.aim).mean
-    values = gaussian(fresh[here], _EDGE * unit)
+    around = extent(head.oval, air=1) or (slice(None), slice(None))
+    corner = np.array([around[1].start or 0, around[0].start or 0], np.float32)
+    face = face_tone(lab(np.ascontiguousarray(own[around])), head.aim - corner).mean
+    unit, skin, result = place.height, skin * (1 - made), body.copy()
+    if (here := extent(skin)) is not None:
+        across, down = (plane[here] for plane in place.coordinates(skin.shape))
+        kept = (np.abs(across) < 0.35) & (down < place.chin + 0.35) & (head.alpha[here] < 0.5) & (skin[here] > 0.7)
+        if kept.sum() > _ENOUGH * unit**2:
+            values = lab(body[here])
+            mean = np.median(values[kept], axis=0)
+            share = skin[here] * (1 - smoothly((down - place.chin - _FROM) / _OVER))
+            toned = retoned(values, (_SHADE * face - mean) * np.float32(taken), share, mean)
+            result[here] = np.where(skin[here][..., None] > 0, toned, body[here])
+    if (here := extent(made, air=round(_AROUND * unit))) is not None:
+        result[here] = _with_made(result[here], own, face, head, here, skin[here], made[here])
+    return result
+
+
+def _shown(own: Rgb, face: Floats, neck: Mask, alpha: Plane, unit: float) -> Mask:
+    """Where the head's photo, `own`, shows its `neck` (h, w) below the jaw, in the hue of the `face`."""
+    values = gaussian(lab(own), _EDGE * unit)
     light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
-    bare = (light > _LIGHTS[0]) & (light < _LIGHTS[1])
-    bare &= other_hue(values, face) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
-    near = (np.abs(across) < 0.35) & (down < place.chin + 0.35) & (alpha < 0.5)
-    shown = narrowed((head.neck[here] > 0.5) & bare, 2 * _EDGE * unit) & (alpha < 0.5)
-    shown = widened(touching(shown, distance_to(alpha > 0.5) < 4 * _EDGE * unit), _EDGE * unit)
-    result = body[here].copy()
-    kept = near & (skin > 0.7)
-    if kept.sum() > _ENOUGH * unit**2:
-        values = lab(result)
-        mean = np.median(values[kept], axis=0)
-        share = skin * (1 - smoothly((down - place.chin - _FROM) / _OVER))
-        toned = retoned(values, (_SHADE * face - mean) * np.float32(taken), share, mean)
-        result = np.where(skin[..., None] > 0, toned, result)
-    if made.any():
-        result = _with_made(result, own, face, head, here, skin, made, shown)
-    body = body.copy()
-    body[here] = result
-    return body
+    bare = neck & (light > _LIGHTS[0]) & (light < _LIGHTS[1])
+    bare &= other_hue(values, face, most=_MORE) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
+    shown = narrowed(bare, 2 * _EDGE * unit) & (alpha < 0.5)
+    return widened(touching(shown, distance_to(alpha > 0.5) < _BELOW * unit), _EDGE * unit)
+
+
+def _texture(image: Rgb, where: Mask, unit: float) -> list[Floats]:
+    """How the colours of `image` vary `where` (h, w), octave by octave: (3, 3), which make that of white noise."""
+    result, sigma = list[Floats](), max(0.7, _FINE * unit)
+    while where.any() and len(result) < _OCTAVES:
+        coarser = mean_near(image, where, sigma)
+        detail = (image - coarser)[where]
+        away = np.linalg.norm(detail, axis=1)
+        detail = detail[away <= 3 * np.median(away)]  # creases and moles are no noise
+        spread = np.linalg.cholesky(detail.T @ detail / len(detail) + 1e-8 * np.eye(3)).astype(np.float32)
+        result.append(spread * min(1, _MOST / float(np.linalg.norm(spread))))
+        image, where = coarser[::2, ::2], where[::2, ::2]
+    return result
+
+
+def _noise(shape: tuple[int, ...], texture: list[Floats], unit: float) -> tuple[Rgb, Rgb]:
+    """Noise of such a `texture`: its finest octaves, and the others, both of that `shape` (h, w, 3)."""
+    fine, coarse = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    random, sigma = np.random.default_rng(5), max(0.7, _FINE * unit)
+    for octave, spread in enumerate(texture):
+        white = random.standard_normal((*(-(-side >> octave) for side in shape[:2]), 3), np.float32)
+        white = gaussian(white, 0.5 * sigma) - gaussian(white, 1.1 * sigma)
+        band = resized((white / max(float(white.std()), 1e-6)) @ spread.T, shape[1], shape[0])
+        (fine if octave < _GRAIN else coarse)[:] += band
+    return fine, coarse
 
 
 def _pillar(flesh: Mask, reach: float) -> Plane:
@@ -81,36 +113,46 @@ def _pillar(flesh: Mask, reach: float) -> Plane:
 
 
 def _with_made(
-    image: Rgb, own: Rgb, face: Floats, head: Placed, here: tuple[slice, slice], skin: Plane, made: Plane, shown: Mask
+    image: Rgb, own: Rgb, face: Floats, head: Placed, here: tuple[slice, slice], skin: Plane, made: Plane
 ) -> Rgb:
     """`image` (what is `here`) with what is `made`: lit as necks are, and as the `skin` where it meets that."""
     unit, alpha = head.frame.height, head.alpha[here]
     across, _ = head.frame.coordinates(head.alpha.shape)
     light = _pillar((skin + made > 0.5) & (np.abs(across[here]) < 0.75), 0.05 * unit)[..., None]
-    own = own[here]
-    noise = grain(own, head.oval[here] > 0.5, max(0.7, _FINE * unit))
     hole = made > 0.5
     known = narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1) & (alpha < 0.1)
     plain, bright = rgb(np.array([[_SHADE * face, face]], np.float32))[0]
-    base = np.broadcast_to(plain, image.shape)
-    if known.sum() > _ENOUGH * unit**2:
-        base = smooth_fill(image, known.astype(np.float32))
-        noise = grain(image, known, max(0.7, _FINE * unit))
+    if sure := bool(known.sum() > _ENOUGH * unit**2):
+        base, spreads = smooth_fill(image, known.astype(np.float32)), _texture(image, known, unit)
+    else:
+        base, inner = np.broadcast_to(plain, image.shape), narrowed(head.oval > 0.5, 0.05 * unit)
+        around = extent(inner) or here
+        spreads = [_OF_FACE * spread for spread in _texture(own[around], inner[around], unit)]
+    fine, coarse = _noise(image.shape, spreads, unit)
     above = distance_to(alpha > 0.5)
     shade = 1 - smoothly(above / np.float32(_BAND * unit))[..., None]
     top = (base + shade * (rgb(lab(base) * _SHADOW) - base)) * light
     # All of the difference at the jaw, and ever less of it down to where the skin is left alone.
     below = np.maximum(_PASS * unit + distance_to(known) - distance_to(hole), 0)
     share = (1 - smoothly(above / np.maximum(above + below, 1e-3)))[..., None]
-    inside = share * gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
-    detail = np.zeros_like(top)
+    shown = _shown(own[here], face, head.neck[here] > 0.5, alpha, unit)
     if shown.any():
-        ratio = smooth_fill(own / np.maximum(top, 0.02), shown.astype(np.float32))
+        filled = smooth_fill(np.dstack([own[here] / np.maximum(top, 0.02), above]), shown.astype(np.float32))
+        # What lies between it and the jaw was darker, and is no lighter therefore; nor is any of it than the face.
+        ratio, other = filled[..., :3], smoothly((filled[..., 3:] - above[..., None]) / np.float32(_BELOW * unit))
+        ratio = ratio * (1 - other + other / np.maximum(1, ratio.mean(axis=2, keepdims=True)))
         soft = gaussian(ratio, _DETAIL * unit)
-        # It is no lighter than the face.
-        top, detail = np.minimum(top * soft, bright), inside * top * (ratio - soft)
-    gap = share * (top - base)
-    result = base + gap + detail + (1 - inside) * ~known[..., None] * noise
-    image = image + gaussian(gap, 2 * _SOFT * unit) * (skin * (below > 0))[..., None]
+        inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
+        clean = gaussian(ratio, 2 ** (_GRAIN - 1) * max(0.7, _FINE * unit))
+        coarse += inside * (top * (clean - soft) - coarse)
+        top = np.minimum(top * soft, bright)
+    gap = gaussian(share * (top - base), 4 * _SOFT * unit)
+    # It begins where the figure's own ends, and that goes on in what is below it.
+    begins = smoothly((distance_to(known) - np.float32(_MEETS * unit)) / np.float32(_BEGINS * unit))[..., None]
+    texture = _WEAKER * fine + begins * coarse
+    if sure:
+        base = smooth_fill(image - texture, known.astype(np.float32))
+    result = base + texture + gap
+    image = image + gap * (skin * (below > 0))[..., None]
     edge = np.clip(2 * gaussian(made, max(0.8, _SOFT * unit)), 0, 1) * np.clip(3 * skin - 0.6, 0, 1)
     return np.clip(image + np.maximum(made, edge)[..., None] * (result - image), 0, 1)

@@ -242,6 +242,52 @@ def test_a_made_neck_has_the_shadow_of_a_chin_and_the_texture_of_the_figures_own
     assert fine[above].mean() == pytest.approx(fine[inside & low].mean(), rel=0.4)
 
 
+def test_a_made_neck_is_as_mottled_as_the_figures_own(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    unit, (_, down) = frame(face.points).height, frame(face.points).coordinates(SHAPE)
+    low = down > frame(face.points).chin + 0.4
+    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
+    blots = gaussian(np.random.default_rng(2).standard_normal((*SHAPE, 3), np.float32), 0.012 * unit)
+    body = _flat((shoulders, 0.4), (neck, SKIN)) + low[..., None] * (blots * np.float32(0.015) / blots.std())
+    values = lab(one_neck(_new_head(face, head), _flat((neck, 0.1), (head, PALE)), body, skin, made))
+    blots = gaussian(values, 0.008 * unit) - gaussian(values, 0.03 * unit)  # in hue: in light there is a shadow as well
+    inside = (gaussian((neck | head).astype(np.float32), 3) > 0.99) & ~widened(head, 0.03 * unit)
+    inside &= low | (down < frame(face.points).chin + 0.25)
+    above, below = (blots[inside & (low == under)][:, 1:].std(axis=0) for under in (False, True))
+    assert (above > 0.4 * below).all()
+    assert (above < 1.5 * below).all()
+
+
+def test_a_neck_in_the_deep_coloured_shade_of_its_jaw_is_the_heads_own(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    place = frame(face.points)
+    _, down = place.coordinates(SHAPE)
+    low = down > place.chin + 0.3
+    crease = neck & (np.abs(down - place.chin - 0.15) < 0.015)
+    own = _flat((neck, (0.72, 0.48, 0.36)), (crease, (0.6, 0.4, 0.3)), (head, PALE))
+    fresh = structs.replace(_new_head(face, head), neck=neck.astype(np.float32))
+    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
+    light = lab(one_neck(fresh, own, _flat((shoulders, 0.4), (neck, SKIN)), skin, made))[..., 0]
+    inside = gaussian(neck.astype(np.float32), 6) > 0.99
+    beside = inside & ~crease & (np.abs(down - place.chin - 0.15) < 0.04)
+    assert light[inside & crease].mean() < light[beside].mean() - 2
+
+
+def test_between_a_beard_and_the_heads_own_neck_there_is_shadow(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    place = frame(face.points)
+    _, down = place.coordinates(SHAPE)
+    low, beard = down > place.chin + 0.4, widened(head, 0.09 * place.height) & neck
+    own = _flat((neck, PALE), (beard, 0.1), (head, PALE))
+    fresh = structs.replace(_new_head(face, head), neck=(neck & ~beard).astype(np.float32))
+    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
+    light = lab(one_neck(fresh, own, _flat((shoulders, 0.4), (neck, PALE)), skin, made))[..., 0]
+    inside = gaussian(neck.astype(np.float32), 6) > 0.99
+    near = neck & ~head & widened(head, 0.06 * place.height) & ~widened(head, 3)
+    below = inside & ~widened(head, 0.2 * place.height) & ~low
+    assert light[near].mean() < light[below].mean() - 5
+
+
 def test_a_made_neck_is_round(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     across, down = frame(face.points).coordinates(SHAPE)
