@@ -121,6 +121,8 @@ class AsyncDarkroom:
                 if following.opened(response.status_code, body):
                     async for line in response.aiter_lines():
                         yield line
+        except httpx.ReadTimeout:
+            following.silent()
         except httpx.RequestError:
             return  # it is resumed
 

@@ -42,6 +42,11 @@ class Following:
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": self._last_id} if self._last_id else {})
         return Call("GET", one("tasks", self.task_id, "/events"), headers=headers)
 
+    def silent(self) -> None:
+        """Nothing came for `SILENCE`. Where no event had, of which the first comes at once, streams are held back."""
+        if self._in_vain:
+            self._in_vain = IN_VAIN
+
     def opened(self, status: int, body: bytes = b"") -> bool:
         """Whether lines will come.
 

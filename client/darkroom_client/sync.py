@@ -118,6 +118,8 @@ class Darkroom:
                 body = b"" if response.is_success else response.read()
                 if following.opened(response.status_code, body):
                     yield from response.iter_lines()
+        except httpx.ReadTimeout:
+            following.silent()
         except httpx.RequestError:
             return  # it is resumed
 

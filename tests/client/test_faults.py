@@ -276,6 +276,26 @@ def test_who_is_not_there_any_more_is_not_waited_for_for_ever() -> None:
     assert len(line.requests) == 1 + following.IN_VAIN + calls.TRIES
 
 
+async def test_a_proxy_that_holds_streams_back_is_waited_for_once() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if request.url.path.endswith("/events"):
+            raise httpx.ReadTimeout("silence", request=request)
+        return httpx.Response(200, json=TASK if len(asked) == 1 else DONE)
+
+    transport = httpx.MockTransport(answer)
+    with Darkroom("http://darkroom.test", "dk_key", transport=transport) as one:
+        assert [event.task.status for event in one.edit("task_a").events()] == ["done"]
+    assert len(asked) == 3
+    asked.clear()
+    async with AsyncDarkroom("http://darkroom.test", "dk_key", transport=transport) as many:
+        edit = await many.edit("task_a")
+        assert [event.task.status async for event in edit.events()] == ["done"]
+    assert len(asked) == 3
+
+
 def test_a_stream_that_is_refused_is_an_error() -> None:
     with darkroom(Line(httpx.Response(200, json=TASK), problem(404, "TASK_NOT_FOUND"))) as one:
         edit = one.edit("task_a")
