@@ -14,7 +14,7 @@ AT_ONCE: Final = 1 << 20
 
 @contextmanager
 def as_files(first: Path, second: Path | None = None, *, most: int) -> Generator[tuple[Path, Path | None]]:
-    """The paths, or those of copies of what isn't an ordinary file; the copies go at the end.
+    """The paths, or those of copies of what isn't an ordinary file with a name that is text; the copies go at the end.
 
     Raises:
         click.ClickException: there is nothing, it can't be read, or has more than `most` bytes, as what never ends.
@@ -29,11 +29,20 @@ def _file(path: Path, copy: Path, most: int) -> Path:
         raise click.ClickException(f"There is no file {path}")
     if path.is_dir():
         raise click.ClickException(f"{path} is a directory, not a file")
-    if not path.is_file():
+    if not path.is_file() or not _is_text(path.absolute()):
         return _copied(path, copy, most)
     if path.stat().st_size > most:
         raise _too_large(path, most)
     return path
+
+
+def _is_text(path: Path) -> bool:
+    """Whether engines and other machines can be told it. On a disk a name may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _copied(path: Path, to: Path, most: int) -> Path:

@@ -1,6 +1,7 @@
 """What is given in place of a file."""
 
 import os
+import sys
 from pathlib import Path
 from threading import Thread
 
@@ -25,6 +26,14 @@ def test_what_comes_through_pipes_can_be_read_as_often_as_one_likes(tmp_path: Pa
         assert [copied.read_bytes(), copied.read_bytes()] == [CONTENT, CONTENT]
     writer.join()
     assert not copied.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+def test_a_name_that_is_no_text_is_told_to_nobody(tmp_path: Path) -> None:
+    (odd := Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))).write_bytes(CONTENT)
+    with as_files(odd, most=len(CONTENT)) as (copied, _):
+        assert str(copied).encode()
+        assert copied.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
