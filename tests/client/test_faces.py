@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from darkroom_client import aio, sync
+import darkroom_client
+from darkroom_client import aio, models, sync
 from darkroom_client.errors import ApiError, EditFailed
 from schema.models.problems import FailureCode, ProblemCode
 
@@ -22,6 +23,17 @@ def test_they_have_the_same_methods(name: str) -> None:
     for method in methods(awaited):
         function = getattr(awaited, method)
         assert inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function), method
+
+
+def test_what_is_returned_can_be_named() -> None:
+    told = {
+        name: kind
+        for name, kind in vars(models).items()
+        if inspect.isclass(kind) and kind.__module__ == models.__name__
+    }
+    assert told != {}
+    assert {name: getattr(darkroom_client, name, None) for name in told} == told
+    assert set(told) <= set(darkroom_client.__all__)
 
 
 def test_every_code_has_its_exception() -> None:
