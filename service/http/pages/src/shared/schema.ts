@@ -611,47 +611,22 @@ export interface components {
          * @description What to put behind the person.
          */
         BackgroundChangeConfig: {
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             background_image?: string | null;
-            /**
-             * @description The backdrop of preset. Absent: studio_white.
-             * @default null
-             */
+            /** @description The backdrop of preset. Absent: studio_white. */
             background_preset?: ("studio_white" | "studio_grey" | "studio_black" | "gradient_blue" | "gradient_warm" | "sunset" | "sky" | "green_screen") | null;
-            /**
-             * @description custom needs a reference. Absent: custom with a reference and no preset, else preset.
-             * @default null
-             */
+            /** @description custom needs a reference. Absent: custom with a reference and no preset, else preset. */
             background_type?: components["schemas"]["BackgroundType"] | null;
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             bg_image?: string | null;
-            /**
-             * @description Whether the person takes the background's light. Absent: true.
-             * @default null
-             */
+            /** @description Whether the person takes the background's light. Absent: true. */
             color_match?: boolean | null;
-            /**
-             * @description Feather of the person's edge in pixels. Absent: 0.
-             * @default null
-             */
+            /** @description Feather of the person's edge in pixels. Absent: 0. */
             edge_blur?: number | null;
-            /**
-             * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
-             * @default null
-             */
+            /** @description How finely edges and fills are worked out. Absent (as low, medium): standard. */
             quality?: components["schemas"]["Quality"] | null;
-            /** @default null */
             reference_image?: string | null;
-            /**
-             * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
-             * @default null
-             */
+            /** @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium. */
             size?: components["schemas"]["Size"] | null;
         };
         /**
@@ -768,42 +743,20 @@ export interface components {
          * @description How to put the source's head on the reference's figure.
          */
         HeadSwapConfig: {
-            /**
-             * @description How far skin and light of head and figure come together. Absent: 0.75.
-             * @default null
-             */
+            /** @description How far skin and light of head and figure come together. Absent: 0.75. */
             blend_strength?: number | null;
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             cloth_image?: string | null;
-            /**
-             * @description The figure, where there is no reference. Absent: astronaut.
-             * @default null
-             */
+            /** @description The figure, where there is no reference. Absent: astronaut. */
             figure_preset?: ("astronaut" | "officer") | null;
-            /**
-             * @description Whether the head stays as sharp as it is. Absent: true.
-             * @default null
-             */
+            /** @description Whether the head stays as sharp as it is. Absent: true. */
             preserve_details?: boolean | null;
-            /**
-             * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
-             * @default null
-             */
+            /** @description How finely edges and fills are worked out. Absent (as low, medium): standard. */
             quality?: components["schemas"]["Quality"] | null;
-            /** @default null */
             reference_image?: string | null;
-            /**
-             * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
-             * @default null
-             */
+            /** @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium. */
             size?: components["schemas"]["Size"] | null;
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             target_face_image?: string | null;
         };
         /** HistoricTask */
@@ -1097,42 +1050,20 @@ export interface components {
          * @description Which pose to take, and how.
          */
         PoseChangeConfig: {
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             pose_image?: string | null;
-            /**
-             * @description Another name of reference_image.
-             * @default null
-             */
+            /** @description Another name of reference_image. */
             pose_reference?: string | null;
-            /**
-             * @description Whether the face stays as it is, instead of turning. Absent: true.
-             * @default null
-             */
+            /** @description Whether the face stays as it is, instead of turning. Absent: true. */
             preserve_face?: boolean | null;
-            /**
-             * @description How finely edges and fills are worked out. Absent (as low, medium): standard.
-             * @default null
-             */
+            /** @description How finely edges and fills are worked out. Absent (as low, medium): standard. */
             quality?: components["schemas"]["Quality"] | null;
-            /** @default null */
             reference_image?: string | null;
-            /**
-             * @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium.
-             * @default null
-             */
+            /** @description The long edge: 768, 1024, 1536 or 2048 pixels, never enlarging. Absent: medium. */
             size?: components["schemas"]["Size"] | null;
-            /**
-             * @description How softly joints bend. Absent: 0.5.
-             * @default null
-             */
+            /** @description How softly joints bend. Absent: 0.5. */
             smoothness?: number | null;
-            /**
-             * @description The pose; it wins over a reference. Absent, without a reference: standing_front.
-             * @default null
-             */
+            /** @description The pose; it wins over a reference. Absent, without a reference: standing_front. */
             target_pose?: ("standing_front" | "arms_raised" | "arms_out" | "hands_on_hips" | "waving" | "walking" | "cheering" | "pointing" | "dancing" | "one_arm_raised" | "side_step") | null;
         };
         /**
@@ -1150,7 +1081,7 @@ export interface components {
             /** @description With INSUFFICIENT_CREDITS: how much is missing. */
             deficit?: number;
             detail: string;
-            /** @description With INVALID_REQUEST: each wrong input. */
+            /** @description Which inputs are at fault, and why; not with every code. */
             errors?: components["schemas"]["FieldProblem"][];
             instance: string;
             request_id: string;
