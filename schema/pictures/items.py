@@ -2,8 +2,6 @@
 
 # ruff: noqa: PLR2004 - versions, flags and the sizes of fields are the format's own
 
-from collections.abc import Iterator
-
 import msgspec
 
 from schema.pictures.boxes import Box, Fields, Work, boxes_in
@@ -22,23 +20,23 @@ class Place(msgspec.Struct, frozen=True):
 class Items(msgspec.Struct, frozen=True):
     """A file's items by their ids: type, properties in the order in which they apply, and places.
 
-    `references` are (type, from, to).
+    `references` are what refers, by type and item, and to which items: looked up, since each of many items may ask.
     """
 
     primary: int
     kinds: dict[int, bytes]
     properties: dict[int, list[Box]]
     places: dict[int, Place]
-    references: list[tuple[bytes, int, tuple[int, ...]]]
+    references: dict[tuple[bytes, int], list[int]]
     every_property: list[Box]
 
-    def referred(self, kind: bytes, item: int) -> tuple[int, ...]:
+    def referred(self, kind: bytes, item: int) -> list[int]:
         """The items that `item` refers to."""
-        return tuple(to for name, start, ids in self.references if (name, start) == (kind, item) for to in ids)
+        return self.references.get((kind, item), [])
 
     def referring(self, kind: bytes, item: int) -> list[int]:
         """The items that refer to `item`."""
-        return [start for name, start, ids in self.references if name == kind and item in ids]
+        return [start for (name, start), ids in self.references.items() if name == kind and item in ids]
 
 
 def items_in(content: Content, meta: Box, work: Work) -> Items:
@@ -62,7 +60,7 @@ def items_in(content: Content, meta: Box, work: Work) -> Items:
         kinds=_kinds(content, found[b"iinf"], work),
         properties=properties,
         places=_places(content, found[b"iloc"], found.get(b"idat"), work),
-        references=list(_references(content, found[b"iref"], work)) if b"iref" in found else [],
+        references=_references(content, found[b"iref"], work) if b"iref" in found else {},
         every_property=every_property,
     )
 
@@ -112,14 +110,16 @@ def _properties(content: Content, box: Box, work: Work) -> tuple[list[Box], dict
     return every, of_items
 
 
-def _references(content: Content, box: Box, work: Work) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
+def _references(content: Content, box: Box, work: Work) -> dict[tuple[bytes, int], list[int]]:
     wide = 4 if Fields(content, box).version()[0] > 0 else 2
+    references: dict[tuple[bytes, int], list[int]] = {}
     for reference in boxes_in(content, box.start + 4, box.end, work):
         fields = Fields(content, reference)
         start, count = fields.number(wide), fields.number(2)
         work.spend(count)
         if reference.kind in _KEPT_REFERENCES:
-            yield reference.kind, start, tuple(fields.number(wide) for _ in range(count))
+            references.setdefault((reference.kind, start), []).extend(fields.number(wide) for _ in range(count))
+    return references
 
 
 def _places(content: Content, box: Box, idat: Box | None, work: Work) -> dict[int, Place]:

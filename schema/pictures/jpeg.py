@@ -19,8 +19,8 @@ from schema.pictures.facts import (
 
 MAX_SCANS = 100
 """Scans of a progressive JPEG, each a pass over all pixels when decoding. Encoders write about ten."""
-_MARKER = re.compile(rb"\xff+[^\x00\xff]")
-"""The next marker, after fill (FF). Decoders pass over whatever else stands between segments, and so does this."""
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+"""The next marker. Fill (FF) may stand before it; decoders pass over whatever else does, and so does this."""
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """The first marker after entropy-coded data, in which FF is stuffed with 00 and only restart markers occur."""
 _SUPPORTED_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
