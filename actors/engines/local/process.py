@@ -15,6 +15,15 @@ from actors.engines.local import wire
 _log = logging.getLogger(__name__)
 
 _STDERR_LINES = 20
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV", "DARKROOM_MODELS")
+_INHERITED_PREFIXES = (
+    *("LC_", "LD_", "DYLD_", "PYTHON", "XDG_", "MALLOC_"),
+    *("OMP_", "OPENCV_", "OPENVINO_", "ORT_", "MODEL_"),
+)
+"""What of the worker's environment is a child's affair: where programs, libraries and models are, and how they run.
+
+Strangers' photos are opened there by native code. The keys that sign, and those to databases and buckets, stay away.
+"""
 _CHILD_ENVIRONMENT = {
     # NumPy's vectors here are too short to share: its threads, waiting for each other, made one step 7 times slower.
     "OPENBLAS_NUM_THREADS": "1",
@@ -57,7 +66,8 @@ class ChildProcess:
         Raises:
             OSError: it can't be started.
         """
-        environment = os.environ | _CHILD_ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)}
+        inherited = {name: value for name, value in os.environ.items() if _is_inherited(name)}
+        environment = inherited | _CHILD_ENVIRONMENT | {"OMP_NUM_THREADS": str(threads)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -153,3 +163,7 @@ class ChildProcess:
             text = line.decode(errors="replace").rstrip()
             self._last_words.append(text)
             _log.debug("engine child %d: %s", self._process.pid, text)
+
+
+def _is_inherited(name: str) -> bool:
+    return name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
