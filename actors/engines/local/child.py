@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import BinaryIO, NoReturn, Protocol
 
 from actors.engines.local import wire
+from actors.engines.local.memory import trim
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
 
@@ -109,7 +110,6 @@ def _photo_desk() -> Maker:
 
 def _serve(maker: Maker, reports: BinaryIO) -> NoReturn:
     orders = _Orders()
-    give_back = _trimmer()
 
     def say(report: wire.Report) -> None:
         _write(reports, report)
@@ -117,7 +117,7 @@ def _serve(maker: Maker, reports: BinaryIO) -> NoReturn:
     say(wire.Ready())
     while True:
         say(_made(maker, orders.next(), say, orders.stopped))
-        give_back()
+        trim()
 
 
 def _made(
@@ -142,15 +142,6 @@ def _write(reports: BinaryIO, report: wire.Report) -> None:
     data = memoryview(wire.framed(report))
     while data:
         data = data[reports.write(data) :]
-
-
-def _trimmer() -> Callable[[], object]:
-    """A function that gives freed memory back to the system between edits; does nothing where there is no such call."""
-    if sys.platform == "linux":
-        with contextlib.suppress(AttributeError):
-            trim = ctypes.CDLL(None).malloc_trim
-            return lambda: trim(0)
-    return lambda: None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Running models: OpenVINO and LiteRT behind two typed functions, each model loaded once per process."""
 
-import ctypes
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,22 +10,15 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from actors.engines.local.arrays import Floats, Rgb8
+from actors.engines.local.memory import trim
 from actors.engines.local.models import locate
 from actors.engines.local.recurrent import Recurrent
-
-_TRIM: Callable[[int], object] = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)
-"""What is freed goes back to the system, where the C library is one that does that only when told to."""
 
 _RECURRENT = {"robust_video_matting.onnx"}
 """Models with memories."""
 
 _REPORTER = "openvino_telemetry"
 """Importing OpenVINO tells its makers, when this package is there to do it."""
-
-
-def trim() -> None:
-    """Give back to the system what is freed."""
-    _TRIM(0)
 
 
 class Runtimes:

@@ -16,6 +16,7 @@ from actors.engines.local.background.compositing import (
     wrapped_in_light,
 )
 from actors.engines.local.background.presets import Backdrop, preset
+from actors.engines.local.memory import trim
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.foreground import separated
@@ -33,7 +34,7 @@ from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import components, extent, grown, resized
-from actors.engines.local.runtimes import Runtimes, trim
+from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import widened
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError

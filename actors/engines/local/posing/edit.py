@@ -116,7 +116,7 @@ def bend(
     source: Path, reference: Path | None, config: PoseChangeConfig, max_pixels: int, runtimes: Runtimes, step: Steps
 ) -> Bending:
     """`change_pose` before its outcome is checked; raises the same errors."""
-    name = _preset_name(config, reference)
+    name = _preset_name(config)
     step("Opening the photo")
     photo = open_picture(source, role="source", max_pixels=max_pixels, long_edge=LONG_EDGE[config.size or Size.MEDIUM])
     other = (
@@ -199,8 +199,8 @@ def _target(figure: Doubles, reference: Doubles, config: PoseChangeConfig, width
     return framed(figure, target, width)
 
 
-def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None:
-    """The preset that is asked for, None for the reference's pose. A named one comes before the reference.
+def _preset_name(config: PoseChangeConfig) -> str | None:
+    """The preset that is named, which comes before a reference.
 
     Raises:
         EngineError: INVALID_CONFIG.
@@ -212,7 +212,7 @@ def _preset_name(config: PoseChangeConfig, reference: Path | None) -> str | None
             f"There is no pose preset {name}. Choose one of: {', '.join(POSE_PRESETS)}.",
             details={"field": "target_pose"},
         )
-    return name if name is not None or reference is not None else POSE_PRESETS[0]
+    return name
 
 
 def _person(picture: Picture, role: str, runtimes: Runtimes) -> Pose:

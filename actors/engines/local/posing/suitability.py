@@ -27,11 +27,13 @@ from actors.engines.local.posing.skeleton import (
     BONES,
     CHAINS,
     HEAD,
+    LEFT_ANKLE,
     LEFT_KNEE,
     LIMB_JOINTS,
     LIMBS,
     NAMES,
     NECK,
+    RIGHT_ANKLE,
     RIGHT_KNEE,
     Doubles,
     length,
@@ -125,7 +127,7 @@ def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> N
     _judge_lengths("source", figure, _SHORTEST)
     _judge_arms(figure)
     unit = torso_length(figure)
-    for left, right in ((25, 26), (27, 28)):
+    for left, right in ((LEFT_KNEE, RIGHT_KNEE), (LEFT_ANKLE, RIGHT_ANKLE)):
         if figure[left][0] < figure[right][0] - 0.04 * unit:
             refuse("source", "legs_crossed")
 

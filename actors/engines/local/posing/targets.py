@@ -128,7 +128,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
             if order == 0 and limb in ARMS:
                 motions[COLLARS[limb]] = _collar(source, wanted, limb, bend)
             if order == 2:  # noqa: PLR2004 - the same
-                ends = [bone.end, bone.end - 2] if limb in LEGS else [bone.end]
+                ends = [bone.end, bone.end - 2] if limb in LEGS else [bone.end]  # a toe with its heel
                 wanted[ends] = motions[index].moved(source[ends])
             previous = angle
     wanted[HEAD] = motions[SKULL].moved(source[[HEAD]])[0]
