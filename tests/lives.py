@@ -22,6 +22,7 @@ from service.queue import Queue
 from service.tasks import lifecycle, store
 from service.tasks.lifecycle import Claim
 from service.tasks.store import IdempotencyKey, Order, Submission
+from tests.chaos.invariants import RUNNING_BALANCES
 from tests.factories import add_file, add_task
 from tests.keys import EDIT_KEYS
 
@@ -144,8 +145,9 @@ async def assert_balanced(pool: Pool) -> None:
 
 
 async def assert_ledgers(connection: Connection) -> None:
-    """Every balance is the sum of its ledger."""
+    """Every balance is the sum of its ledger, and each of its lines tells the sum up to it."""
     assert await accounts.unbalanced_users(connection, 10) == []
+    assert await connection.fetch(RUNNING_BALANCES) == []
 
 
 async def balance(pool: Pool, user_id: str) -> int:

@@ -14,13 +14,15 @@ from service.health import money
 
 MANY = 1000
 
+RUNNING_BALANCES = """
+    SELECT entry_id::text
+      FROM (SELECT entry_id, balance_after, sum(amount) OVER (PARTITION BY user_id ORDER BY entry_id) AS so_far
+              FROM credit_ledger WHERE user_id IS NOT NULL) AS entries
+     WHERE balance_after <> so_far"""
+
 RULES = {
     "balance below zero": "SELECT user_id FROM users WHERE current_credits < 0",
-    "ledger entry whose balance isn't the sum up to it": """
-        SELECT entry_id::text
-          FROM (SELECT entry_id, balance_after, sum(amount) OVER (PARTITION BY user_id ORDER BY entry_id) AS so_far
-                  FROM credit_ledger WHERE user_id IS NOT NULL) AS entries
-         WHERE balance_after <> so_far""",
+    "ledger entry whose balance isn't the sum up to it": RUNNING_BALANCES,
     "task not charged exactly once, with its price, here or where it came from": """
         SELECT task_id
           FROM tasks LEFT JOIN credit_ledger AS entry USING (task_id)

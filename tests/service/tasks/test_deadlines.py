@@ -41,6 +41,7 @@ async def test_what_waits_and_what_runs_has_failed_for_whoever_looks(
     waiting = await lives.create(connection, user_id)
     in_time = await lives.create(connection, user_id, deadline_seconds=60)
     await queue.send([(waiting.task_id, 0), (in_time.task_id, 0)])
+    assert await lifecycle.fail_overdue(pool, user_id, [in_time.task_id]) == []
     await deadlines.settle(user_id)
     await miss(connection, running.task, waiting)
     await asyncio.gather(*(deadlines.settle(user_id) for _ in range(3)))
