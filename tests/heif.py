@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pillow_heif
@@ -62,9 +62,9 @@ def aperture(width: int, height: int, across: tuple[int, int] = (0, 1), down: tu
     return box(b"clap", struct.pack(">IIIIiIiI", width, 1, height, 1, *across, *down))
 
 
-def meaning(primaries: int, transfer: int, matrix: int = 6) -> bytes:
+def meaning(primaries: int, transfer: int) -> bytes:
     """How colours are meant, by the codes of H.273."""
-    return box(b"colr", b"nclx", struct.pack(">HHHB", primaries, transfer, matrix, 0x80))
+    return box(b"colr", b"nclx", struct.pack(">HHHB", primaries, transfer, 6, 0x80))
 
 
 def saved(image: Image.Image, kind: bytes = b"hvc1", **options: Any) -> bytes:
@@ -95,7 +95,7 @@ def grid(rows: int, columns: int, size: tuple[int, int], tiles: Sequence[int]) -
     return Item(b"grid", told, (extent(*size),), ((b"dimg", tuple(tiles)),))
 
 
-def heif(items: Sequence[Item], *, primary: int = 1, brand: bytes = b"heic", end: Iterable[bytes] = ()) -> bytes:
+def heif(items: Sequence[Item], *, primary: int = 1, brand: bytes = b"heic") -> bytes:
     """A file of these items, whose ids are their places from 1 on."""
     name = full(b"hdlr", bytes(4), b"pict", bytes(13))
     entries = [
@@ -130,4 +130,4 @@ def heif(items: Sequence[Item], *, primary: int = 1, brand: bytes = b"heic", end
         rows.append(struct.pack(">HHHII", number, 0, 1, offset, len(item.data)))
         offset += len(item.data)
     iloc = full(b"iloc", b"\x44\0", struct.pack(">H", len(items)), *rows)
-    return head + full(b"meta", *fixed, iloc) + box(b"mdat", *(item.data for item in items)) + b"".join(end)
+    return head + full(b"meta", *fixed, iloc) + box(b"mdat", *(item.data for item in items))

@@ -1,10 +1,7 @@
 """PostgreSQL and Valkey without installing anything, for `darkroom up` and for the tests."""
 
 import secrets
-import shutil
-import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -122,28 +119,6 @@ class EmbeddedServers:
             )
         if valkey:
             self.valkey = Valkey(home, logs / "valkey.log", password, options=self._valkey_options)
-
-
-@contextmanager
-def temporary_servers(
-    *, postgres_options: Mapping[str, str] | None = None, valkey_options: Mapping[str, str] | None = None
-) -> Generator[EmbeddedServers, None, None]:
-    """Servers for a run of the tests: not durable, in a directory that goes with them.
-
-    pytest's own temporary directories won't do: as root they are closed to the servers' account.
-    """
-    directory = Path(tempfile.mkdtemp(prefix="darkroom-"))
-    directory.chmod(0o711)
-    servers = EmbeddedServers(
-        directory, durable=False, postgres_options=postgres_options, valkey_options=valkey_options
-    )
-    try:
-        with servers:
-            yield servers
-            home = servers.home
-        shutil.rmtree(home, ignore_errors=True)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _password(home: Home) -> str:

@@ -181,11 +181,11 @@ def _rate_limited(verdict: Verdict) -> Refused:
     )
 
 
-async def as_long_as(still: Still, told: AsyncIterator[T], *, every: float = LOOK_AGAIN_AFTER) -> AsyncGenerator[T]:
+async def as_long_as(still: Still, told: AsyncIterator[T]) -> AsyncGenerator[T]:
     """A stream, which ends before it tells anything to somebody whose key was revoked, or who was suspended."""
     looked = time.monotonic()
     async for one in told:
-        if time.monotonic() - looked >= every:
+        if time.monotonic() - looked >= LOOK_AGAIN_AFTER:
             if not await still():
                 return
             looked = time.monotonic()

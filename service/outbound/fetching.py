@@ -13,14 +13,12 @@ REDIRECTS = 3
 class TooManyRedirects(Exception):  # noqa: N818 - what came back
     """Whoever was asked sends us on and on."""
 
-    def __init__(self, redirects: int) -> None:
-        super().__init__(f"it redirects more than {redirects} times")
+    def __init__(self) -> None:
+        super().__init__(f"it redirects more than {REDIRECTS} times")
 
 
 @asynccontextmanager
-async def fetched(
-    client: httpx.AsyncClient, url: str, *, allow_private: bool, redirects: int = REDIRECTS
-) -> AsyncGenerator[httpx.Response]:
+async def fetched(client: httpx.AsyncClient, url: str, *, allow_private: bool) -> AsyncGenerator[httpx.Response]:
     """The answer to a GET, its body still to be read, whatever its status; `client` is an `outbound_client`.
 
     Raises:
@@ -28,7 +26,7 @@ async def fetched(
         TooManyRedirects: the answer wasn't reached.
         httpx.TransportError: nothing came, or nothing that is HTTP.
     """
-    for _ in range(redirects + 1):
+    for _ in range(REDIRECTS + 1):
         judge_url(url, allow_private=allow_private)
         try:
             # Reads where a redirect leads, too.
@@ -42,4 +40,4 @@ async def fetched(
             url = str(response.next_request.url)
         finally:
             await response.aclose()
-    raise TooManyRedirects(redirects)
+    raise TooManyRedirects

@@ -40,11 +40,11 @@ def load_script(name: str) -> str:
     return files("schema").joinpath("scripts", f"{name}.lua").read_text()
 
 
-def keys_to_work(keys: Keys, worker: str) -> list[str]:
+def keys_to_work(keys: Keys) -> list[str]:
     """What `try_to_work` is told: the keys of an attempt, and those that a worker uses."""
     attempt = f"attempt.{token_hex(8)}"
     tried, *used = (
-        (queue.waiting, queue.messages, queue.workers, queue.held_by + worker, queue.refused)
+        (queue.waiting, queue.messages, queue.workers, queue.held_by + NOBODY, queue.refused)
         for queue in map(keys.queue, (attempt, *ACTORS))
     )
     return [*tried, keys.rate(attempt, NOBODY), *chain.from_iterable(used)]
@@ -146,9 +146,9 @@ class Queue:
         keys = [key for queue in queues for key in (queue.waiting, queue.messages)]
         await self._try_to_send(keys=keys, args=[self.keys.wake, NOBODY])
 
-    async def try_to_work(self, worker: str = NOBODY) -> None:
+    async def try_to_work(self) -> None:
         """Raise what REDIS_AWAY names unless a worker could take messages and settle them now."""
-        await self._try_to_work(keys=keys_to_work(self.keys, worker), args=[self.keys.wake, NOBODY])
+        await self._try_to_work(keys=keys_to_work(self.keys), args=[self.keys.wake, NOBODY])
         # What isn't done by a script, and needs a right of its own.
         await self.length()
         await self.missing([(NOBODY, 0)])

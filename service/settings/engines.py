@@ -34,12 +34,9 @@ def read_engines(sources: Sources) -> dict[Mode, tuple[str, ...]]:
     return {mode: _names(sources, f"ENGINE_{mode}") or every for mode in Mode}
 
 
-def load_workflow_settings(environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> WorkflowSettings:
+def load_workflow_settings(environ: Mapping[str, str]) -> WorkflowSettings:
     """As `load_settings`, for whoever needs nothing else of them. Raises SettingsError."""
-    sources = [("", environ)]
-    if dotenv is not None:
-        sources.append((f" (in {dotenv})", read_dotenv(dotenv)))
-    return read_workflow_settings(Sources(sources))
+    return read_workflow_settings(Sources([("", environ), (" (in .env)", read_dotenv(Path(".env")))]))
 
 
 def read_workflow_settings(sources: Sources) -> WorkflowSettings:

@@ -112,9 +112,9 @@ class FakeRunningHub:
         self._held = False
         self._changed = threading.Condition()
 
-    def plant(self, path: str, fault: Fault, *, times: int = 1) -> None:
-        """The next `times` calls of `path` meet it."""
-        self._faults[path].extend([fault] * times)
+    def plant(self, path: str, fault: Fault) -> None:
+        """The next call of `path` meets it."""
+        self._faults[path].append(fault)
 
     def hold(self) -> None:
         """Tasks stay as they are until `release`."""
@@ -123,10 +123,10 @@ class FakeRunningHub:
     def release(self) -> None:
         self._held = False
 
-    def wait_until(self, condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return once it holds; it is looked at after each call."""
         with self._changed:
-            assert self._changed.wait_for(condition, seconds), "it did not come to that"
+            assert self._changed.wait_for(condition, 30), "it did not come to that"
 
     def called(self, path: str) -> list[Body]:
         return [body for called, body in self.calls if called == path]

@@ -1,6 +1,6 @@
 """How good a matte is, in numbers: people with a known outline on other backgrounds, cut out by the real edit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -58,17 +58,15 @@ def _steepness(alpha: Plane) -> Plane:
     return np.hypot(down, right)
 
 
-def scenes(
-    people: Sequence[Path] = (), photos: Sequence[Path] = (CHINA, FLOWER), each: int = 3, size: tuple[int, int] = SIZE
-) -> Iterator[Scene]:
-    """Scenes of `people` (cut-outs with alpha; those of the samples if none are named).
+def scenes(each: int) -> Iterator[Scene]:
+    """Scenes of the samples' cut-outs.
 
-    Everybody stands before `each` backgrounds in turn: the `photos`, crops of them, and ones made by code. One in three
-    is a half body.
+    Everybody stands before `each` backgrounds in turn: photos, crops of them, and ones made by code. One in three is a
+    half body.
     """
-    found = list(people) or sorted((SAMPLES / "cutouts").glob("*.png"))
+    found = sorted((SAMPLES / "cutouts").glob("*.png"))
     makers = [
-        *(partial(_photo, path, part) for path in photos for part in (1.0, 0.5)),
+        *(partial(_photo, path, part) for path in (CHINA, FLOWER) for part in (1.0, 0.5)),
         *(partial(_plain, name) for name in _PLAIN),
         _alike,
     ]
@@ -77,16 +75,16 @@ def scenes(
             number = index * each + turn
             make = makers[(index + turn * len(makers) // each) % len(makers)]
             half = number % 3 == 2
-            colours, alpha = _figure(path, size, half=half)
-            behind = make(size, colours, alpha)
+            colours, alpha = _figure(path, half=half)
+            behind = make(colours, alpha)
             name = f"{path.stem}{'-half' if half else ''}-{_named(make)}"
             yield Scene(name, as_rgb8(composited(colours, alpha, behind)), alpha)
 
 
 def scene(person: Path, photo: Path, *, half: bool = False) -> Scene:
     """One cut-out, or its upper half, in front of one photo."""
-    colours, alpha = _figure(person, SIZE, half=half)
-    behind = _photo(photo, 1.0, SIZE, colours, alpha)
+    colours, alpha = _figure(person, half=half)
+    behind = _photo(photo, 1.0, colours, alpha)
     name = f"{person.stem}{'-half' if half else ''}-{photo.stem[:8]}"
     return Scene(name, as_rgb8(composited(colours, alpha, behind)), alpha)
 
@@ -98,7 +96,7 @@ def _named(make: object) -> str:
     return "alike"
 
 
-def _figure(path: Path, size: tuple[int, int], *, half: bool) -> tuple[Floats, Plane]:
+def _figure(path: Path, *, half: bool) -> tuple[Floats, Plane]:
     """Colours and alpha of a cut-out on an empty canvas, enlarged and softened: the originals are small, hard-edged."""
     with Image.open(path) as file:
         person = file.convert("RGBA")
@@ -106,49 +104,49 @@ def _figure(path: Path, size: tuple[int, int], *, half: bool) -> tuple[Floats, P
     if half:
         person = person.crop((0, 0, person.width, round(_WAIST * person.height)))
         person = person.crop(person.getchannel("A").getbbox())
-    width, height = size
+    width, height = SIZE
     scale = min(0.86 * width / person.width, (0.8 if half else 0.86) * height / person.height)
     large = person.convert("RGBa").resize(
         (round(person.width * scale), round(person.height * scale)), Image.Resampling.BICUBIC
     )
     bottom = height if half else round(0.95 * height)
-    canvas = Image.new("RGBa", size)
+    canvas = Image.new("RGBa", SIZE)
     canvas.paste(large, ((width - large.width) // 2, bottom - large.height))
     if half:  # what is cut off goes on below, or softening would fade it out
         lowest = large.crop((0, large.height - 1, large.width, large.height))
-        canvas = _extended(canvas, lowest, (width - large.width) // 2, size)
-    soft = canvas.filter(ImageFilter.GaussianBlur(0.35 * scale)).crop((0, 0, *size)).convert("RGBA")
+        canvas = _extended(canvas, lowest, (width - large.width) // 2)
+    soft = canvas.filter(ImageFilter.GaussianBlur(0.35 * scale)).crop((0, 0, *SIZE)).convert("RGBA")
     values = np.asarray(soft).astype(np.float32) / 255
     return values[..., :3], np.ascontiguousarray(values[..., 3])
 
 
-def _extended(canvas: Image.Image, row: Image.Image, left: int, size: tuple[int, int]) -> Image.Image:
-    width, height = size
+def _extended(canvas: Image.Image, row: Image.Image, left: int) -> Image.Image:
+    width, height = SIZE
     result = Image.new("RGBa", (width, height + 64))
     result.paste(canvas, (0, 0))
     result.paste(row.resize((row.width, 64)), (left, height))
     return result
 
 
-def _photo(path: Path, part: float, size: tuple[int, int], _colours: Floats, _alpha: Plane) -> Floats:
-    """A photo that covers `size`, or the upper right `part` of it, softened as far as it had to be enlarged."""
+def _photo(path: Path, part: float, _colours: Floats, _alpha: Plane) -> Floats:
+    """A photo that covers the canvas, or the upper right `part` of it, softened as far as it had to be enlarged."""
     with Image.open(path) as file:
         image = file.convert("RGB")
     image = image.crop((round((1 - part) * image.width), 0, image.width, round(part * image.height)))
-    scale = max(size[0] / image.width, size[1] / image.height)
+    scale = max(SIZE[0] / image.width, SIZE[1] / image.height)
     large = image.resize((round(image.width * scale) + 1, round(image.height * scale) + 1), Image.Resampling.BICUBIC)
-    left = (large.width - size[0]) // 2
-    return as_rgb(np.asarray(large.crop((left, 0, left + size[0], size[1]))))
+    left = (large.width - SIZE[0]) // 2
+    return as_rgb(np.asarray(large.crop((left, 0, left + SIZE[0], SIZE[1]))))
 
 
-def _plain(name: str, size: tuple[int, int], _colours: Floats, _alpha: Plane) -> Floats:
-    return preset(name, *size).image
+def _plain(name: str, _colours: Floats, _alpha: Plane) -> Floats:
+    return preset(name, *SIZE).image
 
 
-def _alike(size: tuple[int, int], colours: Floats, alpha: Plane) -> Floats:
+def _alike(colours: Floats, alpha: Plane) -> Floats:
     """A mottled wall in the person's own mean colour, a third lighter or darker here and there: the hard case."""
     mean = np.tensordot(alpha, colours, 2) / alpha.sum()
     random = np.random.default_rng(3)
-    spots = np.clip(resized(random.random((8, 6), dtype=np.float32), *size), 0, 1)
-    grain = random.random((size[1], size[0]), dtype=np.float32) - np.float32(0.5)
+    spots = np.clip(resized(random.random((8, 6), dtype=np.float32), *SIZE), 0, 1)
+    grain = random.random((SIZE[1], SIZE[0]), dtype=np.float32) - np.float32(0.5)
     return np.clip(mean * (0.75 + 0.6 * spots + 0.06 * grain)[..., None], 0, 1).astype(np.float32)

@@ -41,9 +41,9 @@ def opened(directory: Path, content: bytes) -> Picture:
     return picture
 
 
-def looks_like(picture: Picture, wanted: Image.Image, tolerance: float = 4) -> bool:
+def looks_like(picture: Picture, wanted: Image.Image) -> bool:
     values: NDArray[Any] = np.asarray(wanted.convert("RGB")).astype(np.int32)
-    return picture.image.shape == values.shape and bool(np.abs(picture.image - values).mean() < tolerance)
+    return picture.image.shape == values.shape and bool(np.abs(picture.image - values).mean() < 4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,13 +20,13 @@ LARGE = 0.01
 
 
 @cache
-def read_outlines(path: Path = OUTLINES) -> Mapping[str, str]:
-    """The outlines that `path` holds.
+def read_outlines() -> Mapping[str, str]:
+    """What OUTLINES holds.
 
     Raises:
         msgspec.MsgspecError: it can't be understood.
     """
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    return msgspec.json.decode(OUTLINES.read_bytes(), type=dict[str, str])
 
 
 def misplaced(alpha: Plane, outline: str) -> dict[str, float | None]:

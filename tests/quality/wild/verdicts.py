@@ -63,13 +63,13 @@ class Numbers(Struct, frozen=True):
     seconds: float | None
 
 
-def read_verdicts(path: Path = VERDICTS) -> Verdicts:
-    """The verdicts that `path` holds.
+def read_verdicts() -> Verdicts:
+    """The verdicts that VERDICTS holds.
 
     Raises:
         msgspec.MsgspecError: it can't be understood.
     """
-    return msgspec.json.decode(path.read_bytes(), type=Verdicts) if path.exists() else {}
+    return msgspec.json.decode(VERDICTS.read_bytes(), type=Verdicts) if VERDICTS.exists() else {}
 
 
 def numbers(rows: Iterable[Row]) -> Numbers:

@@ -17,7 +17,7 @@ import redis
 
 from service.embedded import account, binaries, server
 from service.embedded.errors import EmbeddedError
-from service.embedded.servers import EmbeddedServers, temporary_servers
+from service.embedded.servers import EmbeddedServers
 from service.embedded.steps import finish
 from service.embedded.strangers import command_of, running
 from tests.service.embedded.conftest import Hold, Spawn, eventually, gone
@@ -98,12 +98,10 @@ async def test_both_are_private_and_durable(directory: Path) -> None:
     assert all(gone(pid) for pid in pids)
 
 
-async def test_temporary_servers_leave_nothing_behind() -> None:
-    with temporary_servers(postgres_options={"max_connections": "30"}) as servers:
+async def test_tests_have_servers_that_spare_the_disk_and_take_options(made: Path) -> None:
+    with EmbeddedServers(made, valkey=False, durable=False, postgres_options={"max_connections": "30"}) as servers:
         assert await ask(servers.database_url, "SHOW fsync") == "off"
         assert await ask(servers.database_url, "SHOW max_connections") == "30"
-        assert servers.home.parent == servers.directory
-    assert not servers.directory.exists()
 
 
 @pytest.mark.parametrize("tie", ["tied", "watched", "untied"])

@@ -42,9 +42,9 @@ def form(*parts: bytes) -> bytes:
 FILE = part("file", PHOTO, filename="photo.jpg")
 
 
-async def refused(directory: Path, body: bytes, content_type: str = FORM, max_bytes: int = 10**6) -> MalformedUpload:
+async def refused(directory: Path, body: bytes, content_type: str = FORM) -> MalformedUpload:
     with pytest.raises(MalformedUpload) as caught:
-        async with receive(pieces(body), content_type, max_bytes=max_bytes, directory=directory):
+        async with receive(pieces(body), content_type, max_bytes=10**6, directory=directory):
             pytest.fail("nothing should have been received")
     assert list(directory.iterdir()) == []
     assert caught.value.code is ProblemCode.INVALID_REQUEST

@@ -22,9 +22,9 @@ MANY = 1200
 class Guest:
     """A connection that only notes what becomes of it."""
 
-    def __init__(self, network: str, *, news: bool = False) -> None:
+    def __init__(self, network: str) -> None:
         self.network = network
-        self.news = news
+        self.news = False
         self.is_out = False
 
     def has_news(self) -> bool:
@@ -34,8 +34,8 @@ class Guest:
         self.is_out = True
 
 
-def guests(count: int, network: str = "192.0.2.1") -> list[Guest]:
-    return [Guest(network) for _ in range(count)]
+def guests(count: int) -> list[Guest]:
+    return [Guest("192.0.2.1") for _ in range(count)]
 
 
 def left(some: list[Guest]) -> list[Guest]:

@@ -39,7 +39,7 @@ def of_request(api: Api, request_id: str) -> list[dict[str, Any]]:
     return [entry for entry in entries(api) if entry.get("request_id") == request_id and entry["event"] == "request"]
 
 
-async def send_and_go(api: Api, text: bytes, *, reset: bool, heard: int = 0, stay: float = 0.3) -> None:
+async def send_and_go(api: Api, text: bytes, *, reset: bool, heard: int = 0) -> None:
     """Send something, perhaps hear the beginning of an answer, and go: with a farewell or without."""
     parts = urlsplit(api.base_url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -48,7 +48,7 @@ async def send_and_go(api: Api, text: bytes, *, reset: bool, heard: int = 0, sta
     if heard:
         await reader.readexactly(heard)
     else:
-        await asyncio.sleep(stay)
+        await asyncio.sleep(0.3)
     if reset:
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

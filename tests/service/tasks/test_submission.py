@@ -25,8 +25,8 @@ from tests.lives import PRICE
 from tests.service.http.proxy import proxied
 
 
-def a_key(key: str = "order 17", body: str = "the body", route: str = "tasks") -> IdempotencyKey:
-    return IdempotencyKey(route, key, body.encode())
+def a_key(*, body: str = "the body", route: str = "tasks") -> IdempotencyKey:
+    return IdempotencyKey(route, "order 17", body.encode())
 
 
 async def code_of(pool: Pool, submission: Order, *, max_pending: int = 1000) -> ProblemCode:

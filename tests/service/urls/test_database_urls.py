@@ -17,8 +17,8 @@ from service.urls.database import LEFT_OUT, ONE_WAY, read_database_url
 URL = "postgresql://ann:s3cr3t@db.example/darkroom"
 
 
-def arguments(more: str, url: str = URL) -> dict[str, Any]:
-    return dict(read_database_url(f"{url}?{more}").arguments)
+def arguments(more: str) -> dict[str, Any]:
+    return dict(read_database_url(f"{URL}?{more}").arguments)
 
 
 PLAIN = arguments("")

@@ -62,7 +62,6 @@ def _bare(
     face: FaceLandmarks,
     parts: tuple[Mask, Mask, Mask],
     hair: Mask,
-    cloth: float = 0.4,
     *,
     missed: bool = False,
     skin: Plane | None = None,
@@ -72,7 +71,7 @@ def _bare(
     If it was `missed` it isn't in the matte either.
     """
     head, neck, shoulders = parts
-    image = _flat((shoulders, cloth), (neck, SKIN), (head | hair, (1, 0, 1)))
+    image = _flat((shoulders, 0.4), (neck, SKIN), (head | hair, (1, 0, 1)))
     person = gaussian((head | neck | shoulders | (hair & ~np.bool_(missed))).astype(np.float32), 1)
     figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
     skin = (neck & ~hair).astype(np.float32) if skin is None else skin

@@ -21,13 +21,13 @@ def bar() -> tuple[Mesh, Mask]:
     return mesh, cores
 
 
-def motion(angle: float = 0.0, shift: tuple[float, float] = (0, 0), pivot: tuple[float, float] = (120, 120)) -> Motion:
-    centre = np.array(pivot)
+def motion(angle: float = 0.0, shift: tuple[float, float] = (0, 0)) -> Motion:
+    centre = np.array([120, 120])
     return Motion(centre, centre + shift, angle, np.array([0.0, 1.0]), 1.0, 1.0)
 
 
-def still(count: int = len(BONES)) -> list[Motion]:
-    return [motion() for _ in range(count)]
+def still() -> list[Motion]:
+    return [motion() for _ in BONES]
 
 
 def areas(mesh: Mesh, placed: Doubles) -> Doubles:
