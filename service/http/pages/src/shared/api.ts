@@ -21,7 +21,9 @@ const client = createClient<paths>({ credentials: "same-origin" });
 
 client.use({
   async onResponse({ response }) {
-    if (!response.ok) throw refusal(await response.text(), response.status);
+    // A network that wants a sign-in of its own answers with a page, and calls that a success.
+    const isOurs = response.status === 204 || response.headers.get("content-type")?.includes("json") === true;
+    if (!response.ok || !isOurs) throw refusal(await response.text(), response.status);
   },
   onError({ error }) {
     return error instanceof Refused ? error : new Refused(AWAY, String(error));
@@ -30,14 +32,19 @@ client.use({
 
 /** An answer's body that isn't a success; one that isn't ours (a proxy's page) is told like an absence. */
 export function refusal(body: string, status: number): Refused {
-  let problem: Problem | null = null;
+  let problem: Partial<Problem> | null = null;
   try {
-    problem = JSON.parse(body) as Problem;
+    problem = JSON.parse(body) as Partial<Problem> | null;
   } catch {
-    return new Refused(AWAY, `HTTP ${status}`);
+    // Told below, as JSON that isn't ours is.
   }
+  if (!isProblem(problem)) return new Refused(AWAY, `HTTP ${status}`);
   if (problem.code === "UNAUTHORIZED") signedOut();
   return new Refused(problem.code, problem.detail, problem);
+}
+
+function isProblem(told: Partial<Problem> | null): told is Problem {
+  return typeof told?.code === "string" && typeof told.detail === "string";
 }
 
 /** The data of an answer; it threw before if there is none. */

@@ -28,11 +28,16 @@ export function wordsOf<W>(languages: Record<Language, W>): () => W {
   return () => languages[language.value];
 }
 
+/** How dates and numbers are written: as where the browser is at home, if it speaks the language there. */
+export function region(): string {
+  return navigator.languages.find((one) => one.startsWith(language.value)) ?? (language.value === "zh" ? "zh-CN" : "en");
+}
+
 /** A moment as people say it: today's by its hour, others by their day. */
 export function moment(time: string): string {
   const date = new Date(time);
   const today = date.toDateString() === new Date().toDateString();
-  return new Intl.DateTimeFormat(language.value === "zh" ? "zh-CN" : "en", {
+  return new Intl.DateTimeFormat(region(), {
     ...(today ? {} : { month: "short", day: "numeric" }),
     hour: "2-digit",
     minute: "2-digit",
@@ -40,5 +45,5 @@ export function moment(time: string): string {
 }
 
 export function number(value: number): string {
-  return new Intl.NumberFormat(language.value === "zh" ? "zh-CN" : "en").format(value);
+  return new Intl.NumberFormat(region()).format(value);
 }

@@ -7,7 +7,7 @@ import { beginAnew, loadAccount } from "./state/account";
 import { restore } from "./state/draft";
 import { hush, listen } from "./state/live";
 import { catalogue, loadModes } from "./state/modes";
-import { reload } from "./state/pictures";
+import { catchUp } from "./state/pictures";
 
 /** Why nothing is shown yet, if something went wrong. */
 export const trouble = signal<Refused | null>(null);
@@ -35,7 +35,7 @@ export async function begin(): Promise<void> {
 export async function enter(): Promise<void> {
   const account = await loadAccount();
   listen(account.events_url);
-  await reload();
+  await catchUp();
 }
 
 export async function leave(): Promise<void> {

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { number } from "../../shared/language";
 import { account } from "../state/account";
-import { complete, look, mode, photos, price, reference, submit } from "../state/draft";
+import { goOn } from "../focus";
+import { complete, look, mode, photos, price, reference, refusals, submit } from "../state/draft";
 import { described } from "../state/modes";
 import { begun } from "../state/pictures";
 import { explained, words } from "../words";
@@ -39,14 +40,13 @@ function Press() {
       const made = await submit();
       begun(made.tasks, made.shown, target);
       document.getElementById("pictures")?.scrollIntoView();
+      goOn("pictures");
     } catch (error) {
       wrong.value = explained(error);
     } finally {
       busy.value = false;
     }
   };
-  const missing = count === 0 ? words().needPhoto : words().needReference;
-  const lacks = count === 0 || (look.value.kind === "own" && reference.value === null);
   return (
     <div class="press">
       <button
@@ -61,7 +61,7 @@ function Press() {
       <p id="price" class="small">
         <strong>{words().price(number(price.value))}</strong>
         <span class={short > 0 ? "wrong" : "soft"}>
-          {short > 0 ? words().deficit(number(short)) : lacks ? missing : ""}
+          {short > 0 ? words().deficit(number(short)) : missing()}
         </span>
       </p>
       <p class="wrong small" role="alert">
@@ -69,4 +69,14 @@ function Press() {
       </p>
     </div>
   );
+}
+
+/** What the button waits for. */
+function missing(): string {
+  const isOwn = look.value.kind === "own";
+  if (photos.value.length === 0) return words().needPhoto;
+  if (refusals.value > 0) return words().needRemoval(refusals.value);
+  if (isOwn && reference.value === null) return words().needReference;
+  if (complete.value || (isOwn && reference.value?.refused !== null)) return "";
+  return words().photos.sending;
 }

@@ -22,6 +22,12 @@ export function Dialog({ label, kind, close, children }: Asked) {
       dialog?.close();
     };
   }, []);
+  // What had the focus may be gone: a picture is made while one looks.
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    if (dialog?.open !== true || dialog.contains(document.activeElement)) return;
+    dialog.querySelector<HTMLElement>(".close, input")?.focus({ preventScroll: true });
+  });
   const leave = (event: Event): void => {
     if (close === undefined) event.preventDefault();
   };

@@ -16,9 +16,9 @@ export function Gallery() {
   const shown = pictures.value;
   const filtered = statusFilter.value !== "all" || modeFilter.value !== "all";
   return (
-    <section id="pictures" tabIndex={-1} aria-busy={loading.value}>
+    <section id="pictures" tabIndex={-1} aria-labelledby="pictures-heading" aria-busy={loading.value}>
       <div class="gallery-head">
-        <h2>{words().pictures.heading}</h2>
+        <h2 id="pictures-heading">{words().pictures.heading}</h2>
         <Filters />
       </div>
       {shown.length === 0 && !loading.value && unread.value === null && (
@@ -88,13 +88,13 @@ function More() {
       {unread.value !== null && trouble.value === null && session.value === "in" && (
         <p class="trouble" role="alert">
           {explained(unread.value.why)}{" "}
-          <button type="button" class="button" disabled={loading.value} onClick={() => void quietly(readAgain())}>
+          <button type="button" class="button" onClick={() => void quietly(readAgain())}>
             {words().view.retry}
           </button>
         </p>
       )}
       {next.value !== null && unread.value === null && (
-        <button type="button" class="button" disabled={loading.value} onClick={() => void quietly(loadMore())}>
+        <button type="button" class="button" onClick={() => void quietly(loadMore())}>
           {loading.value ? words().pictures.loading : words().pictures.more}
         </button>
       )}

@@ -1,10 +1,16 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { moment, number } from "../../shared/language";
+import { language, moment, number } from "../../shared/language";
+import type { LedgerEntry } from "../../shared/schema";
 import { account, ledgerAfter, type LedgerSoFar } from "../state/account";
 import { leave } from "../beginning";
 import { explained, named, words } from "../words";
 import { Dialog } from "./Dialog";
+
+/** Reasons that somebody wrote are told in any language; the service's own are English, and say what the kind does. */
+function isTold(entry: LedgerEntry): boolean {
+  return entry.reason !== null && (language.value === "en" || entry.kind === "grant" || entry.kind === "external");
+}
 
 /** Every change of the balance, newest first. */
 export function Ledger({ close }: { close: () => void }) {
@@ -31,7 +37,7 @@ export function Ledger({ close }: { close: () => void }) {
           <li key={entry.entry_id}>
             <span>
               {named(said.kinds, entry.kind)}
-              {entry.reason !== null && <span class="soft small"> {entry.reason}</span>}
+              {isTold(entry) && <span class="soft small"> {entry.reason}</span>}
               <time class="soft small" dateTime={entry.created_at}>
                 {moment(entry.created_at)}
               </time>

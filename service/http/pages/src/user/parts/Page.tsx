@@ -1,5 +1,6 @@
 import { effect, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { trouble } from "../beginning";
 import { add } from "../state/draft";
@@ -7,7 +8,7 @@ import { connected } from "../state/live";
 import { catalogue } from "../state/modes";
 import { LEDGER, opened } from "../state/over";
 import { news } from "../state/pictures";
-import { explained, modeName, words } from "../words";
+import { explained, modeName, named, words } from "../words";
 import { Composer } from "./Composer";
 import { Gallery } from "./Gallery";
 import { Header } from "./Header";
@@ -56,20 +57,28 @@ export function Page() {
 
 /** For those who listen to the page: what ended, and whether it hears from the server. */
 function News() {
-  const task = news.value;
-  const said = useSignal("");
+  const tasks = news.value;
+  const said = useSignal({ words: "", times: 0 });
   useEffect(() => {
-    if (task === null) return;
-    said.value = task.status === "done" ? words().done(modeName(task.mode)) : words().failed(modeName(task.mode));
-  }, [task]);
+    if (tasks.length > 0) said.value = { words: toldOf(tasks), times: said.peek().times + 1 };
+  }, [tasks]);
   return (
-    <>
-      <p class="unseen" role="status">
-        {said}
+    <div role="status">
+      {/* The same words once more are news as well. */}
+      <p key={said.value.times} class="unseen">
+        {said.value.words}
       </p>
       {session.value === "in" && !connected.value && <p class="offline">{words().reconnecting}</p>}
-    </>
+    </div>
   );
+}
+
+function toldOf(tasks: Task[]): string {
+  const [task] = tasks;
+  const done = tasks.filter((one) => one.status === "done").length;
+  if (task === undefined || tasks.length > 1) return words().ended(done, tasks.length - done);
+  if (task.status === "cancelled") return `${modeName(task.mode)}: ${named(words().statuses, task.status)}`;
+  return done > 0 ? words().done(modeName(task.mode)) : words().failed(modeName(task.mode));
 }
 
 /** Pictures that are pasted anywhere become photos of the form. */

@@ -1,33 +1,22 @@
 import { useSignal } from "@preact/signals";
 import { number } from "../../shared/language";
-import { add, drop, leftOut, mode, photos, type Photo } from "../state/draft";
+import { useEffect } from "preact/hooks";
+import { add, drop, leaveOut, leftOut, mode, photos, type Photo } from "../state/draft";
 import { explained, words } from "../words";
 
 /** What a browser's chooser offers; HEIC by its name, since not every system knows its type. */
 export const ACCEPTED = "image/*,.heic,.heif,.avif";
 
+/** Letters that are told of what was dropped and is no file: an address may be long. */
+const MOST_TOLD = 80;
+
 /** Where photos are dropped, chosen or taken, and those that were. */
 export function Photos() {
   const over = useSignal(false);
   const none = photos.value.length === 0;
-  const dropped = (event: DragEvent): void => {
-    event.preventDefault();
-    over.value = false;
-    if (event.dataTransfer !== null) add(event.dataTransfer.files);
-  };
-  const dragged = (event: DragEvent): void => {
-    event.preventDefault();
-    over.value = true;
-  };
+  useEffect(() => dropping((isOver) => (over.value = isOver)), []);
   return (
-    <div
-      class="photos"
-      data-over={over.value}
-      data-many={photos.value.length > 1}
-      onDragOver={dragged}
-      onDragLeave={() => (over.value = false)}
-      onDrop={dropped}
-    >
+    <div class="photos" data-over={over.value} data-many={photos.value.length > 1}>
       <h2 class="unseen">{words().photos.heading}</h2>
       {photos.value.map((photo) => (
         <PhotoTile key={photo.key} photo={photo} />
@@ -54,6 +43,41 @@ export function Photos() {
       </div>
     </div>
   );
+}
+
+/** Wherever on the page they are dropped: beside its frame the browser would leave the page for the photo. */
+function dropping(tell: (isOver: boolean) => void): () => void {
+  const dragged = (event: DragEvent): void => {
+    if (isText(event)) return;
+    event.preventDefault();
+    tell(true);
+  };
+  const left = (event: DragEvent): void => {
+    if (event.relatedTarget === null) tell(false);
+  };
+  const dropped = (event: DragEvent): void => {
+    tell(false);
+    // Whoever took it already, as the picture of a look does.
+    if (event.defaultPrevented || event.dataTransfer === null || isText(event)) return;
+    event.preventDefault();
+    const { files } = event.dataTransfer;
+    if (files.length > 0) add(files);
+    else leaveOut(event.dataTransfer.getData("text/uri-list").slice(0, MOST_TOLD));
+  };
+  addEventListener("dragover", dragged);
+  addEventListener("dragleave", left);
+  addEventListener("drop", dropped);
+  return () => {
+    removeEventListener("dragover", dragged);
+    removeEventListener("dragleave", left);
+    removeEventListener("drop", dropped);
+  };
+}
+
+/** Words that are dragged are no affair of ours; a link leads away, and a picture of another page may come as one. */
+function isText(event: DragEvent): boolean {
+  const types = event.dataTransfer?.types ?? [];
+  return !types.includes("Files") && !types.includes("text/uri-list");
 }
 
 function LeftOut() {
@@ -94,6 +118,12 @@ function Chooser({ label, camera = false }: { label: string; camera?: boolean })
 
 function PhotoTile({ photo }: { photo: Photo }) {
   const unseen = useSignal("");
+  const away = (event: MouseEvent): void => {
+    // The next photo, or else what adds more.
+    const next = (event.currentTarget as HTMLElement).closest("figure")?.nextElementSibling;
+    next?.querySelector<HTMLElement>("button, input")?.focus({ preventScroll: true });
+    drop(photo);
+  };
   const travelling = photo.fileId === null && photo.refused === null;
   return (
     <figure class="photo" data-refused={photo.refused !== null}>
@@ -106,7 +136,7 @@ function PhotoTile({ photo }: { photo: Photo }) {
           onError={() => (unseen.value = photo.preview)}
         />
       )}
-      <button type="button" class="close" aria-label={words().photos.remove} onClick={() => drop(photo)}>
+      <button type="button" class="close" aria-label={words().photos.remove} onClick={away}>
         <svg viewBox="0 0 24 24" aria-hidden="true">
           <path d="M6 6l12 12M18 6L6 18" />
         </svg>

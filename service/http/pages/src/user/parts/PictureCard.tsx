@@ -14,7 +14,7 @@ export function PictureCard({ task }: { task: Picture }) {
   const when = moment(task.created_at);
   return (
     <li class="card" data-status={task.status}>
-      <button type="button" onClick={() => (opened.value = task.task_id)}>
+      <button type="button" id={task.task_id} onClick={() => (opened.value = task.task_id)}>
         <span class="frame">
           {made !== null && <Shown url={local(made)} taskId={task.task_id} alt="" lazy />}
           {made === null && task.face_image_url !== null && (

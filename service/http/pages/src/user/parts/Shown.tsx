@@ -1,5 +1,6 @@
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { Refused } from "../../shared/api";
+import { reached } from "../state/live";
 import { refresh } from "../state/pictures";
 
 interface Asked {
@@ -14,13 +15,23 @@ interface Asked {
   unseen?: () => void;
 }
 
-/** A picture behind a signed address, which may have expired: then it is asked for once more. */
+/** Milliseconds in which an address doesn't expire: what fails twice within it can't be had. */
+const FRESH = 60_000;
+
+/** A picture behind a signed address, which may have expired: then it is asked for once more, and when the server is back. */
 export function Shown({ url, alt, lazy = false, taskId, fileId, unseen }: Asked) {
-  const failed = useSignal<string | null>(null);
+  const failed = useSignal<{ url: string; at: number } | null>(null);
   const there = useSignal(false);
+  const tries = useSignal(0);
+  useSignalEffect(() => {
+    if (reached.value === 0 || failed.peek() === null || there.peek()) return;
+    failed.value = null;
+    tries.value += 1;
+  });
   const again = (): void => {
-    if (failed.value !== null) return unseen?.();
-    failed.value = url;
+    there.value = false;
+    if (failed.value !== null && Date.now() - failed.value.at < FRESH) return unseen?.();
+    failed.value = { url, at: Date.now() };
     if (taskId === undefined) return;
     refresh(taskId).catch((error: unknown) => {
       if (!(error instanceof Refused)) throw error;
@@ -28,7 +39,8 @@ export function Shown({ url, alt, lazy = false, taskId, fileId, unseen }: Asked)
   };
   return (
     <img
-      src={failed.value === url && fileId !== undefined ? `/api/v1/files/${fileId}` : url}
+      key={tries.value}
+      src={failed.value?.url === url && fileId !== undefined ? `/api/v1/files/${fileId}` : url}
       alt={alt}
       decoding="async"
       loading={lazy ? "lazy" : "eager"}

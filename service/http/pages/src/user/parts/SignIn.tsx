@@ -19,7 +19,9 @@ export function SignIn({ again = false }: { again?: boolean }) {
   return (
     <section class="welcome">
       <h1>{said.heading}</h1>
-      <p class="soft">{said.lead}</p>
+      <p class="soft">
+        {said.lead} <code>darkroom up</code> {said.leadOn}
+      </p>
       <KeyForm />
       <p class="small soft">
         <code>{said.hint}</code>

@@ -4,7 +4,8 @@ import { words } from "../words";
 import { Shown } from "./Shown";
 
 interface Asked {
-  before: string;
+  /** Null where it is gone, or can't be shown: then there is no line. */
+  before: string | null;
   /** The file of `before`, where that is one of the user's. */
   beforeId: string | null;
   unseen: () => void;
@@ -38,7 +39,7 @@ export function Slider({ before, beforeId, unseen, after, taskId, width, height,
     const box = stage.current?.getBoundingClientRect();
     if (box === undefined || event.button !== 0) return;
     const near = Math.abs(event.clientX - (box.left + at.value * box.width)) < REACH;
-    held.current = { x: event.clientX, y: event.clientY, pans: zoom > 1 && !near };
+    held.current = { x: event.clientX, y: event.clientY, pans: before === null || (zoom > 1 && !near) };
     stage.current?.setPointerCapture(event.pointerId);
     if (!held.current.pans) place(event.clientX);
   };
@@ -50,7 +51,13 @@ export function Slider({ before, beforeId, unseen, after, taskId, width, height,
   };
   const percent = `${at.value * 100}%`;
   return (
-    <div class="scroller" data-zoomed={zoom > 1} style={{ "--ratio": width / height, "--zoom": zoom }}>
+    <div
+      class="scroller"
+      data-zoomed={zoom > 1}
+      data-alone={before === null}
+      {...(zoom > 1 ? { tabIndex: 0, role: "group", "aria-label": words().after } : {})}
+      style={{ "--ratio": width / height, "--zoom": zoom }}
+    >
       <div
         ref={stage}
         class="stage"
@@ -59,23 +66,31 @@ export function Slider({ before, beforeId, unseen, after, taskId, width, height,
         onPointerUp={() => (held.current = null)}
         onPointerCancel={() => (held.current = null)}
       >
-        <Shown url={before} {...(beforeId === null ? {} : { fileId: beforeId })} unseen={unseen} alt={words().before} />
-        <div class="over" style={{ transform: `translateX(${percent})` }}>
-          <div class={transparent ? "checks" : ""} style={{ transform: `translateX(-${percent})` }}>
+        {before === null ? (
+          <div class={transparent ? "whole checks" : "whole"}>
             <Shown url={after} taskId={taskId} alt={words().after} />
           </div>
-        </div>
-        <div class="line" style={{ transform: `translateX(${percent})` }} aria-hidden="true">
-          <span />
-        </div>
-        <input
-          type="range"
-          min="0"
-          max="100"
-          value={Math.round(at.value * 100)}
-          aria-label={words().view.slider}
-          onInput={(event) => (at.value = event.currentTarget.valueAsNumber / 100)}
-        />
+        ) : (
+          <>
+            <Shown url={before} {...(beforeId === null ? {} : { fileId: beforeId })} unseen={unseen} alt={words().before} />
+            <div class="over" style={{ transform: `translateX(${percent})` }}>
+              <div class={transparent ? "checks" : ""} style={{ transform: `translateX(-${percent})` }}>
+                <Shown url={after} taskId={taskId} alt={words().after} />
+              </div>
+            </div>
+            <div class="line" style={{ transform: `translateX(${percent})` }} aria-hidden="true">
+              <span />
+            </div>
+            <input
+              type="range"
+              min="0"
+              max="100"
+              value={Math.round(at.value * 100)}
+              aria-label={words().view.slider}
+              onInput={(event) => (at.value = event.currentTarget.valueAsNumber / 100)}
+            />
+          </>
+        )}
       </div>
     </div>
   );

@@ -4,7 +4,8 @@ import { number } from "../../shared/language";
 import { fill } from "../state/draft";
 import { described } from "../state/modes";
 import { opened } from "../state/over";
-import { cancel, ended, type Picture, pictureOf, remove, retry } from "../state/pictures";
+import { goOn } from "../focus";
+import { cancel, ended, type Picture, pictureOf, pictures, remove, retry } from "../state/pictures";
 import { explained, failure, modeName, named, words } from "../words";
 import { Dialog } from "./Dialog";
 import { Shown } from "./Shown";
@@ -54,39 +55,31 @@ function Result({ task }: { task: Picture }) {
     const place = ZOOMS.indexOf(zoom.value) + direction;
     zoom.value = ZOOMS[Math.min(ZOOMS.length - 1, Math.max(0, place))] ?? 1;
   };
+  // By its session: an address that is signed would expire while one looks, and lead elsewhere with S3.
+  const kept = result.output_file_id === null ? after : `/api/v1/files/${result.output_file_id}`;
   const name = `darkroom-${task.task_id}.${format === "PNG" ? "png" : "jpg"}`;
   return (
     <>
-      {before === null || alone.value ? (
-        <div class="alone">
-          <Shown url={after} taskId={task.task_id} alt={words().after} />
-        </div>
-      ) : (
-        <Slider
-          before={local(before)}
-          beforeId={beforeId}
-          unseen={() => (alone.value = true)}
-          after={after}
-          taskId={task.task_id}
-          width={width}
-          height={height}
-          transparent={format === "PNG"}
-          zoom={zoom.value}
-        />
-      )}
+      <Slider
+        before={before === null || alone.value ? null : local(before)}
+        beforeId={beforeId}
+        unseen={() => (alone.value = true)}
+        after={after}
+        taskId={task.task_id}
+        width={width}
+        height={height}
+        transparent={format === "PNG"}
+        zoom={zoom.value}
+      />
       <div class="bar">
         <p class="small soft">
           {modeName(task.mode)} · {width} × {height}
           {task.processing_time !== null && <> · {words().view.took(task.processing_time.toFixed(1))}</>}
         </p>
         <p class="row">
-          <button type="button" class="button round" aria-label={words().view.zoomOut} disabled={zoom.value === 1} onClick={() => nearer(-1)}>
-            −
-          </button>
-          <button type="button" class="button round" aria-label={words().view.zoomIn} disabled={zoom.value === 4} onClick={() => nearer(1)}>
-            +
-          </button>
-          <a class="button first" href={after} download={name}>
+          <Zoom label={words().view.zoomOut} sign="−" end={zoom.value === ZOOMS[0]} press={() => nearer(-1)} />
+          <Zoom label={words().view.zoomIn} sign="+" end={zoom.value === ZOOMS.at(-1)} press={() => nearer(1)} />
+          <a class="button first" href={kept} download={name}>
             {words().view.download}
           </a>
           <Again task={task} />
@@ -104,9 +97,28 @@ function Result({ task }: { task: Picture }) {
   );
 }
 
+/** At its end it does nothing, but keeps the focus, which whoever presses it by keyboard would lose. */
+function Zoom({ label, sign, end, press }: { label: string; sign: string; end: boolean; press: () => void }) {
+  return (
+    <button type="button" class="button round" aria-label={label} aria-disabled={end} onClick={press}>
+      {sign}
+    </button>
+  );
+}
+
+/** Failures for which the photo is to blame, so that another one helps. */
+const PHOTOS_FAULTS = new Set([
+  "NO_FACE_DETECTED",
+  "MULTIPLE_FACES_DETECTED",
+  "NO_PERSON_DETECTED",
+  "POSE_EXTRACTION_FAILED",
+  "IMAGE_DECODE_FAILED",
+]);
+
 /** A task without a result: it is on its way, or it won't be. */
 function Unmade({ task }: { task: Picture }) {
   const refusedReference = task.error?.details?.image === "reference";
+  const isPhotos = task.error !== null && PHOTOS_FAULTS.has(task.error.code);
   const url = refusedReference ? task.target_image_url : task.face_image_url;
   const fileId = refusedReference ? (task.reference_image ?? task.source_image) : task.source_image;
   const wrong = useSignal<string | null>(null);
@@ -128,9 +140,9 @@ function Unmade({ task }: { task: Picture }) {
         {!ended(task) && <Working task={task} />}
         {task.error !== null && (
           <div class="reason">
-            <h2>{words().view.why}</h2>
+            <h2>{isPhotos ? words().view.why : words().view.failed}</h2>
             <p>{failure(task.error)}</p>
-            <p class="soft small">{words().photos.good[task.mode]}</p>
+            {isPhotos && <p class="soft small">{words().photos.good[task.mode]}</p>}
           </div>
         )}
         {task.credits_refunded > 0 && <p class="soft small">{words().view.refunded(number(task.credits_refunded))}</p>}
@@ -181,9 +193,12 @@ function Remove({ task }: { task: Picture }) {
       sure.value = true;
       return;
     }
+    const shown = pictures.peek().map((one) => one.task_id);
+    const place = shown.indexOf(task.task_id);
     try {
       await remove(task);
       opened.value = null;
+      goOn(shown[place + 1], shown[place - 1], "pictures");
     } catch (error) {
       wrong.value = explained(error);
     }

@@ -5,7 +5,7 @@ import { api, AWAY, data, local, newKey, Refused } from "../../shared/api";
 import type { HistoricTask, Mode, NewTask, Task } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import { catalogue, described, priceOf, removal } from "./modes";
-import { fitting, send } from "./uploading";
+import { fitting, inTurn, isThere, send } from "./uploading";
 
 /** A photo of the form: what is shown of it, and its id once it was sent. */
 export interface Photo {
@@ -15,7 +15,7 @@ export interface Photo {
   fileId: string | null;
   /** The share that is sent; null while it is made smaller. */
   sent: number | null;
-  refused: unknown;
+  refused: Refused | null;
   /** Sends it once more, where what was refused says nothing of the photo. */
   again: (() => void) | null;
   stop: AbortController;
@@ -35,6 +35,8 @@ export const chosen = signal<Record<string, unknown>>({});
 /** What was dropped, pasted or chosen last and isn't in the form: what is no picture, and how many were too many. */
 export const leftOut = signal<{ strangers: string[]; surplus: number }>({ strangers: [], surplus: 0 });
 
+/** Such a file can't be read: sent again it can't either. */
+const UNREADABLE = "UNREADABLE";
 const MOST = 100;
 let counted = 0;
 
@@ -48,6 +50,9 @@ export const complete = computed(() => {
   const needed = look.value.kind === "own" ? [...photos.value, reference.value] : photos.value;
   return photos.value.length > 0 && needed.every((photo) => photo !== null && photo.fileId !== null);
 });
+
+/** Photos that won't be taken: nothing is made while they are in the form. */
+export const refusals = computed(() => photos.value.filter((photo) => photo.refused !== null).length);
 
 export function choose(next: Mode): void {
   if (next === mode.value) return;
@@ -77,6 +82,11 @@ export function drop(photo: Photo): void {
   photo.stop.abort();
   forget(photo);
   photos.value = photos.value.filter((one) => one.key !== photo.key);
+}
+
+/** What was dropped and is no file: a link, say. */
+export function leaveOut(what: string): void {
+  leftOut.value = { strangers: [what], surplus: 0 };
 }
 
 /** Whoever reaches the server again, or is signed in again, has sent what broke off. */
@@ -119,7 +129,9 @@ export async function submit(): Promise<{ tasks: Task[]; shown: Map<string, Phot
   const bodies = sources.map((photo) => body(photo));
   const shown = new Map(sources.map((photo) => [photo.fileId ?? "", photo]));
   const tasks = await create(bodies);
-  photos.value = [];
+  // What was added meanwhile stays.
+  const asked = new Set(sources.map((photo) => photo.key));
+  photos.value = photos.value.filter((photo) => !asked.has(photo.key));
   creditsMoved();
   return { tasks, shown };
 }
@@ -183,14 +195,23 @@ async function travel(file: File, photo: Photo, changed: (photo: Photo) => void)
     void travel(file, now, changed);
   };
   try {
-    const small = await fitting(file);
-    tell({ sent: 0 });
-    const uploaded = await send(small, photo.name, (sent) => tell({ sent }), photo.stop.signal);
+    const uploaded = await inTurn(async () => {
+      photo.stop.signal.throwIfAborted();
+      const small = await fitting(file);
+      photo.stop.signal.throwIfAborted();
+      tell({ sent: 0 });
+      return send(small, photo.name, (sent) => tell({ sent }), photo.stop.signal);
+    });
     // From now on it is shown as the server shows it: HEIC too, and after a reload.
     forget(photo);
     tell({ fileId: uploaded.file_id, preview: local(uploaded.url), sent: 1 });
-  } catch (refused) {
-    tell({ refused, again: refused instanceof Refused && PASSING.has(refused.code) ? again : null });
+  } catch (error) {
+    // Taken out of the form: nobody is to be told.
+    if (photo.stop.signal.aborted) return;
+    if (!(error instanceof Refused)) throw error;
+    const unreadable = error.code === AWAY && !(await isThere(file));
+    const refused = unreadable ? new Refused(UNREADABLE, "The file can't be read") : error;
+    tell({ refused, again: PASSING.has(refused.code) ? again : null });
   }
 }
 

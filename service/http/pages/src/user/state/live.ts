@@ -6,14 +6,19 @@ import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { loadAccount } from "./account";
 import { resend } from "./draft";
-import { refresh, reload, told, waiting } from "./pictures";
+import { askForUnfinished, catchUp, refresh, told, waiting } from "./pictures";
 
 export const connected = signal(true);
+/** How often the server was reached anew: what couldn't be had before is asked for once more. */
+export const reached = signal(0);
 
 const LONGEST_PAUSE = 15_000;
 /** Places in line change with what others do, which no event of one's own tells. */
 const PLACES_EVERY = 5000;
 const PLACES = 5;
+/** Milliseconds without an event after which what is under way is asked for: proxies hold streams back, or drop them. */
+const SILENCE = 15_000;
+let heard = Date.now();
 let stream: EventSource | null = null;
 let pause = 500;
 
@@ -23,9 +28,12 @@ export function listen(address: string): void {
   stream.onopen = () => {
     connected.value = true;
     pause = 500;
-    resend();
+    again();
   };
-  const hear = (event: MessageEvent<string>): void => told(JSON.parse(event.data) as Task);
+  const hear = (event: MessageEvent<string>): void => {
+    heard = Date.now();
+    told(JSON.parse(event.data) as Task);
+  };
   stream.addEventListener("status", hear);
   stream.addEventListener("progress", hear);
   stream.onerror = () => {
@@ -42,29 +50,41 @@ export function hush(): void {
 
 function later(): void {
   hush();
-  setTimeout(() => void again(), pause);
+  setTimeout(() => void anew(), pause);
   pause = Math.min(pause * 2, LONGEST_PAUSE);
 }
 
 /** A fresh address, and what was missed meanwhile. Signed out, this waits for the next sign-in. */
-async function again(): Promise<void> {
+async function anew(): Promise<void> {
   if (session.value !== "in") return;
   try {
     listen((await loadAccount()).events_url);
-    await reload();
+    await catchUp();
   } catch {
     if (session.value === "in") later();
   }
 }
 
-// The stream may have outlived what broke off uploads.
-addEventListener("online", resend);
+/** Whatever broke off meanwhile. */
+function again(): void {
+  reached.value += 1;
+  resend();
+}
+
+// The stream may have outlived that.
+addEventListener("online", again);
 
 setInterval(() => {
   if (session.value !== "in" || document.hidden) return;
-  for (const task of waiting().slice(0, PLACES)) {
-    refresh(task.task_id).catch((error: unknown) => {
-      if (!(error instanceof Refused)) throw error;
-    });
-  }
+  for (const task of waiting().slice(0, PLACES)) quietly(refresh(task.task_id));
+  if (Date.now() - heard < SILENCE) return;
+  heard = Date.now();
+  quietly(askForUnfinished());
 }, PLACES_EVERY);
+
+/** What can't be had now is asked for again in a while. */
+function quietly(asked: Promise<void>): void {
+  asked.catch((error: unknown) => {
+    if (!(error instanceof Refused)) throw error;
+  });
+}

@@ -14,8 +14,8 @@ export const next = signal<string | null>(null);
 export const loading = signal(false);
 /** From where on the history couldn't be read, and why: nobody knows what is in it. */
 export const unread = signal<{ cursor: string | null; why: Refused } | null>(null);
-/** What ended last, to be told to whoever can't see it. */
-export const news = signal<Task | null>(null);
+/** What ended within a moment, to be told to whoever can't see it. */
+export const news = signal<Task[]>([]);
 
 const known = signal<ReadonlyMap<string, Picture>>(new Map());
 
@@ -23,8 +23,17 @@ export const pictures = computed(() =>
   [...known.value.values()]
     .filter((task) => statusFilter.value === "all" || task.status === statusFilter.value)
     .filter((task) => modeFilter.value === "all" || task.mode === modeFilter.value)
-    .sort((a, b) => b.created_at.localeCompare(a.created_at) || b.task_id.localeCompare(a.task_id)),
+    .sort((a, b) => byAge(b, a)),
 );
+
+/** The oldest first. By code units: with every event thousands are put in order, and a language's takes far longer. */
+function byAge(a: Picture, b: Picture): number {
+  return compared(a.created_at, b.created_at) || compared(a.task_id, b.task_id);
+}
+
+function compared(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
 
 export function pictureOf(taskId: string): Picture | undefined {
   return known.value.get(taskId);
@@ -91,30 +100,86 @@ export function begun(tasks: Task[], shown: Map<string, Photo>, target: string |
   );
 }
 
-/** What the server told of a task. One that isn't known here was asked for elsewhere: its inputs are looked up. */
-export function told(task: Task): void {
+/** What the server told of a task; of one that isn't known here, and was asked for elsewhere, its inputs are looked up. */
+export function told(task: Task, inputs: Inputs | undefined = known.value.get(task.task_id)): void {
   const before = known.value.get(task.task_id);
-  if (before !== undefined && older(task, before)) return;
-  if (ended(task) && before !== undefined && !ended(before)) {
-    news.value = task;
+  const newest = before !== undefined && older(task, before) ? before : task;
+  if (ended(newest) && before !== undefined && !ended(before)) {
+    announce(newest);
     creditsMoved();
   }
-  const inputs = before ?? { face_image_url: null, target_image_url: null };
-  put({ ...task, face_image_url: inputs.face_image_url, target_image_url: inputs.target_image_url });
-  if (before === undefined) inputsMissing();
+  put({
+    ...newest,
+    // Lists don't tell places in line.
+    queue: newest.status === "pending" ? (newest.queue ?? before?.queue ?? null) : null,
+    face_image_url: inputs?.face_image_url ?? null,
+    target_image_url: inputs?.target_image_url ?? null,
+  });
+  if (inputs === undefined) inputsMissing(task.task_id);
+}
+
+type Inputs = Pick<Picture, "face_image_url" | "target_image_url">;
+
+const ends: Task[] = [];
+const MOMENT = 1000;
+
+/** A hundred edits that end together are one sentence. */
+function announce(task: Task): void {
+  if (ends.push(task) > 1) return;
+  setTimeout(() => (news.value = ends.splice(0)), MOMENT);
 }
 
 function older(task: Task, than: Task): boolean {
   return ended(than) ? !ended(task) : task.updated_at < than.updated_at;
 }
 
-let looking: ReturnType<typeof setTimeout> | null = null;
+const missing = new Set<string>();
 
-function inputsMissing(): void {
-  looking ??= setTimeout(() => {
-    looking = null;
-    history(null).then((page) => put(...page.tasks), () => undefined);
+function inputsMissing(taskId: string): void {
+  missing.add(taskId);
+  if (missing.size > 1) return;
+  setTimeout(() => {
+    const ids = [...missing];
+    missing.clear();
+    // What can't be had now is there with the next that is read.
+    lookUp(ids).catch(() => undefined);
   }, 300);
+}
+
+const NAMED_AT_ONCE = 100;
+
+/** These tasks as they are now; those that are gone aren't shown any more. */
+async function lookUp(ids: string[]): Promise<void> {
+  for (let start = 0; start < ids.length; start += NAMED_AT_ONCE) {
+    const some = ids.slice(start, start + NAMED_AT_ONCE);
+    const query = { ids: some.join(",") };
+    const { tasks } = await data(api.GET("/api/v1/tasks/history", { params: { query } }));
+    for (const task of tasks) told(task, task);
+    const there = new Set(tasks.map((task) => task.task_id));
+    forget(...some.filter((taskId) => !there.has(taskId)));
+  }
+}
+
+/** What no event has told of for a while, though it hasn't ended: of that, what ends next. */
+export function askForUnfinished(): Promise<void> {
+  const unfinished = [...known.value.values()].filter((task) => !ended(task)).sort(byAge);
+  return lookUp(unfinished.slice(0, NAMED_AT_ONCE).map((task) => task.task_id));
+}
+
+/** What came, went and ended while nobody told. What was scrolled to stays, unless more came than one page shows. */
+export async function catchUp(): Promise<void> {
+  const before = pictures.peek();
+  if (before.length === 0 || unread.peek() !== null) return reload();
+  const mine = asked;
+  const { tasks, pagination } = await history(null);
+  if (mine !== asked) return;
+  const there = new Set(tasks.map((task) => task.task_id));
+  if (pagination.next_cursor !== null && !before.some((task) => there.has(task.task_id))) return reload();
+  const last = tasks.at(-1)?.created_at ?? "";
+  const isWithin = (task: Picture): boolean => pagination.next_cursor === null || task.created_at > last;
+  const doubtful = before.filter((task) => !there.has(task.task_id) && (!ended(task) || isWithin(task)));
+  for (const task of tasks) told(task, task);
+  await lookUp(doubtful.map((task) => task.task_id));
 }
 
 /** Its addresses have expired, or something was missed: the task as it is now. */
@@ -136,7 +201,7 @@ async function ifThere<T>(taskId: string, answer: Promise<T>): Promise<T> {
 export function waiting(): Picture[] {
   return [...known.value.values()]
     .filter((task) => task.status === "pending")
-    .sort((a, b) => a.created_at.localeCompare(b.created_at));
+    .sort(byAge);
 }
 
 export async function cancel(task: Picture): Promise<void> {
@@ -144,9 +209,15 @@ export async function cancel(task: Picture): Promise<void> {
   told(await ifThere(task.task_id, data(api.POST("/api/v1/tasks/{task_id}/cancel", { params }))));
 }
 
+/** Keys of retries that weren't answered: pressed twice, or once more after a lost answer, it is one retry. */
+const retrying = new Map<string, string>();
+
 export async function retry(task: Picture): Promise<Picture> {
-  const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": newKey() } };
+  const key = retrying.get(task.task_id) ?? newKey();
+  retrying.set(task.task_id, key);
+  const params = { path: { task_id: task.task_id }, header: { "Idempotency-Key": key } };
   const again = await ifThere(task.task_id, data(api.POST("/api/v1/tasks/{task_id}/retry", { params, body: {} })));
+  retrying.delete(task.task_id);
   const picture = { ...again, face_image_url: task.face_image_url, target_image_url: task.target_image_url };
   put(picture);
   creditsMoved();
@@ -159,9 +230,10 @@ export async function remove(task: Picture): Promise<void> {
   forget(task.task_id);
 }
 
-function forget(taskId: string): void {
+function forget(...taskIds: string[]): void {
+  if (taskIds.length === 0) return;
   const left = new Map(known.value);
-  left.delete(taskId);
+  for (const taskId of taskIds) left.delete(taskId);
   known.value = left;
 }
 

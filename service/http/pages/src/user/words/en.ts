@@ -5,11 +5,11 @@ export const en = {
   heading: "What should change?",
   skip: "Skip to your pictures",
   language: "中文",
-  languageTitle: "Language: 中文",
 
   signIn: {
     heading: "Photos of people, edited",
-    lead: "Another head, another background, another pose. Sign in with the link that `darkroom up` printed, or with a key.",
+    lead: "Another head, another background, another pose. Sign in with the link that",
+    leadOn: "printed, or with a key.",
     key: "API key or token",
     enter: "Sign in",
     wrong: "This key or token isn't valid, has expired or was revoked.",
@@ -106,6 +106,7 @@ export const en = {
   price: (credits: string) => `${credits} credits`,
   deficit: (credits: string) => `${credits} credits short`,
   needPhoto: "Add a photo first",
+  needRemoval: (count: number) => (count === 1 ? "Remove the photo that won't do" : `Remove the ${count} photos that won't do`),
   needReference: "Add the picture to use",
 
   pictures: {
@@ -123,7 +124,7 @@ export const en = {
     pending: "Waiting",
     processing: "In the works",
     done: "Done",
-    failed: "Refused",
+    failed: "Failed",
     cancelled: "Cancelled",
   } as Record<string, string>,
   place: (position: number) => (position <= 1 ? "Next in line" : `${position - 1} before it`),
@@ -144,6 +145,7 @@ export const en = {
     removed: "Deleted.",
     sure: "Delete for good?",
     why: "This photo won't do",
+    failed: "It didn't work",
     refunded: (credits: string) => `Your ${credits} credits are back.`,
     source: "Photo",
     reference: "Reference",
@@ -165,10 +167,12 @@ export const en = {
   },
 
   done: (mode: string) => `${mode}: your picture is ready.`,
-  failed: (mode: string) => `${mode}: this photo was refused.`,
+  failed: (mode: string) => `${mode}: no picture came of it.`,
+  ended: (done: number, others: number) => `${done} of ${done + others} pictures are ready${others > 0 ? "; nothing came of the others" : ""}.`,
   reconnecting: "The connection is lost; trying again.",
   codes: {
     AWAY: "The server can't be reached. Try again in a moment.",
+    UNREADABLE: "This file can't be read any more: it was moved, changed or deleted. Choose it again.",
   } as Record<string, string>,
 };
 

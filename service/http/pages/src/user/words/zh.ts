@@ -7,11 +7,11 @@ export const zh: Words = {
   heading: "想改变什么？",
   skip: "跳到我的图片",
   language: "English",
-  languageTitle: "语言 · Language: English",
 
   signIn: {
     heading: "人像照片，随心编辑",
-    lead: "换造型、换背景、换姿势。用 `darkroom up` 打印的链接登录，或输入密钥。",
+    lead: "换造型、换背景、换姿势。用",
+    leadOn: "打印的链接登录，或输入密钥。",
     key: "API 密钥或令牌",
     enter: "登录",
     wrong: "密钥或令牌无效、已过期或已撤销。",
@@ -104,6 +104,7 @@ export const zh: Words = {
   price: (credits) => `${credits} 积分`,
   deficit: (credits) => `还差 ${credits} 积分`,
   needPhoto: "请先添加照片",
+  needRemoval: (count) => `请先移除 ${count} 张无法使用的照片`,
   needReference: "请添加要使用的图片",
 
   pictures: {
@@ -117,7 +118,7 @@ export const zh: Words = {
     filterStatus: "按状态筛选",
     filterMode: "按类型筛选",
   },
-  statuses: { pending: "排队中", processing: "制作中", done: "完成", failed: "未通过", cancelled: "已取消" },
+  statuses: { pending: "排队中", processing: "制作中", done: "完成", failed: "失败", cancelled: "已取消" },
   place: (position) => (position <= 1 ? "下一个就是" : `前面还有 ${position - 1} 个`),
   left: (seconds) => (seconds < 60 ? `约剩 ${Math.max(1, Math.round(seconds))} 秒` : `约剩 ${Math.ceil(seconds / 60)} 分钟`),
   begins: (seconds) => (seconds < 60 ? `约 ${Math.max(1, Math.round(seconds))} 秒后开始` : `约 ${Math.ceil(seconds / 60)} 分钟后开始`),
@@ -161,6 +162,7 @@ export const zh: Words = {
     removed: "已删除。",
     sure: "确定永久删除？",
     why: "这张照片不合适",
+    failed: "未能完成",
     refunded: (credits) => `已退还 ${credits} 积分。`,
     source: "照片",
     reference: "参考图",
@@ -179,10 +181,12 @@ export const zh: Words = {
   },
 
   done: (mode) => `${mode}：图片已完成。`,
-  failed: (mode) => `${mode}：照片未通过。`,
+  failed: (mode) => `${mode}：图片未能完成。`,
+  ended: (done, others) => `${done + others} 张图片中已完成 ${done} 张${others > 0 ? "，其余未能完成" : ""}。`,
   reconnecting: "连接已断开，正在重试。",
   codes: {
     AWAY: "无法连接服务器，请稍后再试。",
+    UNREADABLE: "无法读取这个文件：它已被移动、更改或删除。请重新选择。",
     INVALID_REQUEST: "请求无效，请检查所填内容。",
     INVALID_IMAGE: "这张图片无法使用：过大、过小或已损坏。请换一张。",
     UNAUTHORIZED: "请先登录。",
@@ -194,7 +198,7 @@ export const zh: Words = {
     METHOD_NOT_ALLOWED: "不支持这个操作。",
     TASK_NOT_CANCELLABLE: "任务已结束，无法取消。",
     TASK_NOT_FINISHED: "任务尚未结束。",
-    TASK_NOT_RETRYABLE: "只有未通过或已取消的任务可以重试。",
+    TASK_NOT_RETRYABLE: "只有失败或已取消的任务可以重试。",
     FILE_IN_USE: "照片正在被未完成的任务使用。",
     FILE_TOO_LARGE: "文件太大，请换一张小一些的照片。",
     STORAGE_QUOTA_EXCEEDED: "存储空间已满，请先删除一些照片。",
