@@ -15,7 +15,6 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 from service.cli.progress import Bar
 from service.connections import one_connection
 from service.database import Connection
-from service.database.away import how_unreachable
 from service.database.migrations import check_schema
 from service.files.mark import open_storage, settle
 from service.files.service import blob_key_of
@@ -31,6 +30,7 @@ from service.legacy.source import LegacyRedis, WrongPrefix, WrongType
 from service.legacy.source.reading import COLLECT_EVERY, ReaderLost
 from service.legacy.telling import Everybody, Told
 from service.legacy.wayback import Return, SameRedis, export_everything
+from service.outbound.reaching import how_unreachable
 from service.queue.errors import is_full_of_clients
 from service.settings import Settings
 from service.telling.destinations import Destination

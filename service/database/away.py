@@ -7,6 +7,8 @@ import ssl
 import asyncpg
 from msgspec import Struct
 
+from service.outbound.reaching import how_unreachable
+
 CHANGED_BELOW_US = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.InvalidSchemaNameError,
@@ -127,27 +129,6 @@ def trouble_with_postgres(error: BaseException) -> Trouble | None:
         if isinstance(error, kind):
             return trouble
     return Trouble(f"{_AWAY}: {code or how_unreachable(error)}", "Start it, or correct DATABASE_URL.")
-
-
-def how_unreachable(error: BaseException) -> str:
-    """Why there is no connection: neither a class's name nor another program's words, which mean nothing to people."""
-    cause: BaseException | None = error
-    while cause is not None:
-        for kind, words in _HOWS:
-            if isinstance(cause, kind):
-                return words
-        cause = cause.__cause__ or cause.__context__
-    return "the connection broke off, or it speaks otherwise"
-
-
-_HOWS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "its host name can't be found"),
-    (ConnectionRefusedError, "nobody listens there"),
-    (ssl.SSLError, "its certificate isn't trusted, or it speaks no TLS"),
-    (TimeoutError, "it doesn't answer in time"),
-    (PermissionError, "it may not be opened"),
-    (FileNotFoundError, "there is no such socket"),
-)
 
 
 _STARTUP_PARAMETER = re.compile(r"unsupported startup parameter(?: in options)?: (\w+)")

@@ -16,6 +16,7 @@ from service.files.naming import clean_filename, decoded
 from service.files.spooling import Received, Spool, temporary
 from service.outbound.fetching import TooManyRedirects, fetched
 from service.outbound.guard import GuardedTransport, NotResolved, outbound_client
+from service.outbound.reaching import how_unreachable
 from service.outbound.urls import NotAllowed
 from service.refusals import Refused
 
@@ -81,8 +82,8 @@ class Fetcher:
             raise _unreachable(str(error)) from None
         except (TimeoutError, httpx.TimeoutException):
             raise _unreachable("it took too long") from None
-        except httpx.ConnectError:
-            raise _unreachable("there was no connection") from None
+        except httpx.ConnectError as error:
+            raise _unreachable(f"there was no connection: {how_unreachable(error)}") from None
         except httpx.TransportError:
             raise _unreachable("the connection broke, or what came is no HTTP") from None
 

@@ -6,8 +6,8 @@ from typing import cast
 from redis.exceptions import ResponseError
 
 from schema.messages import Keys, Reason
-from service.database.away import how_unreachable
 from service.health.findings import Finding, Health, ok, unknown, wrong
+from service.outbound.reaching import how_unreachable
 from service.queue import COMMAND_TIMEOUT, CONNECT_TIMEOUT, REDIS_AWAY, Queue
 from service.queue.client import make_client
 from service.queue.errors import CLUSTER, RedisState, trouble_with_redis

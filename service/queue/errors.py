@@ -7,7 +7,8 @@ from enum import StrEnum
 from redis.exceptions import AuthenticationError, BusyLoadingError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from service.database.away import Trouble, how_unreachable
+from service.database.away import Trouble
+from service.outbound.reaching import how_unreachable
 
 
 class RedisState(StrEnum):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from standardwebhooks.webhooks import Webhook as Signer
 
 from service.outbound.guard import NotResolved
+from service.outbound.reaching import how_unreachable
 from service.outbound.urls import UNREADABLE, NotAllowed
 from service.telling.printable import printable
 
@@ -81,8 +82,8 @@ async def call(
         said = str(error)
     except (TimeoutError, httpx.TimeoutException):
         said = f"no answer within {within:g} s"
-    except httpx.ConnectError:
-        said = "no connection"
+    except httpx.ConnectError as error:
+        said = f"no connection: {how_unreachable(error)}"
     except httpx.TransportError:
         said = "the connection broke, or what came is no HTTP"
     except UNREADABLE:  # or where it redirects

@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -31,7 +33,7 @@ from tests import lives
 from tests.actors.engines.workflows.workflows import sample
 from tests.factories import add_file
 from tests.fakes.desk import CopyingDesk
-from tests.fakes.runninghub import CREATE, KEY, FakeRunningHub, Fault, running_hub
+from tests.fakes.runninghub import CREATE, KEY, UPLOAD, WORKFLOW, FakeRunningHub, Fault, running_hub
 
 MODE = Mode.BACKGROUND_CHANGE
 CRASHED = EngineError(FailureCode.PROCESSING_FAILED, "It died.", transient=True, crashed=True)
@@ -227,3 +229,27 @@ async def test_a_picture_that_is_ready_is_not_paid_for_again_where_the_fault_is_
     done = await lives.get(pool, task.task_id)
     assert (done.status, done.attempts, len(hub.tasks)) == (TaskStatus.DONE, 2, 1)
     await nothing_runs(connection, hub)
+
+
+@pytest.mark.parametrize("at", [WORKFLOW, UPLOAD, CREATE])
+async def test_an_engine_that_is_away_for_a_moment_before_a_job_begins_is_waited_for(
+    pool: Pool,
+    new_editor: NewEditor,
+    hub: FakeRunningHub,
+    task: TaskRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    at: str,
+) -> None:
+    """Nothing was made, or paid for: attempts would be used up within seconds."""
+    send, left = httpx.AsyncClient.send, [3]
+
+    async def refused(client: httpx.AsyncClient, request: httpx.Request, **how: Any) -> httpx.Response:
+        if request.url.path == at and left[0]:
+            left[0] -= 1
+            raise httpx.ConnectError("refused")
+        return await send(client, request, **how)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", refused)
+    await new_editor().take(task.task_id)
+    done = await lives.get(pool, task.task_id)
+    assert (done.status, done.attempts, len(hub.tasks), left) == (TaskStatus.DONE, 1, 1, [0])

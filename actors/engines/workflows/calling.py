@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import ssl
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import msgspec
 
 from actors.engines.workflows.driver import DriverError, Fate
 from schema.models.problems import FailureCode
+from service.outbound.reaching import how_unreachable
 from service.outbound.urls import UNREADABLE
 
 CONNECT_WITHIN = 5.0
@@ -25,9 +28,24 @@ for _name in ("httpx", "httpcore", "websockets"):
 AWAY = "The engine can't be reached at the moment. Please try again later."
 
 
-def new_client(**more: Any) -> httpx.AsyncClient:
-    """A client that trusts no proxy of the environment and follows nothing."""
+@cache
+def authorities() -> ssl.SSLContext:
+    """Whose certificates count."""
+    return httpx.create_ssl_context()
+
+
+def trusted_by(url: str) -> ssl.SSLContext | None:
+    """What judges the certificate at `url`: the authorities of SSL_CERT_FILE or SSL_CERT_DIR, where these are set.
+
+    None for http: they take a while to load.
+    """
+    return authorities() if httpx.URL(url).scheme == "https" else None
+
+
+def new_client(url: str, **more: Any) -> httpx.AsyncClient:
+    """A client for the server at `url`, that trusts no proxy of the environment and follows nothing."""
     return httpx.AsyncClient(
+        verify=trusted_by(url) or False,
         timeout=httpx.Timeout(ANSWER_WITHIN, connect=CONNECT_WITHIN, write=SEND_WITHIN),
         trust_env=False,
         follow_redirects=False,
@@ -35,18 +53,18 @@ def new_client(**more: Any) -> httpx.AsyncClient:
     )
 
 
-def away(detail: str) -> DriverError:
+def away(detail: str, *, unsent: bool = False) -> DriverError:
     """A server that can't be reached, or is ill."""
-    return DriverError(Fate.AWAY, FailureCode.ENGINE_NOT_AVAILABLE, AWAY, detail=detail)
+    return DriverError(Fate.AWAY, FailureCode.ENGINE_NOT_AVAILABLE, AWAY, detail=detail, unsent=unsent)
 
 
-def _reason(error: Exception) -> str:
+def _broken(what: str, error: Exception) -> DriverError:
     """What went wrong with a connection. Not in the error's words: they may name the URL."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return "no connection"
+        return away(f"{what}: no connection: {how_unreachable(error)}", unsent=True)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return "no answer in time"
-    return "the connection broke"
+        return away(f"{what}: no answer in time")
+    return away(f"{what}: the connection broke")
 
 
 async def send(client: httpx.AsyncClient, request: httpx.Request, what: str) -> httpx.Response:
@@ -67,7 +85,7 @@ async def send(client: httpx.AsyncClient, request: httpx.Request, what: str) -> 
             finally:
                 await response.aclose()
     except (httpx.HTTPError, *UNREADABLE, TimeoutError, OSError) as error:
-        raise away(f"{what}: {_reason(error)}") from None
+        raise _broken(what, error) from None
     headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
@@ -107,5 +125,5 @@ async def download(client: httpx.AsyncClient, request: httpx.Request, to: Path, 
             finally:
                 await response.aclose()
     except (httpx.HTTPError, *UNREADABLE, TimeoutError) as error:
-        raise away(f"{what}: {_reason(error)}") from None
+        raise _broken(what, error) from None
     return HTTPStatus.OK

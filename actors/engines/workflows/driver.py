@@ -91,16 +91,26 @@ class DriverError(Exception):
 
     `message` is for the person who sent the photo: plain words, nothing of the server's but what `clean` lets through.
     `detail` is for the log alone, without the key and without URLs that may hold one. `lost` means that a `start` was
-    sent whose answer never came: a job may run that nobody knows.
+    sent whose answer never came: a job may run that nobody knows. `unsent` means that nothing has reached the server.
     """
 
-    def __init__(self, fate: Fate, code: FailureCode, message: str, *, detail: str = "", lost: bool = False) -> None:
+    def __init__(
+        self,
+        fate: Fate,
+        code: FailureCode,
+        message: str,
+        *,
+        detail: str = "",
+        lost: bool = False,
+        unsent: bool = False,
+    ) -> None:
         super().__init__(message)
         self.fate = fate
         self.code = code
         self.message = message
         self.detail = detail
         self.lost = lost
+        self.unsent = unsent
 
 
 class ServerState(Struct, frozen=True):

@@ -25,6 +25,7 @@ from actors.engines.seam import (
     Progress,
     Standing,
 )
+from actors.engines.workflows import following
 from actors.engines.workflows.desk import Desk
 from actors.engines.workflows.driver import Driver, DriverError, Fate, Graph, Output, Stopped, Value
 from actors.engines.workflows.filling import Filling, fill, fillable
@@ -154,22 +155,33 @@ class WorkflowEngine:
     async def _begun(
         self, mode: Mode, plan: _Plan, photos: dict[str, Path], followed: Followed
     ) -> AsyncGenerator[EngineEvent]:
-        """Start a job at the best place, or at the next if that refuses it: it may lack a node that others have."""
-        refused: set[str] = set()
-        draft = await patiently(self.driver, lambda: self.driver.draft(mode))
+        """Start a job at the best place.
+
+        At the next if that refuses it, for it may lack a node that others have; and again for a while where it is away,
+        and no start was sent.
+        """
+        refused: dict[str, DriverError] = {}
+        loop = asyncio.get_running_loop()
+        until = loop.time() + following.AWAY_FOR
         while followed.job is None:
+            draft = await patiently(self.driver, lambda: self.driver.draft(mode))
+            if draft.place in refused:
+                raise refused[draft.place]
             try:
                 values = await self._values(draft, plan, photos)
                 async for event in self._follower.start(draft, mode, plan.graph, values, followed):
                     yield event
             except DriverError as error:
-                refused.add(draft.place)
-                if error.fate is not Fate.REFUSED or (draft := await self.driver.draft(mode)).place in refused:
+                if error.fate is Fate.REFUSED:
+                    refused[draft.place] = error
+                elif error.fate is not Fate.AWAY or followed.sent or loop.time() > until:
                     raise
+                else:
+                    await asyncio.sleep(self.driver.look_every)
 
     async def _plan(self, request: EditRequest) -> _Plan:
         mode = request.mode
-        graph = await self.driver.graph(mode)
+        graph = await patiently(self.driver, lambda: self.driver.graph(mode))
         try:
             places = find_places(graph, self._settings.nodes.get(mode, {}), fillable(mode, CONFIG_TYPES[mode]))
         except WorkflowError as error:

@@ -40,10 +40,11 @@ _log = logging.getLogger(__name__)
 
 
 class Followed:
-    """How a job was left: `job` is the one, `finished` what it has left behind."""
+    """How a job was left: `job` is the one, `finished` what it has left behind; `sent`: a start may have arrived."""
 
     def __init__(self) -> None:
         self.job: RemoteJob | None = None
+        self.sent = False
         self.finished: Finished | None = None
 
 
@@ -92,7 +93,8 @@ class Follower:
             if error.lost and draft.job_id is None:
                 yield JobOver(draft, lost=True)
                 raise lost(error.detail) from error
-            if error.fate is not Fate.AWAY or draft.job_id is None:
+            followed.sent = not error.unsent
+            if error.unsent or error.fate is not Fate.AWAY or draft.job_id is None:
                 yield JobOver(draft)
             # Else it may run, under an id that is known: the next attempt looks.
             raise

@@ -11,6 +11,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from actors.engines.workflows.calling import trusted_by
+from service.outbound.reaching import how_unreachable
 from service.outbound.urls import UNREADABLE
 
 T = TypeVar("T")
@@ -128,8 +130,7 @@ class RunningHubApi:
     def __init__(self, base_url: str, key: str) -> None:
         self._key = key
         timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS)
-        # Certificates take a while to load, and serve nothing where there is no TLS.
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout, verify=base_url.startswith("https:"))
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout, verify=trusted_by(base_url) or False)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -204,7 +205,7 @@ class RunningHubApi:
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            raise HubAwayError("no connection", sent=False) from error
+            raise HubAwayError(f"no connection: {how_unreachable(error)}", sent=False) from error
         except (httpx.HTTPError, *UNREADABLE) as error:  # the latter: where it redirects
             raise HubAwayError("the connection broke", sent=True) from error
         return response.status_code, bytes(content)

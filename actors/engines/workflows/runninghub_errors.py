@@ -59,7 +59,7 @@ def refused(error: HubError) -> DriverError:
 
 def away(error: HubAwayError, *, lost: bool = False) -> DriverError:
     """It didn't answer; `lost` if it may have started what it was asked to."""
-    return DriverError(Fate.AWAY, _AWAY, LOST if lost else LATER, detail=str(error), lost=lost)
+    return DriverError(Fate.AWAY, _AWAY, LOST if lost else LATER, detail=str(error), lost=lost, unsent=not error.sent)
 
 
 def failure_of(error: HubError) -> DriverError:

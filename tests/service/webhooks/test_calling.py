@@ -123,7 +123,7 @@ async def test_who_says_nothing_or_is_not_there_is_told_so(receiver: Receiver) -
     async with outbound_client(allow_private=True, seconds=5) as client:
         assert await call(client, receiver.url, {}, "{}", within=0.2) == Answer(error="no answer within 0.2 s")
         nowhere = f"http://127.0.0.1:{nobodys_port()}/"
-        assert await call(client, nowhere, {}, "{}") == Answer(error="no connection")
+        assert await call(client, nowhere, {}, "{}") == Answer(error="no connection: nobody listens there")
         answer = await call(client, "http://no-such-name.invalid/", {}, "{}")
         assert answer.error == "no-such-name.invalid could not be looked up"
 

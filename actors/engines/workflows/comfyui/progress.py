@@ -13,6 +13,7 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from actors.engines.workflows.calling import trusted_by
 from actors.engines.workflows.comfyui.server import Server
 from actors.engines.workflows.loose import list_of, object_of
 
@@ -59,6 +60,7 @@ class Listener:
         try:
             async with connect(
                 address,
+                ssl=trusted_by(server.base),
                 additional_headers=headers,
                 open_timeout=CONNECT_WITHIN,
                 max_size=LARGEST,

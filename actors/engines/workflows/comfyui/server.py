@@ -39,7 +39,7 @@ class Server:
         self.shown = f"{parts.scheme}://{host}"
         self.base = f"{parts.scheme}://{host}{parts.raw_path.decode().rstrip('/')}"
         self.credentials = (parts.username, parts.password) if parts.userinfo else None
-        self._client = calling.new_client(auth=self.credentials)
+        self._client = calling.new_client(url, auth=self.credentials)
 
     async def close(self) -> None:
         await self._client.aclose()
