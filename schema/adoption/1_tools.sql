@@ -63,10 +63,12 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 
+-- What is nested too deeply to be answered with (service.legacy.records.salvage.DEEPEST) is as good as a list.
 CREATE FUNCTION darkroom_adoption_json(value jsonb) RETURNS jsonb
     LANGUAGE sql STABLE AS $$
-    SELECT nullif(nullif(CASE WHEN jsonb_typeof(value) = 'string' THEN darkroom_adoption_open(value) ELSE value END,
-                         'null'), '""')
+    SELECT CASE WHEN opened @? '$.**{200}' THEN '[]' ELSE nullif(nullif(opened, 'null'), '""') END
+      FROM (SELECT CASE WHEN jsonb_typeof(value) = 'string' THEN darkroom_adoption_open(value) ELSE value END
+           ) AS one (opened)
 $$;
 
 -- An object, or an empty one.

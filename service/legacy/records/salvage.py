@@ -2,16 +2,49 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 MOST_DIGITS: Final = 1000
 """Of a whole number; Python refuses to read much longer ones."""
 
+DEEPEST: Final = 200
+"""Objects and lists in one another. What is nested as deeply as Python reads at all can't be handed on, compared or
+answered with from everywhere; and how deep that is differs between its versions."""
+
 LISTED: Final = 20
 """How many parts that were left out are named one by one."""
 
 _LEFT_OUT: Final = object()
+_STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
+
+def is_deep(text: bytes) -> bool:
+    """Whether JSON may be nested more deeply than DEEPEST; nearly always that costs nothing to be denied."""
+    return len(text) > DEEPEST and text.count(b"[") + text.count(b"{") > DEEPEST
+
+
+def shallow(text: bytes, left_out: list[str]) -> bytes:
+    """JSON with null in place of what is nested more deeply than DEEPEST; then `left_out` gets a line about it.
+
+    As text, since nothing that nests it as deeply can read it.
+    """
+    parts: list[bytes] = []
+    depth = kept = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token[0] in {b"[", b"{"}:
+            depth += 1
+            if depth == DEEPEST + 1:
+                parts += (text[kept : token.start()], b"null")
+        elif token[0] in {b"]", b"}"}:
+            depth -= 1
+            if depth == DEEPEST:
+                kept = token.end()
+    if not parts or depth > DEEPEST:  # or it breaks off in such a value, and is no JSON
+        return text
+    left_out.append(f"what is nested more deeply than {DEEPEST} levels was left out; null stands for it")
+    return b"".join([*parts, text[kept:]])
 
 
 def salvaged(text: bytes, left_out: list[str]) -> Any:

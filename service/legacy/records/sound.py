@@ -10,6 +10,7 @@ from schema.identifiers import is_id
 from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.legacy.records import ENDS, MOST_CHARGED, RawTask, Task, is_user_id
+from service.legacy.records.salvage import is_deep
 from service.legacy.records.values import born_after, fingerprint, text_of, time_of
 
 
@@ -64,8 +65,7 @@ def sound_task(raw: RawTask, zone: str, clock: tzinfo) -> Task | None:
 def _read(raw: RawTask, status: TaskStatus, ends: tuple[bytes, ...], zone: str, clock: tzinfo) -> Task:
     fields, task_id = raw.fields, raw.task_id
     text = fields[b"data"]
-    if _NUL in text:
-        raise _Unsound
+    _expect_kept(text)
     data = _DATA.decode(text)
     user_id, source, config = data.user_id or None, data.source_image, data.config
     reference = data.reference_image or _reference_in(config, data.mode)
@@ -101,6 +101,11 @@ def _read(raw: RawTask, status: TaskStatus, ends: tuple[bytes, ...], zone: str, 
     )
 
 
+def _expect_kept(text: bytes) -> None:
+    if _NUL in text or is_deep(text):
+        raise _Unsound
+
+
 def _reference_in(config: dict[str, Any], mode: Mode) -> Any:
     for name in REFERENCE_FIELDS[mode]:
         if reference := config.get(name):
@@ -130,16 +135,14 @@ def _step(text: bytes) -> str:
 
 
 def _result(text: bytes) -> StoredResult:
-    if _NUL in text:
-        raise _Unsound
+    _expect_kept(text)
     result = _RESULT.decode(text)
     pictures = LegacyPictures(result.output_image or None, result.thumbnail or None, result.comparison_image or None)
     return StoredResult(None, None, None, result.metadata, pictures)
 
 
 def _error(text: bytes) -> TaskFailure:
-    if _NUL in text:
-        raise _Unsound
+    _expect_kept(text)
     error = _ERROR.decode(text)
     if not (error.code and error.message):
         raise _Unsound

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from schema.credits import MOST_CREDITS
-from service.legacy.records.salvage import salvaged
+from service.legacy.records.salvage import is_deep, salvaged, shallow
 
 AS_PYTHON_WRITES: Final = (len("2025-12-05T06:11:54"), len("2025-12-05T06:11:54.123456"))
 """Of naive times. With a zone appended, Python 3.11 reads some others that it doesn't read without."""
@@ -69,17 +69,20 @@ def json_of(value: bytes, left_out: list[str] | None = None) -> Any:
     """JSON that PostgreSQL can hold, strings in it that are JSON objects themselves not looked into.
 
     What jsonb can't hold of it (Python writes NaN and halves of surrogate pairs) costs only itself: it is left out, and
-    `left_out` gets a line about it.
+    `left_out` gets a line about it. So does what is nested too deeply.
 
     Raises:
         ValueError: It isn't JSON, even read as Python reads it.
     """
+    left_out = [] if left_out is None else left_out
+    if is_deep(value):
+        value = shallow(value, left_out)
     if not has_nul(value):
         try:
             return msgspec.json.decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # to be read with more patience
-    return salvaged(value, [] if left_out is None else left_out)
+    return salvaged(value, left_out)
 
 
 def object_of(value: Any, left_out: list[str] | None = None) -> dict[str, Any] | None:
@@ -181,4 +184,7 @@ def time_in_id(record_id: str, zone: tzinfo) -> datetime | None:
 def born_after(record_id: str, zone: tzinfo) -> datetime | None:
     """Before when a record can't be, by its id; where clocks show no hour twice, nobody has to know."""
     made_at = None if zone is UTC else time_in_id(record_id, zone)
-    return made_at and made_at - CLOCKS_DIFFER
+    try:
+        return made_at and made_at - CLOCKS_DIFFER
+    except OverflowError:  # before the first day that there is
+        return None

@@ -27,12 +27,13 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 @pytest.fixture
 def source(old: Old, monkeypatch: pytest.MonkeyPatch) -> Iterator[LegacyRedis]:
-    """A few hundred tasks, some of them broken and one with a number beyond all measure, read as if they were many."""
+    """A few hundred tasks, some broken, one with a number and nesting beyond all measure, read as if they were many."""
     monkeypatch.setattr(reading, "MANY", 0)
     generate(old.redis, Sample(tasks=300, users=10))
     data = msgspec.json.encode(
-        {"mode": "HEAD_SWAP", "source_image": "file_a", "user_id": "usr_a", "config": {"seed": "BEYOND"}}
-    ).replace(b'"BEYOND"', b"123456789012345678901234567890")
+        {"mode": "HEAD_SWAP", "source_image": "file_a", "user_id": "usr_a", "config": {"seed": "BEYOND", "a": "DEEP"}}
+    )
+    data = data.replace(b'"BEYOND"', b"123456789012345678901234567890").replace(b'"DEEP"', b"[" * 970 + b"]" * 970)
     old.redis.hset(f"{PREFIX}task:data:task_beyond", mapping={"status": "done", "data": data})
     opened = LegacyRedis(old.url, PREFIX, batch=50)
     yield opened

@@ -17,6 +17,7 @@ from service.legacy import store
 from service.legacy.records import RawTask, Task, Unreadable, whole
 from service.legacy.records.comparing import compare_task
 from service.legacy.records.rows import task_row
+from service.legacy.records.salvage import DEEPEST
 from service.legacy.records.sound import sound_task
 from service.legacy.records.tasks import Zone, read_task, read_with_care
 from service.legacy.records.values import zone_of
@@ -252,6 +253,28 @@ LENIENT: dict[str, tuple[RawTask, dict[str, Any], str | None]] = {
         "another id",
     ),
 }
+
+
+@pytest.mark.parametrize("depth", [DEEPEST - 2, DEEPEST - 1, 400, 975, 1500, 50_000])
+@pytest.mark.parametrize("inner", ['"[[{\\"]"', "[[1], {}]"])
+def test_what_is_nested_too_deeply_costs_only_itself(depth: int, inner: str) -> None:
+    """Python's versions differ in how deeply nested JSON they read, hand on and compare."""
+    nested = {"nested": [1, "(here)", [2]], "next": "}"}
+    sound = raw(data={"config": nested}, result=as_json({"output_image": "/o.jpg", "metadata": {"a": "(here)"}}))
+    value = ("[" * depth + inner + "]" * depth).encode()
+    task = read(RawTask(ID, {name: text.replace(b'"(here)"', value) for name, text in sound.fields.items()}))
+    assert (task.source_image, task.config["next"]) == (SOURCE, "}")
+    assert (task.config["nested"][0], task.config["nested"][2]) == (1, [2])
+    assert task.result is not None
+    assert task.result.legacy == LegacyPictures("/o.jpg", None, None)
+    kept = depth + 3 <= DEEPEST and inner.startswith('"')  # in data, in config, in a list
+    assert [remark for remark in task.remarks if remark.startswith("data: ")] == (
+        [] if kept else [f"data: what is nested more deeply than {DEEPEST} levels was left out; null stands for it"]
+    )
+    innermost = task.config["nested"][1]
+    while isinstance(innermost, list) and innermost:
+        innermost = innermost[0]  # pyright: ignore[reportUnknownVariableType] - JSON's
+    assert innermost == (json.loads(inner) if kept else None)
 
 
 @pytest.mark.parametrize(("record", "expected", "remark"), LENIENT.values(), ids=LENIENT.keys())
@@ -502,7 +525,7 @@ DATA = st.fixed_dictionaries(
     },
 )
 """Data that may well become a task."""
-TASK_IDS = st.sampled_from([ID, "task_20251117_xyz789", "task_other", LONG_ID])
+TASK_IDS = st.sampled_from([ID, "task_20251117_xyz789", "task_00010101_first1", "task_other", LONG_ID])
 LIKELY = st.fixed_dictionaries(
     {b"status": st.sampled_from(TaskStatus).map(str.encode), b"data": DATA.map(json.dumps).map(str.encode)},
     optional={
@@ -521,7 +544,7 @@ LIKELY = st.fixed_dictionaries(
     },
 )
 ANY_HASH = LIKELY | st.dictionaries(NAMES | st.binary(max_size=8), BYTES, max_size=8)
-ZONES = st.sampled_from([UTC_ZONE, SHANGHAI, Zone("America/New_York", zone_of("America/New_York"))])
+ZONES = st.sampled_from([UTC_ZONE, SHANGHAI, *(Zone(name, zone_of(name)) for name in ("America/New_York", "Etc/UTC"))])
 
 
 @given(ANY_HASH, TASK_IDS | st.text(max_size=300), ZONES)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from schema.models.edits import REFERENCE_FIELDS
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure
+from service.legacy.records.salvage import DEEPEST
 
 ADA: Final = UUID("5b0c2f1e-0000-4000-8000-00000000000a")
 BOB: Final = UUID("5b0c2f1e-0000-4000-8000-00000000000b")
@@ -45,6 +46,7 @@ MODE: Final = "its mode is missing or unknown"
 SOURCE: Final = "its source image is missing or not the id of a file"
 NO_ID: Final = "its id is missing, too long or not one"
 FAILED: Final = "PROCESSING_FAILED"
+DEEP: Final = '{"a": ' + "[" * DEEPEST + "]" * DEEPEST + "}"
 
 CASES: Final = {
     "sound": Case(
@@ -103,6 +105,7 @@ CASES: Final = {
         given={"config": '{"a": "\\u0000"}'}, kept={"config": {}}, remarks={"config": '{"a": "\\u0000"}'}
     ),
     "config too deep": Case(given={"config": "[" * 99_999}, kept={"config": {}}, remarks={"config": "[" * 99_999}),
+    "config deeper than is answered with": Case(given={"config": DEEP}, kept={"config": {}}, remarks={"config": DEEP}),
     "config a list": Case(given={"config": ["a"]}, kept={"config": {}}, remarks={"config": '["a"]'}),
     "config a number": Case(given={"config": 17}, kept={"config": {}}, remarks={"config": "17"}),
     "result in a string": Case(
@@ -114,6 +117,9 @@ CASES: Final = {
     ),
     "result with words for metadata": Case(
         given={"result": {"metadata": "words"}}, kept={"result": result({"metadata": "words"})}
+    ),
+    "result deeper than is answered with": Case(
+        given={"result": DEEP}, kept={"result": None}, remarks={"result": DEEP}
     ),
     "result empty": Case(given={"result": {}}, kept={"result": result({})}),
     "result a path": Case(given={"result": "/r.jpg"}, kept={"result": None}, remarks={"result": "/r.jpg"}),

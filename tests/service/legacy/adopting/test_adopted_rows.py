@@ -207,7 +207,7 @@ def test_all_is_told(adopted: Adopted) -> None:
         f"quarantined 1 user: {NO_ID}",
         f"quarantined 1 task: {STATUS}; {MODE}",
         "remarked on 1 user: its email is another account's, and was left out",
-        "remarked on 5 tasks: config is not an object, and was left out",
+        "remarked on 6 tasks: config is not an object, and was left out",
         "kept users.locale",
         "kept tasks.request_ip, which may be null from now on: Darkroom's own rows have nothing for it",
         "applied 0001_tasks_table.sql",
