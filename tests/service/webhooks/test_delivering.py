@@ -149,6 +149,9 @@ async def test_what_waits_for_a_sick_receiver_comes_once_one_is_asked_for_again_
     for _ in range(SICK_FROM):
         assert await attempt(pool, FAILED, now)
     failed = next(row for row in await deliveries(connection) if row.attempts)
+    in_peace = await connection.fetch("SELECT * FROM webhook_hosts")
+    assert await store.redeliver(connection, await lives.add_user(connection), failed.delivery_id) is None
+    assert await connection.fetch("SELECT * FROM webhook_hosts") == in_peace
     assert await store.redeliver(connection, user_id, failed.delivery_id)
     now = await connection.fetchval("SELECT now()")
     well = await attempt(pool, TAKEN, now, failed.delivery_id)
