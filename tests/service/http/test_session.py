@@ -96,6 +96,18 @@ async def test_no_session_outlives_what_it_began_with(
     (key,) = await list_keys(db, somebody.user_id)
     await revoke_key(db, somebody.user_id, key.key_id)
     assert not await session_store.users_of_sessions(db, [key_hash(cookie.value)])
+    problem(await browser.post(SESSION, json={"token": somebody.api_key}), Code.UNAUTHORIZED, 401)
+
+
+async def test_who_is_suspended_signs_in_by_nothing(
+    new_user: NewUser, db: Connection, browser: httpx.AsyncClient
+) -> None:
+    somebody = await new_user()
+    await set_active(db, somebody.user_id, active=False)
+    link = (await issue_link(db, somebody.user_id, Scope.USER)).token
+    token = issue_token(SECRET_KEYS, somebody.user_id)
+    for shown in ({"link": link}, {"token": somebody.api_key}, {"token": token}):
+        problem(await browser.post(SESSION, json=shown), Code.UNAUTHORIZED, 401)
 
 
 @pytest.mark.parametrize("how", ["sign-out", "suspension", "erasure"])

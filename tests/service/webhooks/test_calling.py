@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from schema.models.webhooks import DeliveryRecord
 from service.database import Connection, Pool
 from service.outbound.guard import GuardedTransport, outbound_client
-from service.webhooks import secrets
+from service.webhooks import secrets, store
 from service.webhooks.calling import READ, Answer, call, signed_headers
 from service.webhooks.delivering import Deliverer
 from service.webhooks.secrets import Seal
@@ -164,6 +165,23 @@ async def test_a_rotation_signs_with_both_for_a_day(
     kept = await connection.fetchrow("SELECT sealed, previous FROM webhook_secrets")
     assert kept is not None
     assert new not in kept["sealed"]
+
+
+async def test_who_rotates_a_secret_while_it_is_sealed_anew_has_the_new_one(
+    pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, both = Seal(["the old one, long enough"]), Seal(["the new", "the old one, long enough"])
+    await secrets.signing_secrets(pool, old, user_id)
+    look, rotated = store.secrets_to_reseal, list[str]()
+
+    async def meanwhile(*asked: Any, **how: Any) -> list[store.OldSeal]:
+        page = await look(*asked, **how)
+        rotated.append(await secrets.rotate(pool, old, user_id))
+        return page
+
+    monkeypatch.setattr(store, "secrets_to_reseal", meanwhile)
+    await secrets.reseal(pool, both, limit=10)
+    assert (await secrets.signing_secrets(pool, both, user_id))[0] == rotated[0]
 
 
 async def test_an_older_key_that_goes_breaks_no_receiver(pool: Pool, user_id: str) -> None:

@@ -11,7 +11,7 @@ from service.database import Connection, Pool
 from service.queue import Queue
 from service.tasks import lifecycle, retention
 from service.webhooks import delivering, store
-from service.webhooks.announcing import announce_due
+from service.webhooks.announcing import announce_due, sweep
 from service.webhooks.calling import Answer
 from service.webhooks.delivering import (
     FIRST_PEACE,
@@ -98,7 +98,10 @@ async def test_an_end_is_an_end_and_late_claims_change_nothing(
     assert lost is not None
     assert await claim(pool, HOST, None, now=now) is None
     later = now + delivering.LEASE
-    settled = await attempt(pool, answer, later)
+    held = await claim(pool, HOST, None, now=later)
+    assert held is not None
+    assert await settle(pool, lost, FAILED, now=later) is None
+    settled = await settle(pool, held, answer, now=later)
     assert settled is not None
     assert (settled.status, settled.ended_at) == (status, later)
     assert await settle(pool, lost, FAILED, now=later) is None
@@ -159,6 +162,52 @@ async def test_what_waits_for_a_sick_receiver_comes_once_one_is_asked_for_again_
     assert well.status == "delivered"
     untried = [row for row in await deliveries(connection) if not row.attempts]
     assert [row.next_attempt_at is not None and row.next_attempt_at <= now for row in untried] == [True, True]
+
+
+async def test_what_falls_due_while_its_receiver_is_in_peace_waits(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    for _ in range(SICK_FROM):
+        await told(pool, user_id, URL)
+    now = (await deliveries(connection))[-1].created_at
+    for _ in range(SICK_FROM):
+        assert await attempt(pool, FAILED, now)
+    new = delivery_of((await told(pool, user_id, URL)).task_id)
+    assert await claim(pool, HOST, new, now=now + FIRST_PEACE - timedelta(microseconds=1)) is None
+    assert await claim(pool, HOST, new, now=now + FIRST_PEACE)
+
+
+async def test_a_receivers_peace_moves_neither_what_is_under_way_nor_anything_before_its_own_time(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    for _ in range(2):
+        await told(pool, user_id, URL)
+    now = (await deliveries(connection))[-1].created_at
+    held = await claim(pool, HOST, None, now=now)
+    assert held is not None
+    until = now + LONGEST_PEACE
+    await store.postpone(connection, user_id, HOST, until, apart=timedelta(0))
+    times = {row.delivery_id: row.next_attempt_at for row in await deliveries(connection)}
+    assert times.pop(held.delivery_id) == held.next_attempt_at
+    assert list(times.values()) == [until]
+    due = now + FIRST_PEACE
+    await connection.execute("UPDATE webhook_deliveries SET due_at = $1", due)
+    await store.bring_forward(connection, user_id, HOST, now)
+    rows = {row.delivery_id: row.next_attempt_at for row in await deliveries(connection)}
+    assert rows == {held.delivery_id: held.next_attempt_at, **dict.fromkeys(times, due)}
+
+
+async def test_what_is_still_to_be_told_is_not_forgotten(pool: Pool, connection: Connection, user_id: str) -> None:
+    """Nor what somebody asks for again in the moment in which it is forgotten."""
+    await told(pool, user_id, URL)
+    await connection.execute("UPDATE webhook_deliveries SET forget_at = now()")
+    waiting = await the_only(connection)
+    await sweep(pool, limit=10)
+    await store.forget_deliveries(connection, [waiting.delivery_id])
+    assert await store.deliveries_to_forget(connection, limit=10) == []
+    assert await attempt(pool, TAKEN, waiting.created_at)
+    await sweep(pool, limit=10)
+    assert await deliveries(connection) == []
 
 
 async def test_a_receiver_gets_a_few_at_a_time_and_others_theirs(
