@@ -16,6 +16,7 @@ from actors.engines.seam import (
     EngineEvent,
     Finished,
     JobBegun,
+    JobDropped,
     JobOver,
     JobStarting,
     LeftJob,
@@ -69,6 +70,8 @@ class Making(Struct, frozen=True):
                 self.jobs.noting = asyncio.create_task(self._note_start(start, self.jobs.number))
             case JobOver(_, lost):
                 await self.patience.hold(lambda: self.jobs.over(lost=lost))
+            case JobDropped():
+                await self.patience.hold(self.jobs.drop)
             case _:
                 pass
 

@@ -85,13 +85,19 @@ class JobOver(Struct, frozen=True):
     lost: bool = False
 
 
+class JobDropped(Struct, frozen=True):
+    """Another job will be started in its place: it is stopped once it can be."""
+
+    job: RemoteJob
+
+
 class JobStarting(Struct, frozen=True):
     """That job is being started: `start` goes on, and tells its id, whatever becomes of the edit."""
 
     start: "asyncio.Task[RemoteJob]"
 
 
-EngineEvent = Progress | Artifact | Finished | JobBegun | JobStarting | JobOver
+EngineEvent = Progress | Artifact | Finished | JobBegun | JobStarting | JobOver | JobDropped
 
 
 class Standing(StrEnum):

@@ -98,6 +98,13 @@ class JobNotes:
                 await store.job_over(connection, self._job_no, "lost" if lost else "ended")
             self._job_no = None
 
+    async def drop(self) -> None:
+        """Another may begin in its place; a chore stops it."""
+        if self._job_no is not None:
+            async with self._pool.acquire() as connection:
+                await store.drop_job(connection, self._job_no)
+            self._job_no = None
+
 
 @transactional
 async def _begin(connection: Connection, claim: Claim, job: RemoteJob, at_most: int | None) -> int | None:

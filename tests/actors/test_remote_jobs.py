@@ -82,6 +82,12 @@ async def test_a_second_job_is_never_noted_and_the_next_holder_finds_the_first(
     assert await JobNotes(pool, again).left("runninghub") is None
     assert [job.job for job in await store.jobs_for_nobody(connection, limit=9)] == [COMFY]
     assert await JobNotes(pool, again).begun(RemoteJob("runninghub", "there"), started=False)
+    # As it is where the engine drops it itself: its server died, and it has others.
+    notes = JobNotes(pool, again)
+    assert await notes.left("runninghub") is not None
+    await notes.drop()
+    assert await notes.begun(COMFY, started=False)
+    assert [job.engine for job in await store.jobs_for_nobody(connection, limit=9)] == ["comfyui", "runninghub"]
 
 
 async def test_a_job_whose_end_could_not_be_noted_at_first_is_noted_as_over_later(

@@ -122,7 +122,7 @@ class WorkflowEngine:
         photos = await self._prepared(request, plan, elsewhere)
         followed = Followed()
         if request.left is not None:
-            async for event in self._follower.find(request.left, followed):
+            async for event in self._follower.find(request.left, request.mode, followed):
                 yield event
         if followed.job is None:
             yield Progress(3, "Sending the photos")

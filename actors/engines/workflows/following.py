@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
-from actors.engines.seam import EngineEvent, JobBegun, JobOver, JobStarting, LeftJob, Progress
+from actors.engines.seam import EngineEvent, JobBegun, JobDropped, JobOver, JobStarting, LeftJob, Progress
 from actors.engines.workflows.driver import (
     Driver,
     DriverError,
@@ -54,7 +54,7 @@ class Follower:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def find(self, left: LeftJob, followed: Followed) -> AsyncGenerator[EngineEvent]:
+    async def find(self, left: LeftJob, mode: Mode, followed: Followed) -> AsyncGenerator[EngineEvent]:
         """Look for a job that an earlier attempt began. `followed.job` is None where another must be started.
 
         Raises:
@@ -63,7 +63,15 @@ class Follower:
         loop = asyncio.get_running_loop()
         settled = loop.time() + (0.0 if left.started else max(0.0, self._driver.settles_within - left.age))
         while left.job.job_id is not None:
-            if not isinstance(await patiently(self._driver, lambda: self._driver.look(left.job), SILENT_FOR), Gone):
+            try:
+                look = await patiently(self._driver, lambda: self._driver.look(left.job), SILENT_FOR)
+            except DriverError as error:
+                if error.fate is not Fate.AWAY or (await self._driver.draft(mode)).place == left.job.place:
+                    raise
+                _log.warning("%s: the server of an edit is away for long, and another makes it", self._driver.name)
+                yield JobDropped(left.job)
+                return
+            if not isinstance(look, Gone):
                 _log.info("%s: found the job of an earlier attempt again", self._driver.name)
                 followed.job = left.job
                 yield JobBegun(left.job, started=True)

@@ -15,6 +15,7 @@ from actors.engines.seam import (
     EngineEvent,
     Finished,
     JobBegun,
+    JobDropped,
     JobOver,
     JobStarting,
     LeftJob,
@@ -23,6 +24,7 @@ from actors.engines.seam import (
 )
 from actors.engines.workflows import following
 from actors.engines.workflows.comfyui.driver import ComfyUI
+from actors.engines.workflows.comfyui.server import Server
 from actors.engines.workflows.desk import Desk
 from actors.engines.workflows.engine import WorkflowEngine
 from schema.models.edits import (
@@ -402,6 +404,24 @@ async def test_a_job_of_a_server_that_is_none_of_ours_any_more_is_started_anew(
     assert JobOver(left.job) in events
     assert isinstance(events[-1], Finished)
     assert len(comfy.prompts) == 1
+
+
+async def test_a_server_that_dies_with_a_job_keeps_the_edit_from_no_other(
+    comfy: FakeComfyUI, desk: Desk, request_for: NewRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt looked for the job there, and failed: it is dropped, to be stopped if the server comes back."""
+    monkeypatch.setattr(following, "SILENT_FOR", 0.2)
+    dead = Server(f"http://127.0.0.1:{nobodys_port()}")
+    left = LeftJob(RemoteJob("comfyui", dead.place, "runs-there"), started=True, age=1)
+    engine = new_engine(desk, dead.base, comfy.base_url)
+    events = await made(engine, request_for(left=left))
+    assert JobDropped(left.job) in events
+    assert isinstance(events[-1], Finished)
+    comfy.faults.away = True
+    error, seen = await refusal(engine, request_for(left=left))
+    assert (error.transient, error.standing) == (True, Standing.AWAY)
+    assert JobDropped(left.job) not in seen, "nobody else is there"
+    await engine.close()
 
 
 async def test_user_and_password_go_along_and_are_told_nowhere(

@@ -123,7 +123,7 @@ async def test_what_was_refused_never_ran(fate: Fate) -> None:
 async def test_a_job_that_nobody_knows_the_id_of_is_given_time_and_then_told() -> None:
     driver, followed = Scripted(), Followed()
     left = LeftJob(DRAFT, started=False, age=0)
-    seen, failed = await events_and_error(Follower(driver).find(left, followed))
+    seen, failed = await events_and_error(Follower(driver).find(left, MODE, followed))
     assert seen == [JobOver(DRAFT, lost=True)]
     assert failed is not None
     assert failed.lost
@@ -134,10 +134,10 @@ async def test_a_job_that_nobody_knows_the_id_of_is_given_time_and_then_told() -
 async def test_a_job_that_is_known_is_followed_and_one_that_is_gone_is_over(started: bool) -> None:
     driver, followed = Scripted(), Followed()
     left = LeftJob(MADE, started=started, age=0)
-    assert await events_and_error(Follower(driver).find(left, followed)) == ([JobBegun(MADE, started=True)], None)
+    assert await events_and_error(Follower(driver).find(left, MODE, followed)) == ([JobBegun(MADE, started=True)], None)
     assert followed.job == MADE
     driver.known, followed = False, Followed()
-    assert await events_and_error(Follower(driver).find(left, followed)) == ([JobOver(MADE)], None)
+    assert await events_and_error(Follower(driver).find(left, MODE, followed)) == ([JobOver(MADE)], None)
     assert followed.job is None
 
 
