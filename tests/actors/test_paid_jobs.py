@@ -15,7 +15,7 @@ from actors.editor import Editor
 from actors.engines.local import wire
 from actors.engines.seam import Engine, EngineError
 from actors.engines.workflows.desk import Done
-from actors.engines.workflows.engine import WorkflowEngine
+from actors.engines.workflows.engine import FETCH_TRIES, WorkflowEngine
 from actors.engines.workflows.runninghub import RunningHub
 from actors.routing import RoutedSlot, Routes
 from schema.models.edits import Mode
@@ -33,7 +33,7 @@ from tests import lives
 from tests.actors.engines.workflows.workflows import sample
 from tests.factories import add_file
 from tests.fakes.desk import CopyingDesk
-from tests.fakes.runninghub import CREATE, KEY, UPLOAD, WORKFLOW, FakeRunningHub, Fault, running_hub
+from tests.fakes.runninghub import CREATE, KEY, UPLOAD, WORKFLOW, FakeRunningHub, Fault, File, Task, running_hub
 
 MODE = Mode.BACKGROUND_CHANGE
 CRASHED = EngineError(FailureCode.PROCESSING_FAILED, "It died.", transient=True, crashed=True)
@@ -253,3 +253,43 @@ async def test_an_engine_that_is_away_for_a_moment_before_a_job_begins_is_waited
     await new_editor().take(task.task_id)
     done = await lives.get(pool, task.task_id)
     assert (done.status, done.attempts, len(hub.tasks), left) == (TaskStatus.DONE, 1, 1, [0])
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_picture_whose_link_leads_nowhere_is_asked_for_anew_and_not_made_again(
+    pool: Pool, new_editor: NewEditor, hub: FakeRunningHub, task: TaskRecord, status: int
+) -> None:
+    """It isn't there yet, or the link has run out."""
+    links: list[str] = []
+
+    def outputs(made: Task) -> list[dict[str, Any]]:
+        links.append(f"link-{len(links)}")
+        hub.files[links[-1]] = hub.file(hub.made(made)[0]["fileUrl"].rpartition("/")[2])
+        hub.files[links[0]] = File(status=status)
+        return [{"fileUrl": hub.url_of(links[-1]), "nodeId": "6"}]
+
+    hub.outputs = outputs
+    await new_editor().take(task.task_id)
+    done = await lives.get(pool, task.task_id)
+    assert (done.status, done.attempts, len(hub.tasks)) == (TaskStatus.DONE, 1, 1)
+    assert len(links) == 2
+
+
+async def test_a_picture_that_cannot_be_used_is_not_made_and_paid_for_again(
+    connection: Connection, pool: Pool, new_editor: NewEditor, hub: FakeRunningHub, desk: FailingDesk, task: TaskRecord
+) -> None:
+    """A video, or one that is too large: what the workflow makes is such, and would be so again."""
+    desk.fails = [EngineError(FailureCode.ENGINE_RESPONSE_ERROR, "It can't be used.") for _ in range(FETCH_TRIES)]
+    await new_editor().take(task.task_id)
+    failed = await lives.get(pool, task.task_id)
+    assert (failed.status, failed.attempts, len(hub.tasks)) == (TaskStatus.FAILED, 1, 1)
+    await nothing_runs(connection, hub)
+
+
+async def test_a_picture_that_came_broken_is_fetched_again(
+    pool: Pool, new_editor: NewEditor, hub: FakeRunningHub, desk: FailingDesk, task: TaskRecord
+) -> None:
+    desk.fails = [EngineError(FailureCode.ENGINE_RESPONSE_ERROR, "It can't be used.")]
+    await new_editor().take(task.task_id)
+    done = await lives.get(pool, task.task_id)
+    assert (done.status, done.attempts, len(hub.tasks)) == (TaskStatus.DONE, 1, 1)

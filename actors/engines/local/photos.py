@@ -99,8 +99,7 @@ def _finished(work: wire.FinishPicture, say: Callable[[wire.Report], None]) -> w
         raise EngineError(
             FailureCode.ENGINE_RESPONSE_ERROR,
             "The engine gave back a picture that can't be used.",
-            details={"reason": error.code},
-            transient=True,
+            details={"reason": error.code, "why": error.message},
         ) from error
     warnings: list[str] = []
     if abs(made.width * canvas.height / (made.height * canvas.width) - 1) > _SAME_SHAPE:

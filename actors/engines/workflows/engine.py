@@ -26,7 +26,7 @@ from actors.engines.seam import (
     Standing,
 )
 from actors.engines.workflows import following
-from actors.engines.workflows.desk import Desk
+from actors.engines.workflows.desk import Desk, Done
 from actors.engines.workflows.driver import Driver, DriverError, Fate, Graph, Output, Stopped, Value
 from actors.engines.workflows.filling import Filling, fill, fillable
 from actors.engines.workflows.following import ENDS, Followed, Follower, patiently
@@ -133,11 +133,7 @@ class WorkflowEngine:
         assert followed.job is not None and followed.finished is not None  # noqa: PT018, S101
         yield Progress(ENDS, "Fetching the picture")
         try:
-            output, several = _result(followed.finished.outputs, plan.places.output)
-            picture = elsewhere / "result"
-            await self._fetch(followed.job, output, picture)
-            yield Progress(95, "Saving the pictures")
-            done = await self._desk.do(self._finish(request, photos, picture))
+            done, several = await self._brought(request, plan, photos, followed, elsewhere / "result")
         except (EngineError, DriverError) as error:
             if _useless(error):
                 yield JobOver(followed.job)
@@ -214,19 +210,34 @@ class WorkflowEngine:
                 values.append(Value(place, await self.driver.upload(draft, photos[kind], name)))
         return values
 
-    async def _fetch(self, job: RemoteJob, output: Output, picture: Path) -> None:
-        for last in (*[False] * (FETCH_TRIES - 1), True):
+    async def _brought(
+        self, request: EditRequest, plan: _Plan, photos: dict[str, Path], followed: Followed, picture: Path
+    ) -> tuple[Done, bool]:
+        """The pictures made of what a job has left, and whether it left several.
+
+        Raises:
+            DriverError, EngineError: there is none, or none of use, whenever it is fetched.
+        """
+        assert followed.job is not None and followed.finished is not None  # noqa: PT018, S101
+        for tries_left in reversed(range(FETCH_TRIES)):
             try:
-                await self.driver.fetch(job, output, picture, MOST_BYTES)
-            except DriverError as error:
-                if last or error.fate is not Fate.AWAY:
+                output, several = _result(followed.finished.outputs, plan.places.output)
+                await self._fetch(followed.job, output, picture)
+                return await self._desk.do(self._finish(request, photos, picture)), several
+            except (EngineError, DriverError) as error:
+                if not tries_left or not _may_be_fetched_again(error):
                     raise
-                await asyncio.sleep(self.driver.look_every)
-            except OSError as error:
-                message = "The result could not be saved. Please try again."
-                raise EngineError(FailureCode.RESULT_SAVE_FAILED, message, transient=True) from error
-            else:
-                return
+            await asyncio.sleep(self.driver.look_every)
+            # A link may have run out, or what it leads to not be there yet: it is asked for anew.
+            await self._follower.look_again(followed)
+        raise AssertionError("the last try returns or raises")
+
+    async def _fetch(self, job: RemoteJob, output: Output, picture: Path) -> None:
+        try:
+            await self.driver.fetch(job, output, picture, MOST_BYTES)
+        except OSError as error:
+            message = "The result could not be saved. Please try again."
+            raise EngineError(FailureCode.RESULT_SAVE_FAILED, message, transient=True) from error
 
     def _finish(self, request: EditRequest, photos: dict[str, Path], picture: Path) -> wire.FinishPicture:
         config = request.config
@@ -242,6 +253,13 @@ class WorkflowEngine:
             workspace=_path(request.workspace),
             max_pixels=request.max_pixels,
         )
+
+
+def _may_be_fetched_again(error: EngineError | DriverError) -> bool:
+    """Whether what was fetched, or wasn't, may be another the next time."""
+    if isinstance(error, DriverError):
+        return error.fate in {Fate.AWAY, Fate.TRANSIENT}
+    return error.code is FailureCode.ENGINE_RESPONSE_ERROR
 
 
 def _useless(error: EngineError | DriverError) -> bool:

@@ -144,6 +144,16 @@ class Follower:
                 yield progress
             await self._driver.hint(job, self._driver.look_every)
 
+    async def look_again(self, followed: Followed) -> None:
+        """Ask anew what the job has left; where nobody can say, what was said before holds."""
+        assert followed.job is not None  # noqa: S101 - it has ended
+        try:
+            look = await self._driver.look(followed.job)
+        except DriverError:
+            return
+        if isinstance(look, Finished):
+            followed.finished = look
+
 
 async def patiently(driver: Driver, ask: Callable[[], Awaitable[T]], seconds: float | None = None) -> T:
     """What a server says that may be away for a while, as in a restart: attempts would be used up by then.

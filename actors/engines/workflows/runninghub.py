@@ -24,7 +24,7 @@ from actors.engines.workflows.driver import (
     Waiting,
 )
 from actors.engines.workflows.graph import WorkflowError, graph_of
-from actors.engines.workflows.runninghub_api import HubAwayError, HubError, HubOutput, NodeField, RunningHubApi
+from actors.engines.workflows.runninghub_api import HubAwayError, HubError, NodeField, RunningHubApi
 from actors.engines.workflows.runninghub_errors import OPERATORS, PLACES, away, failure_of, refused, wrong_nodes
 from actors.engines.workflows.runninghub_results import Results
 from schema.models.edits import RUNNINGHUB, Mode
@@ -132,7 +132,7 @@ class RunningHub:
             return _state(error)
         except HubAwayError as error:
             raise away(error) from error
-        return Finished([Output(_node(output), output.file_url) for output in outputs if output.file_url])
+        return Finished([Output(output.node_id, output.file_url) for output in outputs])
 
     async def hint(self, job: RemoteJob, seconds: float) -> None:  # noqa: ARG002 - the driver's protocol
         """RunningHub's websocket may be empty or fall silent: the clock alone counts."""
@@ -222,10 +222,6 @@ def _id(job: RemoteJob) -> str:
     if job.job_id is None:
         raise AssertionError("a job that was never started")
     return job.job_id
-
-
-def _node(output: HubOutput) -> str:
-    return "" if output.node_id is None else str(output.node_id)
 
 
 NO_KEY = "The engine of this edit isn't set up on this server. Tell whoever runs it."

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.engines.workflows.calling import trusted_by
+from actors.engines.workflows.loose import objects_in
 from service.outbound.reaching import how_unreachable
 from service.outbound.urls import UNREADABLE
 
@@ -72,11 +73,11 @@ class Created(Struct, frozen=True, rename="camel"):
     prompt_tips: Any = None
 
 
-class HubOutput(Struct, frozen=True, rename="camel"):
-    """What a node made: a file, or nothing that can be fetched. What else is told of it isn't needed."""
+class HubOutput(Struct, frozen=True):
+    """What a node made: a file. What else is told of it isn't needed."""
 
-    file_url: str | None = None
-    node_id: str | int | None = None
+    file_url: str
+    node_id: str
 
 
 class Account(Struct, frozen=True, rename="camel"):
@@ -153,7 +154,12 @@ class RunningHubApi:
 
     async def outputs(self, task_id: str) -> list[HubOutput]:
         """What a task has made. Raises HubError with 804 and 813 while it runs and waits, 805 if it failed."""
-        return self._read(await self._post("/task/openapi/outputs", {"taskId": task_id}), list[HubOutput])
+        data = await self._post("/task/openapi/outputs", {"taskId": task_id})
+        found = self._decoded(bytes(data), list[Any] | None)
+        files = [(one.get("fileUrl"), one.get("nodeId")) for one in objects_in(found)]
+        return [
+            HubOutput(url, "" if node is None else str(node)) for url, node in files if url and isinstance(url, str)
+        ]
 
     async def cancel(self, task_id: str) -> None:
         """Stop a task, waiting or running; one that has ended stays as it is."""

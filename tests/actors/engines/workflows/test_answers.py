@@ -207,8 +207,12 @@ async def test_what_is_not_needed_of_an_answer_loses_nothing_that_was_paid_for(m
     assert (await driver.start(job, MODE, GRAPH, [])).job_id == "8"
     text = {"fileUrl": None, "fileType": "txt", "nodeId": "9"}
     picture = {"fileUrl": "https://hub.invalid/a.png", "fileType": None, "taskCostTime": 1.5, "nodeId": "2"}
-    answering.now = httpx.Response(200, json={"code": 0, "data": [text, picture]})
-    assert await driver.look(job) == Finished([Output("2", "https://hub.invalid/a.png")])
+    others: list[Any] = [text, None, "x", {"fileUrl": 5}, {"nodeId": {}}]
+    for other in others:
+        answering.now = httpx.Response(200, json={"code": 0, "data": [other, picture]})
+        assert await driver.look(job) == Finished([Output("2", "https://hub.invalid/a.png")])
+    answering.now = httpx.Response(200, json={"code": 0, "data": None})
+    assert await driver.look(job) == Finished([])
     await driver.close()
 
 

@@ -204,7 +204,7 @@ FAULTS = [
         Standing.WELL,
     ),
     (Faults(no_outputs=True), FailureCode.ENGINE_RESPONSE_ERROR, False, Standing.WELL),
-    (Faults(picture=b"<html>"), FailureCode.ENGINE_RESPONSE_ERROR, True, Standing.WELL),
+    (Faults(picture=b"<html>"), FailureCode.ENGINE_RESPONSE_ERROR, False, Standing.WELL),
 ]
 
 
