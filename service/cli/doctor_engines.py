@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncGenerator
 
+from actors.engines.workflows.checking import broken_links
 from actors.engines.workflows.comfyui.driver import ComfyUI
-from actors.engines.workflows.driver import Driver, ServerState
+from actors.engines.workflows.driver import Driver, DriverError, Fate, ServerState
+from actors.engines.workflows.filling import fillable
+from actors.engines.workflows.graph import WorkflowError, find_places
 from actors.engines.workflows.runninghub import RunningHub
-from schema.models.edits import COMFYUI, RUNNINGHUB
+from schema.models.edits import COMFYUI, CONFIG_TYPES, RUNNINGHUB
+from schema.models.problems import FailureCode
 from service.health.findings import Finding, ok, wrong
 from service.settings import Settings
-from service.settings.engines import what_engines_lack
+from service.settings.engines import what_an_engine_lacks, what_engines_lack
 from service.telling.printable import printable
 
 REMEDIES = {
@@ -31,8 +35,28 @@ async def engines(settings: Settings) -> AsyncGenerator[Finding]:
         try:
             for state in await driver.states():
                 yield _finding(driver.name, state)
+            async for finding in _workflows(settings, driver):
+                yield finding
         finally:
             await driver.close()
+
+
+async def _workflows(settings: Settings, driver: Driver) -> AsyncGenerator[Finding]:
+    """Workflows that no edit can be made with; one that can't be asked for is its server's trouble."""
+    for mode, names in settings.engines.items():
+        if driver.name not in names or what_an_engine_lacks(driver.name, mode, settings.workflows):
+            continue
+        try:
+            graph = await driver.graph(mode)
+            find_places(graph, settings.workflows.nodes.get(mode, {}), fillable(mode, CONFIG_TYPES[mode]))
+            amiss = next(broken_links(graph), None)
+        except WorkflowError as error:
+            amiss = str(error)
+        except DriverError as error:
+            its_own = (error.fate, error.code) == (Fate.REFUSED, FailureCode.ENGINE_NOT_AVAILABLE)
+            amiss = error.detail if its_own else None
+        if amiss is not None:
+            yield wrong(f"{driver.name} {mode}", printable(amiss), "Look with `darkroom workflow check`.")
 
 
 def _finding(engine: str, state: ServerState) -> Finding:

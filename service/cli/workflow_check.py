@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.engines.workflows.checking import broken_links, lacking
+from actors.engines.workflows.checking import broken_links, lacking, misplaced
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.driver import DriverError, Graph
 from actors.engines.workflows.filling import fillable
@@ -22,15 +22,19 @@ async def checked(
     told: list[str] = []
     problems = list(broken_links(graph))
     fields = fillable(mode, CONFIG_TYPES[mode])
+    places = None
     try:
-        told += _told(graph, find_places(graph, settings.nodes.get(mode, {}), fields), fields)
+        places = find_places(graph, settings.nodes.get(mode, {}), fields)
+        told += _told(graph, places, fields)
     except WorkflowError as error:
         problems.append(str(error))
     if compared and not settings.comfyui_urls:
         told.append("server      none to compare with: COMFYUI_URL is not set")
     elif compared:
         try:
-            problems += lacking(graph, await _nodes(settings))
+            known = await _nodes(settings)
+            problems += lacking(graph, known)
+            problems += misplaced(graph, places, known) if places is not None else ()
         except DriverError as error:
             problems.append(f"no server of COMFYUI_URL could be asked: {error.detail or error.message}")
         else:

@@ -1,10 +1,11 @@
 """Whether a workflow can work: its links, and its nodes against what a ComfyUI server says it has."""
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
 from actors.engines.workflows.driver import Graph
-from actors.engines.workflows.graph import title_of
+from actors.engines.workflows.graph import Places, title_of
 from actors.engines.workflows.loose import as_list, as_object, list_of, object_of
 from schema.models.edits import Mode
 
@@ -23,12 +24,34 @@ OF_THE_TASK: Final = ("LoadImage", "LoadImageMask")
 
 
 def broken_links(graph: Graph) -> Iterator[str]:
-    """Inputs that come from a node that isn't there."""
+    """Inputs that come from a node that isn't there, and nodes that wait for themselves."""
     for number, node in graph.items():
         for name, value in node["inputs"].items():
             linked = _link(value)
             if linked is not None and linked[0] not in graph:
                 yield f"{_named(graph, number)}: {name} comes from node {linked[0]}, which isn't there"
+    comes_from = {
+        number: [linked[0] for value in node["inputs"].values() if (linked := _link(value)) is not None]
+        for number, node in graph.items()
+    }
+    try:
+        TopologicalSorter(comes_from).prepare()
+    except CycleError as error:
+        yield f"Nodes {', '.join(dict.fromkeys(error.args[1]))} wait for each other: their links go round"
+
+
+def misplaced(graph: Graph, places: Places, known: Mapping[str, Any]) -> Iterator[str]:
+    """Places that by a server's `/object_info` take no photo's name, or save no picture."""
+    for place in filter(None, (places.source, places.reference)):
+        if list_of(_takes(graph, place.node, known).get(place.field))[:1] == ["IMAGE"]:
+            yield f"{_named(graph, place.node)}: {place.field} takes a picture, not a file: name its LoadImage node"
+    if object_of(known.get(graph[places.output]["class_type"])).get("output_node") is False:
+        yield f"{_named(graph, places.output)}: it saves no picture: name the SaveImage node"
+
+
+def _takes(graph: Graph, number: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    declared = object_of(object_of(known.get(graph[number]["class_type"])).get("input"))
+    return object_of(declared.get("required")) | object_of(declared.get("optional"))
 
 
 def lacking(graph: Graph, known: Mapping[str, Any]) -> Iterator[str]:
@@ -38,9 +61,7 @@ def lacking(graph: Graph, known: Mapping[str, Any]) -> Iterator[str]:
         if kind is None:
             yield f"{_named(graph, number)}: the server has no {node['class_type']}; install the nodes it belongs to"
             continue
-        declared = object_of(kind.get("input"))
-        required = object_of(declared.get("required"))
-        takes = required | object_of(declared.get("optional"))
+        required, takes = object_of(object_of(kind.get("input")).get("required")), _takes(graph, number, known)
         yield from (f"{_named(graph, number)}: {name} is missing" for name in required if name not in node["inputs"])
         for name, value in node["inputs"].items():
             choices = _choices(takes.get(name))

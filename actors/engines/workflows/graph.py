@@ -1,5 +1,6 @@
 """A workflow's file: that it is one in API format, and which of its nodes' inputs are for what."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ def parse_graph(content: bytes | str) -> Graph:
     """
     if len(content) > LARGEST:
         raise WorkflowError(f"The workflow is larger than {LARGEST >> 20} MB.")
+    if isinstance(content, bytes):
+        content = content.removeprefix(BOM_UTF8)  # as some editors begin a file
     try:
         found = msgspec.json.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from actors.engines.workflows.checking import broken_links, lacking, mode_of
+from actors.engines.workflows.checking import broken_links, lacking, misplaced, mode_of
+from actors.engines.workflows.graph import find_places
 from schema.models.edits import Mode
 from service.settings import Settings
 from tests.actors.engines.scenes import ASTRONAUT, CHINA, loaded
@@ -198,3 +199,31 @@ def test_what_a_server_lacks_is_named() -> None:
         "Node 3 (Sampler): model comes from an output that node 2 doesn't have",
         "Node 4 (Rare): the server has no Rare; install the nodes it belongs to",
     ]
+
+
+def test_titles_on_nodes_that_cannot_be_what_they_say_are_named() -> None:
+    graph = sample("background_change")
+    source, output = graph["1"]["_meta"], graph["6"]["_meta"]
+    graph["4"]["_meta"], graph["5"]["_meta"] = source, output
+    graph["1"]["_meta"] = graph["6"]["_meta"] = {}
+    known: dict[str, Any] = {
+        "ImageScale": {"input": {"required": {"image": ["IMAGE"]}}, "output_node": False},
+        "ImageCompositeMasked": {"output_node": False},
+        "SaveImage": {"output_node": True},
+    }
+    places = find_places(graph, {}, frozenset())
+    assert list(misplaced(graph, places, known)) == [
+        "Node 4 (input:model_image:1): image takes a picture, not a file: name its LoadImage node",
+        "Node 5 (output:image:1): it saves no picture: name the SaveImage node",
+    ]
+    assert list(misplaced(graph, places, {})) == [], "nobody says"
+    whole = sample("background_change")
+    assert list(misplaced(whole, find_places(whole, {}, frozenset()), known)) == []
+
+
+@pytest.mark.parametrize(("node", "comes_from"), [("3", "5"), ("3", "3")])
+def test_nodes_that_wait_for_each_other_are_named(node: str, comes_from: str) -> None:
+    graph = sample("background_change")
+    graph[node]["inputs"]["image"] = [comes_from, 0]
+    (problem,) = broken_links(graph)
+    assert problem.endswith("wait for each other: their links go round")
