@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 SECTIONS = ("global", "install", ":env:")
 """From the weakest to the strongest, as pip reads them for `pip install`."""
@@ -64,12 +65,25 @@ def uv_variables(pip: Mapping[str, str]) -> dict[str, str]:
     return told
 
 
+def can_keep_a_cache(environment: Mapping[str, str]) -> bool:
+    """Whether uv can write where it keeps what it downloads. Pip goes without where it can't, as without a home."""
+    try:
+        caches = Path(environment.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+        place = Path(environment.get("UV_CACHE_DIR") or caches / "uv")
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # the latter: nobody knows of a home
+        return False
+    return os.access(place, os.W_OK | os.X_OK)
+
+
 def main(command: list[str]) -> None:
     """Become uv."""
     pip = pip_settings()
     told = {name: value for name, value in uv_variables(pip).items() if name not in os.environ}
     if pip.get("no-index", "").lower() in ON:
         command.append("--no-index")
+    if not can_keep_a_cache(os.environ):
+        command.append("--no-cache")
     if not sys.stderr.isatty():
         command.append("--quiet")
     if passed := sorted(name for name in told if name != "UV_SYSTEM_CERTS"):

@@ -105,7 +105,6 @@ def install(directory: Path, pip_conf: str, **extra: str) -> subprocess.Complete
             "HOME": str(directory),
             "XDG_CONFIG_DIRS": str(directory),
             "PIP_CONFIG_FILE": str(configuration),
-            "UV_CACHE_DIR": str(directory / "cache"),
             **extra,
         },
         capture_output=True, text=True, check=False, timeout=120,
@@ -148,6 +147,16 @@ def test_a_proxy(tmp_path: Path) -> None:
 def test_a_folder_and_no_index(tmp_path: Path) -> None:
     (tmp_path / WHEEL).write_bytes(wheel())
     ended = install(tmp_path, f"[global]\nno-index = yes\nfind-links = {tmp_path}\n")
+    assert installed(tmp_path), ended.stderr
+
+
+@pytest.mark.parametrize("named", ["HOME", "XDG_CACHE_HOME", "UV_CACHE_DIR"])
+def test_without_a_place_for_a_cache(tmp_path: Path, named: str) -> None:
+    """As of a service's account, whose home there isn't; of root's no right takes one away, but a file in its place."""
+    closed = tmp_path / "closed"
+    closed.touch()
+    with index() as url:
+        ended = install(tmp_path, f"[global]\nindex-url = {url}/simple\n", **{named: str(closed / "below")})
     assert installed(tmp_path), ended.stderr
 
 
