@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are loaded."""
+"""Ctrl-C while modules are loaded, and where native code computes."""
 
 import signal
 from collections.abc import Generator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def ending_at_once() -> Generator[None]:
-    """For imports: Ctrl-C just ends the process.
+    """Ctrl-C just ends the process: for imports, and for what is native.
 
-    A KeyboardInterrupt that is raised in the middle of one may be swallowed by whoever is loading, and whoever pressed
-    Ctrl-C waits in vain.
+    A KeyboardInterrupt that is raised in the middle of an import may be swallowed by whoever is loading, and in native
+    code it isn't raised at all: whoever pressed Ctrl-C waits in vain.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.group import Group
+from service.cli.interrupting import ending_at_once
 from service.cli.kinds import Place
 from service.cli.options import needless_data_dir_option
 
@@ -31,8 +32,10 @@ def check(file: Path) -> None:
     from service.processes.cores import usable_cores
 
     try:
-        weights = weights_in(file)
-        made = tried(weights, Runtimes(usable_cores()))
+        # What is native, and may take for ever, lets no exception in.
+        with ending_at_once():
+            weights = weights_in(file)
+            made = tried(weights, Runtimes(usable_cores()))
     except UnusableModelError as error:
         raise click.ClickException(str(error)) from None
     width, height = weights.size

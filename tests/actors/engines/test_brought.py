@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,11 @@ WRONG = {
         model([node("Sum", ["a", "b", "c"], "d")], {name: [1, 3, 9, 9] for name in "abc"}, {"d": [1, 3, 9, 9]}),
         None,
         "3 inputs (",
+    ),
+    "an operation of its own": (
+        model([node("Magic", ["a"], "b")], {"a": [1, 3, 9, 9]}, {"b": [1, 1, 9, 9]}),
+        None,
+        "OpenVINO knows no Magic",
     ),
     "notes that nobody knows": (brightness(), '{"colour": 1}', "notes"),
     "notes that go on": (brightness(), " " * (2 << 20), "larger than 1 MB"),
@@ -164,6 +170,27 @@ def test_colours_from_0_to_255_are_understood(tmp_path: Path) -> None:
     ports = {"image": [1, 3, 32, 32], "mask": [1, 1, 32, 32]}
     path = kept(tmp_path / "i.onnx", model(nodes, ports, {"made": [1, 3, 32, 32]}, {"many": 255.0}))
     assert 0 <= tried(weights_in(path), Runtimes(1)).min() <= 1
+
+
+def test_a_matte_from_0_to_255_is_no_logits(tmp_path: Path) -> None:
+    path = kept(tmp_path / "m.onnx", brightness(scale=255.0))
+    assert tried(weights_in(path), Runtimes(1)) == pytest.approx(
+        tried(weights_in(kept(tmp_path / "n.onnx", brightness())), Runtimes(1)), abs=1e-3
+    )
+
+
+def test_ctrl_c_ends_a_check_whose_model_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Native code lets no KeyboardInterrupt in."""
+    seen: list[object] = []
+
+    def computing(*_: object) -> None:
+        seen.append(signal.getsignal(signal.SIGINT))
+        raise UnusableModelError("it was a test")
+
+    monkeypatch.setattr("actors.engines.local.brought.running.tried", computing)
+    CliRunner().invoke(models, ["check", str(kept(tmp_path / "m.onnx", brightness()))], standalone_mode=False)
+    assert seen == [signal.SIG_DFL]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:

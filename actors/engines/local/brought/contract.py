@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,15 @@ import msgspec
 
 from actors.engines.local.brought.choice import Kind, UnusableModelError
 from actors.engines.local.runtimes import read_onnx
+
+_WHY = (
+    (re.compile(r"No conversion rule found for operations: (.+)"), ": OpenVINO knows no {}"),
+    (
+        re.compile(r"externally stored data in file \(([^,]+),"),
+        ": a part of it, {}, isn't beside it, or is cut short",
+    ),
+)
+"""What of OpenVINO's words, which name its sources, is of use."""
 
 Triple = tuple[float, float, float]
 Shape = list[int | None]
@@ -112,7 +122,8 @@ def _ports(path: Path) -> tuple[dict[str, Shape], dict[str, Shape]]:
     try:
         model: Any = read_onnx(path)
     except Exception as error:  # OpenVINO raises RuntimeError, and others from below
-        raise UnusableModelError(f"{path} can't be read as an ONNX model") from error
+        why = next((said.format(*found.groups()) for how, said in _WHY if (found := how.search(str(error)))), "")
+        raise UnusableModelError(f"{path} can't be read as an ONNX model{why}") from error
     inputs, outputs = (
         {_name(port, at): _shape(port) for at, port in enumerate(ports)} for ports in (model.inputs, model.outputs)
     )

@@ -14,6 +14,8 @@ _SLACK = 0.01
 _LIGHT, _DARK = (225, 180, 150), (30, 60, 90)
 _AS_BYTES = 2
 """Colours beyond this are told from 0 to 255."""
+_BEYOND_LOGITS = 60
+"""A matte that is nowhere below 0 and goes beyond this is told from 0 to 255, too."""
 
 
 class Brought:
@@ -40,6 +42,8 @@ class Brought:
         said = said.reshape(said.shape[-2:]).astype(np.float32)
         if not np.isfinite(said).all():
             raise UnusableModelError(f"{weights.path} answers with what are no numbers")
+        if said.min() >= -_SLACK and said.max() > _BEYOND_LOGITS:
+            return said / 255
         logits = said.min() < -_SLACK or said.max() > 1 + _SLACK
         return (1 / (1 + np.exp(-np.clip(said, -30, 30)))).astype(np.float32) if logits else said
 
