@@ -120,8 +120,9 @@ class RunningHub:
         if (wrong := wrong_nodes(created.prompt_tips, graph)) is not None:
             self._graphs.pop(workflow_id, None)
             self._sent.clear()
-            await self.cancel(made)
-            raise wrong
+            if await self.cancel(made) is Stopped.STOPPED:
+                raise wrong
+            # Else it is followed to its end: whoever lets go of it now leaves it to nobody.
         return made
 
     async def look(self, job: RemoteJob) -> Look:

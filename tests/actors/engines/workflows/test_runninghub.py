@@ -217,6 +217,12 @@ async def test_a_workflow_whose_nodes_are_wrong_is_stopped_and_refused(hub: Fake
     assert hub.running == []
 
 
+async def test_one_that_could_not_be_stopped_for_its_nodes_is_not_lost(hub: FakeRunningHub, driver: RunningHub) -> None:
+    hub.prompt_tips = {"6": {"errors": [{"type": "required_input_missing"}]}}
+    hub.plant(CANCEL, Fault(http=502))
+    assert (await started(driver)).job_id in hub.tasks
+
+
 async def test_a_task_that_nobody_knows_is_gone(hub: FakeRunningHub, driver: RunningHub) -> None:
     job = structs.replace(await driver.draft(MODE), job_id="0")
     for code in (807, 423):
