@@ -16,12 +16,15 @@ TAG = re.compile(r'(?:W/)?"[^"]*"|\*')
 CACHE_SECONDS = 3600
 
 
-async def send_file(request: Request[Any, Any, Any], record: FileRecord, files: FileService) -> Stream | Response[Any]:
-    """The answer to a request for this file, by whoever may have it."""
+async def send_file(
+    request: Request[Any, Any, Any], record: FileRecord, files: FileService, *, by_link: bool
+) -> Stream | Response[Any]:
+    """The answer to a request for this file, by whoever may have it: by a link that says so, or by who they are."""
     etag = f'"{record.sha256}"'
     headers = {
         "Accept-Ranges": "bytes",
-        "Cache-Control": f"private, max-age={CACHE_SECONDS}, immutable",
+        # A link is its own permission. Without one the address is the same for everybody who uses this cache: it asks.
+        "Cache-Control": f"private, max-age={CACHE_SECONDS}, immutable" if by_link else "private, no-cache",
         "Content-Disposition": "inline",
         # Whoever has its address may show it: an app's pages may be of another site than its photos.
         "Cross-Origin-Resource-Policy": "cross-origin",

@@ -197,7 +197,7 @@ class FileController(Controller):
                     Code.FORBIDDEN, "This link has expired or was changed. Read the task again for a fresh one."
                 ) from None
         record = await services.files.find(file_id, user_id=user_id)
-        return await send_file(request, record, services.files)
+        return await send_file(request, record, services.files, by_link=user_id is None)
 
     @delete(
         "/{file_id:str}",
