@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 import asyncpg
@@ -68,6 +67,7 @@ class KnownCallers(Generic[K]):
         self._known = Newest[K, _Entry](KEPT)
         # Apart from those that are known: guesses, however many, push nobody out.
         self._unknown = Newest[K, float](KEPT)
+        self._looking: dict[K, asyncio.Task[Caller | None]] = {}
         self._refreshing: asyncio.Task[None] | None = None
 
     async def get(self, what: K, *, only_if_known: bool = False) -> Caller | None:
@@ -81,16 +81,31 @@ class KnownCallers(Generic[K]):
             return entry.caller
         if (only_if_known and entry is None) or self._unknown.get(what, 0.0) > now:
             return None
+        looking = self._looking.get(what)
+        if looking is None:
+            # Once for all who come meanwhile: a thousand streams of one user look at the same moment.
+            looking = self._looking[what] = begin_for_everybody(self._looked_up(what))
+            looking.add_done_callback(lambda task: self._has_looked(what, task))
+        return await asyncio.shield(looking)
+
+    async def _looked_up(self, what: K) -> Caller | None:
+        now = time.monotonic()
         async with self._pool.acquire() as connection:
             holder = (await self._look_up(connection, [what])).get(what)
         caller = self._caller(what, holder, noting=True)
         if caller is None:
             self.forget(what)
+        if caller is None or self._unknown.get(what, 0.0) > now:  # forgotten meanwhile, which is later
             return None
         self._known.put(what, _Entry(caller, now))
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = begin_for_everybody(self._refresh())
         return caller
+
+    def _has_looked(self, what: K, task: asyncio.Task[Caller | None]) -> None:
+        del self._looking[what]
+        if not task.cancelled():
+            task.exception()  # theirs who wait, if anybody still does
 
     def forget(self, what: K) -> None:
         """It stands for nobody, or doesn't any more."""
@@ -99,10 +114,10 @@ class KnownCallers(Generic[K]):
 
     async def close(self) -> None:
         """Wait for what is being noted, and look up nothing any more."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._refreshing
+        running = [*self._looking.values(), *([self._refreshing] if self._refreshing is not None else [])]
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         if self._uses is not None:
             await self._uses.close()
 

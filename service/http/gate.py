@@ -19,6 +19,7 @@ from service.http.layers.context import add_header, note_user
 from service.http.layers.proxies import client_network
 from service.http.limits import READS_PER_WRITE, RateLimiter, Verdict
 from service.refusals import Refused
+from service.sharing.turns import Turns
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class Gate:
         self._authenticator = authenticator
         self._browsers = browsers
         self._limiter = limiter
+        self._turns = Turns()
 
     async def admit(self, connection: AnyConnection) -> str:
         """The id of the user whose request this is.
@@ -83,6 +85,20 @@ class Gate:
             return await self._authenticator.is_active(user_id)
         except UNAVAILABLE:
             return True
+
+    async def as_long_as(self, still: Still, told: AsyncIterator[T]) -> AsyncGenerator[T]:
+        """A stream, which ends before it tells anything to somebody whose key was revoked, or who was suspended.
+
+        However many there are, and however much there is to tell on them: others' requests come between.
+        """
+        looked = time.monotonic()
+        async for one in told:
+            if time.monotonic() - looked >= LOOK_AGAIN_AFTER:
+                if not await still():
+                    return
+                looked = time.monotonic()
+            yield one
+            await self._turns.take()
 
     async def admit_to_door(self, connection: AnyConnection) -> None:
         """Let pass who signs in or out: not for another page, and not for ever.
@@ -179,17 +195,6 @@ def _rate_limited(verdict: Verdict) -> Refused:
         f"More than {verdict.limit} requests in a minute. Wait {verdict.reset} s.",
         retry_after=verdict.reset,
     )
-
-
-async def as_long_as(still: Still, told: AsyncIterator[T]) -> AsyncGenerator[T]:
-    """A stream, which ends before it tells anything to somebody whose key was revoked, or who was suspended."""
-    looked = time.monotonic()
-    async for one in told:
-        if time.monotonic() - looked >= LOOK_AGAIN_AFTER:
-            if not await still():
-                return
-            looked = time.monotonic()
-        yield one
 
 
 async def admitted(request: Request[Any, Any, Any]) -> None:

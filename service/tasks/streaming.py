@@ -15,9 +15,11 @@ import structlog
 
 from schema.messages import Change
 from schema.models.events import EventRecord, parse_event_id
+from schema.models.problems import ProblemCode
 from schema.models.tasks import TaskRecord, TaskStatus
 from service.database import UNAVAILABLE, Pool
 from service.presenting import Presenter
+from service.refusals import Refused
 from service.tasks import store
 from service.tasks.deadlines import Deadlines
 from service.tasks.events import as_of
@@ -30,6 +32,14 @@ QUIET_SECONDS = 15.0
 """After so long without news a stream says that it is still there."""
 
 PAGE: Final = 500
+MOST_TOLD: Final = 20_000
+"""Events times streams that are told without a pause in which others have their turn."""
+
+MOST_OF_USER: Final = 2000
+"""Streams of one user at a time: each is a connection of the process, which has some thousands for everybody."""
+
+COME_BACK_AFTER = 15
+"""Seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -159,11 +169,19 @@ class Streams:
 
     @asynccontextmanager
     async def _opened(self, user_id: str, task_id: str | None) -> AsyncGenerator[Stream]:
-        """A stream that hears from now on."""
+        """A stream that hears from now on.
+
+        Raises:
+            Refused: RATE_LIMITED while many of the user's are open.
+        """
         stream = Stream(user_id, task_id)
         if self._stopping:
             stream.close()
-        self._streams.setdefault(user_id, set()).add(stream)
+        theirs = self._streams.setdefault(user_id, set())
+        if len(theirs) >= MOST_OF_USER:
+            message = f"{MOST_OF_USER:,} of your streams are open already. Close some."
+            raise Refused(ProblemCode.RATE_LIMITED, message, retry_after=COME_BACK_AFTER)
+        theirs.add(stream)
         try:
             await self._deadlines.settle(user_id)
             async with self._pool.acquire() as connection:
@@ -234,22 +252,24 @@ class Streams:
             further = await store.tasks_as_they_are(connection, sorted(tasks)) if tasks else {}
             await store.place_events(connection, watched)
         statuses: dict[str, TaskStatus] = {}
+        readers = sum(len(self._streams.get(user_id, ())) for user_id in watched)
+        limit = max(1, min(PAGE, MOST_TOLD // max(1, readers)))
         while places := {user_id: self._places[user_id] for user_id in watched if user_id in self._places}:
-            page = await self._page(places)
+            page = await self._page(places, limit)
             for place, event, told in page:
                 self._places[event.user_id or ""] = place
                 statuses[event.task_id] = event.status
                 self._tell(event.user_id, told)
-            if len(page) < PAGE:
+            if len(page) < limit:
                 break
         for task in further.values():
             if task.status is statuses.get(task.task_id, task.status) is TaskStatus.PROCESSING:
                 self._tell(task.user_id, await self._told(task, 0, 0, is_progress=True))
 
-    async def _page(self, places: dict[str, int]) -> list[tuple[int, EventRecord, Told | None]]:
+    async def _page(self, places: dict[str, int], limit: int = PAGE) -> list[tuple[int, EventRecord, Told | None]]:
         """The next events of each user from behind a place, with theirs; nothing is told of tasks that are gone."""
         async with self._pool.acquire() as connection:
-            events = await store.events_since(connection, list(places.items()), limit=PAGE)
+            events = await store.events_since(connection, list(places.items()), limit=limit)
             ids = sorted({event.task_id for event in events})
             tasks = await store.tasks_as_they_are(connection, ids) if ids else {}
         page: list[tuple[int, EventRecord, Told | None]] = []

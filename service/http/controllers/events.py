@@ -17,7 +17,7 @@ from schema.models.problems import ProblemCode as Code
 from schema.models.tasks import TaskRecord
 from service.accounts import store as accounts
 from service.database.away import UNAVAILABLE
-from service.http.gate import Still, as_long_as
+from service.http.gate import Gate, Still
 from service.http.layers.context import note_user
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
@@ -82,7 +82,7 @@ class EventController(Controller):
             still = partial(services.gate.still_serves, user_id)
         after = await services.streams.place_of(user_id, last_event_id)
         last_id = last_event_id if after is not None else None
-        return await _stream(services.streams.of_user(user_id, after), last_id, still)
+        return await _stream(services.gate, services.streams.of_user(user_id, after), last_id, still)
 
     @get(
         "/{task_id:str}/events",
@@ -107,13 +107,15 @@ class EventController(Controller):
         user_id = task.user_id
         if task.elsewhere and user_id is not None:
             look = services.tasks.get_task
-            return await _stream(services.streams.of_older_task(task, lambda: look(user_id, task_id)), None, still)
+            return await _stream(
+                services.gate, services.streams.of_older_task(task, lambda: look(user_id, task_id)), None, still
+            )
         named = parse_event_id(last_event_id) if last_event_id else None
         after = named[1] if named is not None and named[0] == task_id else None
         if after is not None and task.status.ended and await services.tasks.has_told_end(task, after):
             return Response(None, status_code=HTTPStatus.NO_CONTENT)
         last_id = last_event_id if after is not None else None
-        return await _stream(services.streams.of_task(task, after), last_id, still)
+        return await _stream(services.gate, services.streams.of_task(task, after), last_id, still)
 
 
 class TimelineController(Controller):
@@ -130,9 +132,9 @@ class TimelineController(Controller):
         return await services.tasks.get_timeline(request.user, task_id)
 
 
-async def _stream(told: AsyncGenerator[Told | None], last_id: str | None, still: Still) -> ServerSentEvent:
+async def _stream(gate: Gate, told: AsyncGenerator[Told | None], last_id: str | None, still: Still) -> ServerSentEvent:
     await anext(told)
-    return ServerSentEvent(messages(as_long_as(still, told), last_id), retry_duration=RECONNECT_AFTER_MS)
+    return ServerSentEvent(messages(gate.as_long_as(still, told), last_id), retry_duration=RECONNECT_AFTER_MS)
 
 
 async def messages(stream: AsyncGenerator[Told | None], last_id: str | None) -> AsyncGenerator[ServerSentEventMessage]:

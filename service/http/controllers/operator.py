@@ -14,7 +14,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from schema.models.accounts import Scope
 from schema.models.operating import Overview, TaskHistory
 from schema.models.problems import ProblemCode as Code
-from service.http.gate import as_long_as, for_operators
+from service.http.gate import for_operators
 from service.http.openapi.answers import problem_specs
 from service.http.services import Services
 from service.operating.overview import history_of
@@ -45,7 +45,7 @@ class OperatorController(Controller):
     ) -> ServerSentEvent:
         """How everything is, every few seconds."""
         still = partial(services.gate.still_admits, request, Scope.ADMIN)
-        told = as_long_as(still, services.watch.follow())
+        told = services.gate.as_long_as(still, services.watch.follow())
         return ServerSentEvent(_messages(told), retry_duration=RECONNECT_AFTER_MS)
 
     @get("/tasks/{task_id:str}", responses=problem_specs(Code.INVALID_REQUEST, Code.FORBIDDEN, Code.TASK_NOT_FOUND))
