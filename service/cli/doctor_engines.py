@@ -33,10 +33,13 @@ async def engines(settings: Settings) -> AsyncGenerator[Finding]:
         yield wrong("engines", lacking, "Set it, or another engine: docs/workflows.md tells how to bring a workflow.")
     for driver in drivers:
         try:
-            for state in await driver.states():
+            states = await driver.states()
+            for state in states:
                 yield _finding(driver.name, state)
-            async for finding in _workflows(settings, driver):
-                yield finding
+            # Who doesn't answer isn't waited for once more: files are here, whatever their servers do.
+            if driver.name == COMFYUI or all(state.trouble is None for state in states):
+                async for finding in _workflows(settings, driver):
+                    yield finding
         finally:
             await driver.close()
 
