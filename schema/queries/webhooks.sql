@@ -32,7 +32,7 @@ RETURNING {DeliveryRecord}
 
 -- name: due_deliveries
 -- Due, and not announced lately: a few of each receiver, so that none with many hides the others; what was never announced
--- first, so that neither do many receivers that don't get on.
+-- first, so that neither do many receivers that don't get on, nor one user's many at a receiver that others have too.
 WITH RECURSIVE receivers AS (
     (SELECT host FROM webhook_deliveries WHERE status = 'waiting' ORDER BY host LIMIT 1)
     UNION ALL
@@ -50,7 +50,7 @@ SELECT delivery_id, attempts, announced
        AND host = receivers.host
        AND next_attempt_at <= coalesce(:now, now())
        AND (announced_at IS NULL OR announced_at <= coalesce(:now, now()) - :again::interval)
-     ORDER BY next_attempt_at
+     ORDER BY webhook_deliveries.announced_at NULLS FIRST, next_attempt_at
      LIMIT :each) AS due
  ORDER BY announced_at NULLS FIRST, next_attempt_at
  LIMIT :limit
@@ -66,8 +66,9 @@ SELECT host FROM webhook_deliveries WHERE delivery_id = :delivery_id AND status 
 SELECT pg_advisory_xact_lock(hashtextextended('darkroom webhooks to ' || :host, 0))
 
 -- name: claim_delivery
--- The named delivery, or the receiver's next one: if it is due, its receiver is neither in peace nor busy, and its user
--- hasn't many receivers busy. One that failed lately gets one of a user's at a time. With its claim it is due again when whoever has it must have died.
+-- The named delivery, or the receiver's next one: if it is due, its receiver is neither in peace nor busy, with its user's
+-- or with all, and its user hasn't many receivers busy. One that failed lately gets one of a user's at a time. With its
+-- claim it is due again when whoever has it must have died.
 UPDATE webhook_deliveries
    SET tries = tries + 1,
        attempts = attempts + 1,
@@ -91,12 +92,12 @@ UPDATE webhook_deliveries
                              WHERE theirs.user_id = due.user_id
                                AND theirs.claim IS NOT NULL
                                AND theirs.claimed_until > coalesce(:now, now()))
-       AND (coalesce(receiver.failures, 0) < :sick
-            OR NOT EXISTS (SELECT FROM webhook_deliveries AS busy
-                            WHERE busy.status = 'waiting' AND busy.host = :host AND busy.user_id = due.user_id
-                              AND busy.next_attempt_at > coalesce(:now, now())
-                              AND busy.next_attempt_at <= coalesce(:now, now()) + :lease::interval
-                              AND busy.claimed_until > coalesce(:now, now())))
+       AND CASE WHEN receiver.failures >= :sick THEN 1 ELSE :most_of_user_here END
+           > (SELECT count(*) FROM webhook_deliveries AS busy
+               WHERE busy.status = 'waiting' AND busy.host = :host AND busy.user_id = due.user_id
+                 AND busy.next_attempt_at > coalesce(:now, now())
+                 AND busy.next_attempt_at <= coalesce(:now, now()) + :lease::interval
+                 AND busy.claimed_until > coalesce(:now, now()))
      ORDER BY due.next_attempt_at
      LIMIT 1
        FOR UPDATE OF due SKIP LOCKED)

@@ -27,7 +27,10 @@ LEASE: Final = timedelta(seconds=25)
 """For how long an attempt is its worker's; longer than one takes."""
 
 MOST_AT_ONCE: Final = 3
-"""Attempts at one receiver at a time, of all workers."""
+"""Attempts at one receiver for one user at a time, of all workers."""
+
+MOST_OF_ALL: Final = 6
+"""For all users: who keeps a receiver busy that others have too (a service for hooks) leaves it to them as well."""
 
 MOST_OF_A_USER: Final = 5
 """Attempts for one user at a time: fewer than a worker has threads for, however many receivers they name."""
@@ -62,8 +65,9 @@ async def claim(
         delivery_id,
         claim=token_hex(8),
         lease=LEASE,
-        most=MOST_AT_ONCE,
+        most=MOST_OF_ALL,
         most_of_user=MOST_OF_A_USER,
+        most_of_user_here=MOST_AT_ONCE,
         sick=SICK_FROM,
         now=now,
     )

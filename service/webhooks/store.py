@@ -90,6 +90,7 @@ async def claim_delivery(
     lease: timedelta,
     most: int,
     most_of_user: int,
+    most_of_user_here: int,
     sick: int,
     now: datetime | None,
 ) -> DeliveryRecord | None:
@@ -102,6 +103,7 @@ async def claim_delivery(
         lease=lease,
         most=most,
         most_of_user=most_of_user,
+        most_of_user_here=most_of_user_here,
         sick=sick,
         now=now,
     )

@@ -11,7 +11,7 @@ from service.database import Connection, Pool
 from service.queue import Queue
 from service.tasks import lifecycle, retention
 from service.webhooks import delivering, store
-from service.webhooks.announcing import announce_due, sweep
+from service.webhooks.announcing import EACH, announce_due, sweep
 from service.webhooks.calling import Answer
 from service.webhooks.delivering import (
     FIRST_PEACE,
@@ -220,6 +220,27 @@ async def test_a_receiver_gets_a_few_at_a_time_and_others_theirs(
     taken = [await claim(pool, HOST, None, now=now) for _ in range(MOST_AT_ONCE + 2)]
     assert [one is not None for one in taken] == [True] * MOST_AT_ONCE + [False] * 2
     assert await claim(pool, "other.example.com", delivery_of(other.task_id), now=now)
+
+
+async def test_a_user_who_keeps_a_receiver_busy_leaves_it_to_others(
+    pool: Pool, connection: Connection, queue: Queue, user_id: str
+) -> None:
+    """Of a service for hooks many have an address each, and one may answer slowly to each of thousands."""
+    theirs = [await told(pool, user_id, URL) for _ in range(EACH + MOST_AT_ONCE + 1)]
+    assert await announce_due(pool, queue, limit=100) == EACH
+    await connection.execute("UPDATE webhook_deliveries SET announced_at = now() - interval '1 minute'")
+    other = await told(pool, await lives.add_user(connection), URL)
+    now = (await deliveries(connection))[-1].created_at
+    taken = [await claim(pool, HOST, delivery_of(task.task_id), now=now) for task in theirs[: MOST_AT_ONCE + 1]]
+    assert [one is not None for one in taken] == [True] * MOST_AT_ONCE + [False]
+    mine = await claim(pool, HOST, None, now=now)
+    assert mine is not None
+    assert mine.delivery_id == delivery_of(other.task_id)
+    assert await settle(pool, mine, FAILED, now=now)
+    await connection.execute("UPDATE webhook_deliveries SET next_attempt_at = now() WHERE user_id <> $1", user_id)
+    assert await announce_due(pool, queue, limit=100) == EACH
+    announced = "SELECT announced_at IS NOT NULL FROM webhook_deliveries WHERE delivery_id = $1"
+    assert await connection.fetchval(announced, mine.delivery_id)
 
 
 async def test_a_user_of_many_receivers_leaves_threads_to_others(
