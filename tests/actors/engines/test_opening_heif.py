@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pillow_heif
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from actors.engines.local.pictures.decoding import decode
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.seam import EngineError
 from schema.models.problems import FailureCode
@@ -44,6 +46,19 @@ def opened(directory: Path, content: bytes) -> Picture:
 def looks_like(picture: Picture, wanted: Image.Image) -> bool:
     values: NDArray[Any] = np.asarray(wanted.convert("RGB")).astype(np.int32)
     return picture.image.shape == values.shape and bool(np.abs(picture.image - values).mean() < 4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", *KINDS], ids=str)
+def test_nothing_is_decoded_that_is_of_another_size_than_was_judged(kind: str | bytes) -> None:
+    """Of this and all other formats: the bound on pixels is the judge's, who may be deceived."""
+    stream = io.BytesIO()
+    if isinstance(kind, str):
+        photo().save(stream, kind)
+    content = stream.getvalue() if isinstance(kind, str) else saved(photo(), kind)
+    facts = judge_picture(content, MAX_PIXELS)
+    smaller = structs.replace(facts, width=64, height=64, stored=(64, 64))
+    with pytest.raises(OSError, match="size"):
+        decode(content, smaller, (64, 64))
 
 
 @pytest.mark.parametrize("kind", KINDS)
