@@ -129,7 +129,11 @@ class FakeComfyUI:
         if self.faults.lost_answers:
             self.faults.lost_answers -= 1
             _break(request)
-        return web.json_response({"prompt_id": prompt_id, "number": job.number, "node_errors": {}})
+        wrong = {"type": "value_not_in_list", "message": "Value not in list", "details": "ckpt_name"}
+        saving = [node for node, content in body["prompt"].items() if content["class_type"] == "SaveImage"]
+        errors = {"5": {"errors": [wrong], "dependent_outputs": saving, "class_type": "CheckpointLoaderSimple"}}
+        left_out = errors if self.faults.half_invalid else {}
+        return web.json_response({"prompt_id": prompt_id, "number": job.number, "node_errors": left_out})
 
     def _invalid(self, prompt: dict[str, Any]) -> dict[str, Any] | None:
         for node, content in prompt.items():

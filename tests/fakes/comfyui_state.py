@@ -26,6 +26,8 @@ class Faults(Struct):
     """In place of the photo."""
     missing: frozenset[str] = frozenset()
     """Kinds of nodes that aren't installed."""
+    half_invalid: bool = False
+    """Jobs are taken, and the node that saves the picture is left out, as where a preview alone is valid."""
     dead_executor: bool = False
     """Jobs wait for ever, while HTTP stays up."""
     jobs_api: bool = False

@@ -22,6 +22,15 @@ class Value(Struct, frozen=True):
     value: str | int | float | bool
 
 
+class Work(Struct, frozen=True):
+    """What a job runs: a mode's workflow with `values` in place of its own, for what the node `output` saves."""
+
+    mode: Mode
+    graph: Graph
+    values: Sequence[Value]
+    output: str
+
+
 class Waiting(Struct, frozen=True):
     """The job is in the server's queue, behind so many others; None where the server doesn't say."""
 
@@ -152,8 +161,8 @@ class Driver(Protocol):
         """Put a photo (JPEG or PNG, as `name` says) where the job will run; returns what its LoadImage node takes."""
         ...
 
-    async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
-        """Start the job, with `values` in place of the workflow's; returns it with its `job_id`."""
+    async def start(self, job: RemoteJob, work: Work) -> RemoteJob:
+        """Start the job; returns it with its `job_id`. One that would leave out the output is stopped, and refused."""
         ...
 
     async def look(self, job: RemoteJob) -> Look:

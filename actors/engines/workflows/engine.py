@@ -27,7 +27,7 @@ from actors.engines.seam import (
 )
 from actors.engines.workflows import following
 from actors.engines.workflows.desk import Desk, Done
-from actors.engines.workflows.driver import Driver, DriverError, Fate, Graph, Output, Stopped, Value
+from actors.engines.workflows.driver import Driver, DriverError, Fate, Graph, Output, Stopped, Value, Work
 from actors.engines.workflows.filling import Filling, fill, fillable
 from actors.engines.workflows.following import ENDS, Followed, Follower, patiently
 from actors.engines.workflows.graph import Places, WorkflowError, find_places
@@ -165,7 +165,8 @@ class WorkflowEngine:
                 raise refused[draft.place]
             try:
                 values = await self._values(draft, plan, photos)
-                async for event in self._follower.start(draft, mode, plan.graph, values, followed):
+                work = Work(mode, plan.graph, values, plan.places.output)
+                async for event in self._follower.start(draft, work, followed):
                     yield event
             except DriverError as error:
                 if error.fate is Fate.REFUSED:

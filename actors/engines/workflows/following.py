@@ -13,10 +13,9 @@ from actors.engines.workflows.driver import (
     Fate,
     Finished,
     Gone,
-    Graph,
     Look,
     Running,
-    Value,
+    Work,
 )
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob
@@ -84,16 +83,14 @@ class Follower:
         yield JobOver(left.job, lost=True)
         raise lost()
 
-    async def start(
-        self, draft: RemoteJob, mode: Mode, graph: Graph, values: list[Value], followed: Followed
-    ) -> AsyncGenerator[EngineEvent]:
+    async def start(self, draft: RemoteJob, work: Work, followed: Followed) -> AsyncGenerator[EngineEvent]:
         """Start a job, once it is noted that it will be. Broken off it is started all the same: see `JobStarting`.
 
         Raises:
             DriverError: it wasn't started, or nobody knows.
         """
         yield JobBegun(draft, started=False)
-        starting = asyncio.create_task(self._driver.start(draft, mode, graph, values))
+        starting = asyncio.create_task(self._driver.start(draft, work))
         yield JobStarting(starting)
         try:
             job = await asyncio.shield(starting)

@@ -20,8 +20,8 @@ from actors.engines.workflows.driver import (
     Running,
     ServerState,
     Stopped,
-    Value,
     Waiting,
+    Work,
 )
 from actors.engines.workflows.graph import WorkflowError, graph_of
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError, NodeField, RunningHubApi
@@ -105,10 +105,10 @@ class RunningHub:
             del self._sent[next(iter(self._sent))]
         return named
 
-    async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
+    async def start(self, job: RemoteJob, work: Work) -> RemoteJob:
         """Create a task there, which costs from then on."""
-        workflow_id = self._workflow_of(mode)
-        fields = [NodeField(value.at.node, value.at.field, value.value) for value in values]
+        workflow_id = self._workflow_of(work.mode)
+        fields = [NodeField(value.at.node, value.at.field, value.value) for value in work.values]
         try:
             created = await self._api.create(workflow_id, fields)
         except HubError as error:
@@ -117,7 +117,7 @@ class RunningHub:
         except HubAwayError as error:
             raise away(error, lost=error.sent) from error
         made = RemoteJob(job.engine, job.place, created.task_id)
-        if (wrong := wrong_nodes(created.prompt_tips, graph)) is not None:
+        if (wrong := wrong_nodes(created.prompt_tips, work.output)) is not None:
             self._graphs.pop(workflow_id, None)
             self._sent.clear()
             if await self.cancel(made) is Stopped.STOPPED:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.engines.workflows.driver import DriverError, Fate, Graph
+from actors.engines.workflows.driver import DriverError, Fate
 from actors.engines.workflows.loose import list_of, object_of
 from actors.engines.workflows.runninghub_api import HubAwayError, HubError
 from actors.engines.workflows.saying import told
@@ -75,15 +75,11 @@ def failure_of(error: HubError) -> DriverError:
     return DriverError(Fate.FINAL, _FAILED, told(node, said), detail=detail)
 
 
-def wrong_nodes(prompt_tips: Any, graph: Graph) -> DriverError | None:
-    """An error if the tips of a create say that none of the nodes that save pictures will run."""
+def wrong_nodes(prompt_tips: Any, output: str) -> DriverError | None:
+    """An error if the tips of a create say that the node which saves the result won't run."""
     tips = _object(prompt_tips)
     valid, errors = tips.get("result") is not False, tips.get("node_errors")
-    if valid and not errors:
-        return None
-    saving = {number for number, node in graph.items() if node.get("class_type") == "SaveImage"}
-    runs = {str(node) for node in list_of(tips.get("outputs_to_execute"))}
-    if valid and (saving & runs if saving else runs):
+    if valid and (not errors or output in map(str, list_of(tips.get("outputs_to_execute")))):
         return None
     return DriverError(Fate.REFUSED, _RESPONSE, OPERATORS, detail=f"the workflow is refused: {_short(errors or tips)}")
 

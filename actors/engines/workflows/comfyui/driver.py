@@ -24,8 +24,8 @@ from actors.engines.workflows.driver import (
     Running,
     ServerState,
     Stopped,
-    Value,
     Waiting,
+    Work,
 )
 from actors.engines.workflows.graph import WorkflowError, filled_in, parse_graph, read_workflow
 from actors.engines.workflows.loose import as_object, list_of, object_of, objects_in
@@ -73,22 +73,24 @@ class ComfyUI:
         async with self._asked(job) as server:
             return await server.upload(photo, name)
 
-    async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
+    async def start(self, job: RemoteJob, work: Work) -> RemoteJob:
         """Put the job into the server's queue, and listen for its progress."""
-        del mode
-        filled = filled_in(graph, {value.at: value.value for value in values})
+        filled = filled_in(work.graph, {value.at: value.value for value in work.values})
         client_id = uuid4().hex
         async with self._asked(job) as server:
-            listener = Listener(server, _id(job), client_id, len(graph))
+            listener = Listener(server, _id(job), client_id, len(work.graph))
             try:
                 await listener.ready()
                 with self._choice.coming(server):
-                    await server.prompt(filled, _id(job), client_id)
-                self._choice.well(server)
+                    wrong = await server.prompt(filled, _id(job), client_id, work.output)
             except BaseException:
                 await listener.close()
                 raise
             self._listeners[_id(job)] = listener
+            # One that can't be stopped is followed to its end.
+            if wrong is not None and await self.cancel(job) is Stopped.STOPPED:
+                raise wrong
+            self._choice.well(server)
         return job
 
     async def look(self, job: RemoteJob) -> Look:

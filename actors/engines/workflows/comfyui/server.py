@@ -56,13 +56,16 @@ class Server:
         kind = answer.get("type")
         return f"{folder}{answer['name']}" + (f" [{kind}]" if kind in ("temp", "output") else "")
 
-    async def prompt(self, graph: Mapping[str, Any], prompt_id: str, client_id: str) -> None:
-        """Put a job into the queue, under an id of ours."""
+    async def prompt(self, graph: Mapping[str, Any], prompt_id: str, client_id: str, output: str) -> DriverError | None:
+        """Put a job into the queue, under an id of ours. The error is that of one which runs, but for its output."""
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
         response = await self._send("POST", "/prompt", json=body, timeout=PROMPT_WITHIN)
         if response.status_code == HTTPStatus.BAD_REQUEST:
             raise _invalid(calling.json_of(response, "/prompt"))
-        self._json(response, "/prompt")
+        answer = self._json(response, "/prompt")
+        wrong = object_of(answer.get("node_errors"))
+        left_out = {output} & {*wrong, *(one for node in objects_in([*wrong.values()]) for one in _named(node))}
+        return _invalid(answer) if left_out else None
 
     async def queue(self) -> Queue:
         """What runs and what waits."""
@@ -167,6 +170,11 @@ def _invalid(answer: object) -> DriverError:
         return DriverError(Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, message, detail=detail)
     message = "The engine lacks something that this edit's workflow needs. Its operator has to mend that."
     return DriverError(Fate.REFUSED, FailureCode.ENGINE_NOT_AVAILABLE, message, detail=detail)
+
+
+def _named(node: dict[str, Any]) -> list[str]:
+    """The nodes that save something, and don't for this one."""
+    return [one for one in list_of(node.get("dependent_outputs")) if isinstance(one, str)]
 
 
 def _detail(node: dict[str, Any]) -> str:

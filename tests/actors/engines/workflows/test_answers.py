@@ -17,7 +17,7 @@ from actors.engines.workflows.checking import broken_links, lacking
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.comfyui.progress import Listener
 from actors.engines.workflows.comfyui.server import Server
-from actors.engines.workflows.driver import DriverError, Finished, Output
+from actors.engines.workflows.driver import DriverError, Finished, Output, Work
 from actors.engines.workflows.graph import WorkflowError, find_places
 from actors.engines.workflows.runninghub import RunningHub
 from actors.engines.workflows.runninghub_results import Results
@@ -33,6 +33,7 @@ GRAPH: dict[str, Any] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "x"}, "_meta": {"title": "input:image:1"}},
     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "output:image:1"}},
 }
+WORK = Work(MODE, GRAPH, [], "2")
 NODES: dict[str, Any] = {
     "LoadImage": {"input": {"required": {"image": [["a"], {}]}, "optional": {"x": ["COMBO", {"options": ["a"]}]}}},
     "SaveImage": {"input": {"required": {"images": ["IMAGE", {}]}}, "output": []},
@@ -132,7 +133,7 @@ async def test_comfyui(call: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     async def prompt() -> None:
         _invalid(answering)
-        await server.prompt(GRAPH, ID, "client")
+        await server.prompt(GRAPH, ID, "client", "2")
 
     async def nodes() -> None:
         list(lacking(GRAPH, await driver.nodes()))
@@ -189,7 +190,7 @@ async def test_runninghub(call: str, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "upload": upload,
         "graph": graph,
-        "start": lambda: driver.start(job, MODE, GRAPH, []),
+        "start": lambda: driver.start(job, WORK),
         "cancel": lambda: driver.cancel(job),
         "states": driver.states,
     }
@@ -204,7 +205,7 @@ async def test_what_is_not_needed_of_an_answer_loses_nothing_that_was_paid_for(m
     driver = new_driver()
     job = RemoteJob(driver.name, "place", "5")
     answering.now = httpx.Response(200, json={"code": 0, "data": {"taskId": "8", "promptTips": {"result": True}}})
-    assert (await driver.start(job, MODE, GRAPH, [])).job_id == "8"
+    assert (await driver.start(job, WORK)).job_id == "8"
     text = {"fileUrl": None, "fileType": "txt", "nodeId": "9"}
     picture = {"fileUrl": "https://hub.invalid/a.png", "fileType": None, "taskCostTime": 1.5, "nodeId": "2"}
     others: list[Any] = [text, None, "x", {"fileUrl": 5}, {"nodeId": {}}]

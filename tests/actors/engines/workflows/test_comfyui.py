@@ -396,6 +396,24 @@ async def test_a_server_that_lacks_a_node_keeps_no_edit_from_another_and_rests(
         await engine.close()
 
 
+async def test_a_server_that_would_leave_the_picture_out_keeps_no_edit_from_another(
+    comfy: FakeComfyUI, desk: Desk, request_for: NewRequest
+) -> None:
+    """It takes the job all the same, for another node that saves something, such as a preview."""
+    with comfy_ui() as other:
+        engine = new_engine(desk, comfy.base_url, other.base_url)
+        comfy.faults.half_invalid = True
+        comfy.hold()
+        assert isinstance((await made(engine, request_for()))[-1], Finished)
+        assert (len(comfy.prompts), comfy.stopped, len(other.prompts)) == (1, comfy.prompts, 1)
+        other.faults.half_invalid = True
+        other.hold()
+        error, _ = await refusal(engine, request_for())
+        assert (error.code, error.standing) == (FailureCode.ENGINE_NOT_AVAILABLE, Standing.REFUSING)
+        assert comfy.busy + other.busy == 0
+        await engine.close()
+
+
 async def test_a_job_of_a_server_that_is_none_of_ours_any_more_is_started_anew(
     engine: WorkflowEngine, comfy: FakeComfyUI, request_for: NewRequest
 ) -> None:

@@ -17,7 +17,7 @@ from actors.engines.workflows.driver import (
     Output,
     ServerState,
     Stopped,
-    Value,
+    Work,
 )
 from actors.engines.workflows.following import Followed, Follower
 from schema.models.edits import Mode
@@ -27,6 +27,7 @@ from schema.models.problems import FailureCode
 MODE = Mode.HEAD_SWAP
 DRAFT = RemoteJob("scripted", "here")
 MADE = RemoteJob("scripted", "here", "1")
+WORK = Work(MODE, {}, [], "9")
 
 
 class Scripted:
@@ -56,8 +57,8 @@ class Scripted:
         del job, photo
         return name
 
-    async def start(self, job: RemoteJob, mode: Mode, graph: Graph, values: Sequence[Value]) -> RemoteJob:
-        del job, mode, graph, values
+    async def start(self, job: RemoteJob, work: Work) -> RemoteJob:
+        del job, work
         self.started += 1
         self.asked.set()
         await self.held.wait()
@@ -103,7 +104,7 @@ async def events_and_error(events: AsyncGenerator[EngineEvent]) -> tuple[list[En
 
 async def test_a_lost_answer_is_told_and_nothing_is_repeated() -> None:
     driver = Scripted(fails=error(Fate.AWAY, lost=True))
-    seen, failed = await events_and_error(Follower(driver).start(DRAFT, MODE, {}, [], Followed()))
+    seen, failed = await events_and_error(Follower(driver).start(DRAFT, WORK, Followed()))
     assert seen == [JobBegun(DRAFT, started=False), JobOver(DRAFT, lost=True)]
     assert failed is not None
     assert (failed.fate, failed.code, failed.lost) == (Fate.TRANSIENT, FailureCode.ENGINE_RESPONSE_ERROR, True)
@@ -114,7 +115,7 @@ async def test_a_lost_answer_is_told_and_nothing_is_repeated() -> None:
 @pytest.mark.parametrize("fate", [Fate.WAIT, Fate.REFUSED, Fate.AWAY])
 async def test_what_was_refused_never_ran(fate: Fate) -> None:
     follower = Follower(Scripted(fails=error(fate)))
-    seen, failed = await events_and_error(follower.start(DRAFT, MODE, {}, [], Followed()))
+    seen, failed = await events_and_error(follower.start(DRAFT, WORK, Followed()))
     assert seen == [JobBegun(DRAFT, started=False), JobOver(DRAFT)]
     assert failed is not None
     assert failed.fate is fate
@@ -147,7 +148,7 @@ async def test_a_start_that_is_broken_off_tells_its_id_all_the_same() -> None:
     begun: list[asyncio.Task[RemoteJob]] = []
 
     async def follow() -> None:
-        async for event in Follower(driver).start(DRAFT, MODE, {}, [], Followed()):
+        async for event in Follower(driver).start(DRAFT, WORK, Followed()):
             if isinstance(event, JobStarting):
                 begun.append(event.start)  # noqa: PERF401 - kept when it is broken off
 

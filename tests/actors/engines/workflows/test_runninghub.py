@@ -20,6 +20,7 @@ from actors.engines.workflows.driver import (
     Stopped,
     Value,
     Waiting,
+    Work,
 )
 from actors.engines.workflows.runninghub import RunningHub
 from schema.models.edits import Mode
@@ -71,7 +72,7 @@ async def started(driver: RunningHub) -> RemoteJob:
     job = await driver.draft(MODE)
     assert job.job_id is None
     name = await driver.upload(job, CHINA, "source.jpg")
-    return await driver.start(job, MODE, await driver.graph(MODE), [Value(NodeInput("1", "image"), name)])
+    return await driver.start(job, Work(MODE, await driver.graph(MODE), [Value(NodeInput("1", "image"), name)], "6"))
 
 
 async def test_an_edit_from_the_photo_to_the_picture(hub: FakeRunningHub, driver: RunningHub, tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ async def test_a_server_that_is_away_was_sent_nothing(settings: WorkflowSettings
     driver = RunningHub(structs.replace(settings, runninghub_url=f"http://127.0.0.1:{nobodys_port()}"))
     job = await driver.draft(MODE)
     with pytest.raises(DriverError) as told:
-        await driver.start(job, MODE, {}, [])
+        await driver.start(job, Work(MODE, {}, [], "6"))
     assert (told.value.fate, told.value.lost) == (Fate.AWAY, False)
     (state,) = await driver.states()
     assert state.trouble is not None
