@@ -155,7 +155,7 @@ class RunningHubApi:
     async def outputs(self, task_id: str) -> list[HubOutput]:
         """What a task has made. Raises HubError with 804 and 813 while it runs and waits, 805 if it failed."""
         data = await self._post("/task/openapi/outputs", {"taskId": task_id})
-        found = self._decoded(bytes(data), list[Any] | None)
+        found: list[Any] = self._decoded(bytes(data), list[Any])
         files = [(one.get("fileUrl"), one.get("nodeId")) for one in objects_in(found)]
         return [
             HubOutput(url, "" if node is None else str(node)) for url, node in files if url and isinstance(url, str)

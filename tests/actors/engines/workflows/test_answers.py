@@ -17,7 +17,7 @@ from actors.engines.workflows.checking import broken_links, lacking
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.comfyui.progress import Listener
 from actors.engines.workflows.comfyui.server import Server
-from actors.engines.workflows.driver import DriverError, Finished, Output, Work
+from actors.engines.workflows.driver import DriverError, Fate, Finished, Output, Work
 from actors.engines.workflows.graph import WorkflowError, find_places
 from actors.engines.workflows.runninghub import RunningHub
 from actors.engines.workflows.runninghub_results import Results
@@ -213,7 +213,9 @@ async def test_what_is_not_needed_of_an_answer_loses_nothing_that_was_paid_for(m
         answering.now = httpx.Response(200, json={"code": 0, "data": [other, picture]})
         assert await driver.look(job) == Finished([Output("2", "https://hub.invalid/a.png")])
     answering.now = httpx.Response(200, json={"code": 0, "data": None})
-    assert await driver.look(job) == Finished([])
+    with pytest.raises(DriverError) as unread:
+        await driver.look(job)
+    assert unread.value.fate is Fate.AWAY, "it says nothing of an end: the job may run"
     await driver.close()
 
 
