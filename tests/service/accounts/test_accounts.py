@@ -140,6 +140,45 @@ async def test_erasure_takes_everything_but_the_ledgers_numbers(
     assert caught.value.code is ProblemCode.UNAUTHORIZED
 
 
+KEPT_OF_THEM = """
+INSERT INTO webhook_hosts (user_id, host, failures, failed_at) VALUES ('THEM', 'a.example', 1, now());
+INSERT INTO webhook_secrets (user_id, sealed, sealed_by) VALUES ('THEM', 'x', 'y');
+INSERT INTO sign_in_links (token_hash, user_id, scope, expires_at) VALUES (sha256('x'), 'THEM', 'user', now());
+INSERT INTO sessions (token_hash, user_id, scope, expires_at, ends_at)
+VALUES (sha256('x'), 'THEM', 'user', now(), now());
+INSERT INTO legacy_quarantine (kind, record_id, reason, fields, fingerprint)
+VALUES ('user', 'THEM', '', '{}', ''), ('task', 'task_torn', '', jsonb_build_object('data', '{"user_id": "THEM"}'), '');
+INSERT INTO legacy_remarks (kind, record_id, reasons, fields, fingerprint)
+VALUES ('user', 'THEM', '{}', NULL, ''), ('task', 'TASK', '{}', '{"user_id": "THEM"}', '');
+"""
+
+
+async def test_erasure_leaves_no_table_that_names_them(connection: Connection, pool: Pool, user_id: str) -> None:
+    """What refers to no user, so that nothing would take it along, too."""
+    task = await lives.create(connection, user_id, webhook_url="https://a.example/")
+    await lives.cancel(pool, user_id, task.task_id)
+    await connection.execute(KEPT_OF_THEM.replace("THEM", user_id).replace("TASK", task.task_id))
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+
+    async def naming_them() -> set[str]:
+        named = "SELECT FROM {0} AS kept WHERE strpos(kept::text, $1) > 0"
+        return {name for (name,) in tables if await connection.fetch(named.format(name), user_id)}
+
+    assert await naming_them() >= {
+        *("users", "tasks", "files", "credit_ledger", "api_keys", "sessions", "sign_in_links", "claim_turns"),
+        *(
+            "task_events",
+            "webhook_deliveries",
+            "webhook_hosts",
+            "webhook_secrets",
+            "legacy_quarantine",
+            "legacy_remarks",
+        ),
+    }
+    await users.erase_user(connection, user_id)
+    assert await naming_them() == set()
+
+
 # Keys
 
 
