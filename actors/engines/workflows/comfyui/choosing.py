@@ -44,7 +44,7 @@ class Choice:
             others = [server for server in self._servers.values() if server not in rested]
             loads = await self._loads(others, refusals)
         if not loads:
-            raise min(refusals, key=_hopeless, default=away("no server can be reached"))
+            raise min(refusals, key=_hopeless, default=away("COMFYUI_URL is not set"))
         least = min(loads.values())
         warm = self._warm.get(mode)
         place = (
@@ -84,14 +84,13 @@ class Choice:
         try:
             load = (await server.queue()).length + self._coming[server.place]
         except DriverError as error:
-            if error.fate is not Fate.AWAY:
-                refusals.append(error)
+            refusals.append(error)
             if error.fate is not Fate.WAIT:
                 self.ill(server)
             return None
         return load
 
 
-def _hopeless(error: DriverError) -> bool:
-    """Whether there is no use in waiting, as there is with another that has no place."""
-    return error.fate is not Fate.WAIT
+def _hopeless(error: DriverError) -> int:
+    """How little use there is in waiting: one without a place has one soon; of one that is away nobody knows."""
+    return {Fate.WAIT: 0, Fate.AWAY: 2}.get(error.fate, 1)

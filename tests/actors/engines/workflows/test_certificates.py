@@ -16,9 +16,11 @@ from cryptography.x509.oid import NameOID
 
 from actors.engines.workflows import calling
 from actors.engines.workflows.comfyui.driver import ComfyUI
-from actors.engines.workflows.driver import Driver
+from actors.engines.workflows.driver import Driver, DriverError
 from actors.engines.workflows.runninghub import RunningHub
+from schema.models.edits import Mode
 from schema.models.engines import WorkflowSettings
+from tests.running import nobodys_port
 
 NewDriver = Callable[[str], Driver]
 
@@ -93,6 +95,14 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_and_told(
 ) -> None:
     said = await trouble(new_driver(f"{scheme}://127.0.0.1:{port}"))
     assert "its certificate isn't trusted" in (said or "")
+
+
+async def test_why_no_server_can_be_reached_is_told() -> None:
+    driver = comfyui(f"http://127.0.0.1:{nobodys_port()}")
+    with pytest.raises(DriverError) as told:
+        await driver.draft(Mode.HEAD_SWAP)
+    assert "nobody listens there" in told.value.detail
+    await driver.close()
 
 
 @pytest.mark.parametrize("new_driver", [comfyui, runninghub])
