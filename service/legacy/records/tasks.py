@@ -1,6 +1,7 @@
 """A task's hash in the old Redis becomes a task of ours: every field but its status may be missing or malformed."""
 
 from datetime import datetime, tzinfo
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from schema.models.edits import REFERENCE_FIELDS, Mode
 from schema.models.problems import FailureCode
 from schema.models.tasks import LegacyPictures, StoredResult, TaskFailure, TaskStatus
 from service.legacy.records import ENDS, MOST_CHARGED, STATUSES, RawTask, Task, Unreadable, is_user_id, unreadable
+from service.legacy.records.salvage import LISTED
 from service.legacy.records.sound import sound_task
 from service.legacy.records.values import (
     MOST_DIGITS,
@@ -66,8 +68,11 @@ def _read(raw: RawTask, zone: Zone) -> Task:
     if status is None:
         raise _Unfit("its status is missing or unknown")
     reading = _Reading(raw, zone)
-    for name, size in raw.large.items():
-        reading.remark(f"{name.decode(errors='replace')} has {size >> 20} MB, more than can be kept, and was left out")
+    for name, size in islice(raw.large.items(), LISTED):
+        megabytes = f"{size / (1 << 20):.3g} MB"
+        reading.remark(f"{name.decode(errors='replace')} has {megabytes}, more than can be kept, and was left out")
+    if len(raw.large) > LISTED:
+        reading.remark(f"{len(raw.large) - LISTED} more fields are more than can be kept, and were left out")
     data = reading.data()
     mode = MODES.get(str(data.get("mode")))
     if mode is None:

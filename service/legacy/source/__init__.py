@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple, cast
 
 import redis
 
-from service.legacy.records import TOO_LARGE, Fields, RawTask, RawUser
+from service.legacy.records import RawTask, RawUser
 from service.legacy.records.users import BY_EMAIL, BY_ID, email_in, named_by
+from service.legacy.source import large
 from service.legacy.source.batches import cut
 from service.legacy.source.places import places_of
 from service.legacy.source.questions import EXISTS, HGETALL, MEMORY, PTTL, Question
@@ -27,9 +28,6 @@ FOREVER: Final = 1000 * 365 * 86_400_000
 
 BYTES_AT_ONCE: Final = 4 << 20
 """Of records that are read in one go, as far as they are known; a larger one is read alone."""
-
-LARGEST_FIELD: Final = 32 << 20
-"""Bytes. What is larger stays in the old system, and costs only itself."""
 
 CAUTIOUS: Final = 20
 """How many records are read in one go where Redis doesn't tell their sizes."""
@@ -122,8 +120,7 @@ class LegacyRedis:
                 groups = list(self._bounded(keys))
                 lives = dict(zip(keys, left.answers() or [-1] * len(keys), strict=True))
             for group, size in groups:
-                large = size > LARGEST_FIELD
-                question = None if large else Question(self._redis.connection_pool, HGETALL, group)
+                question = None if size > large.LARGEST else Question(self._redis.connection_pool, HGETALL, group)
                 yield _Asked(group, lives, question)
 
     def _bounded(self, keys: Sequence[bytes]) -> Generator[tuple[list[bytes], int]]:
@@ -164,19 +161,14 @@ class LegacyRedis:
         return found
 
     def _large(self, key: bytes, milliseconds_left: Mapping[bytes, int]) -> list[RawTask]:
-        """A record of which single fields may be too large to be held: the others."""
-        if cast("bytes", self._redis.type(key)) != b"hash":
-            question = Question(self._redis.connection_pool, HGETALL, [key])
-            return self._tasks(_Asked([key], milliseconds_left, question))
-        names = cast("list[bytes]", self._redis.hkeys(key))
-        sizes = {name: self._redis.hstrlen(key, cast("str", name)) for name in names}
-        fields: Fields = {}
-        for name, size in sizes.items():
-            value = cast("bytes | None", self._redis.hget(key, cast("str", name))) if size <= LARGEST_FIELD else None
-            if value is not None:
-                fields[name] = value
-        large = {name: size for name, size in sizes.items() if size > LARGEST_FIELD}
-        return [RawTask(_shown(key[len(self._data_key) :]), fields, _lives(milliseconds_left[key]), None, large)]
+        """A record that may be too large to be held: what can be."""
+        task_id = _shown(key[len(self._data_key) :])
+        kind = cast("bytes", self._redis.type(key)).decode()
+        if kind != "hash":
+            told = large.in_place_of(self._redis, key)
+            return [] if told is None else [RawTask(task_id, {b"dump": told}, None, kind)]
+        fields, left = large.smallest_fields(self._redis, key, self.batch)
+        return [RawTask(task_id, fields, _lives(milliseconds_left[key]), None, left)] if fields or left else []
 
     def _ask(self, command: bytes, keys: Sequence[bytes]) -> list[Any]:
         """One command about each key; see `Question`."""
@@ -221,7 +213,7 @@ class LegacyRedis:
     def _in_bounds(self, batches: Iterable[list[bytes]]) -> Generator[list[bytes]]:
         for keys in batches:
             for group, size in self._bounded(keys):
-                if size > LARGEST_FIELD:  # it is alone
+                if size > large.LARGEST:  # it is alone
                     self._too_large.update(group)
                 yield group
 
@@ -253,9 +245,9 @@ class LegacyRedis:
 
     def _values(self, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """Keys and their strings, as far as there are some; what isn't a string comes as Redis dumps it."""
-        if large := [key for key in keys if key in self._too_large and self._redis.type(key) == b"string"]:
-            lengths = [(key, TOO_LARGE + b"%d" % self._redis.strlen(key)) for key in large]
-            return [*lengths, *self._values([key for key in keys if key not in large])]
+        if too_large := [key for key in keys if key in self._too_large]:
+            told = [(key, words) for key in too_large if (words := large.in_place_of(self._redis, key)) is not None]
+            return [*told, *self._values([key for key in keys if key not in too_large])]
         if not keys:
             return []
         values = dict(zip(keys, cast("list[bytes | None]", self._redis.mget(keys)), strict=True))

@@ -11,7 +11,8 @@ from service.legacy.exporting.target import LegacyTarget
 from service.legacy.importing import importer as importing
 from service.legacy.importing.importer import Importer
 from service.legacy.records import RawUser, Unreadable, User, weight_of
-from service.legacy.source import LegacyRedis, batches
+from service.legacy.records.salvage import LISTED
+from service.legacy.source import LegacyRedis, batches, large
 from service.legacy.verifier import Verifier
 from tests.service.legacy.moves import JSON, PREFIX, Old, as_json, back, differences, move, row
 
@@ -90,7 +91,7 @@ def test_where_sizes_are_not_told_few_are_read_at_a_time(old: Old) -> None:
 async def test_a_field_beyond_all_measure_costs_only_itself(
     connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LARGEST_FIELD", 2 << 20)
+    monkeypatch.setattr(large, "LARGEST", 2 << 20)
     huge = "A" * (3 << 20)
     old.task(TASK, old.user("usr_1"), current_step=huge)
     old.task("task_unreadable", "usr_1", data={"note": huge})
@@ -104,20 +105,45 @@ async def test_a_field_beyond_all_measure_costs_only_itself(
     assert (await move(connection, old)).summary["tasks"]["updated"] == 1
 
 
+async def test_a_record_beyond_all_measure_costs_only_what_has_no_room(
+    connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many fields it has, and whatever else it is: PostgreSQL takes no 256 MB to be kept whole."""
+    monkeypatch.setattr(large, "LARGEST", 2 << 20)
+    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 1 << 20)
+    old.task(TASK, old.user("usr_1"))
+    for n in range(45):
+        old.change(TASK, **{f"field_{n}": "A" * (100 << 10)})
+    piece = "A" * (1 << 20)
+    for key in ("user:id:usr_list", f"{PREFIX}task:data:task_list"):
+        old.redis.rpush(key, piece, piece, piece)
+    old.redis.set(f"{PREFIX}task:data:task_text", piece * 3)
+    moved = await move(connection, old)
+    remarks = moved.heard.of(TASK)
+    assert all("more than can be kept, and" in remark for remark in remarks)
+    assert (len(remarks), remarks[-1][:22]) == (LISTED + 1, "remark: 5 more fields ")
+    assert (await row(connection, TASK))["result"]["legacy"]["output_image"] == "/results/o.jpg"
+    kept = await connection.fetch("SELECT record_id, fields FROM legacy_quarantine ORDER BY record_id")
+    assert [record["record_id"] for record in kept] == ["task_list", "task_text", "usr_list"]
+    assert all("too large to be read; bytes: 314" in str(record["fields"]) for record in kept)
+    assert await differences(connection, old) == {}
+    assert (await move(connection, old)).summary["tasks"]["unchanged"] == 1
+
+
 async def test_a_user_beyond_all_measure_costs_only_itself(
     connection: Connection, old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another copy can be read, that one counts."""
-    monkeypatch.setattr(reading, "LARGEST_FIELD", 2 << 20)
+    monkeypatch.setattr(large, "LARGEST", 2 << 20)
     monkeypatch.setattr(reading, "BYTES_AT_ONCE", 1 << 20)
     old.user("usr_1", avatar="A" * (3 << 20), copies=["id"])
     old.user("usr_2")
     old.user("usr_2", copies=["email"], avatar="A" * (3 << 20))
     moved = await move(connection, old)
     assert await differences(connection, old) == {}
-    large = "copy under its {} is too large to be read"
-    assert moved.heard.of("usr_1") == [f"quarantined: the {large.format('id')}"]
-    assert moved.heard.of("usr_2") == [f"remark: the {large.format('email')}"]
+    words = "copy under its {} is too large to be read"
+    assert moved.heard.of("usr_1") == [f"quarantined: the {words.format('id')}"]
+    assert moved.heard.of("usr_2") == [f"remark: the {words.format('email')}"]
     assert (await move(connection, old)).summary["users"]["unchanged"] == 1
     old.user("usr_2", avatar="A" * (3 << 20), copies=["email"], username="longer")
     assert (await move(connection, old)).summary["users"]["updated"] == 1
