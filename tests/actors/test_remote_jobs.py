@@ -26,7 +26,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.tasks import lifecycle
 from service.tasks.dispatch import Dispatcher
-from service.tasks.remote_jobs import MAY_RUN, JobNotes, stop_jobs_for_nobody
+from service.tasks.remote_jobs import MAY_RUN, TRIES, JobNotes, NoPlace, stop_jobs_for_nobody
 from service.tasks.store import remote_jobs as store
 from service.tasks.store.events import events_of_task
 from service.tasks.watching import Changes
@@ -157,6 +157,42 @@ async def test_a_job_that_may_be_on_its_way_is_not_taken_for_stopped(
     assert await jobs_running(connection) == 1
     await connection.execute("UPDATE remote_jobs SET begun_at = begun_at - interval '1 hour', asked_at = NULL")
     await stop_jobs_for_nobody(pool, {"comfyui": unknown}, limit=9)
+    assert await jobs_running(connection) == 0
+
+
+async def deaf(_: RemoteJob) -> bool:
+    return False
+
+
+async def test_a_place_is_taken_by_what_others_run_also_for_nobody_and_by_nothing_of_ones_own(
+    connection: Connection, pool: Pool, claim: lifecycle.Claim
+) -> None:
+    other = await claimed(pool, await lives.create(connection, await lives.add_user(connection)))
+    mine, theirs = JobNotes(pool, claim), JobNotes(pool, other)
+    assert await mine.begun(COMFY, started=True, at_most=1)
+    await JobNotes(pool, claim).demand_place("comfyui", 1)
+    with pytest.raises(NoPlace):
+        await theirs.demand_place("comfyui", 1)
+    await lifecycle.fail_task(pool, claim, lifecycle.EXHAUSTED)
+    with pytest.raises(NoPlace):
+        await theirs.begun(RemoteJob("comfyui", "here"), started=False, at_most=1)
+    await mine.over()
+    assert await theirs.begun(RemoteJob("comfyui", "here"), started=False, at_most=1)
+
+
+async def test_one_that_cannot_be_stopped_keeps_no_other_waiting_and_is_given_up(
+    connection: Connection, pool: Pool, claim: lifecycle.Claim
+) -> None:
+    other = await claimed(pool, await lives.create(connection, await lives.add_user(connection)))
+    for one in (claim, other):
+        assert await JobNotes(pool, one).begun(COMFY, started=True)
+        await lifecycle.fail_task(pool, one, lifecycle.EXHAUSTED)
+    for _ in range(2):
+        await stop_jobs_for_nobody(pool, {"comfyui": deaf}, limit=1)
+        await connection.execute("UPDATE remote_jobs SET asked_at = asked_at - interval '1 hour'")
+    assert await connection.fetchval("SELECT array_agg(asked) FROM remote_jobs") == [1, 1]
+    await connection.execute("UPDATE remote_jobs SET asked = $1", TRIES)
+    await stop_jobs_for_nobody(pool, {"comfyui": deaf}, limit=9)
     assert await jobs_running(connection) == 0
 
 
