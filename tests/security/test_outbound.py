@@ -164,20 +164,24 @@ async def test_nothing_is_remembered_and_nothing_followed_by_itself() -> None:
 async def test_each_request_has_a_connection_of_its_own_and_asks_for_bodies_as_they_are() -> None:
     """One that is kept would be taken for any name at that address, one for https with the first one's certificate."""
     came: list[list[bytes]] = []
+    serving: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         came.append([])
         while (line := await reader.readline()) != b"":
             came[-1].append(line)
             if line == b"\r\n":
                 writer.write(b"HTTP/1.1 204 Kept\r\nConnection: keep-alive\r\n\r\n")
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with outbound_client(allow_private=True, seconds=10) as client:
             for _ in range(2):
                 assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 204
+        await asyncio.gather(*filter(None, serving))
     assert [lines.count(b"Accept-Encoding: identity\r\n") for lines in came] == [1, 1]
 
 
