@@ -13,6 +13,7 @@ import httpx
 
 from schema.version import VERSION
 from service.outbound.addresses import is_public
+from service.outbound.lines import Transport
 from service.outbound.resolving import resolve
 from service.outbound.urls import NotAllowed
 
@@ -50,8 +51,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     @cached_property
     def _inner(self) -> httpx.AsyncBaseTransport:
         """Made when it is first needed: certificates take a while to load."""
-        # None is kept for the next request: it would be taken for any name at the same address.
-        return self._given or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        return self._given or Transport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises AddressNotAllowed, and what httpx raises."""
