@@ -9,6 +9,7 @@ from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
+from actors.engines.local.head.shoulders import torso
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.raster import gaussian, greatest, lab, mean_near, smoothly, touching
@@ -48,31 +49,39 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
+_LYING, _THIN, _FRINGE = 0.3, 0.03, 0.06
+"""Hair that reaches so far below the chin, likewise, and isn't thinner than twice that, lies on a body; so much around
+it may be more of it."""
+_OPENS, _CLOSES = 0.4, 0.2
+"""So far aside, likewise, and from there over so much, clothes are ever more likely under such hair than skin."""
 
 
 class Cleared(Struct, frozen=True):
     """The figure without its head: colours (h, w, 3).
 
-    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all.
+    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all. `sure`: what
+    hair hid of its shoulders is known, and as much of its clothes is seen.
     """
 
     image: Rgb
     made: Plane
     neck: Plane
     body: Plane
+    sure: bool
 
 
 class _Scene(Struct, frozen=True):
     """What is known of the `figure`, in its pixels.
 
-    `image` (h, w, 3) is it, perhaps retoned; `old` (h, w) its head, `skin` (h, w, 0 to 1) and `cloth` (h, w) what is
-    which below that; `across` and `down` (h, w) the coordinates of its face, whose height is `unit`. `new` is the head
-    that comes.
+    `image` (h, w, 3) is it, perhaps retoned; `old` (h, w) its head, of which `lying` (h, w) is hair that lies on the
+    body; `skin` (h, w, 0 to 1) and `cloth` (h, w) what is which below that; `across` and `down` (h, w) the coordinates
+    of its face, whose height is `unit`. `new` is the head that comes.
     """
 
     figure: Head
     image: Rgb
     old: Mask
+    lying: Mask
     skin: Plane
     cloth: Mask
     across: Plane
@@ -89,10 +98,14 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     across, down = figure.frame.coordinates(skin.shape)
     unit = figure.frame.height
     old = ((figure.alpha > _FAINT) & (gaussian(figure.share, _STEPS * unit) > 0.5)) | (figure.oval > 0.2)
-    scene = _Scene(figure, image, old, skin, _cloth(figure, skin, down), across, down, unit, new)
+    lying = _lying(old & (figure.oval < 0.1), down - np.float32(figure.frame.chin), unit)
+    scene = _Scene(figure, image, old, lying, skin, _cloth(figure, skin, down), across, down, unit, new)
     gone = _gone(scene)
     funnel = _funnel(scene, gone)
     gone |= _stubs(scene, funnel)
+    under = torso(figure, gone) if lying.any() else None
+    if under is not None:
+        funnel = np.maximum(funnel, under & (figure.alpha > 0.5))
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     gone, shape = _outlined(scene, gone, gaussian(funnel, max(0.7, 0.008 * unit)))
     body = (figure.alpha > 0.5) & ~gone
@@ -100,7 +113,11 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
     # Clothes, and where the neck comes roughly the colours around.
     hole = gone & (shape > 0)
-    made_body = _filled(image, hole, narrowed(body, 1), hole & needed & ~widened(neck > 0.3, 0.03 * unit))
+    clothes = narrowed(body & (skin < 0.3), 0.02 * unit)
+    # As much of them has to be seen as is made.
+    clothed = under is not None and bool(clothes.sum() > hole.sum())
+    sources = clothes if clothed else narrowed(body, 1)
+    made_body = _filled(image, hole, sources, hole & needed & ~widened(neck > 0.3, 0.03 * unit))
     faint, beyond = (widened(figure.alpha > least, max(2, round(0.03 * unit))) for least in (0.03, 0.05))
     hole = gone | (faint & widened(gone, round(0.12 * unit)))
     ground = _filled(image, hole, ~beyond & ~gone, hole & needed)
@@ -108,7 +125,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
-    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape)
+    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, clothed)
 
 
 def _cloth(figure: Head, skin: Plane, down: Plane) -> Mask:
@@ -146,12 +163,19 @@ def _filled(image: Rgb, hole: Mask, sources: Mask, textured: Mask) -> Rgb:
     return textured_fill(start, textured, sources, _TEXTURE)
 
 
+def _lying(hair: Mask, low: Plane, unit: float) -> Mask:
+    """The `hair` that lies on the body, if any is long, by how `low` it is below the chin."""
+    return touching(hair & (low > 0), narrowed(hair & (low > _LYING), _THIN * unit))
+
+
 def _gone(scene: _Scene) -> Mask:
     """The old head, with its outline and what hangs about it."""
     figure, old, down, unit = scene.figure, scene.old, scene.down, scene.unit
     person = figure.alpha > _FAINT
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
+    # The matte knows nothing of edges on a body: they are soft there.
+    gone |= widened(scene.lying, _FRINGE * unit) & (scene.skin < 0.5)
     gone |= _stained(scene) | _strays(scene)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
@@ -184,7 +208,8 @@ def _stained(scene: _Scene) -> Mask:
     figure, old, skin, unit = scene.figure, scene.old, scene.skin, scene.unit
     flesh, close = (closed(part, _BEARD * unit) for part in (skin > 0.5, (skin > 0.5) | old))
     sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~scene.cloth))
-    near = sure & widened(old, _UNDER_JAW * unit)
+    long = int(scene.lying.any())  # single locks are left of it, further away
+    near = sure & widened(old, (1 + long) * _UNDER_JAW * unit)
     clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)
     if not clear.any():
         return clear
@@ -192,7 +217,7 @@ def _stained(scene: _Scene) -> Mask:
     clear &= ~_unlike(values - np.median(values[clear], axis=0))
     stain = old | (near & _unlike(values - smooth_fill(values, clear.astype(np.float32))))
     # Over so much its edge is smooth, whatever stubble or fold is there.
-    reach = 0.025 * unit
+    reach = (0.012 if long else 0.025) * unit
     stain = widened(narrowed(stain, 0.5 * reach), 2 * reach)
     return touching(stain, old) & near
 
@@ -225,8 +250,11 @@ def _bare(scene: _Scene, body: Mask) -> Plane:
     clothes = narrowed(body & (skin < 0.5), 2)
     bare = (body & (skin > 0.5)) | (throat & ~body)
     bare |= closed(bare, _OPENING * place.height) & ~body
-    nearer = distance_to(widened(clothes, 2)) - distance_to(bare)
-    return smoothly(0.5 + nearer / max(2.0, 0.015 * place.height))
+    near, nearer = distance_to(bare), distance_to(widened(clothes, 2))
+    if scene.lying.any():  # on hidden shoulders clothes begin beside the neck, in a smooth line
+        near *= 1 + 2 * smoothly((np.abs(across) - _OPENS) / np.float32(_CLOSES))
+        near, nearer = (gaussian(it, _CURVE * place.height) for it in (near, nearer))
+    return smoothly(0.5 + (nearer - near) / max(2.0, 0.015 * place.height))
 
 
 def _funnel(scene: _Scene, gone: Mask) -> Plane:

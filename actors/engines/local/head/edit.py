@@ -123,7 +123,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     runtimes.rest()  # here and below the most memory is needed
     bare = cleared(theirs, body, skin.share, fresh)
     judging.judge_neck(fresh, bare.body)
-    judging.judge_hidden(theirs, fresh, bare.body)
+    judging.judge_hidden(theirs, fresh, bare.body, sure=bare.sure)
     throat = np.clip(skin.share + bare.neck, 0, 1) * bare.body
     common = in_common(fresh, theirs, throat)
     worn = (theirs.alpha > 0.5) & (theirs.share < 0.5) & (skin.share < 0.5)

@@ -4,7 +4,7 @@ Every `judge_...` raises an EngineError, POSE_EXTRACTION_FAILED, where it finds 
 """
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.engines.local.arrays import Mask, Plane, Points, Rgb8
 from actors.engines.local.head.cutting import Head
@@ -55,6 +55,8 @@ _HIDDEN = _Rule(
     "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send a figure "
     "with short or tied-back hair, or a head with hair as long.",
 )
+_COVERED = structs.replace(_HIDDEN, most=(1.0,))
+"""So much comes to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
     (0.35, 0.14),  # of the head's outline has been cut in mid-air, or from more hair
@@ -64,7 +66,7 @@ _HANGING = _Rule(
 )
 _TORN = _Rule(
     "reference",
-    (0.006, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.0052, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
@@ -89,6 +91,8 @@ _RIM, _NEAR, _FAR = 0.02, 9, 25
 the face as the other, and hair therefore."""
 _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
+_LINE = 0.08
+"""Where so nearly half of what is around is bare, a point may be on either side of that border, which is no finer."""
 _CHEST, _MUCH = 0.9, 0.4
 """So far below the chin, likewise, a chest is covered; more skin than so much of it is doubtful."""
 
@@ -121,8 +125,11 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     _demand(_NECKLESS, raised.sum() / unit**2, float(not stands))
 
 
-def judge_hidden(figure: Head, fresh: Placed, body: Plane) -> None:
-    """Whether enough is left of the figure, loose pieces apart, or known of what its hair hid: see `judge_neck`."""
+def judge_hidden(figure: Head, fresh: Placed, body: Plane, *, sure: bool) -> None:
+    """Whether enough is left of the figure, loose pieces apart, or known of what its hair hid: see `judge_neck`.
+
+    Where its shoulders are `sure` all of them is left.
+    """
     unit, chin = figure.frame.height, figure.frame.chin
     across, down = figure.frame.coordinates(figure.alpha.shape)
     person, head = figure.alpha > 0.5, fresh.alpha > 0.5
@@ -130,7 +137,10 @@ def judge_hidden(figure: Head, fresh: Placed, body: Plane) -> None:
     left = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
     there = touching(person, figure.oval > 0.5) & (down > chin)
     bare = (there & ~(left & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
-    _demand(_HIDDEN, hidden.sum() / unit**2, (there & ~left).sum() / unit**2, bare.mean(axis=0).sum() / unit)
+    if sure:
+        _demand(_COVERED, hidden.sum() / unit**2)
+    else:
+        _demand(_HIDDEN, hidden.sum() / unit**2, (there & ~left).sum() / unit**2, bare.mean(axis=0).sum() / unit)
 
 
 def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
@@ -162,7 +172,8 @@ def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: M
     unit, head = fresh.frame.height, fresh.alpha > 0.5
     bare, there, anew = (throat > 0.5) | head, body > 0.5, made > 0.5
     near = anew & widened(there & ~bare, _HEM * unit) & ~widened(head, _BESIDE * unit)
-    torn = near & there & (bare != (gaussian(bare.astype(np.float32), _HEM * unit) > 0.5))
+    smooth = gaussian(bare.astype(np.float32), _HEM * unit)
+    torn = near & there & (bare != (smooth > np.where(bare, 0.5 - _LINE, 0.5 + _LINE)))
     gone = anew & worn & ~there & ~head
     gone &= widened(narrowed(gone, _RIM * unit), 1.25 * _RIM * unit)
     _demand(_TORN, torn.sum() / unit**2, gone.sum() / unit**2)

@@ -142,12 +142,20 @@ def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float3
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
     short, long = _drawn(face, 0.3), _drawn(face, 1.8, broad=0.85)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
-    judge_hidden(head_of(short), bald, _body(short))
+    judge_hidden(head_of(short), bald, _body(short), sure=False)
     with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
-        judge_hidden(head_of(long), bald, _body(long))
+        judge_hidden(head_of(long), bald, _body(long), sure=False)
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     hairy = head_of(long)
-    judge_hidden(hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long))
+    judge_hidden(hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long), sure=False)
+
+
+def test_where_the_shoulders_are_known_much_more_of_them_may_come_to_light(face: FaceLandmarks) -> None:
+    long, longest = _drawn(face, 1.8, broad=0.85), _drawn(face, 2.6, broad=1.2)
+    bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
+    judge_hidden(head_of(long), bald, _body(long), sure=True)
+    with pytest.raises(EngineError, match="Long hair hides the shoulders"):
+        judge_hidden(head_of(longest), bald, _body(longest), sure=True)
 
 
 def _body(person: Portrait) -> Plane:
@@ -160,9 +168,9 @@ def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: 
     bottom = int(person.frame.place(0, person.frame.chin + 0.04)[1])
     close = structs.replace(head, alpha=head.alpha[:bottom], share=head.share[:bottom], oval=head.oval[:bottom])
     bald = _placed(person.frame, np.zeros_like(close.alpha))
-    judge_hidden(close, bald, close.alpha)
+    judge_hidden(close, bald, close.alpha, sure=False)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(close, bald, close.alpha * (close.share < 0.5))
+        judge_hidden(close, bald, close.alpha * (close.share < 0.5), sure=False)
 
 
 def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> None:
@@ -224,9 +232,9 @@ def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
     across, _ = person.frame.coordinates(person.alpha.shape)
     head, bald = head_of(person), _placed(person.frame, np.zeros_like(person.alpha))
-    judge_hidden(head, bald, person.alpha)
+    judge_hidden(head, bald, person.alpha, sure=False)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(head, bald, person.alpha * (np.abs(across - 0.6) > 0.01))
+        judge_hidden(head, bald, person.alpha * (np.abs(across - 0.6) > 0.01), sure=False)
 
 
 def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: FaceLandmarks) -> None:

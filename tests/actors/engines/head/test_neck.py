@@ -14,6 +14,7 @@ from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.skin import own_skin, retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
+from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, Pose
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
@@ -122,6 +123,38 @@ def test_tips_of_hair_that_pass_for_skin_go_too(face: FaceLandmarks) -> None:
     tips = neck & (np.abs(across) < 0.1) & (down < 0.76)
     share = (neck | tips).astype(np.float32)
     assert _violet(_bare(face, (head, neck, shoulders), tips, skin=share).image) < 0.06
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_under_long_hair_there_are_shoulders_in_the_colour_of_the_clothes(face: FaceLandmarks, *, both: bool) -> None:
+    head, neck, _ = _parts(face)
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    low, half = place.chin + 0.6, 0.9
+    # A round shoulder at either side, as high over its joint as shoulders are.
+    shoulders = (np.hypot(across / 1.2, (down - low) / 0.45) < 1) | ((down > low) & (np.abs(across) < 1.2))
+    hair = (down > 0) & (down < low + 0.4) & (np.abs(np.abs(across) - 0.8) < 0.45) & (np.bool_(both) | (across > 0))
+    image = _flat((shoulders, 0.4), (neck, SKIN), (head | hair, (1, 0, 1)))
+    share = (head | hair).astype(np.float32)
+    person = gaussian((head | neck | shoulders | hair).astype(np.float32), 1)
+    figure = _figure(face, image, person, share, head * np.float32(0))
+    points = np.zeros((33, 2), np.float32)
+    points[RIGHT_SHOULDER], points[LEFT_SHOULDER] = place.place(-half, low), place.place(half, low)
+    nothing = np.zeros(33, np.float32)
+    seen = Pose(points, nothing, nothing + 1, person, 1.0, points[:0], nothing[:0])
+    bald = _new_head(face, np.zeros(SHAPE, np.bool_))
+    skin = (neck & ~hair).astype(np.float32)
+    made = cleared(structs.replace(figure, pose=seen), image, skin, bald)
+    assert made.sure
+    assert _violet(made.image) < 0.06
+    hidden = hair & narrowed(shoulders, 0.12 * place.height) & (np.abs(across) > 0.6)
+    assert made.body[hidden].min() > 0.9
+    assert np.abs(made.image[hidden] - 0.4).max() < 0.1
+    # Nothing but wall was behind what hung beside the neck.
+    assert made.body[hair & (down < place.chin - 0.1)].max() < 0.1
+    unknown = cleared(figure, image, skin, bald)
+    assert not unknown.sure
+    assert (unknown.body[hidden] < 0.5).mean() > 0.2
 
 
 def test_a_gap_within_the_body_shows_no_background(face: FaceLandmarks) -> None:
