@@ -30,8 +30,7 @@ from service.legacy.source import LegacyRedis, WrongPrefix, WrongType
 from service.legacy.source.reading import COLLECT_EVERY, ReaderLost
 from service.legacy.telling import Everybody, Told
 from service.legacy.wayback import Return, SameRedis, export_everything
-from service.outbound.reaching import how_unreachable
-from service.queue.errors import is_full_of_clients
+from service.queue.errors import how_away, is_full_of_clients
 from service.settings import Settings
 from service.telling.destinations import Destination
 
@@ -185,5 +184,5 @@ def _in_words(error: Exception, doing: str, again: str) -> str:
         case _ if is_full_of_clients(error):
             why = "it has no connection left for us; raise its maxclients, or its plan's limit"
         case _:
-            why = how_unreachable(error)
+            why = how_away(error)
     return f"The old Redis can't be {doing}: {why}. {again}"

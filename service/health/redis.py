@@ -7,10 +7,9 @@ from redis.exceptions import ResponseError
 
 from schema.messages import Keys, Reason
 from service.health.findings import Finding, Health, ok, unknown, wrong
-from service.outbound.reaching import how_unreachable
 from service.queue import COMMAND_TIMEOUT, CONNECT_TIMEOUT, REDIS_AWAY, Queue
 from service.queue.client import make_client
-from service.queue.errors import CLUSTER, RedisState, trouble_with_redis
+from service.queue.errors import CLUSTER, RedisState, how_away, trouble_with_redis
 from service.settings import Settings
 
 
@@ -96,7 +95,7 @@ async def old_redis(url: str) -> Finding:
     except REDIS_AWAY as error:
         return wrong(
             "old redis",
-            f"LEGACY_REDIS_URL can't be used ({how_unreachable(error)}): tasks that weren't imported can't be read",
+            f"LEGACY_REDIS_URL can't be used ({how_away(error)}): tasks that weren't imported can't be read",
             "Start it or correct the URL; once everything has moved, unset LEGACY_REDIS_URL.",
         )
     finally:

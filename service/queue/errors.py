@@ -93,10 +93,22 @@ def trouble_with_redis(error: BaseException) -> RedisTrouble:
         return NO_CONNECTION
     if isinstance(error, ResponseError | BusyLoadingError):
         return _refused(error)
-    how = "it doesn't answer in time" if isinstance(error, RedisTimeout) else how_unreachable(error)
     return RedisTrouble(
-        f"Redis (REDIS_URL) can't be reached: {how}", "Start it, or correct REDIS_URL.", RedisState.AWAY
+        f"Redis (REDIS_URL) can't be reached: {how_away(error)}", "Start it, or correct REDIS_URL.", RedisState.AWAY
     )
+
+
+def how_away(error: BaseException) -> str:
+    """Why a Redis, whichever, can't be used."""
+    match error:
+        case AuthenticationError():
+            return "it refuses the user or password"
+        case ResponseError() | BusyLoadingError():
+            return f"it says: {str(error).removeprefix('ERR ').strip()}"
+        case RedisTimeout():
+            return "it doesn't answer in time"
+        case _:
+            return how_unreachable(error)
 
 
 def is_full_of_clients(error: BaseException) -> bool:

@@ -117,6 +117,8 @@ async def test_what_is_wrong_is_said_in_a_line(settings: Settings, old: Old, con
         away = f"redis://127.0.0.1:{nobodys_port()}/0"
         refused(called(settings, command, "--redis-url", away), "The old Redis can't be read", 1)
         parts = urlsplit(old.url)
+        beyond = parts._replace(path="/9999").geturl()
+        refused(called(settings, command, "--redis-url", beyond), "it says: DB index is out of range", 1)
         wrong = parts._replace(netloc=f"nobody:secret@{parts.hostname}:{parts.port}").geturl()
         refused(called(settings, command, "--redis-url", wrong), "refuses the user or password", 1)
         report = called(settings, command, "--redis-url", old.url, "--report", "/nowhere/at/all.json")
