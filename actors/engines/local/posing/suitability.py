@@ -56,6 +56,9 @@ _HEAD_TURN = 0.55
 _SHORTEST = {"arm": 0.26, "leg": 0.44}
 _SHORTEST_REFERENCE = {"arm": 0.16, "leg": 0.36}
 """Parts of limbs that look shorter than this, relative to the torso, point at the camera or away from it."""
+_SITS = 0.72
+"""A thigh that looks shorter than this share of its shin points at the camera: who sits has 0.28 to 0.68 of it, who
+stands 0.94 to 1.5, who dances 0.75."""
 _HEAD_ROOM = 0.5
 """The head and its hair are no farther to both sides, in torso lengths."""
 _SOLID, _CUT = 0.7, 0.08
@@ -89,8 +92,8 @@ _WORDS = {
     "head_out_of_frame": "the photo's upper border cuts the person. Please send one with some space above the head",
     "head_turned": "the head is turned to the side. Please send a photo with the face to the camera",
     "joint_out_of_frame": "the {joint} is outside the photo. Please send one that shows the whole body",
-    "leg_foreshortened": "a leg is bent towards the camera. Please send a photo in which arms and legs point to the "
-    "sides",
+    "leg_foreshortened": "a leg is bent towards the camera, as when sitting. Please send a photo of somebody who "
+    "stands, or whose legs point to the sides",
     "leg_too_high": "a leg is raised too high. Please choose a pose with the legs lower",
     "legs_crossed": "the legs are crossed. Please send a photo with the legs side by side",
     "legs_joined": "the legs can't be parted, as under a skirt or coat. Please choose a pose with the legs as in the "
@@ -125,6 +128,9 @@ def judge_source(figure: Doubles, visible: Floats, width: int, height: int) -> N
     _judge_facing("source", figure, _FACING)
     _judge_head(figure)
     _judge_lengths("source", figure, _SHORTEST)
+    for thigh, shin in zip(LIMBS[4::2], LIMBS[5::2], strict=True):
+        if length(figure, *thigh) < _SITS * length(figure, *shin):
+            refuse("source", "leg_foreshortened")
     _judge_arms(figure)
     unit = torso_length(figure)
     for left, right in ((LEFT_KNEE, RIGHT_KNEE), (LEFT_ANKLE, RIGHT_ANKLE)):

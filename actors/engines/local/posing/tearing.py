@@ -19,7 +19,7 @@ _ALIKE, _SMOOTH = 12.0, 8.0
 """L*a*b* units: both sides are one piece of cloth if their colours differ, and change in between, by less."""
 _BESIDE, _WITHIN = 3, 2
 """Colours are compared so many pixels from the border; it has an edge if there is one so near to it."""
-_FROM_TORSO, _FROM_LEGS = 0.75, 0.2
+_FROM_TORSO, _FROM_LEGS = 0.3, 0.2
 """Torn seams that are longer than this show, in torso lengths. Hands that rest on a leg take a piece of it along."""
 
 

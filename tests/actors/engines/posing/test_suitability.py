@@ -78,6 +78,13 @@ def _sitting(joints: Doubles) -> None:
     joints[25] = joints[23] + (20, 40)
 
 
+def _on_a_stool(joints: Doubles) -> None:
+    # Facing the camera: the thighs look long enough for the torso, though not for the shins.
+    for hip, aside in ((23, 40), (24, -40)):
+        joints[hip + 2] = joints[hip] + (aside, 95)
+        joints[hip + 4] = joints[hip + 2] + (0, 160)
+
+
 def _legs_crossed(joints: Doubles) -> None:
     joints[[27, 28]] = joints[[28, 27]]
 
@@ -96,6 +103,7 @@ def _legs_crossed(joints: Doubles) -> None:
         (_arm_folded, "arm_folded"),
         (_arm_to_camera, "arm_foreshortened"),
         (_sitting, "leg_foreshortened"),
+        (_on_a_stool, "leg_foreshortened"),
         (_legs_crossed, "legs_crossed"),
     ],
 )
