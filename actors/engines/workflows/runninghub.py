@@ -53,6 +53,7 @@ class RunningHub:
     def __init__(self, settings: WorkflowSettings) -> None:
         self._workflows = settings.runninghub_workflows
         self._url = settings.runninghub_url
+        self._place = sha256(self._url.encode()).hexdigest()[:12]
         self._key = settings.runninghub_api_key
         self._opened: RunningHubApi | None = None
         self._results = Results(self._url)
@@ -85,7 +86,7 @@ class RunningHub:
     async def draft(self, mode: Mode) -> RemoteJob:
         """A job without an id: RunningHub chooses those itself."""
         self._workflow_of(mode)
-        return RemoteJob(self.name, sha256(self._url.encode()).hexdigest()[:12])
+        return RemoteJob(self.name, self._place)
 
     async def upload(self, job: RemoteJob, photo: Path, name: str) -> str:  # noqa: ARG002 - there is one place for all
         """Put a photo there; the name that RunningHub gave it."""
@@ -127,6 +128,8 @@ class RunningHub:
 
     async def look(self, job: RemoteJob) -> Look:
         """How the task is, by its outputs: one call tells its state and what it made."""
+        if job.place != self._place:
+            return Gone()  # nobody knows it here
         try:
             outputs = await self._api.outputs(_id(job))
         except HubError as error:
@@ -141,6 +144,8 @@ class RunningHub:
 
     async def cancel(self, job: RemoteJob) -> Stopped:
         """Cancel the task, and look whether it is over."""
+        if job.place != self._place:
+            return Stopped.UNKNOWN  # RUNNINGHUB_URL was another: it runs there
         try:
             await self._api.cancel(_id(job))
         except HubError as error:

@@ -5,6 +5,7 @@ Each field of each answer is replaced by what it never is, taken away, and follo
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -160,6 +161,9 @@ RUNNINGHUB: dict[str, Any] = {
 }
 
 
+PLACE = sha256(b"https://hub.invalid").hexdigest()[:12]
+
+
 def new_driver() -> RunningHub:
     """With nothing that it keeps from one call to the next."""
     return RunningHub(
@@ -176,7 +180,7 @@ async def test_runninghub(call: str, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     others = {"/outputs": gone, "/cancel": gone} if call == "start" else {}
     answering = Answering(monkeypatch, PATHS.get(call, "/"), others)
     driver = new_driver()
-    job, photo = RemoteJob(driver.name, "place", "5"), tmp_path / "photo.jpg"
+    job, photo = RemoteJob(driver.name, PLACE, "5"), tmp_path / "photo.jpg"
     photo.write_bytes(b"photo")
 
     async def graph() -> None:
@@ -203,7 +207,7 @@ async def test_runninghub(call: str, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 async def test_what_is_not_needed_of_an_answer_loses_nothing_that_was_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answering = Answering(monkeypatch, "/", {})
     driver = new_driver()
-    job = RemoteJob(driver.name, "place", "5")
+    job = RemoteJob(driver.name, PLACE, "5")
     answering.now = httpx.Response(200, json={"code": 0, "data": {"taskId": "8", "promptTips": {"result": True}}})
     assert (await driver.start(job, WORK)).job_id == "8"
     text = {"fileUrl": None, "fileType": "txt", "nodeId": "9"}

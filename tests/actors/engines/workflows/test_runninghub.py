@@ -245,6 +245,15 @@ async def test_a_cancel_is_believed_once_it_is_seen(hub: FakeRunningHub, driver:
     assert [task.task_id for task in hub.running] == [others.job_id]
 
 
+async def test_a_task_of_another_address_is_neither_looked_for_here_nor_taken_for_stopped(
+    hub: FakeRunningHub, driver: RunningHub
+) -> None:
+    job = structs.replace(await started(driver), place="another")
+    assert isinstance(await driver.look(job), Gone)
+    assert await driver.cancel(job) is Stopped.UNKNOWN
+    assert hub.called(CANCEL) == hub.called(OUTPUTS) == []
+
+
 @pytest.mark.parametrize(
     ("where", "file", "fate"),
     [
