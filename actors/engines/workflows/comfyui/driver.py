@@ -1,6 +1,7 @@
 """The driver of ComfyUI: jobs under ids of ours, on one of several servers."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
+from actors.engines.workflows.calling import away
 from actors.engines.workflows.comfyui.choosing import Choice
 from actors.engines.workflows.comfyui.progress import Listener
 from actors.engines.workflows.comfyui.server import Server
@@ -37,6 +39,9 @@ from schema.models.problems import FailureCode
 LOOK_AGAIN_AFTER = 0.3
 """Seconds until a job that was to be stopped is looked at: an interrupt acts between two nodes."""
 
+WRITTEN_WITHIN = 2.0
+"""Seconds that whoever writes a file may pause."""
+
 
 class ComfyUI:
     """Speaks with the servers of COMFYUI_URL; see `Driver`."""
@@ -62,7 +67,10 @@ class ComfyUI:
         except OSError as error:
             raise _not_set_up(f"COMFYUI_WORKFLOW_{mode} can't be read: {error.strerror}") from None
         except WorkflowError as error:
-            raise _not_set_up(f"COMFYUI_WORKFLOW_{mode}: {error}") from None
+            detail = f"COMFYUI_WORKFLOW_{mode}: {error}"
+            if await asyncio.to_thread(_is_being_written, Path(path)):
+                raise away(detail) from None  # and looked at again
+            raise _not_set_up(detail) from None
 
     async def draft(self, mode: Mode) -> RemoteJob:
         """A job for the server that is best asked now, with its id."""
@@ -185,6 +193,14 @@ class ComfyUI:
     async def _forget(self, job: RemoteJob) -> None:
         if listener := self._listeners.pop(_id(job), None):
             await listener.close()
+
+
+def _is_being_written(path: Path) -> bool:
+    """Whether somebody puts another file there at the moment, as it seems: half of one is no workflow."""
+    try:
+        return abs(time.time() - path.stat().st_mtime) < WRITTEN_WITHIN
+    except OSError:
+        return False
 
 
 def _id(job: RemoteJob) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from actors.engines.workflows import following
 from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.comfyui.server import Server
 from actors.engines.workflows.desk import Desk
+from actors.engines.workflows.driver import DriverError, Fate
 from actors.engines.workflows.engine import WorkflowEngine
 from schema.models.edits import (
     CONFIG_TYPES,
@@ -37,7 +39,7 @@ from schema.models.edits import (
     Quality,
     Size,
 )
-from schema.models.engines import RemoteJob
+from schema.models.engines import RemoteJob, WorkflowSettings
 from schema.models.problems import FailureCode
 from tests.actors.engines.workflows.comfy_edits import (
     MODE,
@@ -50,6 +52,7 @@ from tests.actors.engines.workflows.comfy_edits import (
     refusal,
     running,
 )
+from tests.actors.engines.workflows.workflows import sample
 from tests.fakes.comfyui import FakeComfyUI, comfy_ui
 from tests.fakes.comfyui_state import Faults
 from tests.running import nobodys_port
@@ -439,6 +442,29 @@ async def test_a_server_that_dies_with_a_job_keeps_the_edit_from_no_other(
     error, seen = await refusal(engine, request_for(left=left))
     assert (error.transient, error.standing) == (True, Standing.AWAY)
     assert JobDropped(left.job) not in seen, "nobody else is there"
+    await engine.close()
+
+
+async def test_a_workflow_that_is_just_being_written_is_waited_for(
+    comfy: FakeComfyUI, desk: Desk, request_for: NewRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "AWAY_FOR", 20)
+    file = tmp_path / "workflow.json"
+    whole = json.dumps(sample("background_change")).encode()
+    file.write_bytes(whole[:500])
+    settings = WorkflowSettings(comfyui_urls=(comfy.base_url,), comfyui_workflows={MODE: str(file)})
+    engine = WorkflowEngine(ComfyUI(settings), settings, desk)
+
+    os.utime(file, (1, 1))
+    error, _ = await refusal(engine, request_for())
+    assert error.standing is Standing.REFUSING, "nobody writes it any more"
+    file.write_bytes(whole[:500])
+    with pytest.raises(DriverError) as half:
+        await engine.driver.graph(MODE)
+    assert half.value.fate is Fate.AWAY
+    making = asyncio.create_task(made(engine, request_for()))
+    file.write_bytes(whole)
+    assert isinstance((await making)[-1], Finished)
     await engine.close()
 
 
