@@ -12,6 +12,7 @@ from schema.models.edits import Mode
 from schema.models.tasks import LINE, Priority, TaskRecord
 from service.database import Connection, Pool
 from service.tasks import lifecycle, store
+from service.tasks.claiming import LEASE
 from tests import lives
 from tests.factories import add_task
 from tests.lives import today, wait_in_line
@@ -340,6 +341,9 @@ async def test_a_claim_whose_answer_was_lost_is_the_slots_next(
         assert taken.claim is not None
         assert (taken.claim.task_id == lost.task_id) == (slot == "worker/1")
         assert taken.claim.task.attempts in attempts
+    # Once its lease has run out it is whoever's turn it is.
+    late = await connection.fetchval("SELECT max(lease_expires_at) FROM tasks")
+    assert await store.unanswered_claim(connection, worker_id="worker/1", lease=LEASE, now=late) is None
 
 
 @pytest.mark.parametrize("named", ["gone", "ended"])

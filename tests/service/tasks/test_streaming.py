@@ -233,6 +233,11 @@ async def test_places_follow_each_tasks_order_and_are_given_once(pool: Pool, con
     assert [(event.task_id, event.status) for event in then[4:]] == [(held.task_id, TaskStatus.CANCELLED)]
     of_one = [event.seq for event in then if event.task_id == held.task_id]
     assert of_one == [1, 2, 3]
+    # None of them is anybody else's.
+    stranger = await lives.add_user(connection)
+    assert await store.place_of(connection, user_id, held.task_id, 1) is not None
+    assert await store.place_of(connection, stranger, held.task_id, 1) is None
+    assert await store.events_of_task(connection, stranger, held.task_id) == []
 
 
 @pytest.mark.parametrize("at_once", [1, 1000])
