@@ -14,6 +14,15 @@ SELECT import_id, prefix, timezone, take_over, started_at, finished_at
  ORDER BY import_id DESC
  LIMIT 1
 
+-- name: mixed_clocks
+-- Whether times of tasks here may have been read in another zone: by the last import that came through all of them, or by
+-- one since then, which was broken off or brought users only.
+SELECT EXISTS (SELECT FROM legacy_imports
+                WHERE timezone <> :timezone
+                  AND import_id >= coalesce((SELECT max(import_id)
+                                               FROM legacy_imports
+                                              WHERE finished_at IS NOT NULL AND summary ? 'tasks'), 0))
+
 -- name: balances_live_here
 -- Whether tasks have been taken over: from then on no import changes a balance.
 SELECT EXISTS (SELECT FROM legacy_imports WHERE took_over_at IS NOT NULL)

@@ -52,7 +52,7 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
         WrongPrefix: There are tasks, but none under this prefix. Users, who have none, were imported.
     """
     zone = await zone_for(connection, wishes.timezone)
-    last = await store.last_import(connection)
+    same_clock = not await store.mixed_clocks(connection, zone.name)
     import_id = None
     if not wishes.dry_run:
         import_id = await store.begin_import(
@@ -62,7 +62,6 @@ async def import_everything(connection: Connection, source: LegacyRedis, wishes:
             take_over=wishes.take_over,
             source=await asyncio.to_thread(source.marks),
         )
-    same_clock = last is None or last.timezone == zone.name
     importer = Importer(connection, source, zone, told, same_clock=same_clock, dry_run=wishes.dry_run)
     await importer.import_users()
     summary: dict[str, Any] = {"dry_run": wishes.dry_run, "timezone": zone.name, "users": _told(importer.users)}

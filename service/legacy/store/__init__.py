@@ -30,6 +30,7 @@ from service.legacy.store.runs import (
     begin_take_over,
     finish_import,
     last_import,
+    mixed_clocks,
     settle,
     take_time,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "last_import",
     "legacy_standing",
     "losing_rows",
+    "mixed_clocks",
     "open_tasks",
     "order_queue",
     "place_users",

@@ -40,6 +40,11 @@ async def last_import(connection: Connection) -> Import | None:
     return await QUERIES["last_import"].row(connection, Import)
 
 
+async def mixed_clocks(connection: Connection, timezone: str) -> bool:
+    """Whether the times of some tasks here may have been read in another zone than this."""
+    return await QUERIES["mixed_clocks"].value(connection, timezone=timezone)
+
+
 async def balances_live_here(connection: Connection) -> bool:
     """Whether tasks have been taken over: from then on no import changes a balance."""
     return await QUERIES["balances_live_here"].value(connection)

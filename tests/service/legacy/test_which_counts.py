@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from service.database import Connection
-from tests.service.legacy.moves import JSON, Old, as_json, contents, differences, move, row
+from service.legacy import store
+from tests.service.legacy.moves import JSON, PREFIX, Old, as_json, contents, differences, move, row
 
 TASK = "task_1764915114_a1b2c3"
 EARLY, LATE, LATER = "2025-12-05T07:00:00", "2025-12-05T08:00:00", "2025-12-05T09:00:00"
@@ -121,3 +122,19 @@ async def test_another_zone_moves_all_times_back(connection: Connection, old: Ol
     await move(connection, old)
     assert (await move(connection, old, timezone="Asia/Shanghai")).summary["tasks"]["updated"] == 1
     assert (await row(connection, TASK))["completed_at"].hour == 0
+
+
+@pytest.mark.parametrize("first", ["broken off", "of users only"])
+async def test_another_zone_moves_all_times_back_though_another_import_named_it_first(
+    connection: Connection, old: Old, first: str
+) -> None:
+    old.task(TASK, "usr_1", **done(LATE))
+    await move(connection, old)
+    if first == "broken off":
+        await store.begin_import(connection, prefix=PREFIX, timezone="Asia/Shanghai", take_over=False, source=[])
+    else:
+        await move(connection, old, timezone="Asia/Shanghai", users_only=True)
+    assert (await move(connection, old)).summary["tasks"]["updated"] == 1
+    assert (await row(connection, TASK))["completed_at"].hour == 0
+    old.task(TASK, "usr_1", **done(EARLY))
+    assert (await move(connection, old)).summary["tasks"]["conflict"] == 1, "times are of one zone again"
