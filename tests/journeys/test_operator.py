@@ -108,6 +108,55 @@ async def test_a_link_signs_in_once_and_leaves_no_trace(browser: Browser, api: A
     await page.close()
 
 
+async def test_a_link_that_reached_nobody_is_used_once_somebody_is(
+    browser: Browser, api: Api, connection: Connection
+) -> None:
+    """It is on no screen and in no history any more: it was lost, and a key asked for."""
+    made = await create_user(connection, "ada@example.com", credits_=10)
+    page = await open_page(browser)
+    await page.route("**/api/v1/**", lambda route: route.abort())
+    await page.goto((await issue_link(connection, made.user_id, Scope.USER)).url(api.base_url))
+    await expect(page.get_by_role("status")).to_contain_text("can't be reached")
+    await page.unroute_all(behavior="ignoreErrors")
+    await page.get_by_role("button", name="Use the link").click()
+    await page.wait_for_url(f"{api.base_url}/")
+    await page.close()
+
+
+async def test_what_an_operator_looks_at_goes_on_by_the_servers_clock(
+    browser: Browser, api: Api, connection: Connection
+) -> None:
+    made = await create_user(connection, "ada@example.com", credits_=10)
+    task = await add_task(connection, made.user_id)
+    page = await open_page(browser, locale="zh-CN")
+    # This machine's clock is a day ahead.
+    await page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
+    await page.goto((await issue_link(connection, made.user_id, Scope.ADMIN)).url(api.base_url))
+    await page.wait_for_url(f"{api.base_url}/operator")
+    look, states = page.get_by_label("任务 ID"), page.locator(".line .state")
+    await look.fill("task_that_is_not_there")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#tasks [role=status]")).to_have_text("没有这个 ID 的任务。")
+    await look.fill(task.task_id)
+    await page.keyboard.press("Enter")
+    await expect(states).to_contain_text(["秒"])
+    await connection.execute(
+        "UPDATE tasks SET status = 'cancelled', cancelled_at = now() WHERE task_id = $1", task.task_id
+    )
+    await expect(states.locator("strong")).to_have_text(["等待", "取消"])
+    await page.get_by_role("button", name="关闭").click()
+    await expect(look).to_be_focused()
+    # Away, a person isn't told so in the words of a script.
+    await page.route("**/api/v1/operator/tasks/*", lambda route: route.abort())
+    await look.press("Enter")
+    await expect(page.locator("#tasks [role=status]")).to_contain_text("暂时无法连接")
+    await page.route("**/api/v1/session", lambda route: route.abort())
+    await page.get_by_role("button", name="退出登录").click()
+    await expect(page.locator("main > [role=status]")).to_contain_text("暂时无法连接")
+    await page.unroute_all(behavior="ignoreErrors")
+    await page.close()
+
+
 async def test_an_operator_sees_everything_and_others_nothing(
     browser: Browser, api: Api, connection: Connection
 ) -> None:

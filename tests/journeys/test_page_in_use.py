@@ -328,3 +328,24 @@ new MutationObserver((changes) => {
     for (const { addedNodes } of changes) for (const node of addedNodes) heard.push(node.textContent);
 }).observe(document.querySelector("[role=status]"), { childList: true });
 """
+
+
+async def test_in_a_systems_own_colours_what_is_chosen_is_seen_and_pictures_are_printed(
+    house: Darkroom,
+) -> None:
+    async with house.visitor(forced_colors="active") as visitor:
+        page = visitor.page
+        await page.locator("summary").click()
+        assert await style(page, ".switch input", "appearance") == "auto"
+        chosen, other = [await style(page, f".choice label:{which}", "backgroundColor") for which in SIDE_BY_SIDE]
+        assert chosen != other
+        await page.emulate_media(media="print")
+        await expect(page.locator(".composer")).to_be_hidden()
+        await expect(page.locator("#pictures")).to_be_visible()
+
+
+SIDE_BY_SIDE = ("has(:checked)", "not(:has(:checked))")
+
+
+async def style(page: Page, selector: str, name: str) -> str:
+    return await page.locator(selector).first.evaluate("(element, name) => getComputedStyle(element)[name]", name)

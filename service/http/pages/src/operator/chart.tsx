@@ -35,13 +35,19 @@ const columns = computed<Columns>(() => {
 /** The bar that is pointed at; otherwise the sum of all. */
 const pointed = signal<number | null>(null);
 
-function colours(of: HTMLElement): Record<"good" | "bad" | "soft" | "line", string> {
+function colours(of: HTMLElement): Record<"good" | "bad" | "soft" | "line" | "ink", string> {
   const probe = of.appendChild(document.createElement("i"));
   const resolve = (name: string): string => {
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
-  const found = { good: resolve("good"), bad: resolve("bad"), soft: resolve("line-strong"), line: resolve("line") };
+  const found = {
+    good: resolve("good"),
+    bad: resolve("bad"),
+    soft: resolve("line-strong"),
+    line: resolve("line"),
+    ink: resolve("ink-soft"),
+  };
   probe.remove();
   return found;
 }
@@ -52,15 +58,16 @@ function hour(time: number): string {
 }
 
 function draw(place: HTMLElement): uPlot {
-  const { good, bad, soft, line } = colours(place);
+  const { good, bad, soft, line, ink } = colours(place);
   const bars = uPlot.paths.bars!({ size: [0.72, 40], radius: 0.15 });
   const series = (fill: string): uPlot.Series => ({ fill, width: 0, paths: bars, points: { show: false } });
-  const axis: uPlot.Axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const axis: uPlot.Axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   return new uPlot(
     {
       width: place.clientWidth,
       height: HEIGHT,
-      padding: [8, 0, 0, 0],
+      // At the right the last hour's name needs room.
+      padding: [8, 16, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: false } },
       scales: {

@@ -1,9 +1,10 @@
 /** What operators look at: everything comes from one stream, and nothing here changes anything. */
 
+import { signal } from "@preact/signals";
 import { render } from "preact";
-import { api } from "../shared/api";
+import { api, AWAY, Refused } from "../shared/api";
 import "../shared/base.css";
-import { language, speak } from "../shared/language";
+import { language, region, speak } from "../shared/language";
 import { Chart } from "./chart";
 import { open, overview, state, trouble } from "./live";
 import "./operator.css";
@@ -13,13 +14,22 @@ import { words } from "./words";
 
 const LINK = "darkroom user link USER --operator";
 
+/** Why one is signed in still. */
+const stays = signal<string | null>(null);
+
 async function signOut(): Promise<void> {
-  await api.DELETE("/api/v1/session");
-  location.assign("/sign-in");
+  stays.value = null;
+  try {
+    await api.DELETE("/api/v1/session");
+    location.assign("/sign-in");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    stays.value = error.code === AWAY ? words().away : error.message;
+  }
 }
 
 function clock(time: string): string {
-  return new Intl.DateTimeFormat(language.value, { timeStyle: "medium" }).format(new Date(time));
+  return new Intl.DateTimeFormat(region(), { timeStyle: "medium" }).format(new Date(time));
 }
 
 function Bar() {
@@ -60,7 +70,7 @@ function Closed() {
 
 function Page() {
   if (state.value === "out" || state.value === "forbidden") return <Closed />;
-  const told = trouble.value ?? (state.value === "away" ? words().away : null);
+  const told = stays.value ?? trouble.value ?? (state.value === "away" ? words().away : null);
   return (
     <>
       <Bar />

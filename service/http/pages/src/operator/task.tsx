@@ -1,7 +1,7 @@
 /** One task's history, as a line of the states it had. */
 
-import { signal } from "@preact/signals";
-import { api, data } from "../shared/api";
+import { effect, signal } from "@preact/signals";
+import { api, AWAY, data, Refused } from "../shared/api";
 import { language, moment, number } from "../shared/language";
 import type { TaskHistory, TimelineEvent } from "../shared/schema";
 import { overview } from "./live";
@@ -14,19 +14,44 @@ const refused = signal<string | null>(null);
 export async function open(taskId: string): Promise<void> {
   refused.value = null;
   try {
-    shown.value = await data(
-      api.GET("/api/v1/operator/tasks/{task_id}", { params: { path: { task_id: taskId.trim() } } }),
-    );
+    shown.value = await history(taskId.trim());
     document.getElementById("tasks")?.scrollIntoView({ block: "nearest" });
   } catch (error) {
+    if (!(error instanceof Refused)) throw error;
     shown.value = null;
-    refused.value = error instanceof Error ? error.message : String(error);
+    refused.value = error.code === AWAY ? words().away : error.code === "TASK_NOT_FOUND" ? words().noTask : error.message;
   }
 }
 
+function history(taskId: string): Promise<TaskHistory> {
+  return data(api.GET("/api/v1/operator/tasks/{task_id}", { params: { path: { task_id: taskId } } }));
+}
+
+function ended(status: string): boolean {
+  return status !== "pending" && status !== "processing";
+}
+
+// What hasn't ended goes on while one looks.
+effect(() => {
+  const task = shown.peek()?.task;
+  if (overview.value === null || task === undefined || ended(task.status)) return;
+  history(task.task_id).then(
+    (now) => {
+      if (shown.peek()?.task.task_id === task.task_id) shown.value = now;
+    },
+    // With the next look, unless it was deleted.
+    () => undefined,
+  );
+});
+
+function close(): void {
+  shown.value = null;
+  document.getElementById("task")?.focus();
+}
+
 function State({ event, next }: { event: TimelineEvent; next: TimelineEvent | undefined }) {
-  const ended = event.status !== "pending" && event.status !== "processing";
-  const until = next === undefined ? Date.now() : Date.parse(next.at);
+  // The server's time, as all the others are: this machine's clock may be off.
+  const until = Date.parse(next?.at ?? overview.value?.at ?? event.at);
   const seconds = Math.max(0, (until - Date.parse(event.at)) / 1000);
   return (
     <li class={`state ${event.status}`}>
@@ -34,7 +59,7 @@ function State({ event, next }: { event: TimelineEvent; next: TimelineEvent | un
       <time class="soft small" dateTime={event.at}>
         {moment(event.at)}
       </time>
-      {ended ? null : (
+      {ended(event.status) ? null : (
         <span class="small">
           {span(seconds, language.value)}
           {next === undefined ? ` ${words().still}` : ""}
@@ -58,7 +83,7 @@ function History({ history }: { history: TaskHistory }) {
         <h3>
           {words().modes[task.mode]} <code class="soft">{task.task_id}</code>
         </h3>
-        <button class="button plain" onClick={() => (shown.value = null)}>
+        <button class="button plain" onClick={close}>
           {words().close}
         </button>
       </header>
@@ -80,7 +105,8 @@ export function Tasks() {
     event.preventDefault();
     void open(String(new FormData(event.currentTarget as HTMLFormElement).get("task")));
   }
-  const history = shown.value;
+  const now = shown.value;
+  const last = overview.value?.last_ended ?? [];
   return (
     <section class="card wide" id="tasks" aria-labelledby="history">
       <header>
@@ -96,10 +122,10 @@ export function Tasks() {
       <p role="status" class="bad" hidden={refused.value === null}>
         {refused.value}
       </p>
-      {history === null ? null : <History history={history} />}
-      <h3 class="soft small">{words().lastEnded}</h3>
+      {now === null ? null : <History history={now} />}
+      {last.length === 0 ? null : <h3 class="soft small">{words().lastEnded}</h3>}
       <ul class="list ended">
-        {(overview.value?.last_ended ?? []).map((task) => (
+        {last.map((task) => (
           <li key={task.task_id}>
             <button class="row" onClick={() => void open(task.task_id)}>
               <span class={`dot ${task.status}`} />

@@ -18,6 +18,8 @@ history.replaceState(null, "", location.pathname);
 const already = signal<string | null>(null);
 const trouble = signal<string | null>(null);
 const busy = signal(link !== "");
+/** Nobody was reached: the link is as good as it was. */
+const unused = signal(false);
 
 async function signIn(shown: Shown): Promise<void> {
   busy.value = true;
@@ -28,6 +30,7 @@ async function signIn(shown: Shown): Promise<void> {
   } catch (error) {
     busy.value = false;
     const isAway = error instanceof Refused && error.code === AWAY;
+    unused.value = isAway && link !== "";
     const refused = "link" in shown ? `${words().used} ${words().another}` : words().wrong;
     const isUnknown = error instanceof Refused && (error.code === "UNAUTHORIZED" || error.code === "INVALID_REQUEST");
     trouble.value = isAway ? words().away : isUnknown || !(error instanceof Error) ? refused : error.message;
@@ -81,6 +84,19 @@ function KeyForm() {
   );
 }
 
+function Ways() {
+  return (
+    <>
+      {unused.value && (
+        <button class="button first" onClick={() => void signIn({ link })}>
+          {words().useLink}
+        </button>
+      )}
+      <KeyForm />
+    </>
+  );
+}
+
 function Page() {
   const who = already.value;
   return (
@@ -89,7 +105,7 @@ function Page() {
       <p role="status" class="trouble" hidden={trouble.value === null}>
         {trouble.value}
       </p>
-      {busy.value ? null : who !== null && trouble.value === null ? <Already who={who} /> : <KeyForm />}
+      {busy.value ? null : who !== null && trouble.value === null ? <Already who={who} /> : <Ways />}
     </main>
   );
 }

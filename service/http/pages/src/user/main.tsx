@@ -6,6 +6,7 @@ import "./styles/photos.css";
 import "./styles/composer.css";
 import "./styles/pictures.css";
 import "./styles/viewer.css";
+import "./styles/elsewhere.css";
 import { begin } from "./beginning";
 import { Page } from "./parts/Page";
 
