@@ -208,11 +208,14 @@ async def test_back_leaves_what_lies_over_the_page_and_forward_comes_again(house
 
 async def test_another_tab_shows_nothing_of_whoever_was_signed_in_before(house: Darkroom) -> None:
     async with house.visitor() as visitor, house.visitor() as stranger:
-        page = visitor.page
+        page, balance = visitor.page, visitor.page.locator(".top .button").first
         await add_photos(page, PORTRAIT)
         await make(page)
+        await expect(balance).to_have_text("9,964 credits")
         await house.work(visitor, NOBODY)
         await expect(card(page, "failed")).to_be_visible()
+        # Asked for later it would be the other's, and the page begin anew in the midst of what follows.
+        await expect(balance).to_have_text("10,000 credits")
         other = await visitor.context.request.post("/api/v1/session", data={"token": stranger.api_key})
         assert other.status == 201
         await add_photos(page, PORTRAIT)

@@ -136,6 +136,41 @@ async def test_a_picture_that_could_not_be_had_is_there_once_the_network_is(hous
         await expect(page.locator(".frame img[data-there=true]")).to_be_visible()
 
 
+async def test_a_filter_that_met_no_network_is_read_once_there_is_one_and_a_deletion_says_so(house: Darkroom) -> None:
+    async with house.visitor(viewport={"width": 390, "height": 844}) as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await house.work(visitor, *made())
+        await card(page, "done").locator("button").click()
+        await visitor.context.set_offline(True)
+        for name in ("Delete", "Delete for good?"):
+            await page.get_by_role("button", name=name).click()
+        await expect(page.locator("dialog .wrong")).to_contain_text("can't be reached")
+        # A button that says why it failed was wider than a telephone.
+        fits = (
+            "[...document.querySelectorAll('.bar *')].every((one) => one.getBoundingClientRect().right <= innerWidth)"
+        )
+        assert await page.evaluate(fits)
+        await expect(page.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+        await page.keyboard.press("Escape")
+        await page.get_by_label("Filter by status").select_option("failed")
+        await expect(page.locator(".more .trouble")).to_contain_text("can't be reached")
+        await visitor.context.set_offline(False)
+        await expect(page.locator(".nothing")).to_contain_text("with this filter")
+
+
+async def test_a_form_of_yesterday_shows_its_photos(house: Darkroom) -> None:
+    """Their signed addresses have expired since; whoever is signed in may see their own files all the same."""
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await add_photos(page, PORTRAIT)
+        await page.route("**/api/v1/files/*signature*", lambda route: route.fulfill(status=403, body="expired"))
+        await page.reload()
+        await expect(page.locator(".photo img[data-there=true]")).to_be_visible()
+        await page.unroute_all(behavior="ignoreErrors")
+
+
 async def test_a_retry_that_is_pressed_twice_is_one(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page

@@ -77,6 +77,7 @@ function missing(): string {
   if (photos.value.length === 0) return words().needPhoto;
   if (refusals.value > 0) return words().needRemoval(refusals.value);
   if (isOwn && reference.value === null) return words().needReference;
-  if (complete.value || (isOwn && reference.value?.refused !== null)) return "";
-  return words().photos.sending;
+  const needed = isOwn ? [...photos.value, reference.value] : photos.value;
+  // What was refused says so itself.
+  return complete.value || needed.some((photo) => photo?.refused) ? "" : words().photos.sending;
 }

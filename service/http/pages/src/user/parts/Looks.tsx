@@ -2,7 +2,7 @@ import type { ModeDescription } from "../../shared/schema";
 import { addReference, look, reference } from "../state/draft";
 import { removal } from "../state/modes";
 import { explained, named, words } from "../words";
-import { ACCEPTED } from "./Photos";
+import { ACCEPTED, Preview } from "./Photos";
 
 /** What the photo is to become: a preset by its picture, one's own picture, or nothing at all behind the person. */
 export function Looks({ known }: { known: ModeDescription }) {
@@ -71,7 +71,7 @@ function OwnPicture() {
       <input class="unseen" type="file" accept={ACCEPTED} onChange={chosen} />
       <span class="picture own">
         {own !== null ? (
-          <img src={own.preview} alt={words().view.reference} />
+          <Preview photo={own} name={words().view.reference} />
         ) : (
           <svg viewBox="0 0 24 24" aria-hidden="true">
             <path d="M12 5v14M5 12h14" />

@@ -3,6 +3,7 @@ import { number } from "../../shared/language";
 import { useEffect } from "preact/hooks";
 import { add, drop, leaveOut, leftOut, mode, photos, type Photo } from "../state/draft";
 import { explained, words } from "../words";
+import { Shown } from "./Shown";
 
 /** What a browser's chooser offers; HEIC by its name, since not every system knows its type. */
 export const ACCEPTED = "image/*,.heic,.heif,.avif";
@@ -116,8 +117,15 @@ function Chooser({ label, camera = false }: { label: string; camera?: boolean })
   );
 }
 
-function PhotoTile({ photo }: { photo: Photo }) {
+/** A photo of the form; its name, where the browser can't show it (HEIC, mostly) or it is gone. */
+export function Preview({ photo, name }: { photo: Photo; name: string }) {
   const unseen = useSignal("");
+  if (unseen.value === photo.preview) return <p class="small soft">{name}</p>;
+  const file = photo.fileId === null ? {} : { fileId: photo.fileId };
+  return <Shown url={photo.preview} {...file} alt={name} unseen={() => (unseen.value = photo.preview)} />;
+}
+
+function PhotoTile({ photo }: { photo: Photo }) {
   const away = (event: MouseEvent): void => {
     // The next photo, or else what adds more.
     const next = (event.currentTarget as HTMLElement).closest("figure")?.nextElementSibling;
@@ -127,15 +135,7 @@ function PhotoTile({ photo }: { photo: Photo }) {
   const travelling = photo.fileId === null && photo.refused === null;
   return (
     <figure class="photo" data-refused={photo.refused !== null}>
-      {unseen.value === photo.preview ? (
-        <p class="small soft">{photo.name || words().view.source}</p>
-      ) : (
-        <img
-          src={photo.preview}
-          alt={photo.name || words().view.source}
-          onError={() => (unseen.value = photo.preview)}
-        />
-      )}
+      <Preview photo={photo} name={photo.name || words().view.source} />
       <button type="button" class="close" aria-label={words().photos.remove} onClick={away}>
         <svg viewBox="0 0 24 24" aria-hidden="true">
           <path d="M6 6l12 12M18 6L6 18" />

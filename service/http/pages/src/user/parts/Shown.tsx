@@ -30,6 +30,7 @@ export function Shown({ url, alt, lazy = false, taskId, fileId, unseen }: Asked)
   });
   const again = (): void => {
     there.value = false;
+    if (taskId === undefined && fileId === undefined) return unseen?.();
     if (failed.value !== null && Date.now() - failed.value.at < FRESH) return unseen?.();
     failed.value = { url, at: Date.now() };
     if (taskId === undefined) return;

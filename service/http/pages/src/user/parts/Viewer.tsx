@@ -193,6 +193,7 @@ function Remove({ task }: { task: Picture }) {
       sure.value = true;
       return;
     }
+    wrong.value = null;
     const shown = pictures.peek().map((one) => one.task_id);
     const place = shown.indexOf(task.task_id);
     try {
@@ -201,11 +202,17 @@ function Remove({ task }: { task: Picture }) {
       goOn(shown[place + 1], shown[place - 1], "pictures");
     } catch (error) {
       wrong.value = explained(error);
+      sure.value = false;
     }
   };
   return (
-    <button type="button" class="button plain" onClick={() => void press()} onBlur={() => (sure.value = false)}>
-      {wrong.value ?? (sure.value ? words().view.sure : words().view.remove)}
-    </button>
+    <>
+      <button type="button" class="button plain" onClick={() => void press()} onBlur={() => (sure.value = false)}>
+        {sure.value ? words().view.sure : words().view.remove}
+      </button>
+      <span class="wrong small" role="alert">
+        {wrong}
+      </span>
+    </>
   );
 }

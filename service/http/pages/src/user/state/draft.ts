@@ -51,8 +51,8 @@ export const complete = computed(() => {
   return photos.value.length > 0 && needed.every((photo) => photo !== null && photo.fileId !== null);
 });
 
-/** Photos that won't be taken: nothing is made while they are in the form. */
-export const refusals = computed(() => photos.value.filter((photo) => photo.refused !== null).length);
+/** Photos that won't be taken, however often they are sent: nothing is made while they are in the form. */
+export const refusals = computed(() => photos.value.filter((photo) => photo.refused !== null && photo.again === null).length);
 
 export function choose(next: Mode): void {
   if (next === mode.value) return;

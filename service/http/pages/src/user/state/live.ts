@@ -6,7 +6,7 @@ import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { loadAccount } from "./account";
 import { resend } from "./draft";
-import { askForUnfinished, catchUp, refresh, told, waiting } from "./pictures";
+import { askForUnfinished, catchUp, readAgain, refresh, told, unread, waiting } from "./pictures";
 
 export const connected = signal(true);
 /** How often the server was reached anew: what couldn't be had before is asked for once more. */
@@ -69,6 +69,7 @@ async function anew(): Promise<void> {
 function again(): void {
   reached.value += 1;
   resend();
+  if (unread.peek() !== null) quietly(readAgain());
 }
 
 // The stream may have outlived that.
