@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -225,7 +226,7 @@ async def test_processes_that_fall_silent_or_use_another_storage(healthy: Settin
     await add_process(connection, healthy, "api", silent=60, address="0.0.0.0:8000")
     seen = await findings(healthy)
     assert "a worker on elsewhere uses file:///b" in seen["shared storage"].message
-    assert "the API on elsewhere (0.0.0.0:8000) has said nothing for 60 s" in seen["api"].message
+    assert re.search(r"the API on elsewhere \(0\.0\.0\.0:8000\) has said nothing for \d+ s", seen["api"].message)
     assert all(seen[check].remedy for check in ("api", "shared storage"))
 
 
@@ -244,10 +245,9 @@ async def test_a_killed_api_is_no_trouble_once_another_answers(healthy: Settings
         await connection.execute("UPDATE processes SET node = $1 WHERE address = $2", platform.node(), address)
         assert "hangs or was killed" in (await findings(healthy))["api"].message
     seen = (await findings(healthy))["api"]
-    assert (seen.health, seen.message) == (
-        Health.OK,
-        f"1 answering; the API on {platform.node()} ({address}) was killed 60 s ago",
-    )
+    assert seen.health is Health.OK
+    told = re.escape(f"1 answering; the API on {platform.node()} ({address}) was killed ")
+    assert re.fullmatch(rf"{told}\d+ s ago", seen.message), seen.message
 
 
 async def test_an_api_that_accepts_and_does_not_answer(healthy: Settings, connection: Connection) -> None:
