@@ -241,14 +241,17 @@ def test_a_back_off_takes_1_to_30_seconds(attempts: int) -> None:
     assert len(set(waits)) > 100
 
 
-async def test_a_transient_failure_waits_in_its_place(pool: Pool, connection: Connection, user_id: str) -> None:
+@pytest.mark.parametrize(("pause", "least", "most"), [(0, 1, 30), (45, 45, 45)])
+async def test_a_transient_failure_waits_in_its_place(
+    pool: Pool, connection: Connection, user_id: str, pause: float, least: float, most: float
+) -> None:
     await lives.create(connection, user_id)
     held = await lives.claim(pool, now=lives.today())
     back = await lifecycle.try_again_or_fail(
-        pool, held, lives.FAILURE, max_attempts=3, at_once=False, now=lives.today()
+        pool, held, lives.FAILURE, max_attempts=3, at_once=False, pause=pause, now=lives.today()
     )
     assert back is not None
-    assert 1 <= lives.seconds_after(lives.today(), back.not_before) <= 30
+    assert least <= lives.seconds_after(lives.today(), back.not_before) <= most
     assert (back.attempts, back.line, back.dispatched_at, back.started_at) == (1, 2, None, None)
     assert back.message_no > held.task.message_no
 
