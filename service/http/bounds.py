@@ -18,12 +18,24 @@ LONGEST_TARGET: Final = 8192
 MOST_HEADERS: Final = 100
 """Each costs us more than the client that sends it."""
 
+FEW_PIECES: Final = 500
+LEAST_PIECE: Final = 128
+"""What arrives at once may hold so many pieces of a body, and as many more as have so many bytes. Each costs the same
+time, in which nobody else is served, and a client that streams sends thousands of bytes in each."""
+
+MOST_PIPELINED: Final = 50
+"""Requests that wait behind one on their connection. Beyond, and while they wait, nothing more of it is read."""
+
 HEAD_WITHIN = 30.0
 """Seconds from a connection's first moment, or a request's first byte, to the end of the request's head."""
 
 PATIENCE = 60.0
 SLOWEST = 1000
 """A body may come, and an answer be taken, at this many bytes a second, and fall behind by that many seconds."""
+
+
+class Overwhelming(Exception):  # noqa: N818 - what it is
+    """What came is worth no more of our time; the parser stops at it, and uvicorn takes it for what isn't HTTP."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -45,6 +57,9 @@ class BoundedHttp(HttpToolsProtocol):
     """Whether the peer has begun a request and not ended it."""
 
     _refused = False
+    _pieces_left = 0
+    """Pieces of a body that what has just arrived may still hold."""
+
     _due: float | None = None
     """When the peer must have sent what is awaited; None while it is our turn, or nobody's: an idle connection's
     time-out is uvicorn's."""
@@ -85,6 +100,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._due = now + HEAD_WITHIN
             if not self._is_answering():
                 self.crowd.waits(self, now)
+        self._pieces_left = FEW_PIECES + len(data) // LEAST_PIECE
         super().data_received(data)
         self._idle_bytes = 0 if self._progress else self._idle_bytes + len(data)
         if self._idle_bytes > LONGEST_HEAD and not self.transport.is_closing():
@@ -110,8 +126,16 @@ class BoundedHttp(HttpToolsProtocol):
         else:
             self.crowd.leaves(self)
             super().on_headers_complete()
+            if len(self.pipeline) > MOST_PIPELINED:
+                self._line.close_now()
+                raise Overwhelming
 
     def on_body(self, body: bytes) -> None:
+        self._pieces_left -= 1
+        if self._pieces_left < 0:
+            if self._is_answering() and self.cycle.response_started:
+                self._line.close_now()
+            raise Overwhelming
         if self._refused:
             return
         self._progress = True
@@ -134,6 +158,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.pipeline:
+            # uvicorn reads on with each answer, however many requests wait here.
+            self.flow.pause_reading()
         if not self.transport.is_closing() and not self.pipeline:
             (self.crowd.waits if self._in_message else self.crowd.rests)(self, self.loop.time())
 
