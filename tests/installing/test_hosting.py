@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from service.files.bucket import OPTIONS as STORAGE_OPTIONS
 from service.settings import Settings
@@ -26,6 +28,16 @@ def test_every_name_is_a_setting(file: str, pattern: str) -> None:
     named = set(re.findall(pattern, (ROOT / file).read_text(), flags=re.MULTILINE))
     assert named
     assert named - READ == set()
+
+
+def test_render_asks_for_what_is_nobody_elses_and_both_services_have_it() -> None:
+    """A group can't ask; what stands there empty is what a sync sets."""
+    blueprint: dict[str, Any] = yaml.safe_load((ROOT / "render.yaml").read_text())
+    api, worker = ({one["key"]: one for one in each["envVars"] if "key" in one} for each in blueprint["services"])
+    asked = {name for name, one in api.items() if one.get("sync") is False}
+    assert asked >= {"DATABASE_URL", "REDIS_URL", "STORAGE_URL", "AWS_SECRET_ACCESS_KEY", "PUBLIC_URL"}
+    assert {name for name, one in worker.items() if one.get("fromService", {}).get("envVarKey") == name} == asked
+    assert all(one.get("value") or one.get("generateValue") for one in blueprint["envVarGroups"][0]["envVars"])
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "STORAGE_URL", "MODEL_MATTE", "MODEL_INPAINT"])
