@@ -5,6 +5,9 @@ from typing import Final
 
 LONGEST: Final = 200
 
+READ: Final = 2000
+"""Characters of what is said that are looked at: a node may put a whole picture into its words."""
+
 UNTOLD: Final = "The engine couldn't make this edit. Try another photo, or tell whoever runs this server."
 
 _TRACEBACK = re.compile(
@@ -14,7 +17,7 @@ _CLASS = re.compile(r"\b(?:\w+\.)*\w*(?:Error|Exception)\b:?\s*")
 _HIDDEN = re.compile(
     r"\w+://\S+"  # URLs, which may hold a key
     r"|(?<![\w.])(?:[A-Za-z]:)?[\\/]\S+(?: \S+\.\w{2,12}\b)?"  # paths, with a space in the file's name
-    r"|\S+[\\/]\S*\.\w{2,12}\b"  # and files in directories
+    r"|(?<!\S)\S+[\\/]\S*\.\w{2,12}\b"  # and files in directories, looked for once in each word
     r"|\b(?=\w*\d)[\w-]{20,}"  # keys, tokens, ids
 )
 
@@ -37,4 +40,6 @@ def told(node: str, message: str) -> str:
 
 
 def _plain(text: str) -> str:
+    if len(text) > READ:
+        text = "".join(text[:READ].rsplit(maxsplit=1)[:1])  # without the word that is cut
     return _HIDDEN.sub("…", _CLASS.sub("", _TRACEBACK.sub("", text)))
