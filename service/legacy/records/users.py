@@ -27,7 +27,11 @@ def read_user(raw: RawUser, zone: Zone) -> User | Unreadable:
     """
     if raw.nameless:
         return unreadable(raw.user_id, "it names no user, or can't be read", raw.copies)
-    if not is_user_id(raw.user_id):
+    if not is_user_id(raw.user_id) or any(
+        # It has bytes that are no text, and was made readable.
+        key.startswith(BY_ID) and key != BY_ID + raw.user_id.encode()
+        for key in raw.copies
+    ):
         return unreadable(raw.user_id, "its id is not one", raw.copies)
     remarks: list[str] = []
     readable: list[tuple[bytes, dict[str, Any]]] = []

@@ -192,6 +192,8 @@ UNFIT: dict[str, RawUser] = {
     "an id of 51 characters": RawUser("u" * 51, {BY_ID + b"u" * 51: as_json(user_json("u" * 51)).encode()}),
     "an empty id": RawUser("", {BY_ID: as_json(user_json("")).encode()}),
     "an id with a line break": RawUser("a\nb", {BY_ID + b"a\nb": as_json(user_json("a\nb")).encode()}),
+    "an id with a NUL": RawUser(r"a\0", {BY_ID + b"a\0": as_json(user_json("a\0")).encode()}),
+    "an id that is no text": RawUser(r"a\xff", {BY_ID + b"a\xff": as_json({"email": "a@example.com"}).encode()}),
     "nobody's": RawUser("user:email:a@example.com", {BY_EMAIL + b"a@example.com": b"None"}, nameless=True),
 }
 
