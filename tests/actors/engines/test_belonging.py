@@ -1,11 +1,14 @@
 """What belongs to people, from what two networks say: on drawn shapes, without the networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
+from actors.engines.local.background import edit
 from actors.engines.local.background.edit import is_torn
 from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
@@ -14,6 +17,10 @@ from actors.engines.local.perception.matte import Effort, coarse_matte
 from actors.engines.local.perception.nearby import alike
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.steps import Steps
+from actors.engines.seam import EngineError
+from schema.models.edits import BackgroundChangeConfig
+from schema.models.problems import FailureCode
 
 _EDGE = 6
 """So near to an edge nothing is asked."""
@@ -279,6 +286,42 @@ def test_a_figure_whose_legs_hang_nowhere_is_torn(gap: int) -> None:
     person.points[25:29] = (75, 260)
     solid = shapes((40, 60, 110, 200), (40, 200 + gap, 110, 300)) > 0.5
     assert is_torn(solid, person, []) == (gap > 0)
+
+
+@pytest.mark.parametrize(
+    ("score", "cut", "doubt", "said"),
+    [
+        (0.9, WOMAN, 0.0, "Only a part of somebody"),
+        (0.9, FAR, 0.0, "No person was found"),
+        (0.9, MAN, 0.5, "Only a part of somebody"),
+        (0.5, MAN, 0.5, "No person was found"),
+    ],
+    ids=["a face, and a hand before it", "a face, and next to nothing", "somebody in half", "a shirt on a shelf"],
+)
+def test_only_of_somebody_who_was_found_a_part_could_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    score: float,
+    cut: tuple[int, int, int, int],
+    doubt: float,
+    said: str,
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.fromarray(blue_on_red(shapes(cut))).save(photo)
+
+    def telling(said: object) -> Callable[..., object]:
+        def tell(*_: object, **__: object) -> object:
+            return said
+
+        return tell
+
+    monkeypatch.setattr(edit, "faces", telling([face_in(FACE, score)]))
+    monkeypatch.setattr(edit, "pose", telling(None))
+    monkeypatch.setattr(edit, "coarse_matte", telling((shapes(cut), doubt)))
+    steps = Steps(edit.PLAN, lambda _percent, _words: None, lambda: False)
+    with pytest.raises(EngineError, match=said) as refused:
+        edit.change_background(photo, None, BackgroundChangeConfig(), 10**6, Runtimes(1), steps)
+    assert refused.value.code is FailureCode.NO_PERSON_DETECTED
 
 
 class Beholder(Runtimes):

@@ -190,13 +190,15 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     finally:
         runtimes.sparing = True
     known = person is not None or any(face.score > _SURE_FACE for face in found)
-    if not (_shows_somebody(coarse, person, found) if known else (coarse > 0.9).mean() > _LARGE):
-        raise EngineError(FailureCode.NO_PERSON_DETECTED, _NOBODY)
+    much = bool((coarse > 0.9).mean() > _LARGE)
+    if not (_shows_somebody(coarse, person, found) if known else much):
+        # Somebody whose face or body is found, and of whom enough is cut out, is there: but not whole.
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN if known and much else _NOBODY)
     if photo.alpha is not None and _agree(photo.alpha > 0.5, coarse > 0.5):
         # The photo comes cut out already: nobody knows its edge better.
         return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
     if doubt > _DOUBTED or is_torn(coarse > 0.5, person, found):
-        raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN)
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN if known else _NOBODY)
     alpha = refined_matte(photo.image, coarse, person, found, effort, step)
     step("Cleaning the colours")
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
