@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.background import edit
-from actors.engines.local.background.edit import is_torn
+from actors.engines.local.background.edit import is_torn, told_of_several
 from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.detections import Detection
@@ -286,6 +287,23 @@ def test_a_figure_whose_legs_hang_nowhere_is_torn(gap: int) -> None:
     person.points[25:29] = (75, 260)
     solid = shapes((40, 60, 110, 200), (40, 200 + gap, 110, 300)) > 0.5
     assert is_torn(solid, person, []) == (gap > 0)
+
+
+@pytest.mark.parametrize(
+    ("hips", "kept"),
+    [
+        ((235, 200), "all were kept."),
+        ((150, 200), "only those who stand out were kept."),
+        ((235, 330), "all were kept."),
+    ],
+    ids=["kept", "left out", "below the photo"],
+)
+def test_who_else_is_kept_is_told_by_hips_that_are_in_the_photo(hips: tuple[int, int], kept: str) -> None:
+    person = structs.replace(
+        posed(shapes(MAN)), others=np.array([hips], np.float32), others_certainty=np.array([0.8], np.float32)
+    )
+    found = [face_in(FACE, 0.9), face_in((220, 65, 250, 105), 0.9)]
+    assert told_of_several(shapes(MAN, WOMAN) > 0.5, person, found) == [f"More than one person was found; {kept}"]
 
 
 @pytest.mark.parametrize(

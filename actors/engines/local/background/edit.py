@@ -204,7 +204,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
-    return _Cut(colours, alpha, person, _warnings(alpha > 0.5, person, found))
+    return _Cut(colours, alpha, person, told_of_several(alpha > 0.5, person, found))
 
 
 def _cleaned(image: Rgb8, alpha: Plane, side: int) -> tuple[Rgb, Plane]:
@@ -252,13 +252,15 @@ def is_torn(solid: Mask, person: Pose | None, found: list[Detection]) -> bool:
     return len([piece for piece in pieces if float(stats[piece, 4]) > _PIECE * float(solid.sum())]) > 1
 
 
-def _warnings(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
+def told_of_several(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
     """What is to be told of several people in the photo, who are in the `solid` cut-out or aren't."""
     faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
     bodies_kept: list[bool] = []
     if person is not None and len(person.others):
         near = widened(solid, round(_HIPS_WITHIN * max(solid.shape)))
-        bodies_kept = [_holds(near, hips) for hips in person.others[person.others_certainty >= _SURE_BODY]]
+        sure = person.others[person.others_certainty >= _SURE_BODY]
+        # Hips beyond the photo tell nothing of who is in it.
+        bodies_kept = [_holds(near, hips) for hips in sure if _holds(np.ones_like(solid), hips)]
     if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
         return []
     if all(faces_kept + bodies_kept):
