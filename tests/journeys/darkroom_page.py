@@ -115,7 +115,11 @@ class Darkroom(Struct, frozen=True):
         if signed_in:
             answer = await opened.request.post("/api/v1/session", data={"token": user.api_key})
             assert answer.status == 201, await answer.text()
-        await page.goto("/")
+            # A stream that opens later sends again what a test has broken off.
+            async with page.expect_response("**/api/v1/tasks/events*"):
+                await page.goto("/")
+        else:
+            await page.goto("/")
         yield Visitor(user.user_id, user.api_key, opened, page, complaints)
         await opened.close()
         # Whoever comes next is neither behind what is left waiting, nor is that claimed in place of theirs.
