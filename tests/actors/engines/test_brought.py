@@ -188,9 +188,14 @@ def test_ctrl_c_ends_a_check_whose_model_computes(tmp_path: Path, monkeypatch: p
         raise UnusableModelError("it was a test")
 
     monkeypatch.setattr("actors.engines.local.brought.running.tried", computing)
-    CliRunner().invoke(models, ["check", str(kept(tmp_path / "m.onnx", brightness()))], standalone_mode=False)
-    assert seen == [signal.SIG_DFL]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # The tests may have been started in the background, where SIGINT is ignored, and stays so.
+    outer = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        CliRunner().invoke(models, ["check", str(kept(tmp_path / "m.onnx", brightness()))], standalone_mode=False)
+        assert seen == [signal.SIG_DFL]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, outer)
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
