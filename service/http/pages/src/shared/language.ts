@@ -47,3 +47,9 @@ export function moment(time: string): string {
 export function number(value: number): string {
   return new Intl.NumberFormat(region()).format(value);
 }
+
+/** A size as people say it. */
+export function bytes(size: number): string {
+  const [unit, value] = size < 1e6 ? ["kilobyte", Math.ceil(size / 1e3)] : ["megabyte", size / 1e6];
+  return new Intl.NumberFormat(region(), { style: "unit", unit, maximumFractionDigits: 1 }).format(value);
+}

@@ -1,9 +1,10 @@
 import { language, number, speak } from "../../shared/language";
 import { session } from "../../shared/session";
 import { account } from "../state/account";
-import { LEDGER, opened } from "../state/over";
+import { LEDGER, opened, UPLOADS } from "../state/over";
 import { words } from "../words";
 import { Ledger } from "./Ledger";
+import { Uploads } from "./Uploads";
 
 /** Whose page it is, what is left, and the other language. */
 export function Header() {
@@ -16,13 +17,18 @@ export function Header() {
           <path d="M16 7a9 9 0 0 0 0 18z" fill="currentColor" />
           <circle cx="16" cy="16" r="9" fill="none" stroke="currentColor" stroke-width="1.8" />
         </svg>
-        Darkroom
+        <span>Darkroom</span>
       </a>
       <nav>
         {inside && (
-          <button type="button" class="button plain" onClick={() => (opened.value = LEDGER)}>
-            {words().credits.left(number(whose.current_credits))}
-          </button>
+          <>
+            <button type="button" class="button plain" onClick={() => (opened.value = LEDGER)}>
+              {words().credits.left(number(whose.current_credits))}
+            </button>
+            <button type="button" class="button plain" onClick={() => (opened.value = UPLOADS)}>
+              {words().uploads.open}
+            </button>
+          </>
         )}
         <button
           type="button"
@@ -34,6 +40,7 @@ export function Header() {
         </button>
       </nav>
       {inside && opened.value === LEDGER && <Ledger close={() => (opened.value = null)} />}
+      {inside && opened.value === UPLOADS && <Uploads close={() => (opened.value = null)} />}
     </header>
   );
 }

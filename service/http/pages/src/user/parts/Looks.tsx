@@ -2,7 +2,7 @@ import type { ModeDescription } from "../../shared/schema";
 import { addReference, look, reference } from "../state/draft";
 import { removal } from "../state/modes";
 import { explained, named, words } from "../words";
-import { ACCEPTED, Preview } from "./Photos";
+import { ACCEPTED, Preview, WaysOn } from "./Photos";
 
 /** What the photo is to become: a preset by its picture, one's own picture, or nothing at all behind the person. */
 export function Looks({ known }: { known: ModeDescription }) {
@@ -67,23 +67,26 @@ function OwnPicture() {
     if (file !== undefined) addReference(file);
   };
   return (
-    <label class="tile" data-chosen={look.value.kind === "own"} onDragOver={(event) => event.preventDefault()} onDrop={dropped}>
-      <input class="unseen" type="file" accept={ACCEPTED} onChange={chosen} />
-      <span class="picture own">
-        {own !== null ? (
-          <Preview photo={own} name={words().view.reference} />
-        ) : (
-          <svg viewBox="0 0 24 24" aria-hidden="true">
-            <path d="M12 5v14M5 12h14" />
-          </svg>
-        )}
-      </span>
-      <span class="small">{words().own}</span>
-      {own !== null && own.refused !== null && (
-        <span class="small wrong" role="alert">
-          {explained(own.refused)}
+    <div>
+      <label class="tile" data-chosen={look.value.kind === "own"} onDragOver={(event) => event.preventDefault()} onDrop={dropped}>
+        <input class="unseen" type="file" accept={ACCEPTED} onChange={chosen} />
+        <span class="picture own">
+          {own !== null ? (
+            <Preview photo={own} name={words().view.reference} />
+          ) : (
+            <svg viewBox="0 0 24 24" aria-hidden="true">
+              <path d="M12 5v14M5 12h14" />
+            </svg>
+          )}
         </span>
-      )}
-    </label>
+        <span class="small">{words().own}</span>
+        {own !== null && own.refused !== null && (
+          <span class="small wrong" role="alert">
+            {explained(own.refused)}
+          </span>
+        )}
+      </label>
+      {own !== null && <WaysOn photo={own} />}
+    </div>
   );
 }

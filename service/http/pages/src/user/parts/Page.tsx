@@ -6,7 +6,7 @@ import { trouble } from "../beginning";
 import { add } from "../state/draft";
 import { connected } from "../state/live";
 import { catalogue } from "../state/modes";
-import { LEDGER, opened } from "../state/over";
+import { LEDGER, opened, UPLOADS } from "../state/over";
 import { news } from "../state/pictures";
 import { explained, modeName, named, words } from "../words";
 import { Composer } from "./Composer";
@@ -49,7 +49,7 @@ export function Page() {
         )}
       </main>
       {state === "expired" && <SignIn again />}
-      {opened.value !== null && opened.value !== LEDGER && <Viewer key={opened.value} taskId={opened.value} />}
+      {opened.value !== null && opened.value !== LEDGER && opened.value !== UPLOADS && <Viewer key={opened.value} taskId={opened.value} />}
       <News />
     </>
   );

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { number } from "../../shared/language";
 import { useEffect } from "preact/hooks";
-import { add, drop, leaveOut, leftOut, mode, photos, type Photo } from "../state/draft";
+import { add, drop, FULL, leaveOut, leftOut, mode, photos, type Photo } from "../state/draft";
+import { opened, UPLOADS } from "../state/over";
 import { explained, words } from "../words";
 import { Shown } from "./Shown";
 
@@ -18,7 +19,9 @@ export function Photos() {
   useEffect(() => dropping((isOver) => (over.value = isOver)), []);
   return (
     <div class="photos" data-over={over.value} data-many={photos.value.length > 1}>
-      <h2 class="unseen">{words().photos.heading}</h2>
+      <h2 class="unseen" id="photos-heading" tabIndex={-1}>
+        {words().photos.heading}
+      </h2>
       {photos.value.map((photo) => (
         <PhotoTile key={photo.key} photo={photo} />
       ))}
@@ -125,6 +128,24 @@ export function Preview({ photo, name }: { photo: Photo; name: string }) {
   return <Shown url={photo.preview} {...file} alt={name} unseen={() => (unseen.value = photo.preview)} />;
 }
 
+/** What helps a photo that was refused: sent again, where there is room for it. */
+export function WaysOn({ photo }: { photo: Photo }) {
+  return (
+    <>
+      {photo.refused?.code === FULL && (
+        <button type="button" class="button" onClick={() => (opened.value = UPLOADS)}>
+          {words().uploads.heading}
+        </button>
+      )}
+      {photo.again !== null && (
+        <button type="button" class="button" onClick={photo.again}>
+          {words().view.retry}
+        </button>
+      )}
+    </>
+  );
+}
+
 function PhotoTile({ photo }: { photo: Photo }) {
   const away = (event: MouseEvent): void => {
     // The next photo, or else what adds more.
@@ -150,11 +171,7 @@ function PhotoTile({ photo }: { photo: Photo }) {
       {photo.refused !== null && (
         <figcaption class="small wrong">
           <span role="alert">{explained(photo.refused)}</span>
-          {photo.again !== null && (
-            <button type="button" class="button" onClick={photo.again}>
-              {words().view.retry}
-            </button>
-          )}
+          <WaysOn photo={photo} />
         </figcaption>
       )}
     </figure>

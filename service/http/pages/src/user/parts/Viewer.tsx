@@ -8,6 +8,7 @@ import { goOn } from "../focus";
 import { cancel, ended, type Picture, pictureOf, pictures, remove, retry } from "../state/pictures";
 import { explained, failure, modeName, named, words } from "../words";
 import { Dialog } from "./Dialog";
+import { Remove } from "./Remove";
 import { Shown } from "./Shown";
 import { Slider } from "./Slider";
 import { Working } from "./Working";
@@ -83,7 +84,7 @@ function Result({ task }: { task: Picture }) {
             {words().view.download}
           </a>
           <Again task={task} />
-          <Remove task={task} />
+          <Delete task={task} />
         </p>
         {warnings.length > 0 && (
           <ul class="small soft" aria-label={words().view.warnings}>
@@ -153,7 +154,7 @@ function Unmade({ task }: { task: Picture }) {
                 {words().view.retry}
               </button>
               <Again task={task} />
-              <Remove task={task} />
+              <Delete task={task} />
             </>
           ) : (
             <button type="button" class="button" onClick={() => void attempt(() => cancel(task))}>
@@ -184,35 +185,13 @@ function Again({ task }: { task: Picture }) {
   );
 }
 
-/** Asks before it deletes. */
-function Remove({ task }: { task: Picture }) {
-  const sure = useSignal(false);
-  const wrong = useSignal<string | null>(null);
-  const press = async (): Promise<void> => {
-    if (!sure.value) {
-      sure.value = true;
-      return;
-    }
-    wrong.value = null;
+function Delete({ task }: { task: Picture }) {
+  const away = async (): Promise<void> => {
     const shown = pictures.peek().map((one) => one.task_id);
     const place = shown.indexOf(task.task_id);
-    try {
-      await remove(task);
-      opened.value = null;
-      goOn(shown[place + 1], shown[place - 1], "pictures");
-    } catch (error) {
-      wrong.value = explained(error);
-      sure.value = false;
-    }
+    await remove(task);
+    opened.value = null;
+    goOn(shown[place + 1], shown[place - 1], "pictures");
   };
-  return (
-    <>
-      <button type="button" class="button plain" onClick={() => void press()} onBlur={() => (sure.value = false)}>
-        {sure.value ? words().view.sure : words().view.remove}
-      </button>
-      <span class="wrong small" role="alert">
-        {wrong}
-      </span>
-    </>
-  );
+  return <Remove remove={away} />;
 }

@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { api, AWAY, data, local, newKey, Refused } from "../../shared/api";
-import type { HistoricTask, Mode, NewTask, Task } from "../../shared/schema";
+import type { HistoricTask, Mode, NewTask, Task, UploadedFile } from "../../shared/schema";
 import { creditsMoved } from "./account";
 import { catalogue, described, priceOf, removal } from "./modes";
 import { fitting, inTurn, isThere, send } from "./uploading";
@@ -35,6 +35,8 @@ export const chosen = signal<Record<string, unknown>>({});
 /** What was dropped, pasted or chosen last and isn't in the form: what is no picture, and how many were too many. */
 export const leftOut = signal<{ strangers: string[]; surplus: number }>({ strangers: [], surplus: 0 });
 
+/** Room for a photo is made by deleting others. */
+export const FULL = "STORAGE_QUOTA_EXCEEDED";
 /** Such a file can't be read: sent again it can't either. */
 const UNREADABLE = "UNREADABLE";
 const MOST = 100;
@@ -82,6 +84,21 @@ export function drop(photo: Photo): void {
   photo.stop.abort();
   forget(photo);
   photos.value = photos.value.filter((one) => one.key !== photo.key);
+}
+
+/** A photo that was sent before, as one more of the form. */
+export function addSent({ file_id: fileId, url, filename }: UploadedFile): void {
+  const isRoom = photos.value.length < MOST;
+  leftOut.value = { strangers: [], surplus: isRoom ? 0 : 1 };
+  if (isRoom) photos.value = [...photos.value, { ...kept(fileId, url), name: filename }];
+}
+
+/** The form without a file that was deleted. */
+export function without(fileId: string): void {
+  photos.value = photos.value.filter((photo) => photo.fileId !== fileId);
+  if (reference.value?.fileId !== fileId) return;
+  reference.value = null;
+  if (look.value.kind === "own") look.value = { kind: "preset", preset: null };
 }
 
 /** What was dropped and is no file: a link, say. */
@@ -185,7 +202,8 @@ function started(file: File, changed: (photo: Photo) => void): Photo {
   return photo;
 }
 
-const PASSING = new Set([AWAY, "UNAUTHORIZED", "RATE_LIMITED", "SERVICE_UNAVAILABLE", "INTERNAL_ERROR"]);
+/** What says nothing of the photo itself, so that it may be sent again. */
+const PASSING = new Set([AWAY, "UNAUTHORIZED", "RATE_LIMITED", FULL, "SERVICE_UNAVAILABLE", "INTERNAL_ERROR"]);
 
 async function travel(file: File, photo: Photo, changed: (photo: Photo) => void): Promise<void> {
   let now = photo;

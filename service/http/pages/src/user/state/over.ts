@@ -1,10 +1,11 @@
-/** What lies over the page: a task that is looked at, or the ledger. A place in the browser's history: Back leaves it. */
+/** What lies over the page: a task that is looked at, the ledger, or the photos that were sent. A place in the browser's history: Back leaves it. */
 
 import { effect, signal } from "@preact/signals";
 
 export const LEDGER = "ledger";
+export const UPLOADS = "uploads";
 
-/** A task's id, or LEDGER. */
+/** A task's id, LEDGER or UPLOADS. */
 export const opened = signal<string | null>(null);
 
 let leaving = false;

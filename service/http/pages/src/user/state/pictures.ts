@@ -230,6 +230,18 @@ export async function remove(task: Picture): Promise<void> {
   forget(task.task_id);
 }
 
+/** What was made of a photo that was deleted: it stays, without it. */
+export function photoGone(fileId: string): void {
+  const made = [...known.value.values()].filter((task) => task.source_image === fileId || task.reference_image === fileId);
+  put(
+    ...made.map((task) => ({
+      ...task,
+      face_image_url: task.source_image === fileId ? null : task.face_image_url,
+      target_image_url: task.reference_image === fileId ? null : task.target_image_url,
+    })),
+  );
+}
+
 function forget(...taskIds: string[]): void {
   if (taskIds.length === 0) return;
   const left = new Map(known.value);

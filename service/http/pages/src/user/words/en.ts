@@ -166,6 +166,14 @@ export const en = {
     balance: "Balance",
   },
 
+  uploads: {
+    open: "Photos",
+    heading: "Your photos",
+    tells: "What you have sent. Pictures made of a photo stay when you delete it.",
+    none: "No photo of yours is kept here.",
+    use: "Use",
+  },
+
   done: (mode: string) => `${mode}: your picture is ready.`,
   failed: (mode: string) => `${mode}: no picture came of it.`,
   ended: (done: number, others: number) => `${done} of ${done + others} pictures are ready${others > 0 ? "; nothing came of the others" : ""}.`,
@@ -173,6 +181,7 @@ export const en = {
   codes: {
     AWAY: "The server can't be reached. Try again in a moment.",
     UNREADABLE: "This file can't be read any more: it was moved, changed or deleted. Choose it again.",
+    STORAGE_QUOTA_EXCEEDED: "There is no room left: delete some photos first.",
   } as Record<string, string>,
 };
 

@@ -180,6 +180,14 @@ export const zh: Words = {
     balance: "余额",
   },
 
+  uploads: {
+    open: "照片",
+    heading: "我的照片",
+    tells: "你上传过的照片。删除照片后，用它制作的图片仍会保留。",
+    none: "这里没有你的照片。",
+    use: "使用",
+  },
+
   done: (mode) => `${mode}：图片已完成。`,
   failed: (mode) => `${mode}：图片未能完成。`,
   ended: (done, others) => `${done + others} 张图片中已完成 ${done} 张${others > 0 ? "，其余未能完成" : ""}。`,
