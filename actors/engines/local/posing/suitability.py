@@ -80,8 +80,8 @@ _WORDS = {
     "arm_folded": "an arm is folded at the elbow. Please send a photo with the arms straighter",
     "arm_foreshortened": "an arm points towards the camera. Please send a photo in which arms and legs point to the "
     "sides",
-    "arm_joined": "an arm can't be told from the clothes beside it. Please send a photo with the arms away from the "
-    "body, and without a wide coat or cape",
+    "arm_joined": "an arm can't be told from the clothes, hair or things beside it. Please send a photo with the arms "
+    "away from the body, with empty hands, and without a wide coat or cape",
     "arms_crossed": "an arm lies over the body. Please send a photo with the arms at the sides",
     "body_out_of_frame": "the photo's border cuts the person or what they wear. Please send one with some space on "
     "both sides",

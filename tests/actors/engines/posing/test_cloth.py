@@ -179,8 +179,33 @@ def test_a_coat_whose_sleeves_are_one_with_it_is_torn_by_raising_the_arms_alone(
     assert not any(arm.sleeve for arm in _torn(joints, image, inside, "standing_front").values())
 
 
+def test_prints_do_not_hide_that_a_sleeve_is_one_with_the_coat() -> None:
+    joints = closed_stance(0.16)
+    image, inside = painted(joints, skirt=False)
+    unit = torso_length(joints)
+    rows, columns = np.indices(inside.shape) // 8
+    checked = np.where(((rows + columns) % 2 == 0)[..., None], np.array(SHIRT), np.array(TROUSERS)).astype(np.float32)
+    shirt = np.all(image == np.array(SHIRT, np.float32), axis=-1)
+    image[shirt] = checked[shirt]
+    # Arms that are bare are another thing than the checked shirt beside them.
+    assert not any(arm.sleeve or arm.hand for arm in _torn(joints, image, inside, "arms_out").values())
+    out = np.array([0.1 * unit, 0])
+    coat = np.array([joints[11] + out, joints[15] + out, joints[16] - out, joints[12] - out]).round().astype(np.int32)
+    cloth = np.zeros(inside.shape, np.uint8)
+    cv2.fillPoly(cloth, [coat], (1,))
+    image[cloth > 0] = checked[cloth > 0]
+    inside |= cloth > 0
+    assert all(arm.sleeve for arm in _torn(joints, image, inside, "arms_out").values())
+
+
 @pytest.mark.parametrize(
-    ("arm", "reason"), [(Torn(0.4, 0.0), "arm_joined"), (Torn(0.0, 0.3), "hand_at_body"), (Torn(0.26, 0.16), None)]
+    ("arm", "reason"),
+    [
+        (Torn(0.4, 0.0, 0.0), "arm_joined"),
+        (Torn(0.0, 0.0, 0.17), "arm_joined"),
+        (Torn(0.0, 0.3, 0.0), "hand_at_body"),
+        (Torn(0.26, 0.16, 0.06), None),
+    ],
 )
 def test_torn_cloth_is_refused_with_what_would_do(arm: Torn, reason: str | None) -> None:
     if reason is None:
