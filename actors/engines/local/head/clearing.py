@@ -49,9 +49,9 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_LYING, _THIN, _FRINGE = 0.3, 0.03, 0.06
+_LYING, _THIN, _FRINGE, _SHRED = 0.3, 0.03, 0.06, 0.02
 """Hair that reaches so far below the chin, likewise, and isn't thinner than twice that, lies on a body; so much around
-it may be more of it."""
+it may be more of it, and skin that is thinner than twice the last none."""
 _OPENS, _CLOSES = 0.4, 0.2
 """So far aside, likewise, and from there over so much, clothes are ever more likely under such hair than skin."""
 
@@ -59,14 +59,15 @@ _OPENS, _CLOSES = 0.4, 0.2
 class Cleared(Struct, frozen=True):
     """The figure without its head: colours (h, w, 3).
 
-    And (h, w, 0 to 1) what was made anew, what of that is neck, and what is the figure's at all. `sure`: what
-    hair hid of its shoulders is known, and as much of its clothes is seen.
+    And (h, w, 0 to 1) what was made anew, what of that is neck, what is the figure's at all, and what is left of its
+    own skin. `sure`: what hair hid of its shoulders is known, and as much of its clothes is seen.
     """
 
     image: Rgb
     made: Plane
     neck: Plane
     body: Plane
+    skin: Plane
     sure: bool
 
 
@@ -105,6 +106,8 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     gone |= _stubs(scene, funnel)
     under = torso(figure, gone) if lying.any() else None
     if under is not None:
+        # Clothes that went with such hair come again, whatever line shoulders have.
+        under |= gone & scene.cloth & (down > figure.frame.chin + _LYING)
         funnel = np.maximum(funnel, under & (figure.alpha > 0.5))
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     gone, shape = _outlined(scene, gone, gaussian(funnel, max(0.7, 0.008 * unit)))
@@ -125,7 +128,11 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
-    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, clothed)
+    left = skin
+    if under is not None:  # what passes for it in locks and between them is none where clothes are made
+        thin = (skin > 0.5) & ~opened(skin > 0.5, _SHRED * unit) & widened(scene.cloth, 5 * _SHRED * unit)
+        left = np.where(thin & (shape > 0.5) & (edge > 0.9) & (neck < 0.05), np.float32(0), skin)
+    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left, clothed)
 
 
 def _cloth(figure: Head, skin: Plane, down: Plane) -> Mask:

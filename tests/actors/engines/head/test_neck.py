@@ -127,13 +127,60 @@ def test_tips_of_hair_that_pass_for_skin_go_too(face: FaceLandmarks) -> None:
 
 @pytest.mark.parametrize("both", [False, True])
 def test_under_long_hair_there_are_shoulders_in_the_colour_of_the_clothes(face: FaceLandmarks, *, both: bool) -> None:
-    head, neck, _ = _parts(face)
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
-    low, half = place.chin + 0.6, 0.9
+    low = place.chin + 0.6
     # A round shoulder at either side, as high over its joint as shoulders are.
     shoulders = (np.hypot(across / 1.2, (down - low) / 0.45) < 1) | ((down > low) & (np.abs(across) < 1.2))
     hair = (down > 0) & (down < low + 0.4) & (np.abs(np.abs(across) - 0.8) < 0.45) & (np.bool_(both) | (across > 0))
+    made, unknown = (_under(face, shoulders, hair, known=known) for known in (True, False))
+    assert made.sure
+    assert _violet(made.image) < 0.06
+    hidden = hair & narrowed(shoulders, 0.12 * place.height) & (np.abs(across) > 0.6)
+    assert made.body[hidden].min() > 0.9
+    assert np.abs(made.image[hidden] - 0.4).max() < 0.1
+    # Nothing but wall was behind what hung beside the neck.
+    assert made.body[hair & (down < place.chin - 0.1)].max() < 0.1
+    assert not unknown.sure
+    assert (unknown.body[hidden] < 0.5).mean() > 0.2
+
+
+def test_what_passes_for_skin_between_locks_is_none_where_clothes_are_made(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    low = place.chin + 0.6
+    shoulders = (np.hypot(across / 1.2, (down - low) / 0.45) < 1) | ((down > low) & (np.abs(across) < 1.2))
+    hair = (down > 0) & (down < low + 0.4) & (np.abs(across - 0.8) < 0.45)
+    hidden = hair & narrowed(shoulders, 0.12 * place.height) & (across > 0.6)
+    shreds = hidden & (across % 0.1 < 0.03) & (down > low + 0.32)
+    made = _under(face, shoulders, hair, shreds=shreds)
+    assert made.skin[shreds].max() == 0
+    assert made.skin[narrowed(_parts(face)[1] & ~hair & (down > place.chin + 0.1), 3)].min() == 1
+
+
+def test_clothes_that_go_with_long_hair_come_again_beyond_the_line_of_shoulders(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    low = place.chin + 0.6
+    sleeves = (down > low) & (np.abs(across) < 1.45)
+    shoulders = (np.hypot(across / 1.2, (down - low) / 0.45) < 1) | sleeves
+    hair = (down > 0) & (down < low + 0.4) & (np.abs(across - 0.9) < 0.37)
+    made = _under(face, shoulders, hair)
+    fringe = sleeves & (down > low + 0.15) & (down < low + 0.3) & (across > 1.29) & (across < 1.31)
+    assert made.made[fringe].min() > 0.5
+    assert made.body[fringe].min() > 0.9
+
+
+def _under(
+    face: FaceLandmarks, shoulders: Mask, hair: Mask, *, known: bool = True, shreds: Mask | None = None
+) -> Cleared:
+    """A figure of these `shoulders` without its head and long `hair`, of which `shreds` pass for skin.
+
+    Where its shoulders are is `known` by its pose.
+    """
+    head, neck, _ = _parts(face)
+    place = frame(face.points)
+    low, half = place.chin + 0.6, 0.9
     image = _flat((shoulders, 0.4), (neck, SKIN), (head | hair, (1, 0, 1)))
     share = (head | hair).astype(np.float32)
     person = gaussian((head | neck | shoulders | hair).astype(np.float32), 1)
@@ -144,17 +191,9 @@ def test_under_long_hair_there_are_shoulders_in_the_colour_of_the_clothes(face: 
     seen = Pose(points, nothing, nothing + 1, person, 1.0, points[:0], nothing[:0])
     bald = _new_head(face, np.zeros(SHAPE, np.bool_))
     skin = (neck & ~hair).astype(np.float32)
-    made = cleared(structs.replace(figure, pose=seen), image, skin, bald)
-    assert made.sure
-    assert _violet(made.image) < 0.06
-    hidden = hair & narrowed(shoulders, 0.12 * place.height) & (np.abs(across) > 0.6)
-    assert made.body[hidden].min() > 0.9
-    assert np.abs(made.image[hidden] - 0.4).max() < 0.1
-    # Nothing but wall was behind what hung beside the neck.
-    assert made.body[hair & (down < place.chin - 0.1)].max() < 0.1
-    unknown = cleared(figure, image, skin, bald)
-    assert not unknown.sure
-    assert (unknown.body[hidden] < 0.5).mean() > 0.2
+    if shreds is not None:
+        skin = np.maximum(skin, shreds)
+    return cleared(structs.replace(figure, pose=seen) if known else figure, image, skin, bald)
 
 
 def test_a_gap_within_the_body_shows_no_background(face: FaceLandmarks) -> None:
