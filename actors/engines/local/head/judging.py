@@ -93,8 +93,9 @@ _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
 _LINE = 0.08
 """Where so nearly half of what is around is bare, a point may be on either side of that border, which is no finer."""
-_CHEST, _MUCH = 0.9, 0.4
-"""So far below the chin, likewise, a chest is covered; more skin than so much of it is doubtful."""
+_CHEST, _MUCH, _EDGELESS = 0.9, 0.4, 0.012
+"""So far below the chin, likewise, a chest is covered; more skin than so much of it is doubtful, or so much, likewise,
+that is neither skin nor not."""
 
 _BARE, _SPECK, _SOLID = 0.2, 0.03, 0.3
 """From so many squares of the shoulders' breadth on, skin is at least as far from its edge as the second, in such
@@ -111,8 +112,12 @@ def judge_whole(head: Placed) -> None:
     """Whether the source shows all of the head that will be seen, and it could be told from what is behind."""
     _demand(_CUT_OFF, head.cut)
     unit, solid = head.frame.height, head.alpha > 0.5
-    faint = narrowed((head.alpha > 0.1) & (head.alpha < 0.9), _BROAD * unit)
-    _demand(_UNTOLD, faint.sum() / unit**2, (solid & ~touching(solid, head.oval > 0.5)).sum() / unit**2)
+    _demand(_UNTOLD, _faint(head.alpha, unit), (solid & ~touching(solid, head.oval > 0.5)).sum() / unit**2)
+
+
+def _faint(share: Plane, unit: float) -> float:
+    """How much is half transparent further than `_BROAD` from an edge, in squares of the `unit`."""
+    return float(narrowed((share > 0.1) & (share < 0.9), _BROAD * unit).sum()) / unit**2
 
 
 def judge_neck(fresh: Placed, body: Plane) -> None:
@@ -180,10 +185,13 @@ def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: M
 
 
 def much_skin(share: Plane, figure: Portrait) -> bool:
-    """Whether cloth may be taken for skin: `share` (h, w, 0 to 1) is the figure's skin, and much where clothes are."""
+    """Whether cloth may be taken for skin: `share` (h, w, 0 to 1) is the figure's skin, and much where clothes are.
+
+    Nor does skin end without an edge: where it does, it ends within cloth of its colour.
+    """
     across, down = figure.frame.coordinates(share.shape)
     chest = (figure.alpha > 0.9) & (np.abs(across) < 0.5) & (down > figure.frame.chin + _CHEST)
-    return bool(chest.any() and share[chest].mean() > _MUCH)
+    return bool(chest.any() and share[chest].mean() > _MUCH) or _faint(share, figure.frame.height) > _EDGELESS
 
 
 def patchy(share: Plane, shoulders: float) -> bool:

@@ -29,8 +29,9 @@ _HEAD_LIMIT, _HEAD_FAR = np.array([9, 4, 4], np.float32), np.array([14, 6, 6], n
 _GREY = 4.0
 """Chroma below which a face is that of a black-and-white photo."""
 _EDGE_UNIT = 160
-_OTHER_HUE = 14.0
-"""So far from its own hue, in steps of a* and b*, something isn't skin in another light."""
+_PAINT, _OTHER_HUE = 14.0, 0.7
+"""So far from its own hue, in steps of a* and b*, what skin surrounds isn't skin in another light; nor is what lies
+beside it, in parts of its chroma."""
 _GLINT, _SHADE = 0.45, 1.8
 """So many times as much hue as its light suggests a skin has in a glint at least, and in the shade at most."""
 _CLOTH = 0.2
@@ -125,7 +126,9 @@ def own_skin(head: Head) -> Skin:
         return Skin(tone, np.zeros_like(head.alpha), None)
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
-    share = _more_skin(values, tone, first, column, shaded.astype(np.float32), place.height)
+    # A zip or a seam that begins at the neck is no skin.
+    dark, thread = shaded.astype(np.float32), 0.25 * _STRAP
+    share = _more_skin(values, tone, first, column, dark, place.height, thread=thread)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height)
@@ -174,12 +177,15 @@ def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:
     return result
 
 
-def _more_skin(values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Plane, unit: float) -> Plane:
+def _more_skin(
+    values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Plane, unit: float, *, thread: float = 0.0
+) -> Plane:
     """What hangs together with the `first` skin and is like that, or a face of that `tone`, or `shaded`: (h, w) 0 to 1.
 
-    Its reaches are in parts of `unit` pixels.
+    Its reaches are in parts of `unit` pixels; so is half the breadth of a `thread`, which is no skin by itself.
     """
     alike = np.maximum(_alike(values, first, tone), shaded) * gaussian(where.astype(np.float32), 0.02 * unit)
+    alike *= widened(narrowed(alike > 0.3, thread * unit) | first, 0.5 * _STRAP * unit)
     parts = touching(widened(alike > 0.3, 0.5 * _STRAP * unit), first)
     share = np.where(widened(parts, 2), alike, 0).astype(np.float32)
     share = np.maximum(share, _unlike_cloth(values, share, np.median(values[first], axis=0), where, 0.1 * unit))
@@ -191,10 +197,9 @@ def _unlike_cloth(values: Floats, share: Plane, mean: Floats, where: Mask, reach
 
     What skin surrounds needs but a hue of skin's (paint, a tattoo, a bracelet have another).
     """
-    skin = share > 0.5
-    far = max(_OTHER_HUE, 0.5 * float(np.hypot(*mean[1:])))
+    skin, far = share > 0.5, max(_PAINT, 0.5 * float(np.hypot(*mean[1:])))
     clothes = where & ~widened(share > 0.2, 2 * reach)
-    close = widened(skin, reach) & (other_hue(values, mean) < far) & (likeness(cells(values), clothes, skin) < _CLOTH)
+    close = widened(skin, reach) & (_greyness(values, mean) < 1) & (likeness(cells(values), clothes, skin) < _CLOTH)
     inside = binary_fill_holes(closed(skin, reach))
     return where & (close | (inside & (other_hue(values, mean, _GLINT, _SHADE) < far)))
 
@@ -230,8 +235,14 @@ def _alike(values: Floats, sure: Mask, tone: Tone) -> Plane:
     middle = np.median(values[sure], axis=0)
     spread = np.maximum(values[sure].std(axis=0) * 1.3, np.array([17, 5, 5], np.float32))
     face = np.maximum(1.5 * tone.spread, np.array([12, 5, 5], np.float32))
-    near = np.minimum(_distance(values, middle, spread), _distance(values, tone.mean, face))
-    return np.clip(2.2 - near, 0, 1).astype(np.float32)
+    # However mixed the skin is, what has hardly any of its hue isn't that.
+    own = np.maximum(_distance(values, middle, spread), 2.2 * _greyness(values, middle))
+    return np.clip(2.2 - np.minimum(own, _distance(values, tone.mean, face)), 0, 1).astype(np.float32)
+
+
+def _greyness(values: Floats, mean: Floats) -> Plane:
+    """How far each pixel's hue is from that of skin of the colour `mean`: from 1 on it is cloth's."""
+    return other_hue(values, mean, most=_SHADE) / max(_OTHER_HUE * float(np.hypot(*mean[1:])), 1)
 
 
 def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:

@@ -293,6 +293,7 @@ def test_cloth_in_the_colour_of_skin_is_refused_if_the_head_stays_another(face: 
     assert much_skin(jumper, person)
     assert not much_skin(neckline, person)
     assert not much_skin(jumper * (np.abs(across) > 0.7), person)  # bare arms
+    assert much_skin(neckline * np.clip(0.5 + 2 * across, 0, 1), person)  # a dress ever more like it
     skin, (y, x) = np.zeros((200, 200), np.float32), np.mgrid[:200, :200]
     skin[:, :60] = 1
     assert not patchy(skin, 100)

@@ -414,6 +414,33 @@ def test_shade_and_glints_that_skin_surrounds_are_skin_and_cloth_is_not(face: Fa
     assert skin.share[shoulders & (np.abs(across) > 0.85)].max() < 0.1
 
 
+@pytest.mark.parametrize("cloth", [(0.5, 0.5, 0.52), (0.7, 0.7, 0.71)])
+def test_a_collar_beside_a_neck_that_is_greyer_than_its_face_is_no_skin(
+    face: FaceLandmarks, cloth: tuple[float, float, float]
+) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    throat = neck & (down < 0.9) & (np.abs(across) < 0.2)
+    collar = (neck | shoulders) & ~throat & widened(throat, 0.12 * frame(face.points).height)
+    bare = (head, (0.7, 0.55, 0.48)), (throat, (0.55, 0.46, 0.42))
+    image = _flat((shoulders | neck, 0.05), *bare, (collar, cloth))
+    person, oval = (head | neck | shoulders).astype(np.float32), head.astype(np.float32)
+    share = own_skin(_figure(face, image, person, oval, oval)).share
+    assert share[narrowed(throat, 4)].mean() > 0.9
+    assert share[narrowed(collar, 6)].mean() < 0.3
+
+
+def test_a_zip_in_the_colour_of_skin_that_begins_at_the_neck_is_none(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    zipped = shoulders & (np.abs(across) < 0.008)
+    image = _flat((shoulders, 0.1), (head | neck | zipped, SKIN))
+    person, oval = (head | neck | shoulders).astype(np.float32), head.astype(np.float32)
+    share = own_skin(_figure(face, image, person, oval, oval)).share
+    assert share[narrowed(neck, 4)].mean() > 0.9
+    assert float(down[zipped & (share > 0.1)].max(initial=0)) < 1.5
+
+
 def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
     head, neck, _ = _parts(face)
     image, other = _flat((neck, SKIN)), _flat((neck, PALE))
