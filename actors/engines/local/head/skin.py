@@ -40,6 +40,8 @@ _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 _STRAP = 0.05
 """Breadth of a strap, in heights of the face, on both sides of which there is skin."""
+_THROAT = 0.3
+"""So far below the chin, likewise, what is as thin beside a neck is its edge."""
 _GAMMA, _FLATTER = np.float32(2.2), np.float32(0.25)
 SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
@@ -127,8 +129,8 @@ def own_skin(head: Head) -> Skin:
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     # A zip or a seam that begins at the neck is no skin.
-    dark, thread = shaded.astype(np.float32), 0.25 * _STRAP
-    share = _more_skin(values, tone, first, column, dark, place.height, thread=thread)
+    dark, threads = shaded.astype(np.float32), down > place.chin + _THROAT
+    share = _more_skin(values, tone, first, column, dark, place.height, threads=threads)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height)
@@ -178,14 +180,16 @@ def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:
 
 
 def _more_skin(
-    values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Plane, unit: float, *, thread: float = 0.0
+    values: Floats, tone: Tone, first: Mask, where: Mask, shaded: Plane, unit: float, *, threads: Mask | None = None
 ) -> Plane:
     """What hangs together with the `first` skin and is like that, or a face of that `tone`, or `shaded`: (h, w) 0 to 1.
 
-    Its reaches are in parts of `unit` pixels; so is half the breadth of a `thread`, which is no skin by itself.
+    Its reaches are in parts of `unit` pixels. Among `threads` what is narrower than half a strap is no skin by itself.
     """
     alike = np.maximum(_alike(values, first, tone), shaded) * gaussian(where.astype(np.float32), 0.02 * unit)
-    alike *= widened(narrowed(alike > 0.3, thread * unit) | first, 0.5 * _STRAP * unit)
+    if threads is not None:
+        broad = narrowed(alike > 0.3, 0.25 * _STRAP * unit) | first
+        alike *= ~threads | widened(broad, 0.5 * _STRAP * unit)
     parts = touching(widened(alike > 0.3, 0.5 * _STRAP * unit), first)
     share = np.where(widened(parts, 2), alike, 0).astype(np.float32)
     share = np.maximum(share, _unlike_cloth(values, share, np.median(values[first], axis=0), where, 0.1 * unit))
