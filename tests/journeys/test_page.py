@@ -22,7 +22,8 @@ from tests.service.http.pictures import picture
 pytestmark = [needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
-"""Where pictures of the page go, for the documents: `SCREENSHOTS=docs/page make test T=tests/journeys/test_page.py`."""
+"""Where pictures of the page go, for the documents: `SCREENSHOTS=docs/page make test T=tests/journeys/test_page.py`,
+where a Chinese font is, or that language's own name is boxes."""
 
 HAIR = Progress(70, "Cutting out the hair")
 NOBODY = EngineError(FailureCode.NO_PERSON_DETECTED, "Nobody was found in the photo. Send one that shows a person.")
