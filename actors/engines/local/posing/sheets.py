@@ -16,6 +16,7 @@ from actors.engines.local.posing.skeleton import (
     BONES,
     CHAINS,
     HEAD,
+    LEGS,
     NECK,
     PELVIS,
     Doubles,
@@ -42,7 +43,10 @@ _BARE_SHOULDER, _BARE_LIFTED = 0.20, 0.16
 _EDGE, _WELL_INSIDE = 0.006, 0.03
 """So far from a layer's border its colours are its own, in torso lengths; a bare arm's are free of shade and cloth."""
 _EVEN = 0.02
-"""Where a bare arm was, the body's side has no details below so many torso lengths."""
+"""Where a bare arm was, the body's side has no details below so many torso lengths; nor is anything thinner there that
+is left over where two legs part."""
+_STAIRS = 0.0012
+"""The matte's edge, made hard, is smoothed over so much of the picture's long edge: else it is stairs when bent."""
 
 
 class Sheet(Struct, frozen=True):
@@ -85,6 +89,9 @@ def sheets(
         elif skin and layer in BODY:
             arms = np.max([shares[arm][box] for arm in skin], axis=0)
             sheet = _evened(sheet, arms, _EVEN * unit)
+        if layer in LEGS:
+            other = np.where(sewn[box] > 0, 0, shares[LEGS[layer == LEGS[0]]][box])
+            sheet = _without_slivers(sheet, other, _EVEN * unit)
         result[layer] = sheet
     return result
 
@@ -94,6 +101,16 @@ def _evened(sheet: Sheet, arms: Plane, size: float) -> Sheet:
     where = gaussian(grown_values(arms, round(size)), size)
     smooth = smooth_edge(sheet.alpha, size)
     return Sheet(sheet.colours, sheet.alpha + (smooth - sheet.alpha) * where, sheet.left, sheet.top)
+
+
+def _without_slivers(sheet: Sheet, other: Plane, size: float) -> Sheet:
+    """`sheet` without what is thinner than `size` pixels beside the `other` leg (h, w).
+
+    It is what the matte saw of the background between two legs, and of the other's shoe.
+    """
+    where = gaussian(grown_values(other, round(2 * size)), size)
+    thin = sheet.alpha - np.minimum(sheet.alpha, smooth_edge(sheet.alpha, size))
+    return Sheet(sheet.colours, sheet.alpha - thin * where, sheet.left, sheet.top)
 
 
 def insides(colours: Rgb, alpha: Plane, shares: Floats, figure: Doubles, bare: Collection[Layer]) -> dict[Layer, Sheet]:
@@ -133,6 +150,7 @@ def without_haze(alpha: Plane, shares: Floats) -> Plane:
     Hair keeps what is half transparent.
     """
     hard = np.clip((alpha - _HAZE) / (_SOLID_FROM - _HAZE), 0, 1)
+    hard = smooth_edge(hard, max(1.0, _STAIRS * max(alpha.shape)))
     return hard + (alpha - hard) * shares[Layer.HEAD]
 
 
