@@ -129,6 +129,22 @@ def test_a_bare_arm_ends_where_its_skin_does_and_leaves_no_edge_of_it_with_the_b
     assert shares[Layer.TORSO][below][:, arm].max() < 0.1
 
 
+def test_a_hand_beside_a_thigh_as_bare_stays_whole() -> None:
+    joints, place = _straight()
+    image, labels = _beside(place, 0.0)
+    bone = BONES[CHAINS[Layer.LEFT_ARM][-1]]
+    low, end = round(joints[bone.start, 1]), round(joints[bone.end, 1])
+    rows = slice(low, end + 30)
+    # In its shade, as a hand is.
+    image[rows, (place > -0.5) & (place < 0.16)] = np.array(SKIN, np.float32) * 0.8
+    labels[rows, (place > -0.5) & (place < 0)] = Layer.LEFT_LEG
+    labels[rows, (place >= 0) & (place < 0.16)] = Layer.LEFT_ARM
+    shares = shares_of(labels, labels.shape)
+    skin = skin_alone(image, shares, {Layer.LEFT_ARM: 0.0}, joints)[Layer.LEFT_ARM]
+    assert skin[low + 5 : end, (place > 0.04) & (place < 0.12)].min() > 0.9
+    assert skin[low + 5 : end, place < -0.04].max() < 0.1
+
+
 def _raised(
     division: Division, joints: Doubles, image: Rgb, alpha: Plane, bare: Collection[Layer]
 ) -> tuple[Target, Rgb, Plane]:
