@@ -5,6 +5,7 @@ import numpy as np
 from actors.engines.local.arrays import Floats
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.filling.texture import textured_fill
+from actors.engines.local.raster import grown
 
 
 def _stripes(height: int, width: int) -> Floats:
@@ -53,3 +54,31 @@ def test_without_sources_and_without_a_hole_nothing_changes() -> None:
     hole = np.ones((32, 32), np.bool_)
     assert np.array_equal(textured_fill(image, hole, ~hole, 160), image)
     assert np.array_equal(textured_fill(image, ~hole, hole, 160), image)
+
+
+def test_what_is_filled_in_a_reduced_picture_is_as_sharp_as_around_it_if_that_is_asked() -> None:
+    random = np.random.default_rng(1)
+    image = np.clip(0.5 + 0.15 * random.standard_normal((200, 200, 3)), 0, 1).astype(np.float32)
+    hole = np.zeros((200, 200), np.bool_)
+    hole[60:140, 80:120] = True
+    inside = np.s_[64:136, 84:116]
+    blurred = textured_fill(image, hole, ~hole, 60)
+    first, second = (textured_fill(image, hole, ~hole, 60, detail=True) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(first[~grown(hole, 12)], image[~grown(hole, 12)])
+    strength = [float(np.abs(np.diff(each, axis=0))[inside].mean()) for each in (image, blurred, first)]
+    assert strength[1] < 0.4 * strength[0]
+    assert 0.7 * strength[0] < strength[2] < 1.2 * strength[0]
+
+
+def test_detail_is_taken_from_sources_only_and_where_there_are_none_there_is_none() -> None:
+    image = _stripes(160, 160)
+    hole = np.zeros((160, 160), np.bool_)
+    hole[60:100, 60:100] = True
+    # What is neither hole nor source is much louder.
+    sources = ~hole
+    sources[:, :40] = False
+    image[:, :40] = np.indices((160, 40)).sum(axis=0)[..., None] % 2
+    filled = textured_fill(image, hole, sources, 60, detail=True)
+    assert np.abs(np.diff(filled[64:96, 64:96], axis=0)).max() < 0.2
+    assert np.isfinite(textured_fill(image, hole, grown(hole, 3) & ~hole, 60, detail=True)).all()

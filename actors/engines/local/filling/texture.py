@@ -8,6 +8,7 @@ import patchmatch
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Mask, Rgb, as_rgb, as_rgb8
+from actors.engines.local.filling.detail import detailed
 from actors.engines.local.raster import gaussian, grown, resized
 
 _SEED = 1
@@ -35,11 +36,12 @@ def paint_with(painter: Painter | None) -> None:
     _Ways.painter = painter
 
 
-def textured_fill(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
+def textured_fill(image: Rgb, hole: Mask, sources: Mask, side: int, *, detail: bool = False) -> Rgb:
     """`image` (h, w, 3) with `hole` (h, w) filled with the texture of the `sources` (h, w) near it.
 
     Only the part around the hole is looked at, with no more pixels than a square of `side` has. What is neither hole
-    nor source stays. Without sources nothing is filled; same input, same result.
+    nor source stays. Without sources nothing is filled; same input, same result. With `detail` it is as sharp as around
+    it, however few pixels that are.
 
     Source: Barnes et al., "PatchMatch" (2009), in the form of Wexler et al., "Space-Time Completion of Video" (2007),
     from the PyPatchMatch package.
@@ -49,7 +51,7 @@ def textured_fill(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
     rows, columns = np.nonzero(hole)
     box = _around(rows), _around(columns)
     result = image.copy()
-    result[box] = _filled(image[box], hole[box], sources[box], side)
+    result[box] = _filled(image[box], hole[box], sources[box], side, detail=detail)
     return result
 
 
@@ -60,7 +62,7 @@ def _around(places: NDArray[np.int64]) -> slice:
     return slice(max(0, first - air), last + 1 + air)
 
 
-def _filled(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
+def _filled(image: Rgb, hole: Mask, sources: Mask, side: int, *, detail: bool) -> Rgb:
     height, width = hole.shape
     if _Ways.painter is not None:
         return _within(hole, _Ways.painter(image, hole | ~sources), image)
@@ -74,7 +76,10 @@ def _filled(image: Rgb, hole: Mask, sources: Mask, side: int) -> Rgb:
     small: Any = patchmatch.inpaint(
         as_rgb8(resized(image, *size)), gaps.astype(np.uint8), global_mask=useless.astype(np.uint8), patch_size=_PATCH
     )
-    return _within(hole, resized(as_rgb(np.asarray(small)), width, height), image)
+    made = as_rgb(np.asarray(small))
+    if detail and scale < 1:
+        return _within(hole, detailed(made, image, hole, gaps, useless), image)
+    return _within(hole, resized(made, width, height), image)
 
 
 def _within(hole: Mask, made: Rgb, image: Rgb) -> Rgb:
