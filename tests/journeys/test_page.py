@@ -69,19 +69,19 @@ async def test_a_photo_becomes_a_picture(house: Darkroom, mode: Mode) -> None:
         gate = Gate()
         finish = await house.working(visitor, gate, HAIR, gate, *made())
         await expect(page.locator(".working")).to_contain_text("Cutting out the hair")
-        assert await page.locator(".working progress").get_attribute("value") == "70"
+        await expect(page.locator(".working progress")).to_have_attribute("value", "70")
         await finish()
         await card(page, "done").locator("button").click()
         await expect(page.locator(".stage img[data-there=true]")).to_have_count(2)
         line = page.locator(".line")
-        before = await line.get_attribute("style")
+        before = await line.get_attribute("style") or ""
         await page.locator(".stage input").focus()
         await page.keyboard.press("ArrowRight")
-        assert await line.get_attribute("style") != before
+        await expect(line).not_to_have_attribute("style", before)
         box = await page.locator(".stage").bounding_box()
         assert box is not None
         await page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 3)
-        assert await page.locator(".stage input").input_value() == "25"
+        await expect(page.locator(".stage input")).to_have_value("25")
         await page.get_by_label("Zoom in").click()
         zoomed = await page.locator(".stage").bounding_box()
         assert zoomed is not None
@@ -447,7 +447,7 @@ async def test_a_keyboard_is_enough(house: Darkroom) -> None:
         await expect(page.locator("dialog .stage")).to_be_visible()
         await focus(page, ".stage input")
         await page.keyboard.press("End")
-        assert await page.locator(".stage input").input_value() == "100"
+        await expect(page.locator(".stage input")).to_have_value("100")
         await page.keyboard.press("Escape")
         await expect(page.locator("dialog")).to_have_count(0)
         await expect(page.locator(".card button")).to_be_focused()

@@ -346,11 +346,11 @@ async def test_what_ends_is_announced_once_each_and_many_together(house: Darkroo
     async with house.visitor() as visitor:
         page = visitor.page
         await page.evaluate(LISTEN)
-        for _ in range(2):
+        for count in (1, 2):
             await add_photos(page, PORTRAIT)
             await make(page)
             await house.work(visitor, *made())
-            await page.wait_for_function("(before) => heard.length > before", arg=await page.evaluate("heard.length"))
+            await page.wait_for_function("(count) => heard.length === count", arg=count)
         await add_photos(page, PORTRAIT, PORTRAIT)
         await make(page)
         await house.work(visitor, *made())
