@@ -74,9 +74,17 @@ SELECT 'file', file_id FROM gone WHERE brought
 ON CONFLICT DO NOTHING
 
 -- name: delete_results
--- A task's result files, but for those that are another task's input. First the lock, then the look: see lock_file.
+-- Of a task that was just deleted: its result files, and those among its inputs that were kept for it when their own task
+-- went; but for what is another task's input. First the lock, then the look: see lock_file. What came from the old
+-- system's folder may be there before its task is.
 WITH results AS (
-    SELECT file_id FROM files WHERE task_id = :task_id ORDER BY file_id FOR UPDATE
+    SELECT file_id
+      FROM files
+     WHERE task_id = :task_id
+        OR (file_id = ANY (:inputs::text[]) AND user_id = :user_id AND task_id IS NOT NULL AND NOT brought
+            AND NOT EXISTS (SELECT FROM tasks WHERE tasks.task_id = files.task_id))
+     ORDER BY file_id
+       FOR UPDATE
 )
 DELETE FROM files
  USING results

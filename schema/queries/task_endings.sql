@@ -215,13 +215,13 @@ RETURNING {TaskRecord}
 WITH gone AS (
     DELETE FROM tasks
      WHERE task_id = :task_id AND user_id = :user_id AND status IN ('done', 'failed', 'cancelled')
-    RETURNING task_id, batch_id, legacy_fingerprint
+    RETURNING task_id, batch_id, legacy_fingerprint, array_remove(ARRAY[source_image, reference_image], NULL) AS inputs
 ), tombstone AS (
     INSERT INTO legacy_tombstones (kind, record_id)
     SELECT 'task', task_id FROM gone WHERE legacy_fingerprint IS NOT NULL
     ON CONFLICT DO NOTHING
 )
-SELECT task_id, batch_id FROM gone
+SELECT task_id, batch_id, inputs FROM gone
 
 -- name: expired_tasks
 -- In pages, along idx_tasks_ended.

@@ -80,7 +80,13 @@ SELECT {TaskRecord}
  WHERE task_id = :task_id AND EXISTS (SELECT FROM users WHERE users.user_id = tasks.user_id AND is_active)
 
 -- name: histories_to_forget
-SELECT task_id FROM event_removals WHERE gone_at < coalesce(:now, now()) - interval '24 hours' ORDER BY gone_at LIMIT :limit
+-- In pages.
+SELECT task_id, gone_at
+  FROM event_removals
+ WHERE gone_at < coalesce(:now, now()) - interval '24 hours'
+   AND (gone_at, task_id) > (coalesce(:after_gone_at::timestamptz, '-infinity'), coalesce(:after_task_id::text, ''))
+ ORDER BY gone_at, task_id
+ LIMIT :limit
 
 -- name: forget_histories
 WITH forgotten AS (

@@ -155,10 +155,12 @@ SELECT {TaskRecord} FROM tasks WHERE task_id = :task_id AND user_id = :user_id
 SELECT data FROM webhook_deliveries WHERE delivery_id = :delivery_id
 
 -- name: deliveries_to_forget
-SELECT delivery_id
+-- In pages.
+SELECT delivery_id, forget_at
   FROM webhook_deliveries
  WHERE forget_at <= coalesce(:now, now()) AND status <> 'waiting'
- ORDER BY forget_at
+   AND (forget_at, delivery_id) > (coalesce(:after_forget_at::timestamptz, '-infinity'), coalesce(:after_delivery_id::text, ''))
+ ORDER BY forget_at, delivery_id
  LIMIT :limit
 
 -- name: forget_deliveries

@@ -115,8 +115,9 @@ async def delete_file(connection: Connection, user_id: str, file_id: str) -> Non
     await QUERIES["delete_file"].run(connection, user_id=user_id, file_id=file_id)
 
 
-async def delete_results(connection: Connection, task_id: str) -> None:
-    await QUERIES["delete_results"].run(connection, task_id=task_id)
+async def delete_results(connection: Connection, user_id: str, task_id: str, *, inputs: Sequence[str]) -> None:
+    """What a deleted task leaves: its results, and others' that were kept only as its inputs."""
+    await QUERIES["delete_results"].run(connection, user_id=user_id, task_id=task_id, inputs=inputs)
 
 
 async def get_users_files(connection: Connection, user_id: str, file_ids: Sequence[str]) -> list[FileRecord]:

@@ -14,12 +14,12 @@ from service.tasks.store import UsedKey
 async def delete_task(connection: Connection, user_id: str, task_id: str) -> bool:
     """Delete an ended task with its result files, but for those that another task has as its input.
 
-    With the last of a batch its batch goes.
+    They go with the last of these. With the last of a batch its batch goes.
     """
     gone = await store.delete_task(connection, user_id, task_id)
     if gone is None:
         return False
-    await files.delete_results(connection, task_id)
+    await files.delete_results(connection, user_id, task_id, inputs=gone.inputs)
     if gone.batch_id is not None:
         await store.forget_empty_batch(connection, gone.batch_id)
     return True
@@ -58,12 +58,14 @@ async def sweep_keys(pool: Pool, *, limit: int) -> None:
 async def sweep_histories(pool: Pool, *, limit: int) -> None:
     """Forget the events of tasks that have been gone for a day: until then a stream may resume from them."""
     sparing = Sparing(pool, "old histories")
+    last = None
     while True:
         async with pool.acquire() as connection:
-            page = await store.histories_to_forget(connection, limit=limit)
-        await sparing.together(page, str, store.forget_histories)
+            page = await store.histories_to_forget(connection, limit=limit, after=last)
+        await sparing.together([gone.task_id for gone in page], str, store.forget_histories)
         if len(page) < limit:
             return
+        last = page[-1]
 
 
 def _name_of(used: UsedKey) -> str:

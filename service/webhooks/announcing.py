@@ -34,11 +34,13 @@ async def announce_due(pool: Pool, queue: Queue, *, limit: int, now: datetime | 
 async def sweep(pool: Pool, *, limit: int) -> None:
     """Forget deliveries with their events, and receivers that nothing is known of any more."""
     sparing = Sparing(pool, "old webhooks")
+    last = None
     while True:
         async with pool.acquire() as connection:
-            page = await store.deliveries_to_forget(connection, limit=limit)
-        await sparing.together(page, str, store.forget_deliveries)
+            page = await store.deliveries_to_forget(connection, limit=limit, after=last)
+        await sparing.together([old.delivery_id for old in page], str, store.forget_deliveries)
         if len(page) < limit:
             break
+        last = page[-1]
     async with pool.acquire() as connection:
         await store.forget_receivers(connection)

@@ -38,6 +38,13 @@ class OldSeal(Struct, frozen=True):
     previous: str | None
 
 
+class OldDelivery(Struct, frozen=True):
+    """A delivery, and since when it may be forgotten: where the next page begins."""
+
+    delivery_id: str
+    forget_at: datetime
+
+
 async def add_ping(connection: Connection, delivery_id: str, user_id: str, event_id: str, url: str) -> DeliveryRecord:
     delivery = await QUERIES["add_ping"].row(
         connection, DeliveryRecord, delivery_id=delivery_id, user_id=user_id, event_id=event_id, url=url
@@ -172,8 +179,17 @@ async def told_as_it_was(connection: Connection, delivery_id: str) -> dict[str, 
     return await QUERIES["told_as_it_was"].value(connection, delivery_id=delivery_id)
 
 
-async def deliveries_to_forget(connection: Connection, *, limit: int, now: datetime | None = None) -> list[str]:
-    return await QUERIES["deliveries_to_forget"].column(connection, limit=limit, now=now)
+async def deliveries_to_forget(
+    connection: Connection, *, limit: int, after: OldDelivery | None = None, now: datetime | None = None
+) -> list[OldDelivery]:
+    return await QUERIES["deliveries_to_forget"].rows(
+        connection,
+        OldDelivery,
+        limit=limit,
+        after_forget_at=after and after.forget_at,
+        after_delivery_id=after and after.delivery_id,
+        now=now,
+    )
 
 
 async def forget_deliveries(connection: Connection, delivery_ids: Sequence[str]) -> None:

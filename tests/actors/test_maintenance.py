@@ -38,7 +38,7 @@ from service.storage_errors import StorageError
 from service.tasks import lifecycle, store, workers
 from service.tasks.dispatch import Dispatcher
 from service.tasks.lifecycle import LEASE
-from service.tasks.retention import sweep_tasks
+from service.tasks.retention import delete_task, sweep_tasks
 from service.tasks.service import TaskService
 from service.tasks.submission import Rules
 from service.tasks.watching import News, Waiters
@@ -360,6 +360,28 @@ async def test_a_result_that_is_another_tasks_input_outlives_its_task(
         assert await sweep_tasks(pool, retention=timedelta(days=30), limit=10) == 1
     assert await files.get_file(connection, file_id)
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 1
+
+
+async def test_a_result_kept_as_an_input_goes_with_the_last_task_that_has_it(
+    pool: Pool, connection: Connection, user_id: str
+) -> None:
+    """It is an upload of nobody's: no other chore comes by."""
+    task_id, file_id = await a_done_task(connection, user_id)
+    own, living = await a_done_task(connection, user_id)
+    uploaded = await add_file(connection, user_id)
+    old = {"completed_at": lives.today(), "source_image": file_id}
+    users = [
+        (await add_task(connection, user_id, TaskStatus.DONE, reference_image=reference, **old)).task_id
+        for reference in (living, uploaded.file_id)
+    ]
+    assert await delete_task(pool, user_id, task_id)
+    assert await delete_task(pool, user_id, users[0])
+    assert await files.get_file(connection, file_id)
+    assert await delete_task(pool, user_id, users[1])
+    left = {row["file_id"] for row in await connection.fetch("SELECT file_id FROM files")}
+    assert left == {living, uploaded.file_id}
+    assert await delete_task(pool, user_id, own)
+    assert not await files.get_file(connection, living)
 
 
 async def test_a_result_that_is_becoming_another_tasks_input_stays(

@@ -13,7 +13,16 @@ import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
 
-from actors.maintenance import blobs, expired_keys, lost_leases, lost_messages, retention, silent_workers, undispatched
+from actors.maintenance import (
+    blobs,
+    expired_keys,
+    lost_leases,
+    lost_messages,
+    retention,
+    silent_workers,
+    undispatched,
+    webhooks,
+)
 from actors.maintenance.chores import Chore, once
 from actors.maintenance.ground import ChoreRules, Ground
 from schema.models.tasks import TaskStatus
@@ -26,6 +35,7 @@ from service.queue import Queue
 from service.settings import Settings
 from service.sparing import Sparing, recent_failures
 from service.tasks.dispatch import Dispatcher
+from service.webhooks import store as webhooks_store
 from service.webhooks.secrets import Seal
 from tests import lives
 from tests.conftest import SECRET_KEY
@@ -62,7 +72,9 @@ CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 """
 POISON_TABLE = "CREATE TRIGGER poison BEFORE UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION poison()"
-TABLES = ("blob_removals", "files", "idempotency_keys", "tasks", "workers")
+TABLES = (
+    "blob_removals", "event_removals", "files", "idempotency_keys", "tasks", "webhook_deliveries", "workers",
+)  # fmt: skip
 
 Poison = Callable[[str, str, list[str], str], Awaitable[None]]
 
@@ -230,6 +242,34 @@ async def test_expired_keys(ground: Ground, connection: Connection, poison: Pois
     left = await connection.fetch("SELECT key FROM idempotency_keys ORDER BY key")
     assert [row["key"] for row in left] == keys[:POISON]
     await the_sick(connection, "expired keys", [f"{user_id} tasks {key}" for key in keys[:POISON]])
+
+
+async def test_old_histories(ground: Ground, connection: Connection, poison: Poison) -> None:
+    ids = [f"task_{n}" for n in range(10)]
+    gone = [(one, timedelta(hours=48 - n)) for n, one in enumerate(ids)]
+    await connection.executemany("INSERT INTO event_removals VALUES ($1, now() - $2::interval)", gone)
+    await poison("event_removals", "task_id", ids[:POISON], "DELETE")
+    await retention.forget_histories(ground)
+    left = await connection.fetch("SELECT task_id FROM event_removals ORDER BY task_id")
+    assert [row["task_id"] for row in left] == ids[:POISON]
+    await the_sick(connection, "old histories", ids[:POISON])
+
+
+async def test_old_webhooks(ground: Ground, connection: Connection, poison: Poison, user_id: str) -> None:
+    ids = [f"dlv_{n}" for n in range(10)]
+    for n, one in enumerate(ids):
+        await webhooks_store.add_ping(connection, one, user_id, f"{one}.1", "https://example.org/")
+        await connection.execute(
+            "UPDATE webhook_deliveries SET status = 'delivered', next_attempt_at = NULL, ended_at = now(), "
+            "forget_at = now() - $2::interval WHERE delivery_id = $1",
+            one,
+            timedelta(hours=48 - n),
+        )
+    await poison("webhook_deliveries", "delivery_id", ids[:POISON], "DELETE")
+    await webhooks.forget(ground)
+    left = await connection.fetch("SELECT delivery_id FROM webhook_deliveries ORDER BY delivery_id")
+    assert [row["delivery_id"] for row in left] == ids[:POISON]
+    await the_sick(connection, "old webhooks", ids[:POISON])
 
 
 async def test_silent_workers(ground: Ground, connection: Connection, poison: Poison) -> None:

@@ -27,7 +27,6 @@ INSIDE = {
     "mark_undispatched": "the dispatcher's",
     "get_file": "for whoever brings a signed URL",
     "place_events": "resumes from an event of the users whose events it places",
-    "delete_results": "behind delete_task, which asks for the owner",
     "task_and_owner": "for whoever brings a signed URL",
 }
 

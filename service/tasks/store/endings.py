@@ -160,10 +160,11 @@ async def fail_overdue(
 
 
 class DeletedTask(Struct, frozen=True):
-    """A task that was deleted, and the batch that it was one of."""
+    """A task that was deleted, the batch that it was one of, and the files that it was to be made of."""
 
     task_id: str
     batch_id: str | None
+    inputs: list[str]
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: str) -> DeletedTask | None:

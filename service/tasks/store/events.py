@@ -81,8 +81,24 @@ async def task_and_owner(connection: Connection, task_id: str) -> TaskRecord | N
     return await QUERIES["task_and_owner"].row(connection, TaskRecord, task_id=task_id)
 
 
-async def histories_to_forget(connection: Connection, *, limit: int, now: datetime | None = None) -> list[str]:
-    return await QUERIES["histories_to_forget"].column(connection, limit=limit, now=now)
+class GoneTask(Struct, frozen=True):
+    """A task that was deleted, and when: where the next page begins."""
+
+    task_id: str
+    gone_at: datetime
+
+
+async def histories_to_forget(
+    connection: Connection, *, limit: int, after: GoneTask | None = None, now: datetime | None = None
+) -> list[GoneTask]:
+    return await QUERIES["histories_to_forget"].rows(
+        connection,
+        GoneTask,
+        limit=limit,
+        after_gone_at=after and after.gone_at,
+        after_task_id=after and after.task_id,
+        now=now,
+    )
 
 
 async def forget_histories(connection: Connection, task_ids: Sequence[str]) -> None:
