@@ -66,7 +66,8 @@ class Overview(Struct, frozen=True):
 
     at: datetime
     waiting: list[WaitingMode]
-    running: list[RunningTask]
+    running_tasks: int
+    running: Annotated[list[RunningTask], Meta(description="Those that have run longest, 200 at most.")]
     workers: list[SeenWorker]
     ended: Annotated[list[EndedTasks], Meta(description="Of the last day.")]
     last_ended: list[EndedTask]

@@ -1,5 +1,8 @@
 -- What the operator's page shows. Each reads an index of what waits, runs or ended, never all tasks.
 
+-- name: database_time
+SELECT now()
+
 -- name: waiting_by_mode
 SELECT mode, count(*) AS tasks,
        extract(epoch FROM now() - min(queued_at))::double precision AS oldest_seconds
@@ -7,6 +10,9 @@ SELECT mode, count(*) AS tasks,
  WHERE status = 'pending' AND NOT elsewhere
  GROUP BY mode
  ORDER BY mode
+
+-- name: running_tasks
+SELECT count(*) FROM tasks WHERE status = 'processing' AND NOT elsewhere
 
 -- name: running_by_mode
 SELECT mode, count(*) AS tasks FROM tasks WHERE status = 'processing' AND NOT elsewhere GROUP BY mode

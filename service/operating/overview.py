@@ -1,6 +1,6 @@
 """One look at everything: what waits, runs and ended, and who works."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -28,6 +28,9 @@ DAY = timedelta(days=1)
 LATE = timedelta(minutes=1)
 """So long after a half hour is over ends of it may still be written; then it changes no more."""
 
+WHOLE_EVERY = timedelta(minutes=10)
+"""After so long the whole day is counted again: imports bring ends of hours ago, deletions take them, clocks jump."""
+
 MOST_RUNNING = 200
 MOST_WORKERS = 200
 LAST_ENDED = 12
@@ -40,21 +43,31 @@ class Overviewer:
         self._pool = pool
         self._ended: list[EndedTasks] = []
         self._counted_at: datetime | None = None
+        self._whole_at: datetime | None = None
 
     async def look(self) -> Overview:
-        """Everything as it is now."""
-        now = datetime.now(UTC)
-        since = _half_hour(now - DAY if self._counted_at is None else max(now - DAY, self._counted_at - LATE))
+        """Everything as it is now, by the database's clock, which ends are written by."""
         async with self._pool.acquire() as connection:
+            now = await QUERIES["database_time"].value(connection)
+            since = self._since(now)
             waiting = await QUERIES["waiting_by_mode"].rows(connection, WaitingMode)
             running = await QUERIES["running_now"].rows(connection, RunningTask, limit=MOST_RUNNING)
+            running_tasks = await QUERIES["running_tasks"].value(connection)
             workers = await QUERIES["seen_workers"].rows(connection, SeenWorker, limit=MOST_WORKERS)
             recent = await QUERIES["ended_since"].rows(connection, EndedTasks, since=since)
             last_ended = await QUERIES["last_ended"].rows(connection, EndedTask, limit=LAST_ENDED)
         first = _half_hour(now - DAY)
         self._ended = [one for one in self._ended if first <= one.slot < since] + recent
         self._counted_at = now
-        return Overview(now, waiting, running, workers, self._ended, last_ended)
+        if since == first:
+            self._whole_at = now
+        return Overview(now, waiting, running_tasks, running, workers, self._ended, last_ended)
+
+    def _since(self, now: datetime) -> datetime:
+        """From when on ends are counted in this look; what is remembered of before is left as it is."""
+        if self._counted_at is None or self._whole_at is None or not timedelta(0) <= now - self._whole_at < WHOLE_EVERY:
+            return _half_hour(now - DAY)
+        return _half_hour(max(now - DAY, min(now, self._counted_at) - LATE))
 
 
 async def history_of(pool: Pool, task_id: str) -> TaskHistory:

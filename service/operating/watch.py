@@ -20,10 +20,17 @@ OVERVIEW, FINDINGS, TROUBLE = "overview", "findings", "trouble"
 
 OVERVIEW_EVERY = 2.0
 FINDINGS_EVERY = 60.0
-REST = 20
-"""After a look nobody looks for so many times as long: a large database isn't kept busy by being watched."""
+REST, LONGEST_REST = 20, 60.0
+"""After a look nobody looks for so many times as long, or seconds at most: a large database isn't kept busy by being
+watched. One look that takes longer than the one before says nothing of its size."""
+
+AGAIN = 10.0
+"""Seconds without news after which the last are told once more: whoever hears nothing knows that nobody is there."""
+
+SLOW_AFTER = 10.0
 
 AWAY = b'{"message":"The database can\'t be reached. What is shown is as it was before."}'
+SLOW = b'{"message":"The database takes long to answer. What is shown is as it was before."}'
 FAILED = b'{"message":"Looking failed; the log of the API tells why."}'
 
 log = structlog.get_logger(__name__)
@@ -69,7 +76,12 @@ class Watch:
                     if seen.get(name) != number:
                         seen[name] = number
                         yield name, data
-                await news.wait()
+                try:
+                    async with asyncio.timeout(AGAIN):
+                        await news.wait()
+                except TimeoutError:
+                    newest = max(self._latest, key=lambda name: self._latest[name][0], default=OVERVIEW)
+                    seen.pop(newest, None)
 
     def stop(self) -> None:
         """Let every watcher go: the process shuts down."""
@@ -92,17 +104,23 @@ class Watch:
                     task.cancel()
 
     async def _keep_looking(self, look: Look) -> None:
+        took = 0.0
         while True:
-            began = time.monotonic()
+            began, before = time.monotonic(), took
+            slow = asyncio.get_running_loop().call_later(SLOW_AFTER, self._tell, TROUBLE, SLOW)
             try:
                 self._tell(look.name, msgspec.json.encode(await look.work()))
+                took = time.monotonic() - began
             except UNAVAILABLE as error:
                 log.debug("could not look", what=look.name, error=type(error).__name__)
                 self._tell(TROUBLE, AWAY)
+                took = 0.0
             except Exception:
                 log.exception("look failed", what=look.name)
                 self._tell(TROUBLE, FAILED)
-            await asyncio.sleep(max(look.every, REST * (time.monotonic() - began)))
+            finally:
+                slow.cancel()
+            await asyncio.sleep(max(look.every, min(LONGEST_REST, REST * min(took, before))))
 
     def _tell(self, name: str, data: bytes) -> None:
         self._told += 1

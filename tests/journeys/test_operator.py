@@ -1,6 +1,7 @@
 """/operator and signing in, in a browser. SCREENSHOTS=directory keeps what they look like."""
 
 import os
+import signal
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,6 +156,26 @@ async def test_what_an_operator_looks_at_goes_on_by_the_servers_clock(
     await expect(page.locator("main > [role=status]")).to_contain_text("暂时无法连接")
     await page.unroute_all(behavior="ignoreErrors")
     await page.close()
+
+
+async def test_a_server_that_says_nothing_any_more_is_told_as_away(
+    browser: Browser, api: Api, connection: Connection
+) -> None:
+    """A machine that is gone closes no connection: the page stayed "live", with numbers of long ago."""
+    made = await create_user(connection, "ada@example.com", credits_=0)
+    page = await open_page(browser)
+    await page.clock.install()
+    await page.goto((await issue_link(connection, made.user_id, Scope.ADMIN)).url(api.base_url))
+    await page.wait_for_url(f"{api.base_url}/operator")
+    await expect(page.locator(".live .dot")).to_have_class("dot done")
+    os.kill(api.process.pid, signal.SIGSTOP)
+    try:
+        await page.clock.fast_forward(25_000)
+        await expect(page.locator("main > [role=status]")).to_contain_text("can't be reached")
+        await expect(page.locator(".live .dot")).to_have_class("dot failed")
+    finally:
+        os.kill(api.process.pid, signal.SIGCONT)
+    await expect(page.locator(".live .dot")).to_have_class("dot done")
 
 
 async def test_an_operator_sees_everything_and_others_nothing(

@@ -36,11 +36,12 @@ async def next_of(followers: list[AsyncGenerator[tuple[str, bytes]]]) -> list[tu
     return await asyncio.gather(*(anext(one) for one in followers))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "REST", 0)
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_all_watchers_share_each_look_and_the_last_one_ends_them() -> None:
     counted = Counted()
     watch = Watch([Look(OVERVIEW, 0.05, counted), Look("resting", 1.0, counted.rest)])
@@ -61,6 +62,7 @@ async def test_all_watchers_share_each_look_and_the_last_one_ends_them() -> None
         await anext(again)
 
 
+@pytest.mark.usefixtures("hasty")
 async def test_trouble_is_told_until_it_is_over() -> None:
     counted = Counted()
     watch = Watch([Look(OVERVIEW, 0.01, counted)])
@@ -78,4 +80,44 @@ async def test_trouble_is_told_until_it_is_over() -> None:
     late = watch.follow()
     assert (await anext(late))[0] == OVERVIEW
     await late.aclose()
+    await follower.aclose()
+
+
+async def test_one_look_that_took_long_keeps_nobody_waiting_for_the_next() -> None:
+    """As after a database that said nothing for half a minute: nobody looked for ten more."""
+    counted, answered = Counted(), asyncio.Event()
+
+    async def hesitating() -> dict[str, int]:
+        told = await counted()
+        if counted.looks == 2:
+            await answered.wait()
+        return told
+
+    watch = Watch([Look(OVERVIEW, 0.01, hesitating)])
+    follower = watch.follow()
+    assert (await anext(follower))[0] == OVERVIEW
+    await asyncio.sleep(2.0)
+    answered.set()
+    began = asyncio.get_running_loop().time()
+    for _ in range(3):
+        assert (await anext(follower))[0] == OVERVIEW
+    assert asyncio.get_running_loop().time() - began < 20.0, "it was to rest for 40 s"
+    await follower.aclose()
+
+
+async def test_a_look_that_takes_long_is_told_and_so_is_that_there_is_nothing_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page that hears nothing can't tell it from a server that is gone."""
+    monkeypatch.setattr(watching, "AGAIN", 0.05)
+    monkeypatch.setattr(watching, "SLOW_AFTER", 0.2)
+    counted = Counted()
+    watch = Watch([Look(OVERVIEW, 30.0, counted), Look("resting", 1.0, counted.rest)])
+    follower = watch.follow()
+    assert [(await anext(follower))[0] for _ in range(3)] == [OVERVIEW] * 3
+    while (told := await anext(follower))[0] != TROUBLE:
+        pass
+    assert b"takes long" in told[1]
+    assert (await anext(follower))[0] == TROUBLE
+    assert counted.looks == 1
     await follower.aclose()

@@ -14,6 +14,9 @@ export type State = "connecting" | "live" | "away" | "out" | "forbidden";
 
 export const STREAM = "/api/v1/operator/events";
 const AGAIN_AFTER = 3000;
+/** Milliseconds without a word, which comes every ten seconds: the server, or the way to it, is gone, and nobody says so. */
+const SILENCE = 25_000;
+let silence: ReturnType<typeof setTimeout> | undefined;
 
 export const state = signal<State>("connecting");
 export const overview = signal<Overview | null>(null);
@@ -45,6 +48,16 @@ export const failures = computed<{ code: string; tasks: number }[]>(() => {
 
 export function open(): void {
   const stream = new EventSource(STREAM);
+  const heard = (): void => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      stream.close();
+      state.value = "away";
+      open();
+    }, SILENCE);
+  };
+  heard();
+  for (const name of ["overview", "findings", "trouble"]) stream.addEventListener(name, heard);
   stream.addEventListener("overview", (event) => {
     overview.value = JSON.parse((event as MessageEvent<string>).data) as Overview;
     trouble.value = null;
@@ -61,6 +74,7 @@ export function open(): void {
       state.value = "away";
       return;
     }
+    clearTimeout(silence);
     void why();
   };
 }
@@ -69,7 +83,7 @@ export function open(): void {
 async function why(): Promise<void> {
   let status = 0;
   try {
-    status = (await fetch(STREAM, { method: "HEAD" })).status;
+    status = (await fetch(STREAM, { method: "HEAD", signal: AbortSignal.timeout(SILENCE) })).status;
   } catch {
     // Not even an answer: away, as below.
   }

@@ -33,7 +33,7 @@ export function Figures() {
         value={number(waiting)}
         note={waiting ? words().oldest(span(oldest, language.value)) : words().noneWaits}
       />
-      <Figure name={words().running} value={number(now.running.length)} note={words().slots(number(slots))} />
+      <Figure name={words().running} value={number(now.running_tasks)} note={words().slots(number(slots))} />
       <Figure name={words().done} value={number(done)} note={words().lastDay} />
       <Figure name={words().failed} value={number(failed)} note={share(failed)} tone={failed ? "bad" : ""} />
       <Figure name={words().cancelled} value={number(cancelled)} note={share(cancelled)} />

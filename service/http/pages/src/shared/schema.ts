@@ -1003,7 +1003,9 @@ export interface components {
             /** @description Of the last day. */
             ended: components["schemas"]["EndedTasks"][];
             last_ended: components["schemas"]["EndedTask"][];
+            /** @description Those that have run longest, 200 at most. */
             running: components["schemas"]["RunningTask"][];
+            running_tasks: number;
             waiting: components["schemas"]["WaitingMode"][];
             workers: components["schemas"]["SeenWorker"][];
         };
