@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from glob import escape
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import IO, TypeVar
@@ -52,6 +53,13 @@ def put_locally(root: Path, key: str, content: Path | bytes, *, movable: bool = 
         raise
     _flush(path.parent)
     return digest
+
+
+def remove_halves(root: Path, key: str) -> None:
+    """Remove what was written of a blob by a process that was killed before the blob was there. Raises OSError."""
+    path = root / key
+    for half in path.parent.glob(f"{escape(path.name)}#*"):
+        half.unlink(missing_ok=True)
 
 
 def _moved(content: Path, path: Path, root: Path, key: str) -> Digest | None:

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
@@ -16,7 +16,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import LocalStore, S3Store
 
 from service.files.bucket import CLIENT, OPTIONS, RETRIES
-from service.files.local import Digest, bring_out, digest_of, put_locally, read_piece
+from service.files.local import Digest, bring_out, digest_of, put_locally, read_piece, remove_halves
 from service.storage_errors import BlobNotFound, DirectoryMissing, StorageError
 from service.urls.splitting import NotAUrl
 from service.urls.storage import TAKES, Bucket, Directory, read_storage_url
@@ -240,8 +240,13 @@ class Storage:
 
     async def delete(self, key: str) -> None:
         """Delete what is under a key; nothing there is fine."""
-        with suppress(BlobNotFound), self._translated(key):
-            await obstore.delete_async(self._store, _checked(key))
+        try:
+            with self._translated(key):
+                await obstore.delete_async(self._store, _checked(key))
+        except BlobNotFound:
+            if self._root is not None:
+                with self._translated(key):
+                    await asyncio.to_thread(remove_halves, self._root, key)
 
     async def check(self) -> None:
         """Write, read and delete a probe. Raises StorageError with the reason, within seconds."""

@@ -5,6 +5,8 @@
 import asyncio
 import errno
 import os
+import signal
+import sys
 import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -182,6 +184,25 @@ async def test_a_half_written_file_is_never_seen(directory: Path, tmp_path: Path
     await put
     assert seen <= {b"a", b"b"}
     assert [path.name for path in directory.rglob("*") if path.is_file()] == [Path(KEY).name]
+
+
+async def test_what_a_killed_process_wrote_of_a_file_goes_with_its_note(directory: Path) -> None:
+    """A chore deletes what was noted and never recorded: half a photo stayed for ever, since no row knew of it."""
+    storage = Storage.made(directory.as_uri())
+    await storage.put_bytes("ab/other.jpg", b"other", "image/jpeg")
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import os, signal, sys; from pathlib import Path; from service.files import local\n"
+        "local.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "local.put_locally(Path(sys.argv[1]), sys.argv[2], bytes(1000))",
+        directory,
+        KEY,
+    )
+    assert await killed.wait() == -signal.SIGKILL
+    assert len(list((directory / "ab").iterdir())) == 2
+    await storage.delete(KEY)
+    assert [path.name for path in (directory / "ab").iterdir()] == ["other.jpg"]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
