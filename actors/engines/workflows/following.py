@@ -24,7 +24,7 @@ from schema.models.problems import FailureCode
 T = TypeVar("T")
 
 SILENT_FOR = 60.0
-"""Seconds that a server may be silent while it has a job, or may have it; then the attempt ends, and the next looks."""
+"""Seconds that a server may say nothing of a job it has, or may have; then the attempt ends, and the next looks."""
 
 APPEARS_WITHIN = 5.0
 """Seconds that a job which was just started may be unknown."""
@@ -110,7 +110,7 @@ class Follower:
         """Until the job's end, which is in `followed.finished`.
 
         Raises:
-            DriverError: it failed, or is gone; or the server is away for long, and the job may go on.
+            DriverError: it failed, or is gone; or nobody may know for long, and the job may go on.
         """
         job = followed.job
         assert job is not None  # noqa: S101 - found or started
@@ -121,8 +121,9 @@ class Follower:
             try:
                 look = await self._driver.look(job)
                 heard = loop.time()
-            except DriverError as error:
-                if error.fate is not Fate.AWAY or loop.time() - heard > SILENT_FOR:
+            except DriverError:
+                # Whatever it is, it says nothing of the job: a key that is just being changed stops none.
+                if loop.time() - heard > SILENT_FOR:
                     raise
                 await self._driver.hint(job, self._driver.look_every)
                 continue

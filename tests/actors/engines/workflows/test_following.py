@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.engines.seam import EngineEvent, JobBegun, JobOver, JobStarting, LeftJob
+from actors.engines.workflows import following
 from actors.engines.workflows.driver import (
     DriverError,
     Fate,
@@ -41,6 +42,7 @@ class Scripted:
         self.fails = fails
         self.started = 0
         self.known = True
+        self.look_fails: list[DriverError] = []
         self.held = asyncio.Event()
         self.held.set()
         self.asked = asyncio.Event()
@@ -67,6 +69,8 @@ class Scripted:
         return MADE
 
     async def look(self, job: RemoteJob) -> Look:
+        if self.look_fails:
+            raise self.look_fails.pop(0)
         return Finished([Output("9", str(job.job_id))]) if self.known else Gone()
 
     async def hint(self, job: RemoteJob, seconds: float) -> None:
@@ -158,3 +162,19 @@ async def test_a_start_that_is_broken_off_tells_its_id_all_the_same() -> None:
     await asyncio.wait({starting})
     driver.held.set()
     assert await begun[0] == MADE
+
+
+@pytest.mark.parametrize("fate", [Fate.AWAY, Fate.REFUSED, Fate.TRANSIENT])
+async def test_a_job_that_runs_is_followed_though_nobody_may_ask_for_a_while(
+    fate: Fate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is paid for: a key that was changed, and isn't known everywhere yet, failed every edit under way."""
+    driver, followed = Scripted(), Followed()
+    followed.job, driver.look_fails = MADE, [error(fate)] * 3
+    assert await events_and_error(Follower(driver).follow(followed)) == ([], None)
+    assert followed.finished is not None
+    monkeypatch.setattr(following, "SILENT_FOR", 0.05)
+    followed = Followed()
+    followed.job, driver.look_fails = MADE, [error(fate)] * 1000
+    seen, failed = await events_and_error(Follower(driver).follow(followed))
+    assert (seen, failed and failed.fate, followed.finished) == ([], fate, None)
