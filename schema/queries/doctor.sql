@@ -72,13 +72,20 @@ SELECT (SELECT sum(numbackends) FROM pg_stat_database WHERE datname IS NOT NULL)
        (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS usable_in_database
 
 -- name: tables_without_rights
--- Those of ours that this user may not read and write.
+-- Those of ours that this user may not read and write, and sequences of theirs that it may not use. What a sequence of an
+-- identity gives needs no right of its own (deptype 'i').
 SELECT name
   FROM unnest(:tables::text[]) AS name
  WHERE to_regclass(name) IS NOT NULL
    AND NOT (has_table_privilege(to_regclass(name), 'SELECT') AND has_table_privilege(to_regclass(name), 'INSERT')
             AND has_table_privilege(to_regclass(name), 'UPDATE') AND has_table_privilege(to_regclass(name), 'DELETE'))
- ORDER BY name
+ UNION ALL
+SELECT relname::text
+  FROM unnest(:tables::text[]) AS name
+  JOIN pg_depend ON refobjid = to_regclass(name) AND classid = 'pg_class'::regclass AND deptype = 'a'
+  JOIN pg_class ON pg_class.oid = objid
+ WHERE CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END -- nothing else is asked for
+ ORDER BY 1
 
 -- name: webhooks_told
 SELECT count(*) FILTER (WHERE status = 'waiting') AS waiting,

@@ -44,14 +44,14 @@ async def connections(connection: Connection) -> Finding:
 
 
 async def rights(connection: Connection) -> Finding:
-    """Whether every table may be read and written."""
+    """Whether every table may be read and written, and every sequence used."""
     return named(
         "rights",
         (await QUERIES["tables_without_rights"].column(connection, tables=our_tables()))[:SHOWN],
         none="every table may be read and written",
         some="this user of PostgreSQL may not read and write",
         remedy="Put the user that runs `darkroom migrate` into DATABASE_URL, or: GRANT SELECT, INSERT, UPDATE, DELETE "
-        "ON ALL TABLES IN SCHEMA ... TO this user.",
+        "ON ALL TABLES IN SCHEMA ... TO this user; GRANT USAGE ON ALL SEQUENCES IN SCHEMA ... TO this user.",
     )
 
 

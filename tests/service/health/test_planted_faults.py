@@ -43,12 +43,14 @@ class Sick(Struct, frozen=True):
     """Sends a command to Redis."""
     undo: AsyncExitStack
 
-    async def settings_as(self, role: str, *rights: str, options: str = "") -> Settings:
-        """Settings with a user of PostgreSQL who has these rights on every table."""
+    async def settings_as(self, role: str, *rights: str, options: str = "", sequences: bool = True) -> Settings:
+        """Settings with a user of PostgreSQL who has these rights on every table, and may use every sequence."""
         name = f"{role}_{token_hex(4)}"
         await self.connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' {options}")
         if rights:
             await self.connection.execute(f"GRANT {', '.join(rights)} ON ALL TABLES IN SCHEMA public TO {name}")
+        if rights and sequences:
+            await self.connection.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}")
 
         async def drop() -> None:
             await self.connection.execute(f"DROP OWNED BY {name}")
@@ -138,6 +140,11 @@ async def hardly_a_connection_left(sick: Sick) -> Settings:
 
 async def a_user_who_may_only_read(sick: Sick) -> Settings:
     return await sick.settings_as("reader", "SELECT")
+
+
+async def a_user_who_may_use_no_sequence(sick: Sick) -> Settings:
+    """Streams of events told nothing, and nobody why."""
+    return await sick.settings_as("clerk", "SELECT", "INSERT", "UPDATE", "DELETE", sequences=False)
 
 
 async def a_user_who_may_nothing(sick: Sick) -> Settings:
@@ -263,6 +270,7 @@ FAULTS: tuple[tuple[Plant, str, str], ...] = (
     (no_connection_left, "database", "no connection left"),
     (hardly_a_connection_left, "connections", "of this user's 4 connections"),
     (a_user_who_may_only_read, "rights", "claim_turns"),
+    (a_user_who_may_use_no_sequence, "rights", "task_event_places"),
     (a_user_who_may_nothing, "schema", "doesn't let the user"),
     (a_wrong_password, "redis", "refuses the user or password"),
     (an_older_schema, "schema", "lacks 0006_workers.sql"),
