@@ -97,6 +97,24 @@ async def test_what_a_silent_stream_does_not_tell_is_asked_for(house: Darkroom) 
         await page.unroute_all(behavior="ignoreErrors")
 
 
+async def test_a_server_that_says_nothing_any_more_is_told_as_away(house: Darkroom) -> None:
+    """A machine that is gone closes no connection: a picture stayed at work, and the page said that all was well."""
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await page.clock.install()
+        await page.route(EVENTS, lambda _: None)
+        await page.reload()
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await page.route("**/api/v1/**", lambda _: None)
+        await page.clock.run_for(60_000)
+        await expect(page.get_by_text("The connection is lost")).to_be_visible()
+        await page.unroute_all(behavior="ignoreErrors")
+        async with page.expect_response("**/api/v1/tasks/events*"):
+            await page.clock.run_for(60_000)
+        await expect(page.get_by_text("The connection is lost")).not_to_be_visible()
+
+
 async def test_of_many_that_were_made_elsewhere_every_photo_is_shown(house: Darkroom) -> None:
     async with house.visitor() as visitor:
         page = visitor.page

@@ -19,7 +19,17 @@ export const AWAY = "AWAY";
 
 const client = createClient<paths>({ credentials: "same-origin" });
 
+/** Milliseconds that a question may take: who is gone without a word would be waited for by the minute. */
+const PATIENCE = 30_000;
+
 client.use({
+  onRequest({ request }) {
+    // What changes something is waited for: it may have arrived.
+    if (request.method !== "GET") return undefined;
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), PATIENCE);
+    return new Request(request, { signal: stop.signal });
+  },
   async onResponse({ response }) {
     // A network that wants a sign-in of its own answers with a page, and calls that a success.
     const isOurs = response.status === 204 || response.headers.get("content-type")?.includes("json") === true;

@@ -1,7 +1,7 @@
 /** One stream of events for all of the user's tasks, opened again for as long as the page is. */
 
 import { signal } from "@preact/signals";
-import { local, Refused } from "../../shared/api";
+import { AWAY, local, Refused } from "../../shared/api";
 import type { Task } from "../../shared/schema";
 import { session } from "../../shared/session";
 import { loadAccount } from "./account";
@@ -80,8 +80,16 @@ setInterval(() => {
   for (const task of waiting().slice(0, PLACES)) quietly(refresh(task.task_id));
   if (Date.now() - heard < SILENCE) return;
   heard = Date.now();
-  quietly(askForUnfinished());
+  askForUnfinished().catch(unanswered);
 }, PLACES_EVERY);
+
+/** Nobody says anything, and nobody answers: what seems to be connected leads nowhere. */
+function unanswered(error: unknown): void {
+  if (!(error instanceof Refused)) throw error;
+  if (error.code !== AWAY || stream === null) return;
+  connected.value = false;
+  later();
+}
 
 /** What can't be had now is asked for again in a while. */
 function quietly(asked: Promise<void>): void {
