@@ -10,12 +10,17 @@ from actors.engines.seam import Engine
 from actors.engines.workflows.desk import Desk
 from actors.engines.workflows.engine import WorkflowEngine
 from actors.routing import RoutedSlot, Routes
-from schema.models.edits import ENGINE_MODES, LOCAL, RUNNINGHUB
+from schema.models.edits import COMFYUI, ENGINE_MODES, LOCAL, RUNNINGHUB
+from schema.models.engines import WorkflowSettings
 from service.settings import Settings
 
 
 class Staff(Struct, frozen=True):
-    """Who works here. `elsewhere` are the engines whose jobs run elsewhere, by name; `desk` handles their pictures."""
+    """Who works here; `desk` handles pictures of engines elsewhere.
+
+    `engines` make edits. `elsewhere` are those whose jobs run elsewhere, by name, also where no mode is theirs now:
+    what one of them was left with is to be stopped.
+    """
 
     routes: Routes
     slots: list[Slot]
@@ -25,7 +30,7 @@ class Staff(Struct, frozen=True):
 
     async def close(self) -> None:
         """Free everything; edits made here are stopped, jobs elsewhere go on."""
-        for engine in self.engines:
+        for engine in {*self.engines, *self.elsewhere.values()}:
             await engine.close()
         await self.desk.close()
 
@@ -46,13 +51,20 @@ def staff_of(settings: Settings) -> Staff:
     )
     desk = Desk(threads=settings.engine_threads)
     names = dict.fromkeys(name for set_for in routed.values() for name in set_for)
-    elsewhere = workflow_engines(names, settings.workflows, desk)
+    elsewhere = workflow_engines([*names, *_reachable(settings.workflows)], settings.workflows, desk)
+    makers = {name: engine for name, engine in elsewhere.items() if name in names}
     here, _ = _kinds(settings)
     local: list[Engine] = [ENGINES[LOCAL](threads=settings.engine_threads) for _ in range(here * settings.worker_slots)]
     slots: list[Slot] = [RoutedSlot(routes, {LOCAL: engine}) for engine in local]
-    if elsewhere:
-        slots += [RoutedSlot(routes, elsewhere) for _ in range(settings.worker_remote_slots)]
-    return Staff(routes, slots, [*local, *elsewhere.values()], elsewhere, desk)
+    if makers:
+        slots += [RoutedSlot(routes, makers) for _ in range(settings.worker_remote_slots)]
+    return Staff(routes, slots, [*local, *makers.values()], elsewhere, desk)
+
+
+def _reachable(workflows: WorkflowSettings) -> list[str]:
+    """The engines elsewhere whose servers are set."""
+    servers = {COMFYUI: workflows.comfyui_urls, RUNNINGHUB: workflows.runninghub_api_key}
+    return [name for name, where in servers.items() if where]
 
 
 def _kinds(settings: Settings) -> tuple[bool, bool]:

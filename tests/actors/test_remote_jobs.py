@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from actors.bench import Bench, Limits
 from actors.editor import Editor
@@ -16,6 +17,7 @@ from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.engine import WorkflowEngine
 from actors.patience import Patience
 from actors.routing import RoutedSlot, Routes
+from actors.staff import staff_of
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
 from schema.models.problems import FailureCode
@@ -343,6 +345,16 @@ async def test_a_time_out_ends_the_job(
     assert ended.error is not None
     assert ended.error.code == "PROCESSING_TIMEOUT"
     assert comfy.stopped == comfy.prompts
+
+
+async def test_an_engine_that_makes_nothing_any_more_stops_what_it_was_left_with(settings: Settings) -> None:
+    """Its modes were given to another one: nobody could stop what the workers before had begun, and paid for."""
+    workflows = WorkflowSettings(runninghub_api_key="a key", comfyui_urls=("http://127.0.0.1:1",))
+    staff = staff_of(structs.replace(settings, engines=dict.fromkeys(Mode, ("local",)), workflows=workflows))
+    assert staff.elsewhere.keys() == {"runninghub", "comfyui"}
+    assert {engine.name for engine in staff.engines} == {"local"}
+    assert len(staff.slots) == settings.worker_slots
+    await staff.close()
 
 
 async def test_after_a_shutdown_another_worker_goes_on_with_the_same_job(
