@@ -22,9 +22,9 @@ _UNDER_JAW, _CLEAR, _DARK, _HUED = 0.2, 0.02, 22.0, 9.0
 another hue (in L*a*b*), than skin further away, without so much of its edge."""
 _BEARD = 0.1
 """Half the breadth, likewise, of what skin surrounds and isn't cloth therefore, or lies between it and the old head."""
-_STEPS, _STUB = 0.02, 0.07
+_STEPS, _STUB, _SIDE = 0.02, 0.07, 0.1
 """The head's outline was divided in steps so large, likewise; half the breadth of the largest part that isn't left
-beside the new one."""
+beside the new one, and of a neck's side that isn't."""
 _FADE, _STRAY = 0.12, 0.15
 """So far, likewise, the made neck passes over into the real one, and single hairs are looked for beyond the head."""
 _TEXTURE = 300
@@ -203,7 +203,9 @@ def _stubs(scene: _Scene, funnel: Plane) -> Mask:
     body = (scene.figure.alpha > _FAINT) & ~scene.old
     beside = body & (funnel < 0.5) & (scene.down < chin + 0.6)
     stubs = beside & widened(scene.old, 0.25 * unit) & ~opened(body, _STUB * unit) & ~scene.cloth
-    stubs |= beside & (scene.skin > 0.5) & (np.abs(scene.across) < _ASIDE) & (scene.down < chin + 0.2)
+    broad = beside & (scene.skin > 0.5) & (np.abs(scene.across) < _ASIDE) & (scene.down < chin + 0.2)
+    # Broader than any neck's side is a shoulder's top, or cloth that passes for skin.
+    stubs |= broad & ~widened(narrowed(broad, _SIDE * unit), 1.5 * _SIDE * unit)
     return widened(stubs, max(1.0, 0.015 * unit))
 
 

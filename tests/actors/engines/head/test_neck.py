@@ -245,6 +245,23 @@ def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandma
     assert bare.body[beside].max() < 0.05
 
 
+def test_a_shoulder_beside_a_narrower_jaw_is_no_side_of_the_old_neck(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    head = np.hypot(across / 0.35, (down - 0.05) / 0.6) < 1
+    neck = (np.abs(across) < 0.3) & (down > 0) & (down < 1.2) & ~head
+    raised = (np.abs(across) < 0.68) & (down > place.chin - 0.12) & ~head & ~neck
+    image = _flat((raised, 0.4), (neck, SKIN), (head, (1, 0, 1)))
+    person = gaussian((head | neck | raised).astype(np.float32), 1)
+    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
+    narrow = place.centre + (face.points - place.centre) * (1 - 0.5 * np.abs(place.across))
+    fresh = structs.replace(_new_head(face, np.zeros(SHAPE, np.bool_)), aim=narrow.astype(np.float32))
+    # As on a picture without colours all of it passes for skin.
+    bare = cleared(figure, image, (neck | raised).astype(np.float32), fresh)
+    shoulder = narrowed(raised & (np.abs(across) > 0.4), 0.03 * place.height)
+    assert bare.body[shoulder & (down < place.chin + 0.2)].min() > 0.9
+
+
 def test_a_neck_narrows_down_to_where_a_collar_of_one_who_stands_aside_opens(face: FaceLandmarks) -> None:
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
