@@ -16,7 +16,7 @@ from actors.engines.local.raster import grown, resized, resized_linear, shrunk
 
 _HALF = 2
 """Pieces reach so many reduced pixels to all sides, and are so far from each other."""
-_TELLING, _SAMPLE = 10, 4000
+_TELLING, _SAMPLE = 10, 2000
 """So many numbers tell pieces apart, learnt from so many pieces."""
 _NOISE = 0.004
 """What varies less is even."""

@@ -67,7 +67,7 @@ class _Level(Struct, frozen=True):
 
 
 _LEVELS = {
-    Quality.STANDARD: _Level(Work(head=False, side=640), 288),
+    Quality.STANDARD: _Level(Work(head=False, side=640), 256),
     Quality.HIGH: _Level(Work(head=True, side=1024), 420),
     Quality.ULTRA: _Level(Work(head=True, side=1280), 520),
 }
