@@ -29,7 +29,7 @@ bench: install-dev ## Measure speed, side by side with the limits (see docs/perf
 quality: install-dev ## How good the edits are, in numbers and pictures, into quality/; PAIRS=dir judges your own (see docs/quality.md)
 	$(BIN)/python -m tests.quality $(PAIRS)
 
-quality-wild: install-dev ## The same on photos of strangers, gathered into quality/wild; WILD="--mode head_swap --part tuning"; MODEL_MATTE=x.onnx beside it
+quality-wild: install-dev ## The same on photos of strangers, gathered into quality/wild; WILD="--mode head_swap --part tuning" or "--part later"; MODEL_MATTE=x.onnx beside it
 	$(BIN)/python -m tests.quality.wild $(WILD)
 
 quality-docs: install-dev ## The same for the samples, into docs/quality, whose pictures the documents show

@@ -1,7 +1,7 @@
 """`make quality-wild`: every edit over photos of strangers, in numbers and sheets to look at.
 
 It gathers the photos that the manifest lists into a cache (rights in them are mostly stated nowhere, so none is
-committed), makes the edits of one part of them or both, and writes numbers and contact sheets. Look at the sheets,
+committed), makes the edits of one part of them or all, and writes numbers and contact sheets. Look at the sheets,
 judge by the rubric in docs/quality.md, and keep what you say with `--verdicts FILE`, lines of a trial's name and a
 verdict; only outcomes that somebody has looked at count.
 """
@@ -51,13 +51,15 @@ def main() -> int:
     out: Path = arguments.out or cache / "out"
     photos = cache / "photos"
     manifest = read_manifest()
-    have = gathered(manifest.files, photos)
-    print(f"{len(have)} of {len(manifest.files)} pictures are in {photos}/", flush=True)
+    parts: tuple[Part, ...] = arguments.part or PARTS
+    needed = manifest.needed(parts)
+    have = gathered(needed, photos)
+    print(f"{len(have)} of {len(needed)} pictures are in {photos}/", flush=True)
     threads = os.cpu_count() or 1
     use_threads(threads)
     runtimes = RememberingRuntimes(threads, cache / "networks")
     brought_by(runtimes)
-    for part in arguments.part or PARTS:
+    for part in parts:
         for mode in arguments.mode or ["alpha", *(mode.value.lower() for mode in Mode)]:
             where = out / part / mode
             where.mkdir(parents=True, exist_ok=True)

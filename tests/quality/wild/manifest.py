@@ -1,5 +1,6 @@
 """Photos of strangers: where each comes from, what is right for it, and which part of them it is in."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,8 @@ MADE = "made"
 _NAME = 16
 """So many digits of a file's hash name it."""
 
-Part = Literal["tuning", "judging"]
-PARTS: tuple[Part, ...] = ("tuning", "judging")
+Part = Literal["tuning", "judging", "later"]
+PARTS: tuple[Part, ...] = ("tuning", "judging", "later")
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,16 +64,47 @@ class Photo(File, frozen=True, forbid_unknown_fields=True):
         return "tuning" if self.seen else super().part
 
 
+class LaterPhoto(Photo, frozen=True, forbid_unknown_fields=True):
+    """A photo that was gathered when the other two parts had been used; its bytes put it into neither."""
+
+    @property
+    def part(self) -> Part:
+        return "later"
+
+
+class Later(Struct, frozen=True, forbid_unknown_fields=True):
+    """Photos gathered later, with the trials that somebody chose who saw them.
+
+    `heads`: the name of a photo with a head, and of one with its new figure. `poses`: the name of a photo, and that of
+    the one whose pose its figure gets, or a preset.
+    """
+
+    photos: tuple[LaterPhoto, ...] = ()
+    heads: tuple[tuple[str, str], ...] = ()
+    poses: tuple[tuple[str, str], ...] = ()
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Photos; people who come cut out, with alpha; photos of places, to put them in."""
+    """Photos; people who come cut out, with alpha; photos of places, to put them in; photos gathered later."""
 
     photos: tuple[Photo, ...]
     cutouts: tuple[File, ...]
     backgrounds: tuple[File, ...]
+    later: Later = Later()
+
+    @property
+    def everybody(self) -> tuple[Photo, ...]:
+        return (*self.photos, *self.later.photos)
 
     @property
     def files(self) -> tuple[File, ...]:
-        return (*self.photos, *self.cutouts, *self.backgrounds)
+        return (*self.everybody, *self.cutouts, *self.backgrounds)
+
+    def needed(self, parts: Collection[Part]) -> tuple[File, ...]:
+        """What is tried in `parts`. Places are for people of all parts who come cut out."""
+        people_cut = [file for file in self.cutouts if file.part in parts]
+        places = self.backgrounds if people_cut else ()
+        return (*(photo for photo in self.everybody if photo.part in parts), *people_cut, *places)
 
 
 def read_manifest(path: Path = MANIFEST) -> Manifest:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schema.models.edits import Mode
+from schema.models.edits import Mode, PoseChangeConfig
 from tests.quality.wild import looks
-from tests.quality.wild.manifest import MADE, PARTS, Manifest, read_manifest
+from tests.quality.wild.manifest import MADE, PARTS, Later, Manifest, Part, read_manifest
 from tests.quality.wild.outlines import misplaced, read_outlines
 from tests.quality.wild.trials import Trial, trials
 from tests.quality.wild.verdicts import Row, Verdict, numbers, read_verdicts
+
+MODES = (Mode.BACKGROUND_CHANGE, Mode.HEAD_SWAP, Mode.POSE_CHANGE)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def test_every_file_says_what_it_is_and_where_it_comes_from(manifest: Manifest) 
         assert version
         assert len(file.sha256) == 64
         assert not Path(file.path).is_absolute()
-    for photo in manifest.photos:
+    for photo in manifest.everybody:
         assert photo.people >= 1
         assert photo.keep
         for right in (photo.head, photo.pose):
@@ -70,8 +72,38 @@ def test_the_bytes_put_a_third_into_tuning_and_nobody_is_in_both_parts(manifest:
 def test_trials_have_names_of_their_own_and_do_not_depend_on_order(manifest: Manifest, everywhere: Path) -> None:
     names = [(trial.mode, trial.name) for _, trial in tried(manifest, everywhere)]
     assert len(set(names)) == len(names)
-    backwards = Manifest(manifest.photos[::-1], manifest.cutouts, manifest.backgrounds)
+    later = Later(manifest.later.photos[::-1], manifest.later.heads[::-1], manifest.later.poses[::-1])
+    backwards = Manifest(manifest.photos[::-1], manifest.cutouts, manifest.backgrounds, later)
     assert {(trial.mode, trial.name) for _, trial in tried(backwards, everywhere)} == set(names)
+
+
+def test_of_the_photos_gathered_later_every_one_is_cut_out_and_the_pairs_written_down_are_tried(
+    manifest: Manifest, everywhere: Path
+) -> None:
+    later = manifest.later
+    backgrounds, heads, poses = (trials(manifest, mode, "later", everywhere) for mode in MODES)
+    assert {trial.source for trial in backgrounds} == set(later.photos)
+    assert sorted((trial.source.name, trial.reference.name) for trial in heads if trial.reference) == sorted(
+        later.heads
+    )
+    assert len(poses) == len(later.poses)
+    for trial in poses:
+        assert isinstance(trial.config, PoseChangeConfig)
+        wanted = trial.config.target_pose if trial.reference is None else trial.reference.name
+        assert (trial.source.name, wanted) in later.poses
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_needs_all_that_is_tried_in_it_and_nobody_of_another(
+    part: Part, manifest: Manifest, tmp_path: Path
+) -> None:
+    needed = manifest.needed([part])
+    for file in needed:
+        file.within(tmp_path).touch()
+    tried_in = {other for other, _ in tried(manifest, tmp_path)}
+    assert tried_in == {part}
+    assert {photo for photo in manifest.everybody if photo.part == part} <= set(needed)
+    assert (set(manifest.backgrounds) <= set(needed)) is (part != "later")
 
 
 def test_what_is_not_there_is_not_tried(manifest: Manifest, tmp_path: Path) -> None:
