@@ -125,14 +125,15 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     judging.judge_neck(fresh, bare.body)
     judging.judge_hidden(theirs, fresh, bare.body, sure=bare.sure)
     throat = np.clip(bare.skin + bare.neck, 0, 1) * bare.body
-    common = in_common(fresh, theirs, throat)
+    whole_photo = lit(fresh.photo, change)
+    common = in_common(fresh, whole_photo, theirs, throat)
     worn = (theirs.alpha > 0.5) & (theirs.share < 0.5) & (skin.share < 0.5)
     judging.judge_collar(fresh, throat, bare.body, bare.made * (1 - common), worn)
     judging.judge_ends(fresh, bare.body, common)
     del body
     step("Putting the head on")
     runtimes.rest()
-    necked = one_neck(fresh, lit(fresh.photo, change), bare.image, bare.skin * bare.body, bare.neck, change.taken)
+    necked = one_neck(fresh, whole_photo, bare.image, bare.skin * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
     made, near = np.maximum(bare.made, fresh.alpha), theirs.box

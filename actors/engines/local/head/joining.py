@@ -75,15 +75,16 @@ def placed(head: Head, neck: Plane, fit: Fit, shape: tuple[int, ...]) -> Placed:
     )
 
 
-def in_common(head: Placed, figure: Head, throat: Plane) -> Plane:
-    """How far the figure's photo can stay as it is under the head, as the head's own shows the same: (h, w), 0 to 1.
+def in_common(head: Placed, own: Rgb, figure: Head, throat: Plane) -> Plane:
+    """How far the figure's photo can stay as it is under the head, as the head's shows the same: (h, w), 0 to 1.
 
-    It does where both show head, body or background, in the same colours; of the `throat` (h, w) all or nothing.
+    It does where both show head, body or background, in the same colours: the head's photo in its new tone, `own`
+    (h, w, 3), since that would come instead. Of the `throat` (h, w) all or nothing.
     """
     reach = max(0.8, _NEAR * head.frame.height)
     kinds = np.maximum(np.abs(head.person - figure.alpha), np.abs(head.alpha - figure.share * figure.alpha))
     kinds = gaussian(kinds, reach)
-    colours = gaussian(greatest(np.abs(head.photo - as_rgb(figure.image))), reach)
+    colours = gaussian(greatest(np.abs(own - as_rgb(figure.image))), reach)
     common = np.clip(2 - np.maximum(kinds / _KIND, colours / _SAME), 0, 1).astype(np.float32)
     neck = (throat > 0.5) & (head.alpha < 0.5)
     return common if not neck.any() or common[neck].mean() > _MOSTLY else common * (1 - throat)

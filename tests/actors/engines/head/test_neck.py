@@ -465,5 +465,15 @@ def test_a_neck_alike_in_spots_keeps_none_of_them(face: FaceLandmarks) -> None:
     person, throat = (head | neck).astype(np.float32), neck.astype(np.float32)
     figure = _figure(face, image, person, head.astype(np.float32), head.astype(np.float32))
     new = structs.replace(_new_head(face, head), person=person, photo=image)
-    assert in_common(new, figure, throat)[neck].min() > 0.9  # its own photo
-    assert in_common(structs.replace(new, photo=spotted), figure, throat)[neck].max() == 0
+    assert in_common(new, image, figure, throat)[neck].min() > 0.9  # its own photo
+    assert in_common(new, spotted, figure, throat)[neck].max() == 0
+
+
+def test_what_both_photos_show_alike_comes_in_the_heads_new_tone(face: FaceLandmarks) -> None:
+    head, neck, _ = _parts(face)
+    image = _flat((head | neck, SKIN))
+    person, throat = (head | neck).astype(np.float32), neck.astype(np.float32)
+    figure = _figure(face, image, person, head.astype(np.float32), head.astype(np.float32))
+    new = structs.replace(_new_head(face, head), person=person, photo=image)
+    assert in_common(new, image, figure, throat)[head].min() > 0.9
+    assert in_common(new, image + np.float32(0.06), figure, throat)[head].max() == 0
