@@ -21,7 +21,7 @@ from actors.broker import WakingBroker
 from actors.deliver import Deliveries
 from actors.editor import Editor
 from actors.engines.seam import Engine, EngineError
-from actors.maintenance.chores import keep_at
+from actors.maintenance.chores import OWN, keep_at
 from actors.maintenance.ground import ChoreRules, Ground
 from actors.maintenance.leadership import Leadership
 from actors.presence import WorkerPresence, keep_signing
@@ -177,6 +177,8 @@ class Runtime(Middleware):
             asyncio.create_task(keep_signing(self._pool, presence), name="presence"),
             asyncio.create_task(leadership.run(lambda: keep_at(ground)), name="leadership"),
         ]
+        if ground.stops:
+            self._loops.append(asyncio.create_task(keep_at(ground, OWN), name="own chores"))
 
     async def _stop(self) -> None:
         if self._editor is not None:

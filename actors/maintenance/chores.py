@@ -55,6 +55,10 @@ CHORES = (
 )
 
 
+OWN = (Chore("remote jobs", 3.0, remote_jobs.stop_own),)
+"""Of each worker with engines elsewhere: whoever leads may have others, or know their keys and addresses no more."""
+
+
 APART = 0.25
 """Seconds between their first rounds: all at once they would need a connection each."""
 

@@ -11,6 +11,11 @@ async def stop(ground: Ground) -> None:
     await stop_jobs_for_nobody(ground.pool, ground.stops, limit=AT_A_TIME)
 
 
+async def stop_own(ground: Ground) -> None:
+    """Stop what runs for nobody with an engine of this worker's."""
+    await stop_jobs_for_nobody(ground.pool, ground.stops, limit=AT_A_TIME, others=False)
+
+
 async def forget(ground: Ground) -> None:
     """Forget what was over long ago."""
     await forget_old_jobs(ground.pool, limit=ground.batch)

@@ -42,6 +42,7 @@ SELECT job_no, remote_jobs.task_id, engine, place, job_id, remote_jobs.started_a
    AND (dropped OR tasks.task_id IS NULL OR tasks.status NOT IN ('pending', 'processing'))
    AND (asked_at IS NULL OR asked_at < clock_timestamp() - least(asked, 30) * interval '1 second')
    AND remote_jobs.task_id = :task_id -- if task_id
+   AND engine = ANY (:engines::text[]) -- if engines
  ORDER BY asked_at NULLS FIRST, job_no
  LIMIT :limit
 

@@ -116,14 +116,15 @@ async def _begin(connection: Connection, claim: Claim, job: RemoteJob, at_most: 
 
 
 async def stop_jobs_for_nobody(
-    pool: Pool, stops: Mapping[str, Stop], *, limit: int, task_id: str | None = None
+    pool: Pool, stops: Mapping[str, Stop], *, limit: int, task_id: str | None = None, others: bool = True
 ) -> None:
     """Stop what runs elsewhere for tasks that have ended; what can't be stopped is told in their timelines.
 
-    `stops` are the engines that this process can speak with, by name.
+    `stops` are the engines that this process can speak with, by name. Jobs of `others` are given up in time, too.
     """
+    engines = None if others else list(stops)
     async with pool.acquire() as connection:
-        jobs = await store.jobs_for_nobody(connection, limit=limit, task_id=task_id)
+        jobs = await store.jobs_for_nobody(connection, limit=limit, task_id=task_id, engines=engines)
         for job in jobs:
             # Before it is asked: who dies meanwhile doesn't make the others wait.
             await store.job_asked(connection, job.job_no)

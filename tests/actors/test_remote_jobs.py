@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from msgspec import structs
 
 from actors.bench import Bench, Limits
 from actors.editor import Editor
@@ -17,7 +17,6 @@ from actors.engines.workflows.comfyui.driver import ComfyUI
 from actors.engines.workflows.engine import WorkflowEngine
 from actors.patience import Patience
 from actors.routing import RoutedSlot, Routes
-from actors.staff import staff_of
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
 from schema.models.problems import FailureCode
@@ -39,6 +38,8 @@ from tests.factories import add_file
 from tests.fakes.comfyui import FakeComfyUI, comfy_ui
 from tests.fakes.comfyui_state import Faults
 from tests.fakes.desk import CopyingDesk
+from tests.fakes.runninghub import KEY, running_hub
+from tests.running import running_worker
 
 COMFY = RemoteJob("comfyui", "here", "job-1")
 
@@ -107,6 +108,27 @@ async def test_a_job_whose_end_could_not_be_noted_at_first_is_noted_as_over_late
     await Patience(asyncio.Event()).hold(notes.over)
     assert await jobs_running(connection) == 0
     assert not notes.open
+
+
+async def test_a_leader_who_does_not_speak_with_an_engine_leaves_its_jobs_to_a_worker_who_does(
+    connection: Connection, pool: Pool, claim: lifecycle.Claim
+) -> None:
+    """Nobody else asked: a job kept its place for a quarter of an hour after the engine was done with it."""
+    await JobNotes(pool, claim).begun(COMFY, started=True)
+    await lives.cancel(pool, claim.task.user_id or "", claim.task_id)
+    asked: list[RemoteJob] = []
+
+    async def stop(job: RemoteJob) -> bool:
+        asked.append(job)
+        return True
+
+    await stop_jobs_for_nobody(pool, {}, limit=9)
+    await connection.execute("UPDATE remote_jobs SET asked_at = asked_at - interval '1 hour'")
+    await stop_jobs_for_nobody(pool, {"runninghub": stop}, limit=9, others=False)
+    assert await jobs_running(connection) == 1
+    await stop_jobs_for_nobody(pool, {"comfyui": stop}, limit=9, others=False)
+    assert await jobs_running(connection) == 0
+    assert asked == [COMFY]
 
 
 @pytest.mark.parametrize("ends", ["cancelled", "failed", "erased"])
@@ -347,14 +369,25 @@ async def test_a_time_out_ends_the_job(
     assert comfy.stopped == comfy.prompts
 
 
-async def test_an_engine_that_makes_nothing_any_more_stops_what_it_was_left_with(settings: Settings) -> None:
-    """Its modes were given to another one: nobody could stop what the workers before had begun, and paid for."""
-    workflows = WorkflowSettings(runninghub_api_key="a key", comfyui_urls=("http://127.0.0.1:1",))
-    staff = staff_of(structs.replace(settings, engines=dict.fromkeys(Mode, ("local",)), workflows=workflows))
-    assert staff.elsewhere.keys() == {"runninghub", "comfyui"}
-    assert {engine.name for engine in staff.engines} == {"local"}
-    assert len(staff.slots) == settings.worker_slots
-    await staff.close()
+async def test_a_worker_stops_what_an_engine_was_left_with_whoever_leads_and_makes_edits(
+    connection: Connection, settings: Settings
+) -> None:
+    """Its modes were given to another engine, and whoever does the chores doesn't know its key."""
+    await connection.execute("INSERT INTO leaders VALUES ('chores', 'somebody', now(), now() + interval '1 hour')")
+    with running_hub({}) as hub:
+        place = sha256(hub.base_url.encode()).hexdigest()[:12]
+        await connection.execute(
+            "INSERT INTO remote_jobs (task_id, lease_token, engine, place, job_id, begun_at, started_at) "
+            "VALUES ('task_gone', 1, 'runninghub', $1, '1', now(), now())",
+            place,
+        )
+        with running_worker(settings, {"RUNNINGHUB_API_KEY": KEY, "RUNNINGHUB_URL": hub.base_url}):
+
+            async def stopped() -> bool:
+                return await jobs_running(connection) == 0
+
+            await lives.until(stopped)
+    assert await connection.fetchval("SELECT how FROM remote_jobs") == "stopped"
 
 
 async def test_after_a_shutdown_another_worker_goes_on_with_the_same_job(

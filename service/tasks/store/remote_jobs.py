@@ -1,5 +1,7 @@
 """A typed function per statement of `schema/queries/remote_jobs.sql`."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from schema.models.engines import RemoteJob
@@ -54,8 +56,12 @@ async def drop_job(connection: Connection, job_no: int) -> None:
     await QUERIES["drop_job"].run(connection, job_no=job_no)
 
 
-async def jobs_for_nobody(connection: Connection, *, limit: int, task_id: str | None = None) -> list[JobForNobody]:
-    return await QUERIES["jobs_for_nobody"].rows(connection, JobForNobody, task_id=task_id, limit=limit)
+async def jobs_for_nobody(
+    connection: Connection, *, limit: int, task_id: str | None = None, engines: Sequence[str] | None = None
+) -> list[JobForNobody]:
+    return await QUERIES["jobs_for_nobody"].rows(
+        connection, JobForNobody, task_id=task_id, engines=engines, limit=limit
+    )
 
 
 async def job_asked(connection: Connection, job_no: int) -> None:
