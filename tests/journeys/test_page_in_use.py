@@ -106,13 +106,18 @@ async def test_a_server_that_says_nothing_any_more_is_told_as_away(house: Darkro
         await page.reload()
         await add_photos(page, PORTRAIT)
         await make(page)
+        await add_photos(page, PORTRAIT)
         await page.route("**/api/v1/**", lambda _: None)
+        await page.locator(".press button").click()
         await page.clock.run_for(60_000)
         await expect(page.get_by_text("The connection is lost")).to_be_visible()
+        await expect(page.get_by_text("The server can't be reached")).to_be_visible()
         await page.unroute_all(behavior="ignoreErrors")
         async with page.expect_response("**/api/v1/tasks/events*"):
             await page.clock.run_for(60_000)
         await expect(page.get_by_text("The connection is lost")).not_to_be_visible()
+        await make(page)
+        await expect(page.locator(".card")).to_have_count(2)
 
 
 async def test_of_many_that_were_made_elsewhere_every_photo_is_shown(house: Darkroom) -> None:

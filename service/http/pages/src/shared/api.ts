@@ -19,13 +19,12 @@ export const AWAY = "AWAY";
 
 const client = createClient<paths>({ credentials: "same-origin" });
 
-/** Milliseconds that a question may take: who is gone without a word would be waited for by the minute. */
+/** Milliseconds that a request may take: who is gone without a word would be waited for by the minute. What is asked once
+ * more has the Idempotency-Key that it had. */
 const PATIENCE = 30_000;
 
 client.use({
   onRequest({ request }) {
-    // What changes something is waited for: it may have arrived.
-    if (request.method !== "GET") return undefined;
     const stop = new AbortController();
     setTimeout(() => stop.abort(), PATIENCE);
     return new Request(request, { signal: stop.signal });
