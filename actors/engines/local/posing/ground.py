@@ -92,7 +92,7 @@ def ground(image: Rgb, alpha: Plane, cover: Plane, figure: Doubles, motions: Seq
     apart = wide[box] & (away > blur)
     plain = bool(apart.any()) and float(_edges(_without_texture(image[box], size), blur, apart)[apart].mean()) <= _PLAIN
     side = round(_LESS * side) if plain else side
-    filled = np.array(textured_fill(image, hole & ~unseen, ~hole, side, detail=True))
+    filled = np.array(textured_fill(image, hole & ~unseen, ~hole, side, detail=not plain))
     hole, wide, result = hole[box], wide[box], filled[box]
     small = _without_texture(result, size)
     things = (distance(_edges(small, blur, hole)) <= blur) & ~unseen[box]
