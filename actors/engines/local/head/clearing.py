@@ -49,9 +49,10 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_LYING, _THIN, _FRINGE, _SHRED = 0.3, 0.03, 0.06, 0.02
+_LYING, _THIN, _FRINGE, _SHRED, _ALIKE = 0.3, 0.03, 0.06, 0.02, 0.4
 """Hair that reaches so far below the chin, likewise, and isn't thinner than twice that, lies on a body; so much around
-it may be more of it, and skin that is thinner than twice the last none."""
+it may be more of it, and skin that is thinner than twice the next none. What is as likely hair as the last is like
+it."""
 _OPENS, _CLOSES = 0.4, 0.2
 """So far aside, likewise, and from there over so much, clothes are ever more likely under such hair than skin."""
 
@@ -60,7 +61,8 @@ class Cleared(Struct, frozen=True):
     """The figure without its head: colours (h, w, 3).
 
     And (h, w, 0 to 1) what was made anew, what of that is neck, what is the figure's at all, and what is left of its
-    own skin. `sure`: what hair hid of its shoulders is known, and as much of its clothes is seen.
+    own skin. `sure`: what hair hid of its shoulders is known, and as much of its clothes is seen. `left`: so much of
+    its body is like its long hair, in squares of the face's height.
     """
 
     image: Rgb
@@ -69,6 +71,7 @@ class Cleared(Struct, frozen=True):
     body: Plane
     skin: Plane
     sure: bool
+    left: float
 
 
 class _Scene(Struct, frozen=True):
@@ -132,7 +135,8 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     if under is not None:  # what passes for it in locks and between them is none where clothes are made
         thin = (skin > 0.5) & ~opened(skin > 0.5, _SHRED * unit) & widened(scene.cloth, 5 * _SHRED * unit)
         left = np.where(thin & (shape > 0.5) & (edge > 0.9) & (neck < 0.05), np.float32(0), skin)
-    return Cleared(result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left, clothed)
+    shown = result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left
+    return Cleared(*shown, sure=clothed, left=_left(scene, gone))
 
 
 def _cloth(figure: Head, skin: Plane, down: Plane) -> Mask:
@@ -195,6 +199,18 @@ def _gone(scene: _Scene) -> Mask:
     locks = near & sure & (likeness(colours, hair, narrowed(body, _MARGIN * unit) & ~near) > _HAIR)
     locks |= near & ~sure & (likeness(colours, hair, ~person & ~close) > _HAIR)
     return gone | touching(opened(locks, 1.5), hanging)
+
+
+def _left(scene: _Scene, gone: Mask) -> float:
+    """How much of the body that isn't `gone` is as its long hair, if any is, in squares of the face's height."""
+    figure, low = scene.figure, scene.down - np.float32(scene.figure.frame.chin)
+    if not scene.lying.any():
+        return 0.0
+    hair = scene.old & (figure.oval < 0.1) & (figure.alpha > 0.5) & (low < _LYING)
+    body = (figure.alpha > 0.5) & ~scene.old & (low > 0.1)
+    share = likeness(cells(lab(scene.image)), narrowed(hair, 0.02 * scene.unit), body)
+    near = body & ~gone & (scene.skin < 0.5) & (low < 1)
+    return float((near & (share > _ALIKE)).sum()) / scene.unit**2
 
 
 def _stubs(scene: _Scene, funnel: Plane) -> Mask:

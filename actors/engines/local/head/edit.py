@@ -126,7 +126,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     runtimes.rest()  # here and below the most memory is needed
     bare = cleared(theirs, body, skin.share, fresh)
     judging.judge_neck(fresh, bare.body)
-    judging.judge_hidden(theirs, fresh, bare.body, sure=bare.sure)
+    judging.judge_hidden(theirs, fresh, bare.body, sure=bare.sure, left=bare.left)
     throat = np.clip(bare.skin + bare.neck, 0, 1) * bare.body
     whole_photo = lit(fresh.photo, change)
     common = in_common(fresh, whole_photo, theirs, throat)

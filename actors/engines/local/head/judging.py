@@ -51,22 +51,23 @@ _NECKLESS = _Rule(
 )
 _HIDDEN = _Rule(
     "reference",
-    (0.12, 0.2, 0.2),  # of the body comes to light from under hair, is gone below the chin, and of its lower border
+    # of the body is like its long hair, comes to light from under it, is gone below the chin, and of its lower border
+    (0.15, 0.12, 0.2, 0.2),
     "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send a figure "
     "with short or tied-back hair, or a head with hair as long.",
 )
-_COVERED = structs.replace(_HIDDEN, most=(1.0,))
-"""So much comes to light from under hair where it is known where the shoulders are."""
+_COVERED = structs.replace(_HIDDEN, most=(0.15, 1.0))
+"""So much is like hair, or comes to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
-    (0.35, 0.14),  # of the head's outline has been cut in mid-air, or from more hair
+    (0.35, 0.9, 0.14),  # of the head's outline has been cut in mid-air, beside the jaw or in all, or from more hair
     "The hair in the source photo hangs before the neck, or runs on over shoulders or clothes that the figure doesn't "
     "have there. Please send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the "
     "face.",
 )
 _TORN = _Rule(
     "reference",
-    (0.0052, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.0052, 0.03),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
@@ -89,6 +90,8 @@ _THREAD, _GAP = 0.06, 0.12
 _RIM, _NEAR, _FAR = 0.02, 9, 25
 """So wide a rim of the head is looked at, likewise, for what is as near to hair in L*a*b* as the one, and as far from
 the face as the other, and hair therefore."""
+_HANGS = 0.1
+"""From so far below the chin on, likewise, hair hangs, and may end above shoulders as it ended on them."""
 _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
 _LINE = 0.08
@@ -130,22 +133,22 @@ def judge_neck(fresh: Placed, body: Plane) -> None:
     _demand(_NECKLESS, raised.sum() / unit**2, float(not stands))
 
 
-def judge_hidden(figure: Head, fresh: Placed, body: Plane, *, sure: bool) -> None:
+def judge_hidden(figure: Head, fresh: Placed, body: Plane, *, sure: bool, left: float) -> None:
     """Whether enough is left of the figure, loose pieces apart, or known of what its hair hid: see `judge_neck`.
 
-    Where its shoulders are `sure` all of them is left.
+    Where its shoulders are `sure` all of them is left. So much is `left` that may be more of its hair.
     """
     unit, chin = figure.frame.height, figure.frame.chin
     across, down = figure.frame.coordinates(figure.alpha.shape)
     person, head = figure.alpha > 0.5, fresh.alpha > 0.5
     hidden = person & ~head & (figure.share > 0.5) & (down > chin + 0.1)
-    left = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
+    held = touching((body > 0.5) | head, head | (np.abs(across) < 0.2))
     there = touching(person, figure.oval > 0.5) & (down > chin)
-    bare = (there & ~(left & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
+    bare = (there & ~(held & (body > 0.5)))[-max(1, round(0.05 * unit)) :]
     if sure:
-        _demand(_COVERED, hidden.sum() / unit**2)
+        _demand(_COVERED, left, hidden.sum() / unit**2)
     else:
-        _demand(_HIDDEN, hidden.sum() / unit**2, (there & ~left).sum() / unit**2, bare.mean(axis=0).sum() / unit)
+        _demand(_HIDDEN, left, hidden.sum() / unit**2, (there & ~held).sum() / unit**2, bare.mean(axis=0).sum() / unit)
 
 
 def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
@@ -166,7 +169,8 @@ def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
         rim = (beyond & widened(head, 2.5 * reach) & ~widened(head, reach) & ~face)[here] & widened(hair, 3 * reach)
         near, far = (np.linalg.norm(values - it, axis=2) for it in (mean_near(values, hair, 1.5 * reach), skin))
         severed = float((rim & (near < _NEAR) & (far > _FAR)).sum()) / (1.5 * reach)
-    _demand(_HANGING, air.sum() / reach / unit, severed / unit)
+    beside = air & (down < fresh.frame.chin + _HANGS)
+    _demand(_HANGING, beside.sum() / reach / unit, air.sum() / reach / unit, severed / unit)
 
 
 def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: Mask) -> None:

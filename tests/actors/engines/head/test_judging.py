@@ -142,20 +142,29 @@ def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float3
 def test_shoulders_under_long_hair_come_to_light_only_a_little(face: FaceLandmarks) -> None:
     short, long = _drawn(face, 0.3), _drawn(face, 1.8, broad=0.85)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
-    judge_hidden(head_of(short), bald, _body(short), sure=False)
+    judge_hidden(head_of(short), bald, _body(short), sure=False, left=0)
     with pytest.raises(EngineError, match="Long hair hides the shoulders") as caught:
-        judge_hidden(head_of(long), bald, _body(long), sure=False)
+        judge_hidden(head_of(long), bald, _body(long), sure=False, left=0)
     assert caught.value.code == FailureCode.POSE_EXTRACTION_FAILED
     hairy = head_of(long)
-    judge_hidden(hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long), sure=False)
+    judge_hidden(hairy, _placed(long.frame, hairy.share.astype(np.float32)), _body(long), sure=False, left=0)
 
 
 def test_where_the_shoulders_are_known_much_more_of_them_may_come_to_light(face: FaceLandmarks) -> None:
     long, longest = _drawn(face, 1.8, broad=0.85), _drawn(face, 2.6, broad=1.2)
     bald = _placed(long.frame, np.zeros_like(long.alpha, np.float32))
-    judge_hidden(head_of(long), bald, _body(long), sure=True)
+    judge_hidden(head_of(long), bald, _body(long), sure=True, left=0)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(head_of(longest), bald, _body(longest), sure=True)
+        judge_hidden(head_of(longest), bald, _body(longest), sure=True, left=0)
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_no_locks_of_the_old_hair_stay_on_the_body(face: FaceLandmarks, *, sure: bool) -> None:
+    short = _drawn(face, 0.3)
+    bald = _placed(short.frame, np.zeros_like(short.alpha, np.float32))
+    judge_hidden(head_of(short), bald, _body(short), sure=sure, left=0.1)
+    with pytest.raises(EngineError, match="Long hair hides the shoulders"):
+        judge_hidden(head_of(short), bald, _body(short), sure=sure, left=0.2)
 
 
 def _body(person: Portrait) -> Plane:
@@ -168,9 +177,9 @@ def test_of_a_close_portrait_more_than_a_neck_is_left_at_the_lower_border(face: 
     bottom = int(person.frame.place(0, person.frame.chin + 0.04)[1])
     close = structs.replace(head, alpha=head.alpha[:bottom], share=head.share[:bottom], oval=head.oval[:bottom])
     bald = _placed(person.frame, np.zeros_like(close.alpha))
-    judge_hidden(close, bald, close.alpha, sure=False)
+    judge_hidden(close, bald, close.alpha, sure=False, left=0)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(close, bald, close.alpha * (close.share < 0.5), sure=False)
+        judge_hidden(close, bald, close.alpha * (close.share < 0.5), sure=False, left=0)
 
 
 def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> None:
@@ -180,6 +189,26 @@ def test_hair_cut_from_shoulders_needs_others_under_it(face: FaceLandmarks) -> N
     judge_ends(fresh, person.alpha.astype(np.float32), nothing)
     judge_ends(fresh, nothing, nothing + 1)
     with pytest.raises(EngineError, match="hangs before the neck, or runs on over shoulders"):
+        judge_ends(fresh, nothing, nothing)
+
+
+@pytest.mark.parametrize(("first", "last", "refused"), [(0.1, 0.35, False), (0.1, 0.7, True), (-0.2, 0.1, True)])
+def test_hair_that_hangs_below_the_jaw_may_end_above_other_shoulders(
+    face: FaceLandmarks, first: float, last: float, *, refused: bool
+) -> None:
+    person = _drawn(face, 0.3)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    low, nothing = down - person.frame.chin, np.zeros_like(person.alpha, np.float32)
+    lock = (np.abs(across - 0.7) < 0.1) & (down > 0) & (low < last)
+    # From `first` on, below the chin, it lay on its own shoulders.
+    on = ((low > first) & (low < last + 0.1)).astype(np.float32)
+    photo = np.where(lock[..., None], np.float32(0.2), as_rgb(person.image))
+    fresh = structs.replace(_with_photo(person, lock.astype(np.float32)), person=on, photo=photo)
+    judge_ends(fresh, on, nothing)
+    if refused:
+        with pytest.raises(EngineError, match="hangs before the neck, or runs on over shoulders"):
+            judge_ends(fresh, nothing, nothing)
+    else:
         judge_ends(fresh, nothing, nothing)
 
 
@@ -217,7 +246,7 @@ def test_cloth_that_is_made_ends_at_the_neck_in_a_line(face: FaceLandmarks) -> N
         throat = ((np.abs(across) < 0.4) & (down < hem)).astype(np.float32)
         if not wave:
             judge_collar(fresh, throat, whole, made, worn)
-            bitten = whole * (np.hypot(across - 0.3, down - hem - 0.2) > 0.12)
+            bitten = whole * (np.hypot(across - 0.3, down - hem - 0.2) > 0.16)
             judge_collar(fresh, throat, bitten, made, ~worn)
             with pytest.raises(EngineError, match="Where the clothes end"):
                 judge_collar(fresh, throat, bitten, made, worn)
@@ -232,9 +261,9 @@ def test_a_loose_piece_is_not_left_of_the_figure(face: FaceLandmarks) -> None:
     person = _drawn(face, 0.3)
     across, _ = person.frame.coordinates(person.alpha.shape)
     head, bald = head_of(person), _placed(person.frame, np.zeros_like(person.alpha))
-    judge_hidden(head, bald, person.alpha, sure=False)
+    judge_hidden(head, bald, person.alpha, sure=False, left=0)
     with pytest.raises(EngineError, match="Long hair hides the shoulders"):
-        judge_hidden(head, bald, person.alpha * (np.abs(across - 0.6) > 0.01), sure=False)
+        judge_hidden(head, bald, person.alpha * (np.abs(across - 0.6) > 0.01), sure=False, left=0)
 
 
 def test_hair_along_the_border_is_cut_off_though_the_matte_fades_there(face: FaceLandmarks) -> None:

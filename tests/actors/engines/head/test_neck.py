@@ -172,16 +172,25 @@ def test_clothes_that_go_with_long_hair_come_again_beyond_the_line_of_shoulders(
 
 
 def _under(
-    face: FaceLandmarks, shoulders: Mask, hair: Mask, *, known: bool = True, shreds: Mask | None = None
+    face: FaceLandmarks,
+    shoulders: Mask,
+    hair: Mask,
+    *,
+    known: bool = True,
+    shreds: Mask | None = None,
+    locks: Mask | None = None,
 ) -> Cleared:
     """A figure of these `shoulders` without its head and long `hair`, of which `shreds` pass for skin.
+
+    `locks` of it weren't told.
 
     Where its shoulders are is `known` by its pose.
     """
     head, neck, _ = _parts(face)
     place = frame(face.points)
     low, half = place.chin + 0.6, 0.9
-    image = _flat((shoulders, 0.4), (neck, SKIN), (head | hair, (1, 0, 1)))
+    shown = head | hair if locks is None else head | hair | locks
+    image = _flat((shoulders, 0.4), (neck, SKIN), (shown, (1, 0, 1)))
     share = (head | hair).astype(np.float32)
     person = gaussian((head | neck | shoulders | hair).astype(np.float32), 1)
     figure = _figure(face, image, person, share, head * np.float32(0))
@@ -243,6 +252,19 @@ def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandma
     bare = _bare(face, (head, thick, shoulders), np.zeros(SHAPE, np.bool_))
     beside = (down > place.chin - 0.1) & (down < place.chin + 0.05) & (np.abs(across) > 0.5)
     assert bare.body[beside].max() < 0.05
+
+
+def test_how_much_of_long_hair_is_left_on_the_body_is_told(face: FaceLandmarks) -> None:
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    low = place.chin + 0.6
+    shoulders = (np.hypot(across / 1.2, (down - low) / 0.45) < 1) | ((down > low) & (np.abs(across) < 1.2))
+    hair = (down > 0) & (down < low + 0.1) & (np.abs(across - 0.8) < 0.45)
+    # Where it isn't known for hair: further down, and on the other side.
+    locks = shoulders & (np.abs(across + 0.9) < 0.25) & (down > low) & (down < place.chin + 1)
+    assert _under(face, shoulders, hair).left < 0.02
+    assert _under(face, shoulders, hair, locks=locks).left == pytest.approx(locks.sum() / place.height**2, rel=0.2)
+    assert _bare(face, _parts(face), np.zeros(SHAPE, np.bool_)).left == 0
 
 
 def test_a_shoulder_beside_a_narrower_jaw_is_no_side_of_the_old_neck(face: FaceLandmarks) -> None:
