@@ -8,14 +8,14 @@ in the other. The outline against the background is the matte's.
 import numpy as np
 from msgspec import structs
 
-from actors.engines.local.arrays import Mask, Plane, Points, Rgb, as_rgb
+from actors.engines.local.arrays import Floats, Mask, Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.frame import Frame, frame
 from actors.engines.local.head.portrait import Portrait
 from actors.engines.local.likeness import Cells, cells, likeness
 from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import JAW, LEFT_CHEEK, OVAL, RIGHT_CHEEK
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
-from actors.engines.local.raster import gaussian, lab, resized, resized_linear, touching
+from actors.engines.local.raster import gaussian, lab, mean_near, resized, resized_linear, touching
 from actors.engines.local.shapes import closed, distance_to, narrowed, opened, polygon, widened
 
 _UNIT = 80
@@ -32,6 +32,11 @@ _EAR, _SURELY = 0.12, 1.0
 """Where less than an ear is beside a neck there is none but it; above, so far aside all is the head's own, likewise."""
 _HAIR = 0.6
 """Such a likeness to the hair above makes what is below more of it."""
+_RIM, _BESIDE, _CLOTH, _BEARD = 0.06, 0.15, 0.7, 0.15
+"""So far in and out of the face's edge clothes may be, likewise, where so much of what is around is, in colours that
+are as likely theirs; a beard's are so far below the eyes."""
+_LAPEL, _COLLAR = 2, 0.25
+"""Half the least breadth of clothes, in pixels of the division; so far below the chin, likewise, some are."""
 _SAME = 14.0
 """A difference in L*a*b* within which two sides of a border may be one thing."""
 
@@ -79,6 +84,10 @@ def head_of(portrait: Portrait) -> Head:
     # Below the end of the hair there is a collar, a lapel, a shoulder.
     head &= oval | ~_parted(head & ~oval, across, down, place.height, (_LONG, np.inf), _STRAND, 0)[1]
     head |= _going_on(colours, head, person, oval) & ~throat & ~skin & (down > _LONG) & ~under
+    clothes = opened(person & ~head & ~throat & ~skin, _LAPEL)
+    clothes = touching(clothes, clothes & (down > place.chin + _COLLAR))
+    worn = _worn(values, colours, oval, head, hair, clothes, down)
+    head &= ~worn
     # What isn't the person's belongs to whatever of them is nearer, so that single hairs come along.
     body = person & ~head
     low = np.clip(0.5 + (distance_to(body) - distance_to(head)) / 3, 0, 1)
@@ -86,6 +95,9 @@ def head_of(portrait: Portrait) -> Head:
     full_oval = polygon(portrait.alpha.shape, portrait.face.points[list(OVAL)])
     bare = gaussian(resized_linear(throat.astype(np.float32), width, height), max(0.5, 0.008 * portrait.frame.height))
     share = np.maximum(share * (1 - bare), full_oval)
+    if worn.any():
+        found = upsampled_alpha(guide, worn.astype(np.float32), as_rgb(portrait.image), radius=2, epsilon=1e-3)
+        share, full_oval = (part * (1 - np.clip(2 * found, 0, 1)) for part in (share, full_oval))
     return Head(**structs.asdict(portrait), share=share, oval=full_oval)
 
 
@@ -120,6 +132,17 @@ def _hair(guide: Rgb, colours: Cells, person: Mask, oval: Mask, neck: Mask, plac
         found = above | (person & ~body & (share > doubt))
         first, second = found & ~widened(oval, 2), person & ~found
     return found
+
+
+def _worn(values: Floats, colours: Cells, oval: Mask, head: Mask, hair: Mask, clothes: Mask, down: Plane) -> Mask:
+    """What is clothes before or beside the face's edge: like those next to it rather than the face, or hair above."""
+    reach = _RIM * _UNIT
+    face = narrowed(oval, reach)
+    near = gaussian(clothes.astype(np.float32), reach) > _BESIDE
+    to_face = np.linalg.norm(values - mean_near(values, face, reach), axis=2)
+    worn = head & (down > 0) & widened(oval, reach) & ~face & near & (to_face > _SAME)
+    beard, above = (likeness(colours, clothes, it) > _CLOTH for it in (face & (down > _BEARD), hair & (down < 0)))
+    return worn & beard & (above | ~hair)
 
 
 def _parted(

@@ -132,6 +132,25 @@ def test_a_lock_that_lies_on_the_shoulder_is_the_heads(face: FaceLandmarks) -> N
     assert head_of(person).share[lock].mean() > 0.8
 
 
+@pytest.mark.parametrize("bearded", [False, True])
+def test_a_collar_before_the_jaw_is_none_of_the_face_and_a_beard_of_its_colour_is(
+    face: FaceLandmarks, *, bearded: bool
+) -> None:
+    person = _drawn(face, 0.0)
+    across, down = person.frame.coordinates(person.alpha.shape)
+    face_only = head_of(person).oval > 0.9
+    beard = bearded & face_only & (down > 0.2)
+    collar = (np.abs(across) > 0.3) & (np.abs(across) < 0.6) & (down > 0.12) & (down < 1.1)
+    person.image[collar | beard] = CLOTHES
+    person.alpha[collar] = 1
+    head = head_of(person)
+    covered = collar & face_only
+    assert covered.sum() > 100
+    for part in (head.oval, head.share):
+        assert (part[covered].mean() > 0.8) == bearded
+        assert part[face_only & ~collar].mean() > 0.95
+
+
 def _placed(place: Frame, alpha: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", cut: float = 0.0) -> Placed:
     nothing = np.zeros_like(alpha)
     black = np.zeros((*alpha.shape, 3), np.float32)
