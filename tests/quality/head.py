@@ -102,11 +102,10 @@ def untouched(swap: Swap, canvas: Rgb8, allowed: Mask) -> float | None:
 
 
 def changeable(swap: Swap, canvas: Rgb8) -> Mask:
-    """Where a swap may change the figure: the new head, what was filled in, skin, and what went aside with the neck."""
+    """Where a swap may change the figure: the new head, what was filled in, and skin."""
     box = swap.box
     mask = np.zeros(canvas.shape[:2], np.bool_)
-    parts = swap.head, swap.made, swap.throat, swap.bent
-    mask[box.top : box.bottom, box.left : box.right] = np.maximum.reduce(parts) > 0
+    mask[box.top : box.bottom, box.left : box.right] = (swap.head > 0) | (swap.made > 0) | (swap.throat > 0)
     values = lab(as_rgb(canvas))
     chroma = np.hypot(values[..., 1], values[..., 2])
     hue = np.degrees(np.arctan2(values[..., 2], values[..., 1]))

@@ -15,7 +15,7 @@ from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
-from actors.engines.local.head.neck import carrying, one_neck
+from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import around_head, portrait
 from actors.engines.local.head.skin import SEEN, Shifts, Skin, Tone, in_tone, limb_skin, limbs, own_skin, shifts
 from actors.engines.local.perception.matte import Box, Effort
@@ -63,7 +63,7 @@ class Swap(Struct, frozen=True):
 
     `image` is the canvas with the new head. `box` is the part of the canvas that was worked on; in its pixels: `aim`
     (468, 2) where the landmarks were to go, `head` the new head's alpha, `made` what was filled in, `throat` where neck
-    shows, `bent` what went aside with that (h, w, 0 to 1).
+    shows (h, w, 0 to 1).
     """
 
     image: Rgb8
@@ -72,7 +72,6 @@ class Swap(Struct, frozen=True):
     head: Plane
     made: Plane
     throat: Plane
-    bent: Plane
     warnings: list[str]
 
 
@@ -114,11 +113,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     fresh = placed(ours, own.share, fit, theirs.alpha.shape)
     judging.judge_whole(fresh)
     step("Matching the skin")
-    before, skin = theirs, own_skin(theirs)
+    seen, skin = as_rgb(theirs.image), own_skin(theirs)
     # Before the rest takes memory of its own.
     change, toned = _in_one_tone(canvas, figure, theirs, own.tone, skin, config.blend_strength, runtimes)
-    theirs, skin = carrying(theirs, skin, fresh)
-    seen = as_rgb(theirs.image)
     body = in_tone(seen, skin, change)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
@@ -139,13 +136,12 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     necked = one_neck(fresh, whole_photo, bare.image, bare.skin * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
     part += common[..., None] * (seen - part)
-    bent = (theirs.image != before.image).any(axis=2).astype(np.float32)
-    made, near = np.maximum(np.maximum(bare.made, fresh.alpha), bent), theirs.box
+    made, near = np.maximum(bare.made, fresh.alpha), theirs.box
     enlarged = fit.scale / reduce * ours.scale
     # Where an arm goes on beyond that, its new tone does.
-    arms = as_rgb(resized(near.of(toned), part.shape[1], part.shape[0])) - as_rgb(before.image)
+    arms = as_rgb(resized(near.of(toned), part.shape[1], part.shape[0])) - seen
     part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * arms, 0, 1)
-    image = inserted(before.image, (slice(near.top, near.bottom), slice(near.left, near.right)), toned, part, made)
+    image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), toned, part, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
     return Swap(
@@ -155,7 +151,6 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
         head=resized_linear(fresh.alpha, near.width, near.height),
         made=resized_linear(bare.made, near.width, near.height),
         throat=resized_linear(throat, near.width, near.height),
-        bent=resized_linear(bent, near.width, near.height),
         warnings=[*[_SOFT_HEAD] * (enlarged > _SOFT), *[_MADE_CROWN] * (whole is not shown)],
     )
 

@@ -1,16 +1,13 @@
 """The neck: the figure's own where it is seen, and the head's own up to the new jaw; they pass over into each other."""
 
 import numpy as np
-from msgspec import structs
 from scipy.ndimage import gaussian_filter1d
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
-from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.skin import Skin, face_tone, other_hue, retoned
-from actors.engines.local.perception.landmarks import JAW
-from actors.engines.local.raster import bent, extent, gaussian, lab, mean_near, resized, rgb, smoothly, touching
+from actors.engines.local.head.skin import face_tone, other_hue, retoned
+from actors.engines.local.raster import extent, gaussian, lab, mean_near, resized, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 
 _ENOUGH = 0.01
@@ -24,11 +21,11 @@ _FROM, _OVER = 0.1, 0.7
 """The change is whole down to so far below the chin, and gone so much further, in heights of the face."""
 _EDGE, _BELOW = 0.015, 0.17
 """A neck is looked at without so much of its edge, and no further below the jaw than the other, likewise."""
-_HUE, _MORE, _LEAST, _LIGHTS = 0.4, 2.6, 4.0, (0.3, 1.1)
+_HUE, _MORE, _LEAST, _LIGHTS = 0.4, 1.8, 4.0, (0.5, 1.1)
 """What is so far from the hue of the face (in the shade there may be so many times as much), in parts of its strength,
 or has so little or much more of its light, is no skin: a collar in the light that skin throws on it, stubble, a
 chain."""
-_PASS, _SOFT, _AROUND = 0.25, 0.03, 0.28
+_PASS, _SOFT, _AROUND = 0.25, 0.02, 0.28
 """So far what is made and what is kept pass over into each other, so soft is the edge between, and so far around
 the figure's own is looked at, likewise."""
 _ROUND = np.float32(0.8)
@@ -41,73 +38,6 @@ much further away, likewise."""
 _FINE, _OCTAVES, _GRAIN, _MOST, _OF_FACE = 0.003, 5, 2, 0.035, np.float32(0.3)
 """Noise begins so fine, likewise, and has so many octaves, each at most so strong; that many are a photo's grain. A
 neck has so much of a face's (by 49 portraits)."""
-
-
-_LEVELS, _AT_JAW = 40, 0.1
-"""A neck's sides are looked at on so many levels to the face's height, so far above and below the chin, likewise."""
-_INSIDE, _LIKE, _EXACT, _KNOWN = 0.95, 0.8, 0.04, 3
-"""A neck comes from behind the jaw so far out, of half its breadth; where its side is so much nearer or further than
-on most levels it is a collar's or a shoulder's; what is within so much, likewise, of the person's outline is known to
-end there; and on more levels than those it has to be seen."""
-_BENDS, _UNSEEN, _DOWN, _UP, _ASIDE = 0.12, 0.03, 0.55, (0.1, 0.3), 0.35
-"""A neck bends so far at most, likewise, and no less; less and less over so much downwards from the chin, from so far
-above it upwards, and aside."""
-
-
-def carrying(figure: Head, skin: Skin, head: Placed) -> tuple[Head, Skin]:
-    """The `figure` and its `skin`, its neck bent to where the `head`'s own leaves the jaw.
-
-    It may move aside and widen, as far as both necks are seen, but no further out than the jaw; narrower it becomes
-    behind that (see `cleared`).
-    """
-    place = figure.frame
-    across, down = place.coordinates(skin.share.shape)
-    jaw = place.of(head.aim[list(JAW)])
-    below = down - jaw[:, 1].max()
-    left, first = _side(figure, skin.share, head, -across, below, float(-jaw[0, 0]))
-    right, last = _side(figure, skin.share, head, across, below, float(jaw[-1, 0]))
-    left, first = -left, -first
-    first, last = min(first, max(last, 0)), max(last, min(first, 0))
-    if max(abs(first), abs(last)) < _UNSEEN:
-        return figure, skin
-    left, right = left + first, right + last
-    move = first + np.clip((across - left) / (right - left), 0, 1) * (last - first)
-    beside, above = np.maximum(left - across, across - right), -below - np.float32(_UP[0])
-    for away, over in ((beside, _ASIDE), (below, _DOWN), (above, _UP[1])):
-        move *= 1 - smoothly(away / np.float32(over))
-    rows, columns = np.indices(across.shape, np.float32)
-    step = place.across * np.float32(place.height)
-    places = np.dstack([columns - move * step[0], rows - move * step[1]])
-    planes = figure.alpha, figure.share, skin.share
-    alpha, share, bare = (bent(it, places, smooth=False, edge=True) for it in planes)
-    image = bent(figure.image, places, smooth=True)
-    figure = structs.replace(figure, image=image, alpha=alpha, share=np.maximum(share, figure.oval))
-    return figure, structs.replace(skin, share=bare)
-
-
-def _side(figure: Head, skin: Plane, head: Placed, outwards: Plane, below: Plane, jaw: float) -> tuple[float, float]:
-    """How far `outwards` the `figure`'s neck reaches on one side, and how much further it is to."""
-    levels = np.round((below + _AT_JAW) * _LEVELS).astype(np.int64)
-    near = (np.abs(below) < _AT_JAW) & (outwards > 0)
-
-    def reach(part: Mask) -> Floats:
-        result = np.zeros(round(2 * _AT_JAW * _LEVELS) + 1, np.float32)
-        np.maximum.at(result, levels[part & near], outwards[part & near])
-        return result
-
-    old = figure.share * figure.alpha > 0.5
-    ours, our_head = reach((head.neck > 0.5) & (head.alpha < 0.5)), reach(head.alpha > 0.5)
-    theirs, their_head = reach((skin > 0.5) & ~old & (figure.alpha > 0.5)), reach(old)
-    # Hair beside a neck hides where it ends.
-    seen = (ours > our_head) & (theirs > their_head)
-    middle = float(np.median(theirs[seen])) if seen.any() else 0.0
-    seen &= (theirs > _LIKE * middle) & (theirs < middle / _LIKE)
-    if seen.sum() <= _KNOWN:
-        return _INSIDE * jaw, 0.0
-    # What a collar hides of a neck may be broader.
-    sure = ours > reach(head.person > 0.5) - np.float32(_EXACT)
-    move = np.maximum(np.minimum(ours, _INSIDE * jaw) - theirs, 0) + sure * np.minimum(ours - theirs, 0)
-    return float(np.median(theirs[seen])), float(np.clip(np.median(move[seen]), -_BENDS, _BENDS))
 
 
 def one_neck(head: Placed, own: Rgb, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
@@ -141,7 +71,7 @@ def _shown(own: Rgb, face: Floats, neck: Mask, alpha: Plane, unit: float) -> Mas
     values = gaussian(lab(own), _EDGE * unit)
     light = (values[..., 0] + np.float32(16)) / np.float32(face[0] + 16)
     bare = neck & (light > _LIGHTS[0]) & (light < _LIGHTS[1])
-    bare &= other_hue(values, face, most=_MORE) < np.maximum(_LEAST, _HUE * np.minimum(light, 1) * np.hypot(*face[1:]))
+    bare &= other_hue(values, face, most=_MORE) < max(_LEAST, _HUE * float(np.hypot(*face[1:])))
     shown = narrowed(bare, 2 * _EDGE * unit) & (alpha < 0.5)
     return widened(touching(shown, distance_to(alpha > 0.5) < _BELOW * unit), _EDGE * unit)
 

@@ -10,8 +10,8 @@ from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
-from actors.engines.local.head.neck import carrying, one_neck
-from actors.engines.local.head.skin import Skin, Tone, own_skin, retoned
+from actors.engines.local.head.neck import one_neck
+from actors.engines.local.head.skin import own_skin, retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, Pose
@@ -381,70 +381,6 @@ def test_a_neck_in_the_deep_coloured_shade_of_its_jaw_is_the_heads_own(face: Fac
     inside = gaussian(neck.astype(np.float32), 6) > 0.99
     beside = inside & ~crease & (np.abs(down - place.chin - 0.15) < 0.04)
     assert light[inside & crease].mean() < light[beside].mean() - 2
-
-
-def test_a_neck_is_as_dark_right_below_the_jaw_as_the_heads_own(face: FaceLandmarks) -> None:
-    head, neck, shoulders = _parts(face)
-    place = frame(face.points)
-    _, down = place.coordinates(SHAPE)
-    low = down > place.chin + 0.35
-    shade = neck & widened(head, 0.15 * place.height)
-    own = _flat((neck, PALE), (shade, (0.42, 0.26, 0.19)), (head, PALE))
-    fresh = structs.replace(_new_head(face, head), neck=neck.astype(np.float32))
-    made, skin = (neck & ~low).astype(np.float32), (neck & low).astype(np.float32)
-    light = lab(one_neck(fresh, own, _flat((shoulders, 0.4), (neck, PALE)), skin, made))[..., 0]
-    inside = shade & (gaussian(neck.astype(np.float32), 6) > 0.99) & ~widened(head, 0.05 * place.height)
-    assert np.median(light[inside]) < lab(own)[..., 0][inside].mean() + 18
-
-
-def _carried(
-    face: FaceLandmarks, ours: tuple[float, float], theirs: tuple[float, float], *, hair: bool = False
-) -> tuple[Head, Head, Floats]:
-    """A figure whose neck has these sides before and after it is to carry a head whose own has those.
-
-    And where it then is, level by level from the chin down: (n, 2). The head may have `hair` beside its neck.
-    """
-    place = frame(face.points)
-    across, down = place.coordinates(SHAPE)
-    head, _, _ = _parts(face)
-    head &= down < place.chin
-    necks = [(across > sides[0]) & (across < sides[1]) & (down > 0.3) & ~head for sides in (ours, theirs)]
-    shoulders = (down > place.chin + 0.7) & (np.abs(across) < 1.2) & ~necks[1]
-    image = _flat((shoulders, 0.4), (necks[1], SKIN), (head, (1, 0, 1)))
-    person = (head | necks[1] | shoulders).astype(np.float32)
-    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
-    locks = head | (hair & (np.abs(across) < 0.6) & (down < place.chin + 0.4) & ~necks[0])
-    fresh = structs.replace(
-        _new_head(face, locks), neck=necks[0].astype(np.float32), person=(locks | necks[0]).astype(np.float32)
-    )
-    skin = Skin(Tone(SKIN, SKIN), necks[1].astype(np.float32), SKIN)
-    made, skin = carrying(figure, skin, fresh)
-    levels = [across[(skin.share > 0.5) & (np.abs(down - place.chin - low) < 0.01)] for low in (0.02, 0.3, 0.6)]
-    return figure, made, np.array([(level.min(), level.max()) for level in levels])
-
-
-def test_a_figures_neck_moves_and_widens_to_meet_the_jaw_where_the_heads_own_does(face: FaceLandmarks) -> None:
-    figure, made, sides = _carried(face, (-0.26, 0.25), (-0.28, 0.17))
-    assert sides[0] == pytest.approx([-0.26, 0.25], abs=0.02)
-    assert (np.diff(sides[:, 1]) < -0.01).all()  # and less further down
-    assert sides[2] == pytest.approx([-0.28, 0.17], abs=0.02)
-    across, down = figure.frame.coordinates(SHAPE)
-    far = (np.abs(across) > 0.85) | (down > figure.frame.chin + 0.6) | (down < -0.2)
-    assert (made.image == figure.image)[far].all()
-    beside = (across > 0.2) & (across < 0.23) & (np.abs(down - figure.frame.chin - 0.03) < 0.02)
-    assert made.alpha[beside].min() > 0.9
-    assert np.abs(made.image[beside] / 255 - SKIN).max() < 0.02
-
-
-def test_a_neck_that_carries_its_head_or_of_which_nobody_knows_stays_as_it_is(face: FaceLandmarks) -> None:
-    for ours, theirs, hair in (
-        ((-0.25, 0.25), (-0.25, 0.25), False),
-        ((-0.2, 0.2), (-0.27, 0.27), False),  # narrower than the old one: see the funnel
-        ((-0.3, 0.3), (-0.2, 0.2), True),  # hidden by hair
-        ((-0.25, 0.25), (-0.5, 0.5), False),
-    ):
-        figure, made, _ = _carried(face, ours, theirs, hair=hair)
-        assert made is figure, (ours, theirs)
 
 
 def test_between_a_beard_and_the_heads_own_neck_there_is_shadow(face: FaceLandmarks) -> None:
