@@ -103,7 +103,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     unit = figure.frame.height
     old = ((figure.alpha > _FAINT) & (gaussian(figure.share, _STEPS * unit) > 0.5)) | (figure.oval > 0.2)
     lying = _lying(old & (figure.oval < 0.1), down - np.float32(figure.frame.chin), unit)
-    scene = _Scene(figure, image, old, lying, skin, _cloth(figure, skin, down), across, down, unit, new)
+    scene = _Scene(figure, image, old, lying, skin, _cloth(figure, old, skin, down), across, down, unit, new)
     gone = _gone(scene)
     funnel = _funnel(scene, gone)
     gone |= _stubs(scene, funnel)
@@ -139,13 +139,19 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     return Cleared(*shown, sure=clothed, left=_left(scene, gone))
 
 
-def _cloth(figure: Head, skin: Plane, down: Plane) -> Mask:
-    """Clothes: in the colours of what lies lower rather than of the head, and one with that."""
+def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:
+    """Clothes: in the colours of what lies lower rather than of the head, and one with that; not between that and skin.
+
+    A beard as black as a shirt that it reaches is none.
+    """
     unit, person = figure.frame.height, figure.alpha > 0.5
     cloth = person & (figure.share < 0.5) & (skin < 0.5)
     sure = narrowed(cloth & (down > figure.frame.chin + 0.25), _MARGIN * unit)
     share = likeness(cells(lab(as_rgb(figure.image))), sure, (figure.share > 0.5) & person)
-    return touching((cloth & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
+    reach = max(1, round(_UNDER_JAW * unit))
+    lower = np.pad(np.cumsum(skin > 0.5, axis=0), ((0, reach), (0, 0)), mode="edge")
+    beard = widened(old, reach) & (lower[reach:] > lower[:-reach])
+    return touching((cloth & ~beard & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
 
 
 def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:

@@ -244,6 +244,22 @@ def test_clothes_beside_the_old_head_stay_as_they_are(face: FaceLandmarks) -> No
     assert bare.neck[inside].max() < 0.02
 
 
+def test_a_beard_as_black_as_the_collar_that_it_reaches_goes_with_the_old_head(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    unit = frame(face.points).height
+    across, down = frame(face.points).coordinates(SHAPE)
+    collar = (np.abs(across) > 0.25) & (np.abs(across) < 0.45) & (down > 0.45) & ~head
+    black = shoulders | collar
+    beard = neck & ~collar & widened(head, 0.12 * unit)
+    image = _flat((neck, SKIN), (black | beard, 0.05), (head, (1, 0, 1)))
+    person = gaussian((head | neck | black).astype(np.float32), 1)
+    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
+    bare = cleared(figure, image, (neck & ~beard & ~collar).astype(np.float32), _new_head(face, np.zeros(SHAPE, bool)))
+    assert bare.neck[narrowed(beard, 4)].min() > 0.9
+    kept = narrowed(collar, 4) & ~widened(head, 0.06 * unit) & (down > 0.6)
+    assert np.abs(bare.image[kept] - 0.05).max() < 0.02
+
+
 def test_a_broader_old_neck_leaves_no_corner_beside_the_new_jaw(face: FaceLandmarks) -> None:
     place = frame(face.points)
     across, down = place.coordinates(SHAPE)
