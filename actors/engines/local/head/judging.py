@@ -60,14 +60,14 @@ _COVERED = structs.replace(_HIDDEN, most=(0.15, 1.0))
 """So much is like hair, or comes to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
-    (0.35, 0.9, 0.14),  # of the head's outline has been cut in mid-air, beside the jaw or in all, or from more hair
+    (0.35, 0.14),  # of the head's outline has been cut in mid-air, or from more hair
     "The hair in the source photo hangs before the neck, or runs on over shoulders or clothes that the figure doesn't "
     "have there. Please send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the "
     "face.",
 )
 _TORN = _Rule(
     "reference",
-    (0.0052, 0.03),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.0052, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
@@ -90,8 +90,6 @@ _THREAD, _GAP = 0.06, 0.12
 _RIM, _NEAR, _FAR = 0.02, 9, 25
 """So wide a rim of the head is looked at, likewise, for what is as near to hair in L*a*b* as the one, and as far from
 the face as the other, and hair therefore."""
-_HANGS = 0.1
-"""From so far below the chin on, likewise, hair hangs, and may end above shoulders as it ended on them."""
 _HEM, _BESIDE = 0.05, 0.03
 """The border of neck and cloth is smooth over so much, likewise, where it is made, and not so near to the head."""
 _LINE = 0.08
@@ -169,8 +167,7 @@ def judge_ends(fresh: Placed, body: Plane, common: Plane) -> None:
         rim = (beyond & widened(head, 2.5 * reach) & ~widened(head, reach) & ~face)[here] & widened(hair, 3 * reach)
         near, far = (np.linalg.norm(values - it, axis=2) for it in (mean_near(values, hair, 1.5 * reach), skin))
         severed = float((rim & (near < _NEAR) & (far > _FAR)).sum()) / (1.5 * reach)
-    beside = air & (down < fresh.frame.chin + _HANGS)
-    _demand(_HANGING, beside.sum() / reach / unit, air.sum() / reach / unit, severed / unit)
+    _demand(_HANGING, air.sum() / reach / unit, severed / unit)
 
 
 def judge_collar(fresh: Placed, throat: Plane, body: Plane, made: Plane, worn: Mask) -> None:
