@@ -56,8 +56,8 @@ _HIDDEN = _Rule(
     "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send a figure "
     "with short or tied-back hair, or a head with hair as long.",
 )
-_COVERED = structs.replace(_HIDDEN, most=(0.15, 1.0))
-"""So much is like hair, or comes to light from under hair where it is known where the shoulders are."""
+_COVERED = structs.replace(_HIDDEN, most=(_HIDDEN.most[0], 1.0))
+"""So much more may come to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
     (0.35, 0.14),  # of the head's outline has been cut in mid-air, or from more hair

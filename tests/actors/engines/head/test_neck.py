@@ -59,6 +59,12 @@ def _figure(face: FaceLandmarks, image: Rgb, person: Plane, share: Plane, oval: 
     return Head(pixels, person, face, None, frame(face.points), box, 1.0, share=share, oval=oval)
 
 
+def _whole(face: FaceLandmarks, image: Rgb, head: Mask, body: Mask) -> Head:
+    """Who is seen in `image`: this `head`, whose face nobody knows, and the `body`."""
+    share = head.astype(np.float32)
+    return _figure(face, image, gaussian((head | body).astype(np.float32), 1), share, 0 * share)
+
+
 def _bare(
     face: FaceLandmarks,
     parts: tuple[Mask, Mask, Mask],
@@ -73,8 +79,7 @@ def _bare(
     """
     head, neck, shoulders = parts
     image = _flat((shoulders, 0.4), (neck, SKIN), (head | hair, (1, 0, 1)))
-    person = gaussian((head | neck | shoulders | (hair & ~np.bool_(missed))).astype(np.float32), 1)
-    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
+    figure = _whole(face, image, head, neck | shoulders | (hair & ~np.bool_(missed)))
     skin = (neck & ~hair).astype(np.float32) if skin is None else skin
     return cleared(figure, image, skin, _new_head(face, np.zeros(SHAPE, np.bool_)))
 
@@ -252,9 +257,8 @@ def test_a_beard_as_black_as_the_collar_that_it_reaches_goes_with_the_old_head(f
     black = shoulders | collar
     beard = neck & ~collar & widened(head, 0.12 * unit)
     image = _flat((neck, SKIN), (black | beard, 0.05), (head, (1, 0, 1)))
-    person = gaussian((head | neck | black).astype(np.float32), 1)
-    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
-    bare = cleared(figure, image, (neck & ~beard & ~collar).astype(np.float32), _new_head(face, np.zeros(SHAPE, bool)))
+    skin, nobody = (neck & ~beard & ~collar).astype(np.float32), _new_head(face, np.zeros(SHAPE, np.bool_))
+    bare = cleared(_whole(face, image, head, neck | black), image, skin, nobody)
     assert bare.neck[narrowed(beard, 4)].min() > 0.9
     kept = narrowed(collar, 4) & ~widened(head, 0.06 * unit) & (down > 0.6)
     assert np.abs(bare.image[kept] - 0.05).max() < 0.02
@@ -290,8 +294,7 @@ def test_a_shoulder_beside_a_narrower_jaw_is_no_side_of_the_old_neck(face: FaceL
     neck = (np.abs(across) < 0.3) & (down > 0) & (down < 1.2) & ~head
     raised = (np.abs(across) < 0.68) & (down > place.chin - 0.12) & ~head & ~neck
     image = _flat((raised, 0.4), (neck, SKIN), (head, (1, 0, 1)))
-    person = gaussian((head | neck | raised).astype(np.float32), 1)
-    figure = _figure(face, image, person, head.astype(np.float32), head * np.float32(0))
+    figure = _whole(face, image, head, neck | raised)
     narrow = place.centre + (face.points - place.centre) * (1 - 0.5 * np.abs(place.across))
     fresh = structs.replace(_new_head(face, np.zeros(SHAPE, np.bool_)), aim=narrow.astype(np.float32))
     # As on a picture without colours all of it passes for skin.
