@@ -40,7 +40,8 @@ _MODELS = (
     landmarks.MODEL,
     people.MODEL,
     selfie.MODEL,
-    hands.MODEL,
+    hands.PALMS,
+    hands.HANDS,
 )
 """Besides that of mattes."""
 _SAVING = "Saving the pictures"

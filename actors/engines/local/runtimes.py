@@ -78,7 +78,7 @@ class Runtimes:
         trim()
 
     def tflite(self, name: str, image: Floats) -> Mapping[Sequence[int], Floats]:
-        """All outputs, by their shape, of a LiteRT model with one input whose outputs differ in shape.
+        """The outputs of a LiteRT model with one input, by their shape: the first of each.
 
         Raises:
             ModelMissingError: the model isn't installed.
@@ -87,7 +87,7 @@ class Runtimes:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
         interpreter.invoke()
         outputs: list[Any] = [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
-        return {tuple(output.shape): np.array(output) for output in outputs}
+        return {tuple(output.shape): np.array(output) for output in reversed(outputs)}
 
     def load(self, *names: str) -> None:
         """Load models ahead of their first use.

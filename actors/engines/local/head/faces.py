@@ -11,7 +11,7 @@ from actors.engines.local.head.alignment import turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
-from actors.engines.local.perception.hands import palms
+from actors.engines.local.perception.hands import hands
 from actors.engines.local.perception.landmarks import CHIN, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK, FaceLandmarks, landmarks
 from actors.engines.local.perception.pose import NOSE, Pose, pose
 from actors.engines.local.pictures.opening import Picture
@@ -36,8 +36,6 @@ _WAYS = (
 )
 _UNFIT = FailureCode.POSE_EXTRACTION_FAILED
 _SURE, _CERTAIN = 0.7, 0.6
-_HAND = 0.8
-"""So sure a palm has to be: ears and collars look a little like one."""
 _FINGERS = 2
 """The point of a palm where its middle finger begins."""
 
@@ -151,8 +149,8 @@ def _hand_at_head(face: FaceLandmarks, image: Rgb8, runtimes: Runtimes) -> bool:
     corner = np.maximum(place.centre - reach, 0).astype(int)
     right, bottom = (place.centre + reach).astype(int)
     part = np.ascontiguousarray(image[corner[1] : bottom, corner[0] : right])
-    for palm in palms(part, runtimes, at_least=_HAND):
-        across, down = (float(v) for v in place.of(palm.points[_FINGERS][None] + corner)[0])
+    for hand in hands(part, runtimes):
+        across, down = (float(v) for v in place.of(hand.points[_FINGERS][None] + corner)[0])
         if abs(across) < 0.95 and -1.1 < down < place.chin + (0.5 if abs(across) < 0.5 else 0.25):
             return True
     return False

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Points, Rgb8
-from actors.engines.local.raster import inverse, moved, resized
+from actors.engines.local.raster import inverse, moved, resized, warped
 
 
 class Detection(Struct, frozen=True):
@@ -32,14 +32,14 @@ class Detection(Struct, frozen=True):
         return (self.box[:2] + self.box[2:]) / 2
 
 
-class Letterboxed(Struct, frozen=True):
-    """A picture fitted into a square: input (1, side, side, 3) and the map (2, 3) from picture to square."""
+class Square(Struct, frozen=True):
+    """A picture, or a part, in a square: input (1, side, side, 3) and the map (2, 3) from picture to square."""
 
     pixels: Floats
     matrix: Floats
 
 
-def letterboxed(image: Rgb8, side: int) -> Letterboxed:
+def letterboxed(image: Rgb8, side: int) -> Square:
     """`image` scaled to fit a square of `side` pixels, centred on black, values -1 to 1."""
     height, width = image.shape[:2]
     scale = side / max(height, width)
@@ -48,7 +48,25 @@ def letterboxed(image: Rgb8, side: int) -> Letterboxed:
     square = np.full((1, side, side, 3), -1, np.float32)
     square[0, top : top + small.shape[0], left : left + small.shape[1]] = small.astype(np.float32) / 127.5 - 1
     scales = small.shape[1] / width, small.shape[0] / height
-    return Letterboxed(square, np.array([[scales[0], 0, left], [0, scales[1], top]], np.float32))
+    return Square(square, np.array([[scales[0], 0, left], [0, scales[1], top]], np.float32))
+
+
+def turned_square(image: Rgb8, centre: Points, size: float, angle: float, side: int) -> Square:
+    """What of `image` is in the square of `size` around `centre`, turned by `angle` (radians), values 0 to 1.
+
+    It is cut from a reduced picture where it is much larger than `side`.
+    """
+    size = max(size, 8.0)
+    cosine, sine = np.cos(angle) * side / size, np.sin(angle) * side / size
+    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)
+    matrix = np.column_stack([turn, np.full(2, side / 2, np.float32) - turn @ centre]).astype(np.float32)
+    part, onto = image, matrix
+    if (reduce := size / side / 1.5) > 1:
+        height, width = image.shape[:2]
+        part = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))
+        scales = np.array([width / part.shape[1], height / part.shape[0]], np.float32)
+        onto = np.column_stack([matrix[:, :2] * scales, matrix[:, 2]]).astype(np.float32)
+    return Square((warped(part, onto, side, side).astype(np.float32) / 255)[None], matrix)
 
 
 def anchor_centres(side: int, strides: Sequence[int], per_cell: int) -> Points:

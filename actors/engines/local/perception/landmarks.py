@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Points, Rgb8
-from actors.engines.local.perception.detections import Detection
-from actors.engines.local.raster import inverse, moved, resized, warped
+from actors.engines.local.perception.detections import Detection, turned_square
+from actors.engines.local.raster import inverse, moved
 from actors.engines.local.runtimes import Runtimes
 
 MODEL = "face_landmark.tflite"
@@ -78,23 +78,12 @@ def _angle(right: Points, left: Points) -> float:
 
 def _look(image: Rgb8, centre: Points, size: float, tilt: float, runtimes: Runtimes) -> FaceLandmarks:
     """What the model sees in the square around `centre`, turned by `tilt`."""
-    size = max(size, 8.0)
-    height, width = image.shape[:2]
-    reduce = size / _SIDE / 1.5
-    part, scale = image, np.ones(2, np.float32)
-    if reduce > 1:
-        part = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))
-        scale = np.array([width / part.shape[1], height / part.shape[0]], np.float32)
-    cosine, sine = np.cos(tilt) * _SIDE / size, np.sin(tilt) * _SIDE / size
-    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)
-    matrix = np.concatenate([turn, (np.full(2, _SIDE / 2, np.float32) - turn @ centre)[:, None]], axis=1)
-    to_part = np.concatenate([matrix[:, :2] * scale, matrix[:, 2:]], axis=1).astype(np.float32)
-    pixels = warped(part, to_part, _SIDE, _SIDE).astype(np.float32) / 255
-    outputs = runtimes.tflite(MODEL, pixels[None])
+    square = turned_square(image, centre, size, tilt, _SIDE)
+    outputs = runtimes.tflite(MODEL, square.pixels)
     raw = outputs[1, 1, 1, 3 * _COUNT].reshape(_COUNT, 3)
     logit = float(outputs[1, 1, 1, 1].ravel()[0])
     return FaceLandmarks(
-        points=moved(raw[:, :2], inverse(matrix.astype(np.float32))),
+        points=moved(raw[:, :2], inverse(square.matrix)),
         depth=raw[:, 2] * np.float32(size / _SIDE),
         certainty=float(1 / (1 + np.exp(-np.clip(logit, -60, 60)))),
     )

@@ -11,8 +11,8 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
-from actors.engines.local.perception.detections import anchor_centres, decoded, letterboxed
-from actors.engines.local.raster import inverse, moved, resized, warped
+from actors.engines.local.perception.detections import anchor_centres, decoded, letterboxed, turned_square
+from actors.engines.local.raster import inverse, moved, warped
 from actors.engines.local.runtimes import Runtimes
 
 DETECTOR = "pose_detection.tflite"
@@ -92,34 +92,13 @@ def _look(image: Rgb8, hips: Points, rim: Points, runtimes: Runtimes) -> tuple[_
     """
     arm = rim - hips
     size = max(2 * float(np.hypot(arm[0], arm[1])) * _MARGIN, 8.0)
-    matrix = _upright(hips, size, float(np.arctan2(arm[1], arm[0])) + np.pi / 2)
-    pixels = _cut(image, matrix, size)
-    outputs = runtimes.tflite(LANDMARKS, pixels)
+    square = turned_square(image, hips, size, float(np.arctan2(arm[1], arm[0])) + np.pi / 2, _SIDE)
+    outputs = runtimes.tflite(LANDMARKS, square.pixels)
     raw = outputs[1, 195][0].reshape(39, 5)
     landmarks = raw.copy()
-    landmarks[:, :2] = moved(_sharpened(raw[:, :2], outputs[1, 64, 64, 39][0]), inverse(matrix))
+    landmarks[:, :2] = moved(_sharpened(raw[:, :2], outputs[1, 64, 64, 39][0]), inverse(square.matrix))
     landmarks[:, 2] *= size / _SIDE
-    return _Square(matrix, outputs[1, 256, 256, 1][0, :, :, 0], float(outputs[1, 1][0, 0])), landmarks
-
-
-def _upright(centre: Points, size: float, angle: float) -> Floats:
-    """The map (2, 3) of the square around `centre`, turned by `angle`, to the model's input."""
-    cosine, sine = np.cos(angle) * _SIDE / size, np.sin(angle) * _SIDE / size
-    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)
-    shift = np.full(2, _SIDE / 2, np.float32) - turn @ centre
-    return np.concatenate([turn, shift[:, None]], axis=1).astype(np.float32)
-
-
-def _cut(image: Rgb8, matrix: Floats, size: float) -> Floats:
-    """The square as input (1, 256, 256, 3), 0 to 1; from a reduced picture where it is much larger than that."""
-    reduce = size / _SIDE / 1.5
-    if reduce > 1:
-        height, width = image.shape[:2]
-        small = resized(image, max(1, round(width / reduce)), max(1, round(height / reduce)))
-        scales = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-        matrix = np.concatenate([matrix[:, :2] * scales, matrix[:, 2:]], axis=1)
-        image = small
-    return (warped(image, matrix, _SIDE, _SIDE).astype(np.float32) / 255)[None]
+    return _Square(square.matrix, outputs[1, 256, 256, 1][0, :, :, 0], float(outputs[1, 1][0, 0])), landmarks
 
 
 def _sharpened(points: Points, heat: Floats) -> Points:

@@ -362,12 +362,11 @@ def test_a_hand_at_head_or_neck_is_refused(
     place = frame(face.points)
     corner = np.maximum(place.centre - 1.5 * max(place.height, 1.15 * place.width), 0).astype(int)
     fingers = np.tile(place.place(across, down) - corner, (7, 1)).astype(np.float32)
-    hand = Detection(0.9, np.zeros(4, np.float32), fingers)
 
-    def palms(_image: Rgb8, _runtimes: Runtimes, *, at_least: float) -> list[Detection]:
-        return [hand] if hand.score >= at_least else []
+    def hands(_image: Rgb8, _runtimes: Runtimes) -> list[Detection]:
+        return [Detection(0.9, np.zeros(4, np.float32), fingers)]
 
-    monkeypatch.setattr(faces, "palms", palms)
+    monkeypatch.setattr(faces, "hands", hands)
     if refused:
         with pytest.raises(EngineError, match="hand is at the head or the neck"):
             the_person(opened(ASTRONAUT), "reference", runtimes)
