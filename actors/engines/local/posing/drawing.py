@@ -30,15 +30,15 @@ def drawn(
     order: Sequence[Layer],
     shape: tuple[int, int],
     under: Sequence[tuple[Sheet, Motion]] = (),
-) -> tuple[Rgb, Plane]:
+) -> tuple[Rgb, Plane, Plane]:
     """The bent layers over each other in a picture of `shape`, the first of `order` at the bottom.
 
     What is `under` all of them moves without bending; arms pass over into it.
-    Returns colours (h, w, 3), already weighted by alpha, and alpha (h, w).
+    Returns colours (h, w, 3), already weighted by alpha, alpha (h, w), and that of the head (h, w).
     """
     height, width = shape
     result = np.zeros((height, width, 3), np.float32)
-    cover = np.zeros((height, width), np.float32)
+    cover, head = (np.zeros((height, width), np.float32) for _ in range(2))
     for sheet, motion in under:
         (high, wide), top, left = sheet.alpha.shape, sheet.top, sheet.left
         box, where = motion.taken((slice(top, top + high), slice(left, left + wide)), shape)
@@ -54,8 +54,10 @@ def drawn(
         if box is None:
             continue
         faded = beneath[box] if layer in ARMS and under else None
-        _lay(layers[layer], where[box], box, result, cover, faded, _FADE * tall)
-    return _without_holes(result, cover, tall)
+        alpha = _lay(layers[layer], where[box], box, result, cover, faded, _FADE * tall)
+        if layer == Layer.HEAD:
+            head[box] = alpha
+    return *_without_holes(result, cover, tall), head
 
 
 def _lay(
@@ -66,8 +68,8 @@ def _lay(
     cover: Plane,
     faded: Plane | None = None,
     fade: float = 0.0,
-) -> None:
-    """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`.
+) -> Plane:
+    """Lay the points `where` (h, w, 2) of a sheet over what is in `box` of `result` and `cover`; their alpha.
 
     Where it is to be `faded` (h, w) its edge is soft, over about `fade` pixels inwards.
     """
@@ -78,6 +80,7 @@ def _lay(
         alpha += (np.minimum(alpha, np.clip(2 * gaussian(alpha, fade) - 1, 0, 1)) - alpha) * faded
     result[box] += (colours - result[box]) * alpha[..., None]
     cover[box] += alpha * (1 - cover[box])
+    return alpha
 
 
 def _without_holes(picture: Rgb, cover: Plane, tall: float) -> tuple[Rgb, Plane]:

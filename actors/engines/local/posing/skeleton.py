@@ -94,8 +94,8 @@ BONES = (
     Bone(RIGHT_ANKLE, RIGHT_TOE, Layer.RIGHT_LEG, 0.07),
     Bone(LEFT_WRIST, LEFT_HAND, Layer.LEFT_ARM, 0.10),
     Bone(RIGHT_WRIST, RIGHT_HAND, Layer.RIGHT_ARM, 0.10),
-    Bone(NECK, LEFT_SHOULDER, Layer.TORSO, 0.08),
-    Bone(NECK, RIGHT_SHOULDER, Layer.TORSO, 0.08),
+    Bone(NECK, LEFT_SHOULDER, Layer.TORSO, 0.03),
+    Bone(NECK, RIGHT_SHOULDER, Layer.TORSO, 0.03),
 )
 """Every bone; CHAINS has the limbs' order."""
 

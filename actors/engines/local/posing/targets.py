@@ -38,6 +38,8 @@ _BUILD = 1.15
 """Two people's proportions differ by up to this; only what is more is foreshortening."""
 _RISE, _MOST_RISE = 0.035, 0.07
 """A shoulder rises by so many torso lengths for each radian that its arm goes up, and the most (measured)."""
+_COLLAR = 0.2
+"""The share of its arm's turn that a collar bone takes: without it cloth folds on the shoulder."""
 _STRAIGHTEN, _WRIST = 0.8, np.radians(65.0)
 """The share of a wrist's bend that is taken out, and the most."""
 
@@ -126,7 +128,7 @@ def retargeted(source: Doubles, reference: Doubles, *, turn_head: bool) -> Targe
                 angle = previous + _end_change(source, chain, previous)
             motions[index] = _limb(source, wanted, index, angle)
             if order == 0 and limb in ARMS:
-                motions[COLLARS[limb]] = _collar(source, wanted, limb, bend)
+                motions[COLLARS[limb]] = _collar(source, wanted, limb, bend + _COLLAR * (angle - bend))
             if order == 2:  # noqa: PLR2004 - the same
                 ends = [bone.end, bone.end - 2] if limb in LEGS else [bone.end]  # a toe with its heel
                 wanted[ends] = motions[index].moved(source[ends])
@@ -209,10 +211,10 @@ def _limb(source: Doubles, wanted: Doubles, index: int, angle: float) -> Motion:
     return Motion(source[bone.start], wanted[bone.start], angle, axis, ratio, 1.0)
 
 
-def _collar(source: Doubles, wanted: Doubles, limb: Layer, bend: float) -> Motion:
-    """The shoulder goes to its place; its slope stays: a chest that turns with its arm bulges."""
+def _collar(source: Doubles, wanted: Doubles, limb: Layer, angle: float) -> Motion:
+    """The shoulder goes to its place, and turns a little: a chest that turns with its arm bulges."""
     joint = BONES[COLLARS[limb]].end
-    return Motion(source[joint], wanted[joint], bend, np.array([1.0, 0.0]), 1.0, 1.0)
+    return Motion(source[joint], wanted[joint], angle, np.array([1.0, 0.0]), 1.0, 1.0)
 
 
 def _at_body(limb: Layer, source: Doubles, reference: Doubles, start: int, end: int, bend: float) -> float:

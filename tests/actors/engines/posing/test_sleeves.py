@@ -154,7 +154,8 @@ def _raised(
     target = retargeted(joints, wanted, turn_head=False)
     bent = bent_sheets(layers, joints, target, shape, 0.5, bare)
     under = [(sheet, target.motions[CHAINS[arm][0]]) for arm, sheet in inner.items()]
-    return target, *drawn(layers, bent, drawing_order(wanted, np.zeros(38)), shape, under)
+    picture, cover, _ = drawn(layers, bent, drawing_order(wanted, np.zeros(38)), shape, under)
+    return target, picture, cover
 
 
 def test_a_bare_arm_that_goes_up_is_as_thick_at_the_shoulder_as_it_is_and_takes_no_cloth_along() -> None:
