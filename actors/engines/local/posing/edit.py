@@ -19,9 +19,9 @@ from actors.engines.local.posing.ground import ground
 from actors.engines.local.posing.hands import hidden_hands
 from actors.engines.local.posing.parts import labelled, shares_of
 from actors.engines.local.posing.presets import WantedPose, preset_pose
-from actors.engines.local.posing.rounding import round_off, turned_shoulders
+from actors.engines.local.posing.rounding import bends, head_and_hands, round_off
 from actors.engines.local.posing.sheets import insides, sheets, without_haze
-from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints, torso_length
+from actors.engines.local.posing.skeleton import CHAINS, Doubles, joints
 from actors.engines.local.posing.sleeves import bare_from, skin_alone, sleeveless, without_cloth
 from actors.engines.local.posing.suitability import (
     judge_carried,
@@ -177,7 +177,7 @@ def rebuilt(
     judge_torn(torn(division, figure, mesh).values())
     order = drawing_order(wanted.joints, wanted.depth)
     result, cover, head = drawn(layers, mesh, order, cut.alpha.shape, under)
-    round_off(result, cover, turned_shoulders(target), head, torso_length(target.joints))
+    round_off(result, cover, bends(target), head_and_hands(head, target))
     step("Filling the background")
     background = ground(as_rgb(photo.image), cut.alpha, cover, figure, target.motions, _level(config).fill_side)
     step("Putting it together")

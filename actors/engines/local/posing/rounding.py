@@ -1,48 +1,78 @@
-"""The outline around the shoulders of arms that turn: without the humps, notches and torn armpits a bend leaves."""
+"""The outline around joints that turn: without the humps, notches and tears that a bend leaves there."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec import Struct
 
-from actors.engines.local.arrays import Plane, Rgb
+from actors.engines.local.arrays import Mask, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
-from actors.engines.local.posing.shapes import around, distance_to_line
-from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, CHEST, Doubles
+from actors.engines.local.posing.shapes import around, distance_to_line, near
+from actors.engines.local.posing.skeleton import ARMS, BONES, CHAINS, CHEST, HIPS, Doubles, torso_length
 from actors.engines.local.posing.targets import Target
 from actors.engines.local.raster import gaussian, grown
 
+_SHOULDER, _OTHER = (0.04, 0.4), (0.025, 0.25)
+"""Details of the outline below the first go, as far from the joint as the second, in torso lengths: at shoulders, and
+at elbows and hips."""
+_FULL = 0.6
+"""Up to this share of that all of them go."""
 _TURNED = np.radians(10.0)
-"""A shoulder whose arm turns less stays as it is."""
-_SIZE, _REACH, _FULL = 0.04, 0.4, 0.24
-"""In torso lengths: details below the first go, as far from the joint as the second, all of them up to the third."""
+"""Where a joint turns by less, only smaller ones go."""
+_KNUCKLES, _HAND = 0.3, 0.14
+"""From this share of a hand's bone on nothing so near to it is rounded: fingers. In torso lengths."""
 _HEAD, _SOLID = 0.1, 0.98
 """Alpha from which a pixel has something of the head, and from which it has nothing of the background."""
 
 
-def turned_shoulders(target: Target) -> list[Doubles]:
-    """Where the shoulders (2,) of arms are that turn."""
-    chest = target.motions[CHEST].angle
-    turns = {BONES[CHAINS[arm][0]].start: target.motions[CHAINS[arm][0]].angle for arm in ARMS}
-    return [target.joints[joint] for joint, turn in turns.items() if abs(turn - chest) > _TURNED]
+class Bend(Struct, frozen=True):
+    """Where details below `size` are rounded off: up to `reach` from `joint` (2,), in pixels."""
+
+    joint: Doubles
+    size: float
+    reach: float
 
 
-def round_off(picture: Rgb, cover: Plane, shoulders: Sequence[Doubles], head: Plane, unit: float) -> None:
-    """Round the outline of the figure `cover` (h, w) around `shoulders`, where `head` (h, w) isn't seen.
+def bends(target: Target) -> list[Bend]:
+    """The joints that turn by so much that it would be seen."""
+    unit, angles = torso_length(target.joints), [motion.angle for motion in target.motions]
+    result: list[Bend] = []
+    for limb, (upper, lower, _) in CHAINS.items():
+        if limb in ARMS:
+            turns = (upper, angles[upper] - angles[CHEST], _SHOULDER), (lower, angles[lower] - angles[upper], _OTHER)
+        else:
+            turns = ((upper, angles[upper] - angles[HIPS], _OTHER),)
+        for bone, turn, (size, reach) in turns:
+            joint = target.joints[BONES[bone].start]
+            result.append(Bend(joint, min(1.0, abs(turn) / _TURNED) * size * unit, reach * unit))
+    return [bend for bend in result if bend.size >= 1]
 
-    `picture` (h, w, 3) is weighted by `cover`; what is added has the colours beside it. `unit` is the torso's length.
+
+def head_and_hands(head: Plane, target: Target) -> Mask:
+    """Where the head is, whose alpha `head` (h, w) is, or fingers may be."""
+    result: Mask = head > _HEAD
+    for bone in (BONES[CHAINS[arm][-1]] for arm in ARMS):
+        start, end = target.joints[bone.start], target.joints[bone.end]
+        result |= near(start + _KNUCKLES * (end - start), end, _HAND * torso_length(target.joints), head.shape)
+    return result
+
+
+def round_off(picture: Rgb, cover: Plane, where: Sequence[Bend], kept: Mask) -> None:
+    """Round the outline of the figure `cover` (h, w) at bends, but for what is `kept` (h, w).
+
+    `picture` (h, w, 3) is weighted by `cover`; what is added has the colours beside it.
     """
-    size = max(1.0, _SIZE * unit)
-    for joint in shoulders:
-        box = around(joint, joint, _REACH * unit, cover.shape)
+    for bend in where:
+        box = around(bend.joint, bend.joint, bend.reach, cover.shape)
         before = cover[box].copy()
         if not before.size:
             continue
-        away = distance_to_line(joint, joint, cover.shape, box) / np.float32(unit)
-        share = np.clip((_REACH - away) / (_REACH - _FULL), 0, 1)
-        share *= 1 - gaussian(grown(head[box] > _HEAD, round(size)).astype(np.float32), size)
+        away = distance_to_line(bend.joint, bend.joint, cover.shape, box) / np.float32(bend.reach)
+        share = np.clip((1 - away) / (1 - _FULL), 0, 1)
+        share *= 1 - gaussian(grown(kept[box], round(bend.size)).astype(np.float32), bend.size)
         # Where nothing is rounded the edge is as soft as it was, else a pixel or two.
-        steep = 1 + share * np.float32(max(0.0, 1.25 * size - 1))
-        level = before + (gaussian(before, size) - before) * share
+        steep = 1 + share * np.float32(1.25 * bend.size - 1)
+        level = before + (gaussian(before, bend.size) - before) * share
         after = np.where(share > 0, np.clip((level - 0.5) * steep + 0.5, 0, 1), before)
         straight = picture[box] / np.maximum(before, np.float32(1e-3))[..., None]
         filled = smooth_fill(straight, (before > _SOLID).astype(np.float32))

@@ -1,17 +1,18 @@
-"""The outline at a shoulder whose arm turned."""
+"""The outline at joints that turned."""
 
 import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Plane, Rgb
-from actors.engines.local.posing.rounding import round_off, turned_shoulders
-from actors.engines.local.posing.skeleton import Doubles
+from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER
+from actors.engines.local.posing.rounding import Bend, bends, head_and_hands, round_off
+from actors.engines.local.posing.skeleton import LEFT_ELBOW, LEFT_HAND, LIMB_JOINTS, RIGHT_ELBOW, RIGHT_HAND
 from actors.engines.local.posing.targets import retargeted
 
-from .figures import figure
+from .figures import HEIGHT, WIDTH, figure
 
-UNIT, SIDE = 200.0, 400
-JOINT: Doubles = np.array([200.0, 120.0])
+SIDE = 400
+SHOULDER = Bend(np.array([200.0, 120.0]), 8.0, 80.0)
 CLOTH = np.array([0.2, 0.3, 0.6], np.float32)
 
 
@@ -32,7 +33,7 @@ def weighted(cover: Plane) -> Rgb:
 
 def test_humps_and_notches_go_and_an_armpit_is_an_arc(cover: Plane) -> None:
     picture = weighted(cover)
-    round_off(picture, cover, [JOINT], np.zeros_like(cover), UNIT)
+    round_off(picture, cover, [SHOULDER], np.zeros(cover.shape, np.bool_))
     assert cover[92:95, 185:197].max() < 0.5
     assert cover[104:116, 217].min() > 0.9
     assert cover[152, 203] > 0.9
@@ -41,26 +42,44 @@ def test_humps_and_notches_go_and_an_armpit_is_an_arc(cover: Plane) -> None:
     assert picture == pytest.approx(weighted(cover), abs=1e-3)
 
 
-def test_what_is_far_from_such_a_shoulder_stays(cover: Plane) -> None:
+def test_what_is_far_from_such_a_joint_stays(cover: Plane) -> None:
     before, picture = cover.copy(), weighted(cover)
-    away = np.hypot(*(np.indices(cover.shape)[::-1] - JOINT[:, None, None])) > 0.41 * UNIT
-    round_off(picture, cover, [], np.zeros_like(cover), UNIT)
+    away = np.hypot(*(np.indices(cover.shape)[::-1] - SHOULDER.joint[:, None, None])) > SHOULDER.reach + 1
+    round_off(picture, cover, [], np.zeros(cover.shape, np.bool_))
     assert np.array_equal(cover, before)
-    round_off(picture, cover, [JOINT], np.zeros_like(cover), UNIT)
+    round_off(picture, cover, [SHOULDER], np.zeros(cover.shape, np.bool_))
     assert np.array_equal(cover[away], before[away])
     assert np.array_equal(picture[away], weighted(before)[away])
 
 
-def test_the_head_and_its_hair_stay(cover: Plane) -> None:
-    head = np.zeros_like(cover)
-    head[60:115, 150:240] = 0.3
+def test_what_is_kept_stays(cover: Plane) -> None:
+    kept = np.zeros(cover.shape, np.bool_)
+    kept[60:115, 150:240] = True
     before, picture = cover.copy(), weighted(cover)
-    round_off(picture, cover, [JOINT], head, UNIT)
-    assert np.array_equal(cover[head > 0], before[head > 0])
+    round_off(picture, cover, [SHOULDER], kept)
+    assert np.array_equal(cover[kept], before[kept])
 
 
-def test_only_shoulders_whose_arms_turn_are_rounded() -> None:
+def test_hair_and_fingers_are_kept() -> None:
+    head = np.zeros((HEIGHT, WIDTH), np.float32)
+    head[100:200, 250:350] = 0.3
+    target = retargeted(figure("standing_front"), figure("arms_raised"), turn_head=False)
+    kept = head_and_hands(head, target)
+    assert kept[150, 300]
+    for joint, expected in ((LEFT_HAND, True), (RIGHT_HAND, True), (LEFT_ELBOW, False)):
+        x, y = target.joints[joint].round().astype(int)
+        assert kept[y, x] == expected
+
+
+def test_joints_that_turn_are_rounded_and_no_others() -> None:
     source = figure("standing_front")
-    assert not turned_shoulders(retargeted(source, source, turn_head=False))
-    assert len(turned_shoulders(retargeted(source, figure("waving"), turn_head=False))) >= 1
-    assert len(turned_shoulders(retargeted(source, figure("arms_raised"), turn_head=False))) == 2
+
+    def rounded(wanted: str) -> dict[int, float]:
+        target = retargeted(source, figure(wanted), turn_head=False)
+        sizes = {tuple(bend.joint): bend.size for bend in bends(target)}
+        return {joint: sizes[place] for joint in LIMB_JOINTS if (place := tuple(target.joints[joint])) in sizes}
+
+    assert not rounded("standing_front")
+    raised = rounded("arms_raised")
+    assert raised[LEFT_SHOULDER] == raised[RIGHT_SHOULDER] > raised.get(LEFT_ELBOW, 0.0)
+    assert set(rounded("hands_on_hips")) >= {LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW}
