@@ -7,7 +7,7 @@ from actors.engines.local.arrays import Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.head.skin import Shifts
+from actors.engines.local.head.skin import Shifts, relit
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb
@@ -93,6 +93,8 @@ def in_common(head: Placed, own: Rgb, figure: Head, throat: Plane) -> Plane:
 def lit(colours: Rgb, change: Shifts) -> Rgb:
     """The `colours` of the head in its new tone."""
     values, move = lab(colours), change.head.astype(np.float32)
+    if change.light[1] > change.light[0]:
+        values = relit(values, change.light)
     lightness = np.clip(values[..., :1] / np.float32(_LIGHT), 0, 1)
     hues = values[..., 1:] * np.float32(change.colour) + move[1:] * lightness
     return rgb(np.dstack([values[..., 0] + move[0], hues]))

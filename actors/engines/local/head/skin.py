@@ -26,8 +26,13 @@ _HEAD_SHARE = 0.35
 """The head's own tone moves so far towards the figure's at full strength: it has to stay somebody's face."""
 _HEAD_LIMIT, _HEAD_FAR = np.array([9, 4, 4], np.float32), np.array([14, 6, 6], np.float32)
 """No further than the one; or than the other, where it comes all the way."""
-_GREY = 4.0
-"""Chroma below which a face is that of a black-and-white photo."""
+_BRIGHTER, _BRIGHT = 20.0, 72.0
+"""Light makes it no brighter than by so much, nor than that, or it burns out; and never darker: that looks muddy."""
+_GREY, _COLOURED = 4.0, 19.0
+"""Chroma below which a face is that of a black-and-white photo, and which it has at least where the figure isn't."""
+_OPEN, _LID, _FEW, _GLASS = 0.2, 0.008, 12, 2.5
+"""Eyes less open, in parts of their breadth, show no whites; nor do they so near to a lid, in heights of the face, in
+fewer pixels, or where skin has more than that many times as much light (its cube root), behind dark glasses."""
 _EDGE_UNIT = 160
 _PAINT, _OTHER_HUE = 14.0, 0.7
 """So far from its own hue, in steps of a* and b*, what skin surrounds isn't skin in another light; nor is what lies
@@ -48,10 +53,11 @@ SEEN = 0.2
 
 
 class Tone(Struct, frozen=True):
-    """A skin's mean L*a*b* (3,) and how far its colours spread (3,)."""
+    """A skin's mean L*a*b* (3,) and how far its colours spread (3,); L* of the eyes' whites, if they are seen."""
 
     mean: Floats
     spread: Floats
+    whites: float | None = None
 
 
 def face_tone(values: Floats, points: Points) -> Tone:
@@ -68,20 +74,37 @@ def face_tone(values: Floats, points: Points) -> Tone:
         return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32))
     away = np.abs(found - np.median(found, axis=0)).mean(axis=1)
     kept = away <= np.percentile(away, 75)
-    return Tone(found[kept].mean(axis=0), found[kept].std(axis=0))
+    mean = found[kept].mean(axis=0)
+    return Tone(mean, found[kept].std(axis=0), _whites(values, points, float(mean[0])))
+
+
+def _whites(values: Floats, points: Points, skin: float) -> float | None:
+    """L* of the whites of the eyes of a face whose `skin` is so light, if they are seen."""
+    reach, found = _LID * frame(points).height, list[float]()
+    for outline in EYES_AND_MOUTH[:2]:
+        lids = points[list(outline)]
+        inside = values[narrowed(polygon(values.shape, lids) > 0.5, reach)][:, 0]
+        high = float(np.linalg.norm(lids[1:3] - lids[:3:-1], axis=1).mean())
+        if high < _OPEN * float(np.linalg.norm(lids[0] - lids[3])) or len(inside) < _FEW:
+            return None
+        found.append(float(np.percentile(inside, 80)))
+    whites = sum(found) / 2
+    return whites if _GLASS * (whites + 16) > skin + 16 else None
 
 
 class Shifts(Struct, frozen=True):
     """What to add to L*a*b*: to the head (3,) and to the figure's skin (3,).
 
-    `colour` is what the head's own colours are multiplied by before: 0 on a black-and-white figure. `taken` is how far
-    the figure's skin takes the head's tone, 0 to 1.
+    Before that the head's light changes as skin does from the first L* of `light` to the second, and its own colours
+    are multiplied by `colour`: 0 on a black-and-white figure. `taken` is how far the figure's skin takes the head's
+    tone, 0 to 1.
     """
 
     head: Floats
     body: Floats
     taken: float
     colour: float = 1.0
+    light: tuple[float, float] = (0, 0)
 
 
 def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = False) -> Shifts:
@@ -91,12 +114,40 @@ def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = Fals
     """
     taken = min(1.0, strength / _FULL)
     share, limit = (taken, _HEAD_FAR) if head_alone else (_HEAD_SHARE * strength, _HEAD_LIMIT)
-    own = np.clip((figure.mean - head.mean) * share, -limit, limit)
+    lighter = 0.0 if head_alone else _light(head, figure) * taken  # alone it comes all the way anyway
+    light = float(head.mean[0]), float(head.mean[0]) + lighter
+    mean: Floats = relit(head.mean[None, None], light)[0, 0] if light[1] > light[0] else head.mean
+    apart = figure.mean - mean
+    own = np.clip(apart * share, -limit, limit)
     if float(np.hypot(*figure.mean[1:])) < _GREY:  # black and white: nothing tells skin from clothes there
-        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, colour=0.0)
+        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, 0.0, light)
     if float(np.hypot(*head.mean[1:])) < _GREY:
-        own = np.array([own[0], *(figure.mean - head.mean)[1:]], np.float32)
-    return Shifts(own, (head.mean + own - figure.mean) * taken, taken)
+        chroma = float(np.hypot(*figure.mean[1:]))
+        own = np.array([own[0], *(figure.mean[1:] * (max(chroma, _COLOURED) / chroma) - mean[1:])], np.float32)
+    return Shifts(own, (own - apart) * taken, taken, light=light)
+
+
+def _light(head: Tone, figure: Tone) -> float:
+    """What of the difference in L* is their photos' light: what skin and whites of the eyes agree on."""
+    if head.whites is None or figure.whites is None:
+        return 0.0
+    skin, other = float(head.mean[0]), float(figure.mean[0])
+    more = other - skin, (skin + 16) * ((figure.whites + 16) / (head.whites + 16) - 1)
+    return max(0.0, min(*more, _BRIGHTER, _BRIGHT - skin))
+
+
+def relit(values: Floats, light: tuple[float, float]) -> Floats:
+    """L*a*b* `values` in so much more light that skin of the first L* has the second.
+
+    There is as many times as much, but that it comes nearer to white without burning out (what is multiplied are the
+    odds of its square), and hues grow by half as much as it.
+    """
+    old, new = (((it + 16) / 116) ** 6 for it in light)
+    before = values[..., :1] + np.float32(16)
+    power = np.clip((before / 116) ** 6, 1e-6, 0.999)
+    odds = power / (1 - power) * np.float32(new / (1 - new) / (old / (1 - old)))
+    after = 116 * (odds / (1 + odds)) ** np.float32(1 / 6)
+    return np.concatenate([after - 16, values[..., 1:] * np.sqrt(after / before)], axis=2)
 
 
 class Skin(Struct, frozen=True):

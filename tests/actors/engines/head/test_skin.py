@@ -1,0 +1,73 @@
+"""Whether a head comes into the figure's light, and stays somebody's own."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Floats, Points, Rgb, as_rgb
+from actors.engines.local.head.joining import lit
+from actors.engines.local.head.skin import Tone, face_tone, shifts
+from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
+from actors.engines.local.raster import lab, rgb
+from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import polygon
+from tests.actors.engines.head.conftest import ASTRONAUT, HOPPER, opened
+from tests.quality.head import face_points
+
+
+@pytest.fixture(params=[ASTRONAUT, HOPPER], ids=["astronaut", "hopper"])
+def portrait(request: pytest.FixtureRequest, runtimes: Runtimes) -> tuple[Rgb, Points]:
+    image = opened(request.param).image
+    return as_rgb(image), face_points(image, runtimes)
+
+
+def _in_less_light(image: Rgb, share: float) -> Rgb:
+    return (np.clip(image, 0, 1) ** 2.2 * share) ** np.float32(1 / 2.2)
+
+
+def _eyes(image: Rgb, points: Points) -> Floats:
+    return np.maximum(*(polygon(image.shape, points[list(outline)]) for outline in EYES_AND_MOUTH[:2]))[..., None]
+
+
+def test_a_head_from_a_dark_photo_comes_into_the_figures_light(portrait: tuple[Rgb, Points]) -> None:
+    image, points = portrait
+    dark = _in_less_light(image, 0.4)
+    ours, theirs = (face_tone(lab(it), points) for it in (dark, image))
+    change = shifts(ours, theirs, 0.75)
+    assert theirs.mean[0] - ours.mean[0] > 15
+    assert abs(change.body[0]) < 4
+    apart = lab(lit(dark, change))[..., 0] - lab(image)[..., 0]
+    assert np.abs(apart[image.mean(axis=2) < 0.2]).mean() < 7  # what is black stays so
+    assert abs(face_tone(lab(lit(dark, change)), points).mean[0] - theirs.mean[0]) < 4
+    assert shifts(ours, theirs, 0).light[1] == ours.mean[0]
+
+
+def test_a_dark_skin_in_as_much_light_stays_dark(portrait: tuple[Rgb, Points]) -> None:
+    image, points = portrait
+    face = polygon(image.shape, points[list(OVAL)])[..., None]
+    brown = image + (face * (1 - _eyes(image, points))) * (_in_less_light(image, 0.4) - image)
+    ours, theirs = (face_tone(lab(it), points) for it in (brown.astype(np.float32), image))
+    change = shifts(ours, theirs, 0.75)
+    assert change.light[1] - change.light[0] < 4
+    assert change.head[0] <= 9
+
+
+def test_dark_glasses_and_shut_eyes_say_nothing_of_the_light(portrait: tuple[Rgb, Points]) -> None:
+    image, points = portrait
+    assert face_tone(lab(image), points).whites is not None
+    behind_glass = (image * (1 - 0.98 * _eyes(image, points))).astype(np.float32)
+    assert face_tone(lab(behind_glass), points).whites is None
+    shut = points.copy()
+    for outline in EYES_AND_MOUTH[:2]:
+        shut[list(outline), 1] = points[list(outline), 1].mean()
+    assert face_tone(lab(image), shut).whites is None
+
+
+def test_a_head_without_colours_is_coloured_as_skin_is_where_the_figure_is() -> None:
+    grey, pale = (Tone(np.array(mean, np.float32), np.ones(3, np.float32)) for mean in ((75, 0, 0), (86, 8, 10)))
+    change = shifts(grey, pale, 0.75)
+    assert np.hypot(*change.head[1:]) == pytest.approx(19)
+    assert change.head[1] / change.head[2] == pytest.approx(0.8)
+    skin = grey.mean + change.head
+    assert pale.mean + change.body == pytest.approx(skin)  # the figure's skin takes it
+    image = lit(rgb(np.full((4, 4, 3), grey.mean, np.float32)), change)
+    assert lab(image)[0, 0] == pytest.approx(skin, abs=0.5)
