@@ -3,9 +3,9 @@
 import numpy as np
 
 from actors.engines.local.arrays import Floats
-from actors.engines.local.filling.smooth import smooth_fill
+from actors.engines.local.filling.smooth import even_fill, evenness, smooth_fill
 from actors.engines.local.filling.texture import textured_fill
-from actors.engines.local.raster import grown
+from actors.engines.local.raster import gaussian, grown
 
 
 def _stripes(height: int, width: int) -> Floats:
@@ -82,3 +82,24 @@ def test_detail_is_taken_from_sources_only_and_where_there_are_none_there_is_non
     filled = textured_fill(image, hole, sources, 60, detail=True)
     assert np.abs(np.diff(filled[64:96, 64:96], axis=0)).max() < 0.2
     assert np.isfinite(textured_fill(image, hole, grown(hole, 3) & ~hole, 60, detail=True)).all()
+
+
+def test_an_even_fill_has_the_grain_of_what_is_around() -> None:
+    ramp = np.broadcast_to(np.linspace(0.4, 0.6, 200, dtype=np.float32)[None, :, None], (160, 200, 3))
+    grain = np.random.default_rng(1).normal(0, 0.02, (160, 200, 1)).astype(np.float32)
+    image = (ramp + grain).astype(np.float32)
+    hole = np.zeros((160, 200), np.bool_)
+    hole[50:110, 80:120] = True
+    first, second = (even_fill(np.where(hole[..., None], 0, image).astype(np.float32), hole, ~hole) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(first[~hole], image[~hole])
+    assert 0.014 < (first - ramp)[hole].std() < 0.026
+    assert np.abs(gaussian(first - ramp, 8))[hole].max() < 0.02
+
+
+def test_a_wall_is_even_and_stripes_are_not() -> None:
+    known = np.ones((160, 200), np.bool_)
+    known[60:100, 80:120] = False
+    wall = np.broadcast_to(np.linspace(0.2, 0.25, 200, dtype=np.float32)[None, :, None], (160, 200, 3))
+    assert evenness(wall.astype(np.float32), known, 30).min() > 0.9
+    assert evenness(_stripes(160, 200), known, 30).max() < 0.1

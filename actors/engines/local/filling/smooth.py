@@ -4,8 +4,17 @@
 
 import numpy as np
 
-from actors.engines.local.arrays import Floats, Plane
-from actors.engines.local.raster import gaussian, resized, resized_linear
+from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.raster import gaussian, greatest, mean_near, resized, resized_linear
+from actors.engines.local.shapes import widened
+
+_SEED = 1
+_GRAIN, _BESIDE, _LEAST = 1.2, 0.05, 25
+"""Grain is what a blur of so many pixels takes away, as strong as it is so far around, relative to the height, in that
+many of a hundred places: in the others there are edges."""
+_EVEN, _REACH = 0.008, 12.0
+"""What differs by no more than that from the mean around it is even, and by twice as much it isn't; measured in a
+picture in which that is so many pixels around."""
 
 
 def smooth_fill(image: Floats, known: Plane) -> Floats:
@@ -24,3 +33,32 @@ def smooth_fill(image: Floats, known: Plane) -> Floats:
     coarse = gaussian(resized_linear(smooth_fill(small, np.minimum(weight * 2, 1)), width, height), 0.8)
     result: Floats = coarse + known[..., None] * (image - coarse)
     return result
+
+
+def even_fill(image: Rgb, hole: Mask, sources: Mask) -> Rgb:
+    """`image` (h, w, 3) with the `hole` (h, w) filled smoothly from the `sources` (h, w), and with their grain.
+
+    Same input, same result.
+    """
+    filled = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
+    beside = sources & widened(hole, _BESIDE * len(image))
+    if not beside.any():
+        return filled
+    noise = np.random.default_rng(_SEED).normal(0, 1, hole.shape).astype(np.float32)
+    noise -= gaussian(noise, _GRAIN)
+    wanted, have = (np.percentile(np.abs(fine), _LEAST) for fine in ((image - gaussian(image, _GRAIN))[beside], noise))
+    return filled + (hole * noise * np.float32(wanted / have))[..., None]
+
+
+def evenness(image: Rgb, known: Mask, reach: float) -> Plane:
+    """How far what is behind somebody in `image` (h, w, 3) is even, as a wall is, by what is `known` (h, w) of it.
+
+    It is looked at within `reach` pixels. Returns (h, w), 0 to 1.
+    """
+    height, width = known.shape
+    reduce = min(1.0, _REACH / reach)
+    size = max(8, round(width * reduce)), max(8, round(height * reduce))
+    small, sure = resized(image, *size), resized(known.astype(np.float32), *size) > 0.99
+    rough = np.abs(small - mean_near(small, sure, reduce * reach))
+    level = greatest(smooth_fill(mean_near(rough, sure, reduce * reach), sure.astype(np.float32)))
+    return resized_linear(np.clip(2 - level / np.float32(_EVEN), 0, 1).astype(np.float32), width, height)

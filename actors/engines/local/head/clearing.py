@@ -5,14 +5,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb, as_rgb
-from actors.engines.local.filling.smooth import smooth_fill
-from actors.engines.local.filling.texture import textured_fill
+from actors.engines.local.filling.smooth import even_fill, smooth_fill
 from actors.engines.local.head.cutting import Head
+from actors.engines.local.head.ground import refilled, strays, walled
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.shoulders import torso
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
-from actors.engines.local.raster import gaussian, greatest, lab, mean_near, smoothly, touching
+from actors.engines.local.raster import gaussian, lab, smoothly, touching
 from actors.engines.local.shapes import closed, distance_to, narrowed, opened, polygon, widened
 
 _MARGIN = 0.035
@@ -25,10 +25,8 @@ _BEARD = 0.1
 _STEPS, _STUB, _SIDE = 0.02, 0.07, 0.1
 """The head's outline was divided in steps so large, likewise; half the breadth of the largest part that isn't left
 beside the new one, and of a neck's side that isn't."""
-_FADE, _STRAY = 0.12, 0.15
-"""So far, likewise, the made neck passes over into the real one, and single hairs are looked for beyond the head."""
-_TEXTURE = 300
-"""Texture is carried on in as many pixels as a square of this side has."""
+_FADE = 0.12
+"""So far, likewise, the made neck passes over into the real one."""
 _UNDER, _OPENING = 0.08, 0.15
 """So far below the chin, likewise, there is nothing but neck, nor in half the breadth between the jaw and skin that is
 seen: there a collar is open."""
@@ -49,7 +47,7 @@ _LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_LYING, _THIN, _FRINGE, _SHRED, _ALIKE = 0.3, 0.03, 0.06, 0.02, 0.4
+_LYING, _THIN, _FRINGE, _SHRED, _ALIKE = 0.3, 0.03, 0.17, 0.02, 0.4
 """Hair that reaches so far below the chin, likewise, and isn't thinner than twice that, lies on a body; so much around
 it may be more of it, and skin that is thinner than twice the next none. What is as likely hair as the last is like
 it."""
@@ -104,9 +102,10 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     old = ((figure.alpha > _FAINT) & (gaussian(figure.share, _STEPS * unit) > 0.5)) | (figure.oval > 0.2)
     lying = _lying(old & (figure.oval < 0.1), down - np.float32(figure.frame.chin), unit)
     scene = _Scene(figure, image, old, lying, skin, _cloth(figure, old, skin, down), across, down, unit, new)
-    gone = _gone(scene)
-    funnel = _funnel(scene, gone)
-    gone |= _stubs(scene, funnel)
+    fringe = _fringe(scene)
+    gone, again = _gone(scene), fringe & scene.cloth
+    funnel = np.maximum(_funnel(scene, gone), again)
+    gone |= _stubs(scene, funnel) | fringe
     under = torso(figure, gone) if lying.any() else None
     if under is not None:
         # Clothes that went with such hair come again, whatever line shoulders have.
@@ -115,19 +114,21 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     # Soft before anything is made of it: all that it lets through is made then, and nothing of the old head.
     gone, shape = _outlined(scene, gone, gaussian(funnel, max(0.7, 0.008 * unit)))
     body = (figure.alpha > 0.5) & ~gone
-    neck = shape * _bare(scene, body)
+    neck = shape * _bare(scene, body, again & ~widened(old, 0.06 * unit))
     needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
     # Clothes, and where the neck comes roughly the colours around.
     hole = gone & (shape > 0)
     clothes = narrowed(body & (skin < 0.3), 0.02 * unit)
     # As much of them has to be seen as is made.
-    clothed = under is not None and bool(clothes.sum() > hole.sum())
+    clothed = (under is not None or bool(again.any())) and bool(clothes.sum() > hole.sum())
     sources = clothes if clothed else narrowed(body, 1)
-    made_body = _filled(image, hole, sources, hole & needed & ~widened(neck > 0.3, 0.03 * unit))
-    faint, beyond = (widened(figure.alpha > least, max(2, round(0.03 * unit))) for least in (0.03, 0.05))
-    hole = gone | (faint & widened(gone, round(0.12 * unit)))
-    ground = _filled(image, hole, ~beyond & ~gone, hole & needed)
-    inside = np.where(gone, shape, 1)[..., None]
+    # Patches would bring folds and buttons of elsewhere.
+    made_body = even_fill(image, hole, sources)
+    wall, beside = walled(image, figure, old, gone, shape)
+    shape, neck = (np.where(beside, np.float32(0), part) for part in (shape, neck))
+    inside = np.where(gone | beside, shape, 1)[..., None]
+    gone |= beside
+    ground = refilled(image, figure, gone, needed, wall)
     fresh = ground + inside * (made_body - ground)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
     result = image + edge[..., None] * (fresh - image)
@@ -136,7 +137,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
         thin = (skin > 0.5) & ~opened(skin > 0.5, _SHRED * unit) & widened(scene.cloth, 5 * _SHRED * unit)
         left = np.where(thin & (shape > 0.5) & (edge > 0.9) & (neck < 0.05), np.float32(0), skin)
     shown = result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left
-    return Cleared(*shown, sure=clothed, left=_left(scene, gone))
+    return Cleared(*shown, sure=clothed and under is not None, left=_left(scene, gone))
 
 
 def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:
@@ -174,15 +175,16 @@ def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     return gone, np.where(gone, curve, alpha).astype(np.float32)
 
 
-def _filled(image: Rgb, hole: Mask, sources: Mask, textured: Mask) -> Rgb:
-    """`image` with the `hole` filled from the `sources`: smoothly, and where it is `textured` with their texture."""
-    start = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
-    return textured_fill(start, textured, sources, _TEXTURE)
-
-
 def _lying(hair: Mask, low: Plane, unit: float) -> Mask:
     """The `hair` that lies on the body, if any is long, by how `low` it is below the chin."""
     return touching(hair & (low > 0), narrowed(hair & (low > _LYING), _THIN * unit))
+
+
+def _fringe(scene: _Scene) -> Mask:
+    """What is around hair on the body: the matte knows nothing of edges there, and single locks lie beside it."""
+    aside, reach = np.abs(scene.across) > _OPENS, _FRINGE * scene.unit
+    hangs = opened(scene.old & (scene.down > scene.figure.frame.chin) & aside, _THIN * scene.unit)
+    return (widened(scene.lying, reach) | (widened(hangs, reach) & aside)) & (scene.skin < 0.5)
 
 
 def _gone(scene: _Scene) -> Mask:
@@ -191,9 +193,7 @@ def _gone(scene: _Scene) -> Mask:
     person = figure.alpha > _FAINT
     body = person & ~old
     gone = widened(old, max(2, round(_MARGIN * unit))) & ~narrowed(body, max(1, round(0.016 * unit)))
-    # The matte knows nothing of edges on a body: they are soft there.
-    gone |= widened(scene.lying, _FRINGE * unit) & (scene.skin < 0.5)
-    gone |= _stained(scene) | _strays(scene)
+    gone |= _stained(scene) | strays(scene.image, figure, old)
     # No hair is left that hangs down to neck and shoulders, or that the matte missed, if neither clothes nor what is
     # behind have its colours.
     chin, close = figure.frame.chin, widened(old, _LOCK * unit)
@@ -253,34 +253,19 @@ def _stained(scene: _Scene) -> Mask:
     return touching(stain, old) & near
 
 
-def _strays(scene: _Scene) -> Mask:
-    """Single hairs of the old head, and its glow, that no matte has: what stands out from the wall near it.
-
-    Where what is behind is anything but plain everything does, and nothing is taken.
-    """
-    reach = _STRAY * scene.unit
-    clear = scene.figure.alpha < 0.03
-    near = widened(scene.old, reach) & clear
-    beside = widened(near, reach) & clear & ~near
-    if not beside.any():
-        return beside
-    away = greatest(np.abs(scene.image - mean_near(scene.image, clear, 0.2 * reach)))
-    return widened(near & (away > max(0.03, 2 * float(np.percentile(away[beside], 98)))), max(2, 0.1 * reach))
-
-
 def _unlike(away: Floats) -> Mask:
     """Where L*a*b* `away` (h, w, 3) from skin's is no light on it: darker, or of another hue."""
     return np.hypot(np.minimum(away[..., 0] / _DARK, 0), np.hypot(away[..., 1], away[..., 2]) / _HUED) > 1
 
 
-def _bare(scene: _Scene, body: Mask) -> Plane:
+def _bare(scene: _Scene, body: Mask, again: Mask) -> Plane:
     """How far what is to be made is bare, (h, w) 0 to 1: below the new jaw, else as what of the `body` is nearest."""
     place, skin, across, down = scene.figure.frame, scene.skin, scene.across, scene.down
     jaw = place.of(scene.new.aim[list(JAW)])
     throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
-    clothes = narrowed(body & (skin < 0.5), 2)
+    clothes = narrowed((body & (skin < 0.5)) | again, 2)
     bare = (body & (skin > 0.5)) | (throat & ~body)
-    bare |= closed(bare, _OPENING * place.height) & ~body
+    bare |= closed(bare, _OPENING * place.height) & ~body & ~again
     near, nearer = distance_to(bare), distance_to(widened(clothes, 2))
     if scene.lying.any():  # on hidden shoulders clothes begin beside the neck, in a smooth line
         near *= 1 + 2 * smoothly((np.abs(across) - _OPENS) / np.float32(_CLOSES))

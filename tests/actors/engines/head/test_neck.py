@@ -210,6 +210,22 @@ def _under(
     return cleared(structs.replace(figure, pose=seen) if known else figure, image, skin, bald)
 
 
+def test_single_locks_beside_hair_that_hangs_onto_a_shoulder_go_too(face: FaceLandmarks) -> None:
+    head, neck, _ = _parts(face)
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    shoulders = (np.abs(across) < 1.3) & (down > place.chin + 0.05) & ~neck & ~head
+    aside = (np.abs(across) > 0.5) & (np.abs(across) < 0.8)
+    hair = aside & (down > 0.2) & (down < place.chin + 0.15)
+    locks = aside & (down < place.chin + 0.24) & (np.abs(across % 0.1 - 0.05) < 0.01) & ~hair
+    # Not as dark as the hair: cloth is seen between.
+    image = _flat((shoulders, 0.4), (locks & shoulders, (0.55, 0.35, 0.5)), (neck, SKIN), (head | hair, (1, 0, 1)))
+    figure = _whole(face, image, head | hair, neck | shoulders)
+    bare = cleared(figure, image, neck.astype(np.float32), _new_head(face, np.zeros(SHAPE, np.bool_)))
+    below = aside & (down > place.chin + 0.18) & (down < place.chin + 0.22)
+    assert np.abs(bare.image[below] - 0.4).max() < 0.08  # 0.15 is a lock
+
+
 def test_a_gap_within_the_body_shows_no_background(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     place = frame(face.points)
