@@ -10,7 +10,7 @@ from PIL import Image
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.background import edit
-from actors.engines.local.background.edit import is_torn, told_of_several
+from actors.engines.local.background.edit import is_torn, told_of_people
 from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.detections import Detection
@@ -44,7 +44,8 @@ def posed(silhouette: Plane, point: tuple[int, int] = (80, 80)) -> Pose:
     """All of whose keypoints are in one place."""
     points = np.full((33, 2), point, np.float32)
     nobody = np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
-    return Pose(points, np.zeros(33, np.float32), np.ones(33, np.float32), silhouette, 1.0, *nobody)
+    depth = np.zeros(33, np.float32)
+    return Pose(points, depth, depth + 1, depth + 1, silhouette, 1.0, *nobody)
 
 
 def face_in(box: tuple[int, int, int, int], score: float) -> Detection:
@@ -303,7 +304,31 @@ def test_who_else_is_kept_is_told_by_hips_that_are_in_the_photo(hips: tuple[int,
         posed(shapes(MAN)), others=np.array([hips], np.float32), others_certainty=np.array([0.8], np.float32)
     )
     found = [face_in(FACE, 0.9), face_in((220, 65, 250, 105), 0.9)]
-    assert told_of_several(shapes(MAN, WOMAN) > 0.5, person, found) == [f"More than one person was found; {kept}"]
+    assert told_of_people(shapes(MAN, WOMAN) > 0.5, person, found) == [f"More than one person was found; {kept}"]
+
+
+@pytest.mark.parametrize(
+    ("hand", "visible", "present", "lost"),
+    [
+        ((140, 150), 0.9, 0.9, True),
+        ((114, 150), 0.9, 0.9, False),
+        ((140, 150), 0.4, 0.9, False),
+        ((140, 150), 0.9, 0.7, False),
+        ((140, 240), 0.9, 0.9, False),
+        ((340, 150), 0.9, 0.9, False),
+    ],
+    ids=["lost", "at the edge", "hidden", "not there", "off the silhouette", "beside the photo"],
+)
+def test_a_limb_that_is_seen_but_not_cut_out_is_told(
+    hand: tuple[int, int], visible: float, present: float, *, lost: bool
+) -> None:
+    person = posed(shapes(MAN, (110, 130, 160, 170)))
+    person.points[[11, 12, 23, 24]] = (50, 110), (100, 110), (55, 190), (95, 190)
+    person.points[15], person.visible[15], person.present[15] = hand, visible, present
+    told = ["The picture may lack the left hand, which could not be told from what is around."]
+    assert told_of_people(shapes(MAN) > 0.5, person, []) == (told if lost else [])
+    person.points[12] = (230, 110)  # that is somebody else, who wasn't cut out
+    assert told_of_people(shapes(MAN) > 0.5, person, []) == []
 
 
 @pytest.mark.parametrize(

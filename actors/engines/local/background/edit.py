@@ -91,6 +91,12 @@ _TRUNK = (NOSE, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP, *range(25, 2
 """The nose, and joints from the shoulders to the ankles, but for the arms'."""
 _PIECE = 0.1
 """Less than this share of a figure isn't missed."""
+_LIMBS = (("arm", (13, 14)), ("hand", (15, 16)), ("leg", (25, 26)), ("foot", (27, 28)))
+"""What of somebody may be lost, and its joint on the left and on the right."""
+_VISIBLE, _PRESENT = 0.5, 0.8
+"""A joint that is hidden is less visible; one that isn't in the photo is less present."""
+_LIMB_WITHIN = 0.1
+"""Of the torso or the shoulders, whichever is longer: so far beside a limb its joint may be found."""
 
 
 def change_background(
@@ -204,7 +210,7 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
     if photo.alpha is not None:
         alpha = alpha * photo.alpha
-    return _Cut(colours, alpha, person, told_of_several(alpha > 0.5, person, found))
+    return _Cut(colours, alpha, person, told_of_people(alpha > 0.5, person, found))
 
 
 def _cleaned(image: Rgb8, alpha: Plane, side: int) -> tuple[Rgb, Plane]:
@@ -252,8 +258,8 @@ def is_torn(solid: Mask, person: Pose | None, found: list[Detection]) -> bool:
     return len([piece for piece in pieces if float(stats[piece, 4]) > _PIECE * float(solid.sum())]) > 1
 
 
-def told_of_several(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
-    """What is to be told of several people in the photo, who are in the `solid` cut-out or aren't."""
+def told_of_people(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
+    """What is to be told of several people, who are in the `solid` cut-out or aren't, or of limbs of one."""
     faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
     bodies_kept: list[bool] = []
     if person is not None and len(person.others):
@@ -262,10 +268,30 @@ def told_of_several(solid: Mask, person: Pose | None, found: list[Detection]) ->
         # Hips beyond the photo tell nothing of who is in it.
         bodies_kept = [_holds(near, hips) for hips in sure if _holds(np.ones_like(solid), hips)]
     if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
-        return []
+        return _told_of_limbs(solid, person)
     if all(faces_kept + bodies_kept):
         return ["More than one person was found; all were kept."]
     return ["More than one person was found; only those who stand out were kept."]
+
+
+def _told_of_limbs(solid: Mask, person: Pose | None) -> list[str]:
+    """What is to be told of limbs that the `person` shows, by joints and silhouette, but the `solid` cut-out lacks."""
+    if person is None:
+        return []
+    shoulders, hips = person.points[[LEFT_SHOULDER, RIGHT_SHOULDER]], person.points[[LEFT_HIP, RIGHT_HIP]]
+    torso = float(np.hypot(*(shoulders.mean(axis=0) - hips.mean(axis=0))))
+    near = widened(solid, round(_LIMB_WITHIN * max(person.shoulders, torso)))
+    if not all(_holds(solid, point) for point in (person.points[NOSE], *shoulders)):
+        return []  # somebody else's pose, or one that isn't right
+    sure = (person.visible > _VISIBLE) & (person.present > _PRESENT)
+    lost = [
+        f"{side} {limb}"
+        for limb, joints in _LIMBS
+        for side, joint in zip(("left", "right"), joints, strict=True)
+        if sure[joint] and _holds((person.silhouette > 0.5) & ~near, person.points[joint])
+    ]
+    told = f"The picture may lack the {' and the '.join(lost)}, which could not be told from what is around."
+    return [told] if lost else []
 
 
 def _holds(solid: Mask, point: Points) -> bool:

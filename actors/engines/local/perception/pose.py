@@ -35,13 +35,14 @@ class Pose(Struct, frozen=True):
     """A person's pose.
 
     `points` (33, 2) in pixels, also where a joint is hidden or outside; `depth` (33,) in the same unit, less is nearer;
-    `visible` (33,) 0 to 1; `silhouette` (h, w) 0 to 1; `certainty` 0 to 1: is that a person at all;
+    `visible` and `present` (33,) 0 to 1; `silhouette` (h, w) 0 to 1; `certainty` 0 to 1: is that a person at all;
     `others` (n, 2): where further persons have their hips, and `others_certainty` (n,) how certain each of them is.
     """
 
     points: Points
     depth: Floats
     visible: Floats
+    present: Floats
     silhouette: Plane
     certainty: float
     others: Points
@@ -72,6 +73,7 @@ def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | No
         points=landmarks[:_KEY_POINTS, :2],
         depth=landmarks[:_KEY_POINTS, 2],
         visible=_sigmoid(landmarks[:_KEY_POINTS, 3]),
+        present=_sigmoid(landmarks[:_KEY_POINTS, 4]),
         silhouette=warped(_sigmoid(square.silhouette), inverse(square.matrix), width, height),
         certainty=square.certainty,
         others=np.array([other.points[0] for other in found[1:]], np.float32).reshape(-1, 2),

@@ -1,7 +1,7 @@
 """Cutting the person out of the photo. Their pose is known, so only the part of the photo around them is looked at."""
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from actors.engines.local.arrays import Plane, Rgb, as_rgb
 from actors.engines.local.perception.belonging import of_people, without_loose
@@ -56,15 +56,8 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     box = (slice(top, bottom), slice(left, right))
     image = np.ascontiguousarray(photo.image[box])
     shift = np.array([left, top], np.float32)
-    inside = Pose(
-        person.points - shift,
-        person.depth,
-        person.visible,
-        np.ascontiguousarray(person.silhouette[box]),
-        person.certainty,
-        person.others - shift,
-        person.others_certainty,
-    )
+    silhouette = np.ascontiguousarray(person.silhouette[box])
+    inside = structs.replace(person, points=person.points - shift, silhouette=silhouette, others=person.others - shift)
     nobody: list[Detection] = []
     effort = Effort(closer=False, whole=work.side, head=work.side * 3 // 5)
     if work.head:

@@ -202,7 +202,7 @@ def _under(
     points = np.zeros((33, 2), np.float32)
     points[RIGHT_SHOULDER], points[LEFT_SHOULDER] = place.place(-half, low), place.place(half, low)
     nothing = np.zeros(33, np.float32)
-    seen = Pose(points, nothing, nothing + 1, person, 1.0, points[:0], nothing[:0])
+    seen = Pose(points, nothing, nothing + 1, nothing + 1, person, 1.0, points[:0], nothing[:0])
     bald = _new_head(face, np.zeros(SHAPE, np.bool_))
     skin = (neck & ~hair).astype(np.float32)
     if shreds is not None:

@@ -26,7 +26,7 @@ def test_hands_and_feet_that_the_networks_lose_are_kept_where_the_silhouette_see
         silhouette[around(tip, reach)] = tip in seen
     nobody = np.zeros((0, 2), np.float32)
     points = joints[:33].astype(np.float32)
-    person = Pose(points, np.zeros(33, np.float32), SEEN, silhouette, 1.0, nobody, np.zeros(0, np.float32))
+    person = Pose(points, np.zeros(33, np.float32), SEEN, SEEN, silhouette, 1.0, nobody, np.zeros(0, np.float32))
     kept = with_limbs(coarse, person)
     for tip in seen:
         assert kept[around(tip, 3)].min() == 1
