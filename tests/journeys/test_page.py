@@ -109,6 +109,13 @@ async def test_a_refused_photo_says_why_and_gives_the_credits_back(house: Darkro
         await house.work(visitor, *made())
         await expect(viewer.locator(".stage")).to_be_visible()
         await page.keyboard.press("Escape")
+        # Where a press gives no focus, as in Safari, the question is taken back all the same.
+        await card(page, "failed").locator("button").click()
+        await viewer.get_by_role("button", name="Delete").evaluate("button => button.click()")
+        await expect(viewer.get_by_role("button", name="Delete for good?")).to_be_visible()
+        await viewer.locator(".close").focus()
+        await expect(viewer.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+        await page.keyboard.press("Escape")
         # Deleted in another tab first, then here: it is gone, and nothing else.
         await page.evaluate(
             """async () => {
@@ -226,6 +233,35 @@ async def test_another_tab_shows_nothing_of_whoever_was_signed_in_before(house: 
         await page.locator(".card button").click()
         await page.get_by_role("button", name="Cancel").click()
         await expect(card(page, "cancelled")).to_be_attached()
+
+
+async def test_a_page_that_back_brings_as_it_was_left_is_nobody_elses(house: Darkroom) -> None:
+    """Chromium and Safari keep a page with its stream, but not for whoever drives them from outside."""
+    async with house.visitor() as visitor, house.visitor() as stranger:
+        page, balance = visitor.page, visitor.page.locator(".top .button").first
+        await add_photos(page, PORTRAIT)
+        await make(page)
+        await expect(balance).to_have_text("9,964 credits")
+        other = await visitor.context.request.post("/api/v1/session", data={"token": stranger.api_key})
+        assert other.status == 201
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        await expect(balance).to_have_text("10,000 credits")
+        await expect(page.locator(".card")).to_have_count(0)
+
+
+async def test_a_browser_without_scripts_is_told_what_is_needed(house: Darkroom) -> None:
+    async with house.visitor(signed_in=False, java_script_enabled=False) as bare, house.visitor() as visitor:
+        await expect(bare.page.get_by_text("Darkroom needs JavaScript")).to_be_visible()
+        await expect(visitor.page.get_by_text("Darkroom needs JavaScript")).to_be_hidden()
+
+
+async def test_a_language_that_scripts_do_not_know_is_no_obstacle(house: Darkroom) -> None:
+    """A browser takes its language from a system that may have none."""
+    async with house.visitor() as visitor:
+        page = visitor.page
+        await page.add_init_script("Object.defineProperty(navigator, 'languages', { value: ['en-US@posix'] })")
+        await page.reload()
+        await expect(page.locator(".top .button").first).to_have_text("10,000 credits")
 
 
 async def test_a_photo_that_was_not_taken_for_nothing_of_its_own_is_sent_again(house: Darkroom) -> None:
@@ -409,6 +445,9 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(house: Darkroom) -> N
         await add_photos(page, PORTRAIT)
         assert await wider(page) == 0
         await shoot(page, "phone")
+        # Safari draws no legend of a fieldset that scrolls.
+        scrolling = "all => all.filter(one => getComputedStyle(one).overflow !== 'visible').length"
+        assert await page.locator("fieldset").evaluate_all(scrolling) == 0
         await page.locator(".press button").tap()
         await expect(page.locator(".card")).to_have_count(1)
         await house.work(visitor, *made())

@@ -23,6 +23,12 @@ WEIGHT = 100_000
 """Bytes that everything may take, compressed."""
 
 
+NAMES = {"chrome": "Chrome", "edge": "Edge", "firefox": "Firefox", "safari": "Safari", "ios": "iOS"}
+NEWER_STYLES = r"light-dark\(|&|@scope|@starting-style|\(from |anchor\(|field-sizing"
+NEWER_SCRIPTS = r"withResolvers|groupBy|fromAsync|AbortSignal\.any|canParse|Popover|startViewTransition|randomUUID"
+"""What the oldest browsers don't know, or (randomUUID) none over plain http."""
+
+
 def assets_of(html: str) -> set[str]:
     return set(re.findall(r'"(/pages/assets/[^"]+)"', html))
 
@@ -81,6 +87,26 @@ def test_the_committed_build_is_what_its_source_makes(tmp_path: Path) -> None:
         [npm(), "run", "--silent", "build", "--", "--outDir", tmp_path, "--logLevel", "warn"], cwd=SOURCE, check=True
     )
     assert contents(tmp_path) == contents(BUILT), "stale: `make pages`"
+
+
+@pytest.mark.parametrize("page", ["hosting.md", "hosting.zh-CN.md"])
+def test_what_the_pages_are_built_for_is_told(page: str) -> None:
+    told = (SOURCE.parents[2] / "docs" / page).read_text()
+    oldest = re.findall(r'"([a-z]+)([\d.]+)"', (SOURCE / "vite.config.js").read_text())
+    assert {name for name, _ in oldest} == set(NAMES)
+    for name, version in oldest:
+        assert f"{NAMES[name]} {version}" in told
+
+
+def test_the_build_is_for_the_oldest_browsers() -> None:
+    styles = "".join(path.read_text() for path in (BUILT / "assets").glob("*.css"))
+    assert re.findall(NEWER_STYLES, styles) == []
+    # Safari knows it by this name alone.
+    assert styles.count("-webkit-user-select:") == styles.replace("-webkit-", "").count("user-select:") / 2 > 0
+    # Firefox fills the bar of what nobody knows how far it is.
+    assert "progress:indeterminate::-moz-progress-bar{background:none}" in styles
+    for script in (BUILT / "assets").glob("*.js"):
+        assert re.findall(NEWER_SCRIPTS, script.read_text()) == []
 
 
 async def test_the_committed_types_are_the_documents(anonymous: httpx.AsyncClient, tmp_path: Path) -> None:

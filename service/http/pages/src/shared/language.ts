@@ -30,7 +30,9 @@ export function wordsOf<W>(languages: Record<Language, W>): () => W {
 
 /** How dates and numbers are written: as where the browser is at home, if it speaks the language there. */
 export function region(): string {
-  return navigator.languages.find((one) => one.startsWith(language.value)) ?? (language.value === "zh" ? "zh-CN" : "en");
+  // A system without languages has some browsers name "en-US@posix", at which Intl throws.
+  const home = navigator.languages.find((one) => one.startsWith(language.value) && /^[\w-]+$/.test(one));
+  return home ?? (language.value === "zh" ? "zh-CN" : "en");
 }
 
 /** A moment as people say it: today's by its hour, others by their day. */

@@ -31,6 +31,11 @@ export async function begin(): Promise<void> {
   }
 }
 
+// A page that Back brings as it was left: somebody else may be signed in, and what happened meanwhile wasn't told.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) void begin();
+});
+
 /** Everything that belongs to whoever is signed in. */
 export async function enter(): Promise<void> {
   const account = await loadAccount();

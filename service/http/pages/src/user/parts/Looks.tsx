@@ -11,28 +11,30 @@ export function Looks({ known }: { known: ModeDescription }) {
   return (
     <fieldset class="looks" data-mode={known.mode}>
       <legend>{title}</legend>
-      <OwnPicture />
-      {removal(known) !== null && (
-        <Tile
-          name={words().remove}
-          chosen={look.value.kind === "remove"}
-          choose={() => (look.value = { kind: "remove", preset: null })}
-        >
-          <span class="checks" />
-        </Tile>
-      )}
-      {known.presets.map((name) => (
-        <Tile
-          key={name}
-          name={named(words().presets, name)}
-          chosen={preset === name}
-          choose={() => (look.value = { kind: "preset", preset: name })}
-        >
-          {known.preset_pictures[name] !== undefined && (
-            <img src={known.preset_pictures[name]} alt="" width="240" height="300" loading="lazy" />
-          )}
-        </Tile>
-      ))}
+      <div class="tiles">
+        <OwnPicture />
+        {removal(known) !== null && (
+          <Tile
+            name={words().remove}
+            chosen={look.value.kind === "remove"}
+            choose={() => (look.value = { kind: "remove", preset: null })}
+          >
+            <span class="checks" />
+          </Tile>
+        )}
+        {known.presets.map((name) => (
+          <Tile
+            key={name}
+            name={named(words().presets, name)}
+            chosen={preset === name}
+            choose={() => (look.value = { kind: "preset", preset: name })}
+          >
+            {known.preset_pictures[name] !== undefined && (
+              <img src={known.preset_pictures[name]} alt="" width="240" height="300" loading="lazy" />
+            )}
+          </Tile>
+        ))}
+      </div>
     </fieldset>
   );
 }

@@ -12,9 +12,11 @@ interface Asked {
 export function Remove({ remove, name, id }: Asked) {
   const sure = useSignal(false);
   const wrong = useSignal<string | null>(null);
-  const press = async (): Promise<void> => {
+  const press = async (event: MouseEvent): Promise<void> => {
     if (!sure.value) {
       sure.value = true;
+      // Safari gives no focus to what is pressed, and without one nothing would take the question back.
+      (event.currentTarget as HTMLElement).focus();
       return;
     }
     wrong.value = null;
@@ -33,7 +35,7 @@ export function Remove({ remove, name, id }: Asked) {
         class="button plain"
         id={id}
         aria-label={name === undefined ? undefined : `${said} ${name}`}
-        onClick={() => void press()}
+        onClick={(event) => void press(event)}
         onBlur={() => (sure.value = false)}
       >
         {said}
