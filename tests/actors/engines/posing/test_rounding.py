@@ -12,7 +12,8 @@ from actors.engines.local.posing.targets import retargeted
 from .figures import HEIGHT, WIDTH, figure
 
 SIDE = 400
-SHOULDER = Bend(np.array([200.0, 120.0]), 8.0, 80.0)
+PLACE = np.array([200.0, 120.0])
+SHOULDER = Bend(PLACE, PLACE, 8.0, 80.0)
 CLOTH = np.array([0.2, 0.3, 0.6], np.float32)
 
 
@@ -44,7 +45,7 @@ def test_humps_and_notches_go_and_an_armpit_is_an_arc(cover: Plane) -> None:
 
 def test_what_is_far_from_such_a_joint_stays(cover: Plane) -> None:
     before, picture = cover.copy(), weighted(cover)
-    away = np.hypot(*(np.indices(cover.shape)[::-1] - SHOULDER.joint[:, None, None])) > SHOULDER.reach + 1
+    away = np.hypot(*(np.indices(cover.shape)[::-1] - PLACE[:, None, None])) > SHOULDER.reach + 1
     round_off(picture, cover, [], np.zeros(cover.shape, np.bool_))
     assert np.array_equal(cover, before)
     round_off(picture, cover, [SHOULDER], np.zeros(cover.shape, np.bool_))
@@ -76,10 +77,12 @@ def test_joints_that_turn_are_rounded_and_no_others() -> None:
 
     def rounded(wanted: str) -> dict[int, float]:
         target = retargeted(source, figure(wanted), turn_head=False)
-        sizes = {tuple(bend.joint): bend.size for bend in bends(target)}
+        sizes = {tuple(bend.start): bend.size for bend in bends(target)}
         return {joint: sizes[place] for joint in LIMB_JOINTS if (place := tuple(target.joints[joint])) in sizes}
 
     assert not rounded("standing_front")
     raised = rounded("arms_raised")
     assert raised[LEFT_SHOULDER] == raised[RIGHT_SHOULDER] > raised.get(LEFT_ELBOW, 0.0)
+    beside = [b for b in bends(retargeted(source, figure("arms_raised"), turn_head=False)) if b.start[1] < b.end[1]]
+    assert len(beside) == 2  # both sides of the body, where the arms hung
     assert set(rounded("hands_on_hips")) >= {LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW}
