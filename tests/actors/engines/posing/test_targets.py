@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from actors.engines.local.posing.checking import compared
+from actors.engines.local.posing.checking import LEAST_FOUND, compared
 from actors.engines.local.posing.framing import framed
 from actors.engines.local.posing.presets import preset_pose
 from actors.engines.local.posing.skeleton import LIMBS, SKULL, length, torso_length
@@ -81,3 +81,12 @@ def test_every_preset_is_a_figure_that_faces_the_camera() -> None:
         assert torso_length(joints) == pytest.approx(1, abs=0.02), name
         assert joints[11, 0] > joints[12, 0], name
         assert joints[23, 0] > joints[24, 0], name
+
+
+def test_where_hips_are_seen_says_nothing_of_a_pose() -> None:
+    wanted = figure("arms_out")
+    for low, good in (((23, 24), True), ((13, 14), False)):
+        seen = wanted.copy()
+        seen[list(low), 1] += 0.11 * torso_length(wanted)
+        match = compared(seen, wanted)
+        assert (match.found >= LEAST_FOUND) == good
