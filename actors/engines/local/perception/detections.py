@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Points, Rgb8
 from actors.engines.local.raster import inverse, moved, resized, warped
+from actors.engines.local.runtimes import Runtimes
 
 
 class Detection(Struct, frozen=True):
@@ -80,13 +81,27 @@ def anchor_centres(side: int, strides: Sequence[int], per_cell: int) -> Points:
     return np.concatenate(layers)
 
 
-def decoded(
-    regressors: Floats, logits: Floats, anchors: Points, side: int, *, at_least: float, matrix: Floats
-) -> list[Detection]:
-    """The detections with a score of `at_least`, overlapping ones merged by their weight, best first.
+class Detector(Struct, frozen=True):
+    """A model that finds things in a square of `side` pixels, values from `low` (-1 or 0) to 1; `anchors` (n, 2)."""
 
-    `regressors` is (n, 4 + 2 k) relative to `anchors` (n, 2), `logits` (n,), `matrix` the map from picture to input.
-    """
+    model: str
+    side: int
+    anchors: Points
+    numbers: int
+    low: int = -1
+
+    def found(self, image: Rgb8, runtimes: Runtimes, at_least: float) -> list[Detection]:
+        """What is in `image` with a score of `at_least`, overlapping ones merged by their weight, best first."""
+        boxed, count = letterboxed(image, self.side), len(self.anchors)
+        outputs = runtimes.tflite(self.model, boxed.pixels if self.low else (boxed.pixels + 1) / 2)
+        regressors, logits = outputs[1, count, self.numbers][0], outputs[1, count, 1][0, :, 0]
+        return _decoded(regressors, logits, self.anchors, self.side, at_least, boxed.matrix)
+
+
+def _decoded(
+    regressors: Floats, logits: Floats, anchors: Points, side: int, at_least: float, matrix: Floats
+) -> list[Detection]:
+    """Those of which `regressors` (n, 4 + 2 k) and `logits` (n,) tell; `matrix` is the map from picture to input."""
     scores = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -100, 100)))
     chosen = np.flatnonzero(scores >= at_least)
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")]

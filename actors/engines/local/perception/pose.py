@@ -11,14 +11,14 @@ import numpy as np
 from msgspec import Struct
 
 from actors.engines.local.arrays import Floats, Plane, Points, Rgb8
-from actors.engines.local.perception.detections import anchor_centres, decoded, letterboxed, turned_square
+from actors.engines.local.perception.detections import Detector, anchor_centres, turned_square
 from actors.engines.local.raster import inverse, moved, warped
 from actors.engines.local.runtimes import Runtimes
 
 DETECTOR = "pose_detection.tflite"
 LANDMARKS = "pose_landmark_full.tflite"
-_DETECTOR_SIDE, _SIDE = 224, 256
-_ANCHORS: Points = anchor_centres(_DETECTOR_SIDE, (8, 16, 32, 32, 32), 2)
+_DETECTOR = Detector(DETECTOR, 224, anchor_centres(224, (8, 16, 32, 32, 32), 2), 12)
+_SIDE = 256
 _KEY_POINTS = 33
 _MARGIN = 1.25
 """The square is this much larger than the body, as in the models' training."""
@@ -56,12 +56,7 @@ class Pose(Struct, frozen=True):
 
 def pose(image: Rgb8, runtimes: Runtimes, *, at_least: float = 0.5) -> Pose | None:
     """The pose of the most prominent person in `image`, None if none is found."""
-    boxed = letterboxed(image, _DETECTOR_SIDE)
-    outputs = runtimes.tflite(DETECTOR, boxed.pixels)
-    count = len(_ANCHORS)
-    regressors, logits = outputs[1, count, 12][0], outputs[1, count, 1][0, :, 0]
-    found = decoded(regressors, logits, _ANCHORS, _DETECTOR_SIDE, at_least=at_least, matrix=boxed.matrix)
-    if not found:
+    if not (found := _DETECTOR.found(image, runtimes, at_least)):
         return None
     hips, rim = found[0].points[0], found[0].points[1]
     for _ in range(_LOOKS - 1):
