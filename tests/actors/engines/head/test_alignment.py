@@ -7,7 +7,7 @@ from actors.engines.local.arrays import Floats, Rgb8
 from actors.engines.local.head.alignment import bending, fitted, turned
 from actors.engines.local.head.frame import frame
 from actors.engines.local.perception.faces import faces
-from actors.engines.local.perception.landmarks import CHIN, FaceLandmarks, landmarks
+from actors.engines.local.perception.landmarks import CHIN, LEFT_CHEEK, RIGHT_CHEEK, FaceLandmarks, landmarks
 from actors.engines.local.raster import bent
 from actors.engines.local.runtimes import Runtimes
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
@@ -75,6 +75,19 @@ def test_the_chin_covers_the_old_one_and_the_face_is_as_high(face: FaceLandmarks
     height = frame(figure[:, :2]).height
     assert 0 <= fit.aim[CHIN, 1] - figure[CHIN, 1] < 0.03 * height
     assert frame(fit.aim).height == pytest.approx(height, rel=0.02)
+
+
+@pytest.mark.parametrize("aside", [-28.0, 0.0, 17.0])
+def test_a_head_stands_on_its_neck_however_the_figures_was_turned_on_that(face: FaceLandmarks, aside: float) -> None:
+    height = frame(face.points).height
+    # It stands behind the middle between the cheeks, and stays where it is.
+    neck = face.solid[[RIGHT_CHEEK, LEFT_CHEEK]].mean(axis=0) + np.array([0, 0, 0.15 * height], np.float32)
+    moved = _rotated(np.vstack([face.solid, neck]), aside=aside)
+    figure = moved[:-1] + neck - moved[-1]
+    seen = np.abs(frame(figure[:, :2]).centre[0] - frame(face.points).centre[0])
+    assert (seen > 0.1 * height) == (aside != 0)
+    assert np.abs(fitted(face.solid, figure).aim[:, 0] - face.points[:, 0]).mean() < 0.05 * height
+    assert np.abs(fitted(figure, face.solid).aim[:, 0] - figure[:, 0]).mean() < 0.05 * height
 
 
 def test_bending_takes_each_landmark_to_its_aim(face: FaceLandmarks) -> None:
