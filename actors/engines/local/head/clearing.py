@@ -33,9 +33,9 @@ seen: there a collar is open."""
 _INWARDS, _AT = 0.93, 0.12
 """So far out, of half the breadth of the jaw, the neck comes from behind it; so near to the chin's level, in heights of
 the face, the head's own neck is as broad as one is."""
-_CURVE, _REACH, _LOOSE, _GAP = 0.04, 0.15, 0.08, 0.06
-"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, and
-no gap of less than twice that."""
+_CURVE, _REACH, _LOOSE, _GAP, _STANDS = 0.04, 0.15, 0.08, 0.06, 0.3
+"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, no
+gap of less than twice that, and beside a collar none from so far above the chin."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
 _SLOPE, _WIDENS, _ASIDE = 0.45, 2.2, 0.7
@@ -141,18 +141,19 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
 
 
 def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:
-    """Clothes: in the colours of what lies lower rather than of the head, and one with that; not between that and skin.
-
-    A beard as black as a shirt that it reaches is none.
-    """
+    """Clothes: in the colours of what lies lower rather than of the head, one with that; not between that and skin."""
     unit, person = figure.frame.height, figure.alpha > 0.5
     cloth = person & (figure.share < 0.5) & (skin < 0.5)
     sure = narrowed(cloth & (down > figure.frame.chin + 0.25), _MARGIN * unit)
     share = likeness(cells(lab(as_rgb(figure.image))), sure, (figure.share > 0.5) & person)
+    return touching((cloth & ~_between(old, skin, unit) & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
+
+
+def _between(old: Mask, skin: Plane, unit: float) -> Mask:
+    """What lies between the `old` head and `skin` right below it: a beard, though as black as a shirt, or shade."""
     reach = max(1, round(_UNDER_JAW * unit))
     lower = np.pad(np.cumsum(skin > 0.5, axis=0), ((0, reach), (0, 0)), mode="edge")
-    beard = widened(old, reach) & (lower[reach:] > lower[:-reach])
-    return touching((cloth & ~beard & (gaussian(share, 0.02 * unit) > 0.5)) | sure, sure)
+    return widened(old, reach) & (lower[reach:] > lower[:-reach])
 
 
 def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
@@ -165,6 +166,10 @@ def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     rough = touching(rough, narrowed(rough, _LOOSE * unit))
     # A gap within the body is no way to the background.
     rough |= closed(rough, _GAP * unit) & (alpha > 0.5)
+    # Nor is what lies between the neck and a collar that stands beside it.
+    stands = rough & cloth & ~gone
+    ways = np.logical_or.accumulate(stands, axis=1), np.logical_or.accumulate(stands[:, ::-1], axis=1)[:, ::-1]
+    rough |= np.where(scene.across < 0, *ways) & (scene.down > scene.figure.frame.chin - _STANDS) & (alpha > 0.5)
     sigma = max(1.0, _CURVE * unit)
     curve = np.clip(0.5 + (gaussian(rough.astype(np.float32), sigma) - 0.5) * np.float32(_SOFT * sigma), 0, 1)
     # Clothes have their own, and so has the body where nothing was: a curve's small differences from that are left.
@@ -237,8 +242,10 @@ def _stained(scene: _Scene) -> Mask:
     It is told by how far it is from the colours of the skin further away.
     """
     figure, old, skin, unit = scene.figure, scene.old, scene.skin, scene.unit
-    flesh, close = (closed(part, _BEARD * unit) for part in (skin > 0.5, (skin > 0.5) | old))
+    flesh, close = (closed((skin > 0.5) | it, _BEARD * unit) for it in (False, old | _between(old, skin, unit)))
     sure = (figure.alpha > 0.5) & ~old & (flesh | (close & ~scene.cloth))
+    if not flesh.any() and scene.cloth.any():  # what is right below the head and no cloth is the old neck
+        return (figure.alpha > 0.5) & ~old & ~scene.cloth & widened(old & ~scene.lying, _UNDER_JAW * unit)
     long = int(scene.lying.any())  # single locks are left of it, further away
     near = sure & widened(old, (1 + long) * _UNDER_JAW * unit)
     clear = narrowed(sure & (skin > 0.7) & ~widened(old, 0.5 * _UNDER_JAW * unit), _CLEAR * unit)

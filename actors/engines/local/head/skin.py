@@ -15,7 +15,7 @@ from actors.engines.local.perception.guided import upsampled_alpha
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.perception.pose import Pose
 from actors.engines.local.raster import gaussian, lab, mean_near, resized, rgb, summed, touching
-from actors.engines.local.shapes import closed, narrowed, polygon, strokes, widened
+from actors.engines.local.shapes import closed, narrowed, opened, polygon, strokes, widened
 
 _LIMBS = (
     (11, 13, 0.22), (13, 15, 0.18), (15, 19, 0.20), (12, 14, 0.22), (14, 16, 0.18), (16, 20, 0.20),
@@ -41,6 +41,9 @@ _GLINT, _SHADE = 0.45, 1.8
 """So many times as much hue as its light suggests a skin has in a glint at least, and in the shade at most."""
 _CLOTH = 0.2
 """What is less likely to be cloth isn't."""
+_THREAD, _STUBBLE, _COLLAR, _WHITER, _LIGHTER = 0.03, 0.12, 0.07, 0.75, 2.0
+"""By so thin a thread, likewise, nothing hangs together with a neck, but near the chin, where beards part it. A collar
+is twice as broad somewhere, and lacks so much of what a face lacks to white; without colours it is so much lighter."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 _STRAP = 0.05
@@ -166,11 +169,12 @@ def own_skin(head: Head) -> Skin:
     place = head.frame
     across, down = place.coordinates(values.shape)
     below = (head.alpha > 0.6) & (head.share < 0.5)
-    core = below & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
+    bare = below & ~_pale(values, head, tone)
+    core = bare & (np.abs(across) < 0.27) & (down > place.chin + 0.03) & (down < place.chin + 0.4)
     first = core & (_distance(values, tone.mean, np.array([24, 9, 9], np.float32)) < 1.3)
     # In the shadow of the jaw, or below a beard, what has the face's colours and not the clothes' is neck as well.
     clothes = below & (down > place.chin + 0.5)
-    shaded = below & (np.abs(across) < 0.4) & (down < place.chin + 0.22)
+    shaded = bare & (np.abs(across) < 0.4) & (down < place.chin + 0.22)
     known = clothes.sum() > 0.1 * place.height**2
     shaded = shaded & (likeness(cells(values), head.oval > 0.9, clothes) > 0.8) if known else np.zeros_like(core)
     least = 0.01 * place.height**2
@@ -181,12 +185,24 @@ def own_skin(head: Head) -> Skin:
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     # A zip or a seam that begins at the neck is no skin.
     dark, threads = shaded.astype(np.float32), down > place.chin + _THROAT
-    share = _more_skin(values, tone, first, column, dark, place.height, threads=threads)
+    share = _more_skin(values, tone, first, column, dark, place.height, threads=threads) * bare
+    found = widened(touching(narrowed(share > 0.3, 0.5 * _THREAD * place.height), first), _THREAD * place.height)
+    share *= found | (down < place.chin + _STUBBLE)
     # With the jaw above it, or the shadow's edge there would pass for the skin's.
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height)
     edged *= gaussian(below.astype(np.float32), 0.7)
-    return Skin(tone, np.where(column, edged, 0).astype(np.float32), np.median(values[first], axis=0))
+    return Skin(tone, np.where(column & bare, edged, 0).astype(np.float32), np.median(values[first], axis=0))
+
+
+def _pale(values: Floats, head: Head, tone: Tone) -> Mask:
+    """Collars and shirts: what is lighter than a face, and hasn't its hue; without colours, lighter than all of it."""
+    light, grey = values[..., 0], _greyness(values, tone.mean) > 1
+    if float(np.hypot(*tone.mean[1:])) < _GREY:
+        return light > float(np.percentile(light[head.oval > 0.9], 98)) + _LIGHTER
+    pale = opened(grey & (100 - light < _WHITER * (100 - tone.mean[0])), 0.5 * _COLLAR * head.frame.height)
+    pale = touching(pale, narrowed(pale, _COLLAR * head.frame.height))
+    return pale & ~binary_fill_holes(~grey & (light > 0.5 * tone.mean[0]))  # glints lie in the midst of skin
 
 
 def limbs(person: Pose, alpha: Plane | None) -> Mask:

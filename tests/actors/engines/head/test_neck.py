@@ -15,7 +15,7 @@ from actors.engines.local.head.skin import own_skin, retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, Pose
-from actors.engines.local.raster import gaussian, lab
+from actors.engines.local.raster import gaussian, lab, rgb
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
 from tests.actors.engines.head.conftest import ASTRONAUT, opened
@@ -128,6 +128,22 @@ def test_tips_of_hair_that_pass_for_skin_go_too(face: FaceLandmarks) -> None:
     tips = neck & (np.abs(across) < 0.1) & (down < 0.76)
     share = (neck | tips).astype(np.float32)
     assert _violet(_bare(face, (head, neck, shoulders), tips, skin=share).image) < 0.06
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_deep_shade_below_the_old_jaw_goes_too_and_the_collar_below_it_stays(
+    face: FaceLandmarks, *, known: bool
+) -> None:
+    head, neck, shoulders = _parts(face)
+    _, down = frame(face.points).coordinates(SHAPE)
+    # Where no skin is `known`, all of the neck is in it.
+    shade = neck & (down < (0.87 if known else 0.8))
+    collar = shoulders | (neck & (down > (1.1 if known else 0.8)))
+    image = _flat((collar, 0.4), (neck & ~collar, SKIN), (shade, (0.2, 0.13, 0.1)), (head, (1, 0, 1)))
+    skin = (neck & ~shade & ~collar).astype(np.float32)
+    made = cleared(_whole(face, image, head, neck | shoulders), image, skin, _new_head(face, np.zeros_like(head)))
+    assert made.made[narrowed(shade, 6)].mean() > 0.95
+    assert made.made[narrowed(collar, 6)].max() < 0.1
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -502,6 +518,20 @@ def test_a_collar_beside_a_neck_that_is_greyer_than_its_face_is_no_skin(
     share = own_skin(_figure(face, image, person, oval, oval)).share
     assert share[narrowed(throat, 4)].mean() > 0.9
     assert share[narrowed(collar, 6)].mean() < 0.3
+
+
+def test_a_white_shirt_in_warm_light_below_a_neck_that_is_greyer_than_its_face_is_no_skin(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    throat = neck & (down < 0.9)
+    shirt = (neck | (shoulders & (np.abs(across) < 0.5))) & ~throat
+    colours = rgb(np.array([[(58, 14, 17), (44, 7, 9), (58, 7, 9), (75, 3, 10)]], np.float32))[0]
+    image = _flat((shoulders, 0.05), (head, colours[0]), (throat, colours[1]), (throat & (across > 0), colours[2]))
+    image[shirt] = colours[3]
+    person, oval = (head | neck | shoulders).astype(np.float32), head.astype(np.float32)
+    share = own_skin(_figure(face, image, person, oval, oval)).share
+    assert share[narrowed(throat, 8)].mean() > 0.9
+    assert share[narrowed(shirt, 6)].mean() < 0.1
 
 
 def test_a_zip_in_the_colour_of_skin_that_begins_at_the_neck_is_none(face: FaceLandmarks) -> None:
