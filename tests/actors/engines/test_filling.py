@@ -97,6 +97,17 @@ def test_an_even_fill_has_the_grain_of_what_is_around() -> None:
     assert np.abs(gaussian(first - ramp, 8))[hole].max() < 0.02
 
 
+def test_an_even_fill_is_mottled_as_a_plastered_wall_is() -> None:
+    mottles = gaussian(np.random.default_rng(2).normal(0, 0.12, (160, 200, 1)).astype(np.float32), 3.0)
+    image = np.broadcast_to(mottles.reshape(160, 200, 1) + np.float32(0.5), (160, 200, 3)).astype(np.float32)
+    hole = np.zeros((160, 200), np.bool_)
+    hole[50:110, 70:130] = True
+    filled = even_fill(np.where(hole[..., None], 0, image).astype(np.float32), hole, ~hole)
+    inside = np.zeros_like(hole)
+    inside[65:95, 85:115] = True
+    assert gaussian(filled, 1.5)[inside].std() > 0.4 * gaussian(image, 1.5)[inside].std()
+
+
 def test_a_wall_is_even_and_stripes_are_not() -> None:
     known = np.ones((160, 200), np.bool_)
     known[60:100, 80:120] = False

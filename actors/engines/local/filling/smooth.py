@@ -1,17 +1,17 @@
-"""Filling a hole smoothly, and the grain that a smooth fill lacks."""
+"""Filling a hole smoothly, with the texture that a smooth fill lacks."""
 
 # ruff: noqa: PLR2004 - shares of a pixel stand where they are used
 
 import numpy as np
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.filling.grain import noise, texture_of
 from actors.engines.local.raster import gaussian, greatest, mean_near, resized, resized_linear
 from actors.engines.local.shapes import widened
 
-_SEED = 1
-_GRAIN, _BESIDE, _LEAST = 1.2, 0.05, 25
-"""Grain is what a blur of so many pixels takes away, as strong as it is so far around, relative to the height, in that
-many of a hundred places: in the others there are edges."""
+_FINEST, _BESIDE, _LOUD, _LEAST = 0.7, 0.05, 1.2, 25
+"""Texture is what is in octaves from so many pixels on, as it is so far around, relative to the height; as loud as what
+a blur of so many pixels takes away there, in that many of a hundred places: in the others there are edges."""
 _EVEN, _REACH = 0.008, 12.0
 """What differs by no more than that from the mean around it is even, and by twice as much it isn't; measured in a
 picture in which that is so many pixels around."""
@@ -36,18 +36,22 @@ def smooth_fill(image: Floats, known: Plane) -> Floats:
 
 
 def even_fill(image: Rgb, hole: Mask, sources: Mask) -> Rgb:
-    """`image` (h, w, 3) with the `hole` (h, w) filled smoothly from the `sources` (h, w), and with their grain.
+    """`image` (h, w, 3) with the `hole` (h, w) filled smoothly from the `sources` (h, w), and with their texture.
 
     Same input, same result.
     """
-    filled = np.where(hole[..., None], smooth_fill(image, sources.astype(np.float32)), image)
     beside = sources & widened(hole, _BESIDE * len(image))
-    if not beside.any():
-        return filled
-    noise = np.random.default_rng(_SEED).normal(0, 1, hole.shape).astype(np.float32)
-    noise -= gaussian(noise, _GRAIN)
-    wanted, have = (np.percentile(np.abs(fine), _LEAST) for fine in ((image - gaussian(image, _GRAIN))[beside], noise))
-    return filled + (hole * noise * np.float32(wanted / have))[..., None]
+    fine, coarse = noise(hole.shape, texture_of(image, beside, _FINEST), _FINEST)
+    texture = fine + coarse
+    if beside.any():
+        wanted, have = (_loudness(part, where) for part, where in ((image, beside), (texture, hole)))
+        texture *= np.float32(wanted / max(have, 1e-6))
+    filled = smooth_fill(image - texture, sources.astype(np.float32)) + texture
+    return np.where(hole[..., None], filled, image).astype(np.float32)
+
+
+def _loudness(image: Rgb, where: Mask) -> float:
+    return float(np.percentile(np.abs(image - gaussian(image, _LOUD))[where], _LEAST))
 
 
 def evenness(image: Rgb, known: Mask, reach: float) -> Plane:

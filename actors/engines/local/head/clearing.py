@@ -119,11 +119,8 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     # Clothes, and where the neck comes roughly the colours around.
     hole = gone & (shape > 0)
     clothes = narrowed(body & (skin < 0.3), 0.02 * unit)
-    # As much of them has to be seen as is made.
-    clothed = (under is not None or bool(again.any())) and bool(clothes.sum() > hole.sum())
-    sources = clothes if clothed else narrowed(body, 1)
-    # Patches would bring folds and buttons of elsewhere.
-    made_body = even_fill(image, hole, sources)
+    # Patches would bring folds and buttons of elsewhere; what is skin of it the neck covers.
+    made_body = even_fill(image, hole, clothes if clothes.any() else narrowed(body, 1))
     wall, beside = walled(image, figure, old, gone, shape)
     shape, neck = (np.where(beside, np.float32(0), part) for part in (shape, neck))
     inside = np.where(gone | beside, shape, 1)[..., None]
@@ -137,7 +134,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
         thin = (skin > 0.5) & ~opened(skin > 0.5, _SHRED * unit) & widened(scene.cloth, 5 * _SHRED * unit)
         left = np.where(thin & (shape > 0.5) & (edge > 0.9) & (neck < 0.05), np.float32(0), skin)
     shown = result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left
-    return Cleared(*shown, sure=clothed and under is not None, left=_left(scene, gone))
+    return Cleared(*shown, sure=under is not None and bool(clothes.sum() > hole.sum()), left=_left(scene, gone))
 
 
 def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:

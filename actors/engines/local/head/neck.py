@@ -4,10 +4,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
+from actors.engines.local.filling.grain import GRAIN, noise, texture_of
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.skin import face_tone, other_hue, retoned
-from actors.engines.local.raster import extent, gaussian, lab, mean_near, resized, rgb, smoothly, touching
+from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 
 _ENOUGH = 0.01
@@ -35,9 +36,8 @@ _DETAIL = 0.1
 _MEETS, _BEGINS, _WEAKER = 0.03, 0.08, np.float32(0.9)
 """So near to the figure's own neck it has no texture but grain, which is so much weaker than there, and all of it so
 much further away, likewise."""
-_FINE, _OCTAVES, _GRAIN, _MOST, _OF_FACE = 0.003, 5, 2, 0.035, np.float32(0.3)
-"""Noise begins so fine, likewise, and has so many octaves, each at most so strong; that many are a photo's grain. A
-neck has so much of a face's (by 49 portraits)."""
+_FINE, _OF_FACE = 0.003, np.float32(0.3)
+"""Texture begins so fine, likewise; a neck has so much of a face's (by 49 portraits)."""
 
 
 def one_neck(head: Placed, own: Rgb, body: Rgb, skin: Plane, made: Plane, taken: float = 1) -> Rgb:
@@ -76,32 +76,6 @@ def _shown(own: Rgb, face: Floats, neck: Mask, alpha: Plane, unit: float) -> Mas
     return widened(touching(shown, distance_to(alpha > 0.5) < _BELOW * unit), _EDGE * unit)
 
 
-def _texture(image: Rgb, where: Mask, unit: float) -> list[Floats]:
-    """How the colours of `image` vary `where` (h, w), octave by octave: (3, 3), which make that of white noise."""
-    result, sigma = list[Floats](), max(0.7, _FINE * unit)
-    while where.any() and len(result) < _OCTAVES:
-        coarser = mean_near(image, where, sigma)
-        detail = (image - coarser)[where]
-        away = np.linalg.norm(detail, axis=1)
-        detail = detail[away <= 3 * np.median(away)]  # creases and moles are no noise
-        spread = np.linalg.cholesky(detail.T @ detail / len(detail) + 1e-8 * np.eye(3)).astype(np.float32)
-        result.append(spread * min(1, _MOST / float(np.linalg.norm(spread))))
-        image, where = coarser[::2, ::2], where[::2, ::2]
-    return result
-
-
-def _noise(shape: tuple[int, ...], texture: list[Floats], unit: float) -> tuple[Rgb, Rgb]:
-    """Noise of such a `texture`: its finest octaves, and the others, both of that `shape` (h, w, 3)."""
-    fine, coarse = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    random, sigma = np.random.default_rng(5), max(0.7, _FINE * unit)
-    for octave, spread in enumerate(texture):
-        white = random.standard_normal((*(-(-side >> octave) for side in shape[:2]), 3), np.float32)
-        white = gaussian(white, 0.5 * sigma) - gaussian(white, 1.1 * sigma)
-        band = resized((white / max(float(white.std()), 1e-6)) @ spread.T, shape[1], shape[0])
-        (fine if octave < _GRAIN else coarse)[:] += band
-    return fine, coarse
-
-
 def _pillar(flesh: Mask, reach: float) -> Plane:
     """What light from the front makes of a pillar as broad as `flesh`: (h, w), 1 in its middle."""
     columns = np.arange(flesh.shape[1], dtype=np.float32)
@@ -117,18 +91,19 @@ def _with_made(
 ) -> Rgb:
     """`image` (what is `here`) with what is `made`: lit as necks are, and as the `skin` where it meets that."""
     unit, alpha = head.frame.height, head.alpha[here]
+    finest = max(0.7, _FINE * unit)
     across, _ = head.frame.coordinates(head.alpha.shape)
     light = _pillar((skin + made > 0.5) & (np.abs(across[here]) < 0.75), 0.05 * unit)[..., None]
     hole = made > 0.5
     known = narrowed(skin > 0.7, _EDGE * unit) & (made < 0.1) & (alpha < 0.1)
     plain, bright = rgb(np.array([[_SHADE * face, face]], np.float32))[0]
     if sure := bool(known.sum() > _ENOUGH * unit**2):
-        base, spreads = smooth_fill(image, known.astype(np.float32)), _texture(image, known, unit)
+        base, spreads = smooth_fill(image, known.astype(np.float32)), texture_of(image, known, finest)
     else:
         base, inner = np.broadcast_to(plain, image.shape), narrowed(head.oval > 0.5, 0.05 * unit)
         around = extent(inner) or here
-        spreads = [_OF_FACE * spread for spread in _texture(own[around], inner[around], unit)]
-    fine, coarse = _noise(image.shape, spreads, unit)
+        spreads = [_OF_FACE * spread for spread in texture_of(own[around], inner[around], finest)]
+    fine, coarse = noise(image.shape[:2], spreads, finest)
     above = distance_to(alpha > 0.5)
     shade = 1 - smoothly(above / np.float32(_BAND * unit))[..., None]
     top = (base + shade * (rgb(lab(base) * _SHADOW) - base)) * light
@@ -143,7 +118,7 @@ def _with_made(
         ratio = ratio * (1 - other + other / np.maximum(1, ratio.mean(axis=2, keepdims=True)))
         soft = gaussian(ratio, _DETAIL * unit)
         inside = gaussian(narrowed(shown, 2 * _EDGE * unit).astype(np.float32), 2 * _EDGE * unit)[..., None]
-        clean = gaussian(ratio, 2 ** (_GRAIN - 1) * max(0.7, _FINE * unit))
+        clean = gaussian(ratio, 2 ** (GRAIN - 1) * finest)
         coarse += inside * (top * (clean - soft) - coarse)
         top = np.minimum(top * soft, bright)
     gap = gaussian(share * (top - base), 4 * _SOFT * unit)

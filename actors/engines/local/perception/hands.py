@@ -15,7 +15,7 @@ PALMS, HANDS = "palm_detection_full.tflite", "hand_landmark_full.tflite"
 _SIDE = 224
 _PALMS = Detector(PALMS, 192, anchor_centres(192, (8, 16, 16, 16), 2), 18, low=0)
 _PALM, _HAND = 0.6, 0.8
-"""So sure both have to be: of 170 that passed for palms near heads the second tells all but three hands and one other."""
+"""So sure both have to be: of 170 that passed for palms near heads the second tells all but three hands, one other."""
 _REACH = 2.6
 """A hand with its fingers is so many times as large as its palm."""
 

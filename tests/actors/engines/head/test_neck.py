@@ -281,6 +281,20 @@ def test_clothes_beside_the_old_head_stay_as_they_are(face: FaceLandmarks) -> No
     assert bare.neck[inside].max() < 0.02
 
 
+def test_what_is_made_of_a_collar_has_nothing_of_the_skin_beside_it(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    blue = np.array([0.1, 0.2, 0.6], np.float32)
+    across, down = frame(face.points).coordinates(SHAPE)
+    collar = (np.abs(across) > 0.25) & (np.abs(across) < 0.5) & (down > 0.45) & ~head
+    neck &= ~collar
+    image = _flat((neck, SKIN), (shoulders | collar, blue), (head, (1, 0, 1)))
+    figure = _whole(face, image, head, neck | shoulders | collar)
+    bare = cleared(figure, image, neck.astype(np.float32), _new_head(face, np.zeros(SHAPE, np.bool_)))
+    made = (bare.made > 0.95) & (bare.body > 0.95) & (bare.neck < 0.02) & (down > 0)
+    assert made.sum() > 100
+    assert np.abs(bare.image[made] - blue).max() < 0.05
+
+
 def test_a_beard_as_black_as_the_collar_that_it_reaches_goes_with_the_old_head(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     unit = frame(face.points).height
