@@ -79,7 +79,7 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     there: Indices = max(low, 0) + np.flatnonzero(side.arm[max(low, 0) :] >= 0)
     for layer in BODY:
         shares[layer][there] *= whole[there]
-    for first, last in _runs(side.covered):
+    for first, last in runs(side.covered):
         if max(first, low) < last:
             ends[max(first, low) : last] = _line(side, max(first, low), last, unit)
     axis = gaussian_filter1d(minimum_filter1d(side.seen, 1 + round(_SHADE * unit)) - _SHADE * unit, _GAP)
@@ -143,7 +143,7 @@ def _last(mask: Mask) -> Doubles:
     return np.where(mask.any(axis=1), found, -1.0)
 
 
-def _runs(covered: Mask) -> list[tuple[int, int]]:
+def runs(covered: Mask) -> list[tuple[int, int]]:
     """The first and the end of each row of rows that are `covered` (h,)."""
     change = np.flatnonzero(np.diff(np.pad(covered, 1).astype(np.int8)))
     return [(int(first), int(end)) for first, end in zip(change[::2], change[1::2], strict=True)]

@@ -116,6 +116,23 @@ def test_the_wall_between_a_hanging_arm_and_the_body_is_nobodys_where_an_edge_pa
     assert found[:, ~gap].mean() < 0.01
 
 
+def test_cloth_of_the_walls_colour_beside_a_hanging_arm_stays_with_the_body() -> None:
+    joints, place = _straight()
+    image, labels = _beside(place, 0.0)
+    hand_end = round(joints[BONES[CHAINS[Layer.LEFT_ARM][-1]].end, 1])
+    # Shaded at the arm, it seems a darker wall with an edge; but below the hand it goes on.
+    body = place < 0
+    image[_ROWS, body] = np.interp(-place[body], [0.06, 0.09], [0.45, 0.62])[:, None]
+    labels[hand_end:, ~body] = -1
+    assert not between(image, labels, Layer.LEFT_ARM, joints).any()
+    # What has the colour of cloth farther in isn't told from that by the wall's.
+    image, labels = _beside(place, 0.0)
+    image[_ROWS, (place < 0) & (place > -0.1)] = 0.5
+    assert between(image, labels, Layer.LEFT_ARM, joints).any()
+    image[_ROWS, (place < -0.2) & (place > -0.3)] = 0.5
+    assert not between(image, labels, Layer.LEFT_ARM, joints).any()
+
+
 @pytest.mark.parametrize("border", [-0.02, 0.02])
 def test_a_bare_arm_ends_where_its_skin_does_and_leaves_no_edge_of_it_with_the_body(border: float) -> None:
     joints, place = _straight()
