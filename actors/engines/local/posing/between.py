@@ -75,7 +75,7 @@ def between(image: Rgb, labels: Indices, arm: Layer, figure: Doubles) -> Mask:
     for first, last in runs(ends > 0):
         # The pixel at the arm has some of both in it.
         inside = (np.arange(widest) > 0) & (np.arange(widest) < ends[first:last, None])
-        if likes[first:last][inside].mean() < _LIKER:
+        if inside.any() and likes[first:last][inside].mean() < _LIKER:
             ends[first:last] = 0
     for row, first, width in zip(rows, start, ends, strict=True):
         result[:, ::side][row, first : first + width] = True
