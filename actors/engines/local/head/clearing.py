@@ -116,7 +116,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(scene, body, again & ~widened(old, 0.06 * unit))
     needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    # Clothes, and where the neck comes roughly the colours around.
+    # Clothes, also where the neck comes.
     hole = gone & (shape > 0)
     clothes = narrowed(body & (skin < 0.3), 0.02 * unit)
     # Patches would bring folds and buttons of elsewhere; what is skin of it the neck covers.
