@@ -26,6 +26,7 @@ for _name in ("httpx", "httpcore", "websockets"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 AWAY = "The engine can't be reached at the moment. Please try again later."
+SLOW = "The engine took too long to answer. Please try again later."
 
 
 @cache
@@ -63,7 +64,7 @@ def _broken(what: str, error: Exception) -> DriverError:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return away(f"{what}: no connection: {how_unreachable(error)}", unsent=True)
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return away(f"{what}: no answer in time")
+        return DriverError(Fate.AWAY, FailureCode.ENGINE_TIMEOUT, SLOW, detail=f"{what}: no answer in time")
     return away(f"{what}: the connection broke")
 
 

@@ -48,11 +48,12 @@ class HubError(Exception):
 
 
 class HubAwayError(Exception):
-    """It can't be reached, or answers nonsense. `sent`: the call may have been carried out all the same."""
+    """It can't be reached, or answers nonsense, or `late`. `sent`: the call may have been carried out all the same."""
 
-    def __init__(self, reason: str, *, sent: bool) -> None:
+    def __init__(self, reason: str, *, sent: bool, late: bool = False) -> None:
         super().__init__(f"RunningHub is away: {reason}")
         self.sent = sent
+        self.late = late
 
 
 class NodeField(Struct, frozen=True, rename="camel"):
@@ -187,7 +188,7 @@ class RunningHubApi:
             async with asyncio.timeout(seconds):
                 status, content = await self._exchanged(request)
         except TimeoutError as error:
-            raise HubAwayError("no answer in time", sent=True) from error
+            raise HubAwayError("no answer in time", sent=True, late=True) from error
         if status in _UNAUTHORIZED:
             raise HubError(UNAUTHORIZED, f"HTTP {status}")
         if status == _TOO_MANY_REQUESTS:

@@ -24,6 +24,7 @@ LATER = "The engine of this edit can't be reached at the moment. Please try agai
 TOO_LARGE = "The photo is too large for the engine of this edit. Send a smaller one."
 STOPPED = "The engine stopped the edit before it was done. Please try again."
 MEMORY = "The engine ran out of memory. Please try again later, or with a smaller size."
+SLOW = "The engine of this edit took too long to answer. Please try again later."
 LOST = "The engine's answer was lost, and the edit may have been made there all the same. Please try again later."
 
 CODES: Final[Mapping[int, tuple[Fate, FailureCode, str]]] = {
@@ -59,7 +60,8 @@ def refused(error: HubError) -> DriverError:
 
 def away(error: HubAwayError, *, lost: bool = False) -> DriverError:
     """It didn't answer; `lost` if it may have started what it was asked to."""
-    return DriverError(Fate.AWAY, _AWAY, LOST if lost else LATER, detail=str(error), lost=lost, unsent=not error.sent)
+    code, message = (FailureCode.ENGINE_TIMEOUT, SLOW) if error.late else (_AWAY, LATER)
+    return DriverError(Fate.AWAY, code, LOST if lost else message, detail=str(error), lost=lost, unsent=not error.sent)
 
 
 def failure_of(error: HubError) -> DriverError:

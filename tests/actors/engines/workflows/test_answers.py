@@ -4,6 +4,7 @@ Each field of each answer is replaced by what it never is, taken away, and follo
 """
 
 import json
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from actors.engines.workflows.runninghub import RunningHub
 from actors.engines.workflows.runninghub_results import Results
 from schema.models.edits import Mode
 from schema.models.engines import RemoteJob, WorkflowSettings
+from schema.models.problems import FailureCode
 
 MODE = Mode.HEAD_SWAP
 ID = "11111111-1111-1111-1111-111111111111"
@@ -274,3 +276,21 @@ async def test_what_a_socket_says_amiss_ends_no_listening() -> None:
                 break
         assert listener.percent == 100
         await listener.close()
+
+
+@pytest.mark.parametrize("kind", [ComfyUI, RunningHub])
+async def test_a_server_that_takes_too_long_is_told_from_one_that_is_away(
+    kind: type[ComfyUI | RunningHub], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(calling, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(runninghub_api, "_UPLOAD_SECONDS", 0.2)
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"photo")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes what comes, and nobody reads it
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        driver = kind(WorkflowSettings(comfyui_urls=(url,), runninghub_url=url, runninghub_api_key="key"))
+        with pytest.raises(DriverError) as slow:
+            await driver.upload(RemoteJob(driver.name, Server(url).place, ID), photo, photo.name)
+        await driver.close()
+    assert (slow.value.fate, slow.value.code) == (Fate.AWAY, FailureCode.ENGINE_TIMEOUT)
+    assert not slow.value.unsent
