@@ -2,18 +2,17 @@
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from actors.engines.local.arrays import Floats, Mask, Plane, Rgb, as_rgb
 from actors.engines.local.filling.smooth import even_fill, smooth_fill
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.ground import refilled, strays, walled
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.shoulders import torso
+from actors.engines.local.head.shoulders import LOOSE, outline, torso
 from actors.engines.local.likeness import cells, likeness
 from actors.engines.local.perception.landmarks import JAW
 from actors.engines.local.raster import gaussian, lab, smoothly, touching
-from actors.engines.local.shapes import closed, distance_to, narrowed, opened, polygon, widened
+from actors.engines.local.shapes import closed, distance_to, narrowed, opened, widened
 
 _MARGIN = 0.035
 """So far beyond the head's matte, in heights of its face, the background is made anew: single hairs reach there."""
@@ -25,25 +24,18 @@ _BEARD = 0.1
 _STEPS, _STUB, _SIDE = 0.02, 0.07, 0.1
 """The head's outline was divided in steps so large, likewise; half the breadth of the largest part that isn't left
 beside the new one, and of a neck's side that isn't."""
-_FADE = 0.12
-"""So far, likewise, the made neck passes over into the real one."""
 _UNDER, _OPENING = 0.08, 0.15
 """So far below the chin, likewise, there is nothing but neck, nor in half the breadth between the jaw and skin that is
 seen: there a collar is open."""
-_INWARDS, _AT = 0.93, 0.12
-"""So far out, of half the breadth of the jaw, the neck comes from behind it; so near to the chin's level, in heights of
-the face, the head's own neck is as broad as one is."""
-_CURVE, _REACH, _LOOSE, _GAP, _STANDS = 0.04, 0.15, 0.08, 0.06, 0.3
-"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; no smaller part is left, no
-gap of less than twice that, and beside a collar none from so far above the chin."""
+_CURVE, _REACH, _GAP, _STANDS = 0.04, 0.15, 0.06, 0.3
+"""The body's new outline is smooth over so much, likewise, and so far beyond what is gone; it has no gap of less than
+twice that, and beside a collar none from so far above the chin."""
+_ASIDE = 0.7
+"""Skin so far aside, likewise, is no neck's."""
 _SOFT = 1.25
 """How steep its edge is: about as soft as a lens makes one."""
-_SLOPE, _WIDENS, _ASIDE = 0.45, 2.2, 0.7
-"""Shoulders fall so steeply, and a neck widens so fast below the chin; skin so far aside, likewise, is no neck's."""
 _FAINT = 0.04
 """Whoever is in the matte, however faintly."""
-_LEVELS, _DEEP, _NOWHERE = 40, 1, np.float32(-9)
-"""The body's outline is followed on so many levels to the face's height, from so many heights below the chin."""
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
@@ -104,7 +96,7 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     scene = _Scene(figure, image, old, lying, skin, _cloth(figure, old, skin, down), across, down, unit, new)
     fringe = _fringe(scene)
     gone, again = _gone(scene), fringe & scene.cloth
-    funnel = np.maximum(_funnel(scene, gone), again)
+    funnel = np.maximum(outline(figure, skin, gone, new), again)
     gone |= _stubs(scene, funnel) | fringe
     under = torso(figure, gone) if lying.any() else None
     if under is not None:
@@ -160,7 +152,7 @@ def _outlined(scene: _Scene, gone: Mask, shape: Plane) -> tuple[Mask, Plane]:
     """
     alpha, cloth, unit = scene.figure.alpha, scene.cloth, scene.unit
     rough = ((alpha > 0.5) & ~gone) | (gone & (shape > 0.5))
-    rough = touching(rough, narrowed(rough, _LOOSE * unit))
+    rough = touching(rough, narrowed(rough, LOOSE * unit))
     # A gap within the body is no way to the background.
     rough |= closed(rough, _GAP * unit) & (alpha > 0.5)
     # Nor is what lies between the neck and a collar that stands beside it.
@@ -275,57 +267,3 @@ def _bare(scene: _Scene, body: Mask, again: Mask) -> Plane:
         near *= 1 + 2 * smoothly((np.abs(across) - _OPENS) / np.float32(_CLOSES))
         near, nearer = (gaussian(it, _CURVE * place.height) for it in (near, nearer))
     return smoothly(0.5 + (nearer - near) / max(2.0, 0.015 * place.height))
-
-
-def _funnel(scene: _Scene, gone: Mask) -> Plane:
-    """Where a body may be: within its own outline, and above the ends of that straight to behind the new jaw.
-
-    An end is where the outline, followed upwards, comes to what is `gone`. From one that is far aside, as hair on a
-    shoulder leaves it, the line leads first to the neck: along the shoulder.
-    """
-    place, across, down, fresh = scene.figure.frame, scene.across, scene.down, scene.new
-    person = scene.figure.alpha > 0.5
-    seen = (scene.skin > 0.5) & person & ~gone & (down > place.chin - 0.1) & (down < place.chin + 0.3)
-    steady = narrowed(person & ~gone, _LOOSE * place.height)
-    body = person & ~gone & widened(steady, 1.5 * _LOOSE * place.height)
-    levels = np.clip(np.round((down - place.chin) * _LEVELS), -_LEVELS, _DEEP * _LEVELS).astype(np.int64) + _LEVELS
-    old, new = (place.of(points[list(JAW)]) for points in (scene.figure.face.points, fresh.aim))
-    heights = np.arange(-_LEVELS, _DEEP * _LEVELS + 1) / _LEVELS + place.chin
-    # Where background is seen beside it the head's own neck tells how broad one is, and how it comes from behind.
-    bottom = float(new[:, 1].max())
-    bare = (fresh.neck > 0.5) & (down < bottom + _AT)
-    nape, sides = np.zeros_like(bare), list[list[tuple[float, float]]]()
-    for way, end in ((-1, 0), (1, -1)):
-        outwards = np.float32(way) * across
-        parts = body, gone & person, bare, fresh.person > 0.5, fresh.alpha > 0.5
-        own, lost, side, most, head = (_furthest(outwards, levels, part) for part in parts)
-        lowest = int(np.flatnonzero(own > _NOWHERE).max(initial=0))
-        first = int(np.flatnonzero((own <= lost)[: lowest + 1]).max(initial=-1)) + 1
-        jaw, top = _INWARDS * float(way * new[end, 0]), float(new[end, 1]) - 0.04
-        if len(seen_side := side[(side > 0) & (most < side + _CURVE) & (np.abs(heights - bottom) < _AT)]):
-            jaw = min(jaw, float(np.median(seen_side)))
-        # Nor is there a gap between jaw and hair where it is seen.
-        nape |= bare & (outwards > 0) & (outwards < head[levels])
-        breadth = 0.82 * float(way * old[end, 0])
-        if seen.sum() > 0.01 * place.height**2:
-            breadth = min(max(float(np.percentile(outwards[seen], 98)), 0.73 * breadth), 1.34 * breadth)
-        breadth = min(breadth, 1.1 * jaw)
-        first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
-        aside, level = (own[first], heights[first]) if first <= lowest else (breadth, place.chin + _DEEP)
-        line = [(jaw, top)]
-        if aside > 1.25 * breadth:
-            line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
-        # A broader neck comes out from behind the jaw gradually.
-        limits = jaw + _WIDENS * np.maximum(0.05, heights - place.chin)
-        narrower = np.where(own < _ASIDE, np.minimum(own, limits), own)
-        line += list(zip(narrower, heights, strict=True))[first : lowest + 1] or [(aside, level)]
-        sides.append([(way * float(x), float(y)) for x, y in line])
-    corners = [place.place(x, y) for x, y in (*sides[0], *reversed(sides[1]))]
-    return np.maximum(polygon(gone.shape, np.array(corners, np.float32)), nape)
-
-
-def _furthest(outwards: Plane, levels: NDArray[np.int64], part: Mask) -> Floats:
-    """How far `outwards` (h, w) `part` (h, w) reaches in each of its `levels` (h, w)."""
-    result = np.full((_DEEP + 1) * _LEVELS + 1, _NOWHERE, np.float32)
-    np.maximum.at(result, levels[part], outwards[part])
-    return result
