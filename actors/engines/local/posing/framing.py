@@ -22,10 +22,10 @@ def framed(source: Doubles, target: Target, width: int) -> Target:
         EngineError: POSE_EXTRACTION_FAILED, when there is no room for the pose.
     """
     air = 0.18 * torso_length(source)
-    extent = np.concatenate([target.joints[11:], _crown(target.joints)[None]])
+    # Who stood with the head close to the border may go on to, but fingers reach farther than their joints.
+    crown = _crown(target.joints) + np.array([0.0, np.clip(air - _crown(source)[1], 0, air)])
+    extent = np.concatenate([target.joints[11:], crown[None]])
     low, high = extent.min(axis=0) - air, extent.max(axis=0) + air
-    # Who stood with the head close to the border may go on to.
-    low[1] += float(np.clip(air - _crown(source)[1], 0, air))
     ground = float(source[list(FEET), 1].max())
     room = min(width / (high[0] - low[0]), ground / (float(target.joints[list(FEET), 1].max()) - low[1]), 1.0)
     if room < _SMALLEST:

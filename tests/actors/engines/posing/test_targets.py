@@ -67,6 +67,15 @@ def test_the_figure_stays_on_its_ground_and_inside_the_picture() -> None:
     assert target.joints[:, 0].min() > 0 < WIDTH - target.joints[:, 0].max()
 
 
+def test_raised_hands_have_room_above_them_though_the_head_had_little() -> None:
+    source = figure("standing_front")
+    air = 0.18 * torso_length(source)
+    source[:, 1] -= source[35, 1] + 1.1 * (source[35, 1] - source[33, 1]) - 0.2 * air
+    target = framed(source, retargeted(source, figure("arms_raised"), turn_head=False), WIDTH)
+    scale = torso_length(target.joints) / torso_length(source)
+    assert target.joints[[36, 37], 1].min() >= air * scale - 1
+
+
 def test_a_pose_without_room_is_refused() -> None:
     source = figure("standing_front") - (200, 0)
     with pytest.raises(EngineError) as refused:
