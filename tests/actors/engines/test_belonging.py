@@ -10,7 +10,7 @@ from PIL import Image
 
 from actors.engines.local.arrays import Floats, Plane, Rgb8, as_rgb8
 from actors.engines.local.background import edit
-from actors.engines.local.background.edit import is_torn, told_of_people
+from actors.engines.local.background.edit import is_torn, lost_limbs, told_of_people
 from actors.engines.local.perception import people, selfie
 from actors.engines.local.perception.belonging import decided, ending, of_people, without_loose
 from actors.engines.local.perception.detections import Detection
@@ -307,6 +307,13 @@ def test_who_else_is_kept_is_told_by_hips_that_are_in_the_photo(hips: tuple[int,
     assert told_of_people(shapes(MAN, WOMAN) > 0.5, person, found) == [f"More than one person was found; {kept}"]
 
 
+def with_left_hand(at: tuple[int, int], visible: float = 0.9, present: float = 0.9) -> Pose:
+    person = posed(shapes(MAN, (110, 130, 160, 170)))
+    person.points[[11, 12, 23, 24]] = (50, 110), (100, 110), (55, 190), (95, 190)
+    person.points[15], person.visible[15], person.present[15] = at, visible, present
+    return person
+
+
 @pytest.mark.parametrize(
     ("hand", "visible", "present", "lost"),
     [
@@ -319,27 +326,34 @@ def test_who_else_is_kept_is_told_by_hips_that_are_in_the_photo(hips: tuple[int,
     ],
     ids=["lost", "at the edge", "hidden", "not there", "off the silhouette", "beside the photo"],
 )
-def test_a_limb_that_is_seen_but_not_cut_out_is_told(
+def test_somebody_alone_keeps_the_limbs_that_they_show(
     hand: tuple[int, int], visible: float, present: float, *, lost: bool
 ) -> None:
-    person = posed(shapes(MAN, (110, 130, 160, 170)))
-    person.points[[11, 12, 23, 24]] = (50, 110), (100, 110), (55, 190), (95, 190)
-    person.points[15], person.visible[15], person.present[15] = hand, visible, present
-    told = ["The picture may lack the left hand, which could not be told from what is around."]
-    assert told_of_people(shapes(MAN) > 0.5, person, []) == (told if lost else [])
+    person = with_left_hand(hand, visible, present)
+    solid = shapes(MAN) > 0.5
+    assert lost_limbs(solid, person, []) == (["left hand"] if lost else [])
+    both = [face_in(FACE, 0.9), face_in((220, 65, 250, 105), 0.9)]
+    assert lost_limbs(solid, person, both) == []  # which may be before it
     person.points[12] = (230, 110)  # that is somebody else, who wasn't cut out
-    assert told_of_people(shapes(MAN) > 0.5, person, []) == []
+    assert lost_limbs(solid, person, []) == []
 
 
 @pytest.mark.parametrize(
-    ("score", "cut", "doubt", "said"),
+    ("score", "cut", "doubt", "person", "said"),
     [
-        (0.9, WOMAN, 0.0, "Only a part of somebody"),
-        (0.9, FAR, 0.0, "No person was found"),
-        (0.9, MAN, 0.5, "Only a part of somebody"),
-        (0.5, MAN, 0.5, "No person was found"),
+        (0.9, WOMAN, 0.0, None, "Only a part of somebody"),
+        (0.9, FAR, 0.0, None, "No person was found"),
+        (0.9, MAN, 0.5, None, "Only a part of somebody"),
+        (0.5, MAN, 0.5, None, "No person was found"),
+        (0.9, MAN, 0.0, with_left_hand((140, 150)), "The left hand of the person"),
     ],
-    ids=["a face, and a hand before it", "a face, and next to nothing", "somebody in half", "a shirt on a shelf"],
+    ids=[
+        "a face, and a hand before it",
+        "a face, and next to nothing",
+        "somebody in half",
+        "a shirt on a shelf",
+        "a hand",
+    ],
 )
 def test_only_of_somebody_who_was_found_a_part_could_be_told(
     monkeypatch: pytest.MonkeyPatch,
@@ -347,6 +361,7 @@ def test_only_of_somebody_who_was_found_a_part_could_be_told(
     score: float,
     cut: tuple[int, int, int, int],
     doubt: float,
+    person: Pose | None,
     said: str,
 ) -> None:
     photo = tmp_path / "photo.png"
@@ -359,7 +374,7 @@ def test_only_of_somebody_who_was_found_a_part_could_be_told(
         return tell
 
     monkeypatch.setattr(edit, "faces", telling([face_in(FACE, score)]))
-    monkeypatch.setattr(edit, "pose", telling(None))
+    monkeypatch.setattr(edit, "pose", telling(person))
     monkeypatch.setattr(edit, "coarse_matte", telling((shapes(cut), doubt)))
     steps = Steps(edit.PLAN, lambda _percent, _words: None, lambda: False)
     with pytest.raises(EngineError, match=said) as refused:

@@ -81,7 +81,11 @@ _TORN = (
     "Only a part of somebody in the photo could be told from what is around them. Please send one in which nothing "
     "covers them, or with a calmer background."
 )
-_DOUBTED = 0.12
+_LOST = (
+    "The {} of the person in the photo could not be told from what is around. Please send one in which nothing "
+    "covers them, or with a calmer background."
+)
+_DOUBTED = 0.09
 """Where the networks couldn't decide on so large a share of what is cut out, it is torn somewhere."""
 _HEAD_ALONE = 3.0
 """What hangs together with a face and is less than so many squares of its height is no more than a head."""
@@ -205,6 +209,8 @@ def _cut_out(photo: Picture, effort: Effort, colour_side: int, runtimes: Runtime
         return _Cut(as_rgb(photo.colours), photo.alpha, person, [])
     if doubt > _DOUBTED or is_torn(coarse > 0.5, person, found):
         raise EngineError(FailureCode.NO_PERSON_DETECTED, _TORN if known else _NOBODY)
+    if lost := lost_limbs(coarse > 0.5, person, found):
+        raise EngineError(FailureCode.NO_PERSON_DETECTED, _LOST.format(" and the ".join(lost)))
     alpha = refined_matte(photo.image, coarse, person, found, effort, step)
     step("Cleaning the colours")
     colours, alpha = _cleaned(photo.image, alpha, colour_side)
@@ -259,7 +265,7 @@ def is_torn(solid: Mask, person: Pose | None, found: list[Detection]) -> bool:
 
 
 def told_of_people(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
-    """What is to be told of several people, who are in the `solid` cut-out or aren't, or of limbs of one."""
+    """What is to be told of several people, who are in the `solid` cut-out or aren't."""
     faces_kept = [_holds(solid, face.middle) for face in found if face.score > _SURE_FACE]
     bodies_kept: list[bool] = []
     if person is not None and len(person.others):
@@ -268,15 +274,15 @@ def told_of_people(solid: Mask, person: Pose | None, found: list[Detection]) -> 
         # Hips beyond the photo tell nothing of who is in it.
         bodies_kept = [_holds(near, hips) for hips in sure if _holds(np.ones_like(solid), hips)]
     if max(len(faces_kept), 1 + len(bodies_kept)) < 2:
-        return _told_of_limbs(solid, person)
+        return []
     if all(faces_kept + bodies_kept):
         return ["More than one person was found; all were kept."]
     return ["More than one person was found; only those who stand out were kept."]
 
 
-def _told_of_limbs(solid: Mask, person: Pose | None) -> list[str]:
-    """What is to be told of limbs that the `person` shows, by joints and silhouette, but the `solid` cut-out lacks."""
-    if person is None:
+def lost_limbs(solid: Mask, person: Pose | None, found: list[Detection]) -> list[str]:
+    """Limbs that somebody alone shows, by joints and silhouette, but the `solid` cut-out lacks: "left hand"."""
+    if person is None or told_of_people(solid, person, found):
         return []
     shoulders, hips = person.points[[LEFT_SHOULDER, RIGHT_SHOULDER]], person.points[[LEFT_HIP, RIGHT_HIP]]
     torso = float(np.hypot(*(shoulders.mean(axis=0) - hips.mean(axis=0))))
@@ -284,14 +290,12 @@ def _told_of_limbs(solid: Mask, person: Pose | None) -> list[str]:
     if not all(_holds(solid, point) for point in (person.points[NOSE], *shoulders)):
         return []  # somebody else's pose, or one that isn't right
     sure = (person.visible > _VISIBLE) & (person.present > _PRESENT)
-    lost = [
+    return [
         f"{side} {limb}"
         for limb, joints in _LIMBS
         for side, joint in zip(("left", "right"), joints, strict=True)
         if sure[joint] and _holds((person.silhouette > 0.5) & ~near, person.points[joint])
     ]
-    told = f"The picture may lack the {' and the '.join(lost)}, which could not be told from what is around."
-    return [told] if lost else []
 
 
 def _holds(solid: Mask, point: Points) -> bool:
