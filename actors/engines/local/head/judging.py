@@ -60,7 +60,7 @@ _COVERED = structs.replace(_HIDDEN, most=(_HIDDEN.most[0], 1.0))
 """So much more may come to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
-    (0.35, 0.14),  # of the head's outline has been cut in mid-air, or from more hair
+    (0.35, 0.2),  # of the head's outline has been cut in mid-air, or from more hair
     "The hair in the source photo hangs before the neck, or runs on over shoulders or clothes that the figure doesn't "
     "have there. Please send a photo with shorter or tied-back hair, or a figure whose shoulders are as near to the "
     "face.",
