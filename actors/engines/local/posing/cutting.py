@@ -14,8 +14,9 @@ from actors.engines.local.perception.saliency import subject
 from actors.engines.local.perception.selfie import of_selfies
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.pictures.opening import Picture
-from actors.engines.local.posing.shapes import around, distance_to_line
-from actors.engines.local.posing.skeleton import BONES, CHAINS, HEAD, joints, torso_length
+from actors.engines.local.posing.shapes import around, distance_to_line, near_soles
+from actors.engines.local.posing.skeleton import BONES, CHAINS, HEAD, Doubles, joints, torso_length
+from actors.engines.local.raster import grown_values, shrunk_values
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.steps import Steps
 from actors.engines.seam import EngineError
@@ -26,6 +27,8 @@ _SEEN = 0.6
 """What stands out must hold this share of the silhouette that comes with the pose."""
 _AIR = 0.5
 """Around the joints, in torso lengths: hands, hair and wide clothes."""
+_SLIT = 0.02
+"""A slit between a shoe and its sole is no wider than twice that, in torso lengths."""
 
 
 class Work(Struct, frozen=True):
@@ -80,7 +83,8 @@ def cut_out(photo: Picture, person: Pose, work: Work, runtimes: Runtimes, step: 
     front, back = separated(as_rgb(image), alpha, work_side=work.side)
     front, alpha = without_spill(front, back, alpha)
     colours, cover = as_rgb(photo.image), np.zeros((photo.height, photo.width), np.float32)
-    colours[box], cover[box] = front, alpha
+    cover[box] = with_soles(alpha, joints(inside.points))
+    colours[box] = front + (colours[box] - front) * (cover[box] - alpha)[..., None]
     several = len(person.others) > 0
     return Cut(
         colours, cover, ["More than one person was found; the most prominent one was changed."] if several else []
@@ -101,6 +105,13 @@ def with_limbs(coarse: Plane, person: Pose) -> Plane:
         reach = distance_to_line(*line, coarse.shape, box) / np.float32(bone.half * unit)
         core[box] = np.maximum(core[box], np.clip((0.75 - reach) / 0.25, 0, 1))
     return np.maximum(coarse, core * np.clip((person.silhouette - 0.3) / 0.3, 0, 1))
+
+
+def with_soles(alpha: Plane, figure: Doubles) -> Plane:
+    """`alpha` (h, w) without slits between shoes and the rims of their soles, which have other colours."""
+    size = max(1, round(_SLIT * torso_length(figure)))
+    closed = shrunk_values(grown_values(alpha, size), size)
+    return alpha + (np.maximum(closed, alpha) - alpha) * near_soles(figure, alpha.shape)
 
 
 def _box(person: Pose, width: int, height: int) -> tuple[int, int, int, int]:

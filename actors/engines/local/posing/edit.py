@@ -163,7 +163,7 @@ def rebuilt(
         warnings.append(_SMALLER.format(percent=round(100 * (1 - target.size))))
     bare = bare_from(division, figure)
     shares = shares_of(without_cloth(division, bare, figure), cut.alpha.shape)
-    clear = without_haze(cut.alpha, shares)
+    clear = without_haze(cut.alpha, shares, figure)
     skin = skin_alone(as_rgb(photo.image), shares, bare, figure)
     bare = sleeveless(bare, target)
     layers = sheets(cut.colours, clear, shares, figure, bare, skin)

@@ -20,11 +20,8 @@ from actors.engines.local.posing.shapes import distance_to_line, near
 from actors.engines.local.posing.skeleton import (
     BONES,
     CHAINS,
-    LEFT_HEEL,
-    LEFT_TOE,
     LEGS,
-    RIGHT_HEEL,
-    RIGHT_TOE,
+    SOLES,
     Doubles,
     torso_length,
 )
@@ -60,7 +57,6 @@ _USUAL = 95
 """Texture is as strong as it is beside, but for the strongest of a hundred."""
 _REACH, _AT_FEET = 0.6, 0.3
 """A shadow may reach so far; what of it goes with a foot lies so near to the sole, in torso lengths."""
-_SOLES = ((LEFT_HEEL, LEFT_TOE), (RIGHT_HEEL, RIGHT_TOE))
 _PLAIN = 0.025
 """Where no more than this share of what is around is edges, the ground is plain (measured: 0.01 at most, and 0.04 at
 least where it isn't)."""
@@ -150,7 +146,7 @@ def _around(body: Mask, reach: float) -> Mask:
 def _shade(ground: Rgb, image: Rgb, alpha: Plane, figure: Doubles, motions: Sequence[Motion]) -> None:
     """Darken the `ground` (h, w, 3) where feet go as it is around them in `image` (h, w, 3)."""
     known, reach = shrunk(alpha < _TRACE, 1), _AT_FEET * torso_length(figure)
-    away = [distance_to_line(figure[heel], figure[toe], alpha.shape) for heel, toe in _SOLES]
+    away = [distance_to_line(figure[heel], figure[toe], alpha.shape) for heel, toe in SOLES]
     box = extent(np.minimum(away[0], away[1]) < 2 * reach)
     if box is None:
         return

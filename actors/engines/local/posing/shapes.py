@@ -16,6 +16,7 @@ from actors.engines.local.posing.skeleton import (
     LEGS,
     NECK,
     PELVIS,
+    SOLES,
     Doubles,
     Layer,
     length,
@@ -24,6 +25,8 @@ from actors.engines.local.posing.skeleton import (
 
 _CORE, _CORE_OF_HAND = 0.55, 0.85
 """A bone's core has this share of its thickness."""
+_SOLE, _FRONT = 0.08, 0.25
+"""A shoe has its sole so near to the line from heel to toe, in torso lengths, from this share of that on."""
 
 
 def cores(figure: Doubles, shape: tuple[int, ...]) -> dict[Layer, Mask]:
@@ -66,6 +69,17 @@ def near(start: Doubles, end: Doubles, radius: float, shape: tuple[int, ...]) ->
     result = np.zeros(shape[:2], np.bool_)
     box = around(start, end, radius, shape)
     result[box] = distance_to_line(start, end, shape, box) <= radius
+    return result
+
+
+def near_soles(figure: Doubles, shape: tuple[int, ...]) -> Plane:
+    """How near (h, w), 0 to 1, it is to the front of a shoe's sole, where no hem hangs."""
+    result, reach = np.zeros(shape[:2], np.float32), _SOLE * torso_length(figure)
+    for heel, toe in SOLES:
+        line = figure[heel] + _FRONT * (figure[toe] - figure[heel]), figure[toe]
+        box = around(*line, 2 * reach, shape)
+        share = np.clip(2 - distance_to_line(*line, shape, box) / np.float32(reach), 0, 1)
+        result[box] = np.maximum(result[box], share)
     return result
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from actors.engines.local.arrays import Floats, Plane, Rgb
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.posing.behind import without_arms
-from actors.engines.local.posing.shapes import around, distance_to_line
+from actors.engines.local.posing.shapes import around, distance_to_line, near_soles
 from actors.engines.local.posing.skeleton import (
     ARMS,
     BODY,
@@ -32,6 +32,8 @@ from actors.engines.local.raster import (
 
 _HAZE, _SOLID_FROM = 0.45, 0.8
 """What covers less than the first is background, what covers more than the second is the person's alone."""
+_RIM = 0.12
+"""At soles, what covers less is background, and what is as near to 1 the person's alone."""
 _SOLID = 0.6
 """Alpha from which a pixel's colour is the person's."""
 _SHOULDER, _GROIN, _CROTCH, _THROAT = 0.27, 0.30, 0.26, 0.24
@@ -144,13 +146,15 @@ def _cone(start: Doubles, end: Doubles, half: float, shape: tuple[int, ...]) -> 
     return (distance_to_line(start, end, shape) <= half * (1 - share)).astype(np.float32)
 
 
-def without_haze(alpha: Plane, shares: Floats) -> Plane:
+def without_haze(alpha: Plane, shares: Floats, figure: Doubles) -> Plane:
     """`alpha` (h, w) without the faint rest of background between arms and body, which would fly with an arm.
 
-    Hair keeps what is half transparent.
+    Hair keeps what is half transparent, and shoes the rims of their soles and some of the shade that they stand in.
     """
     hard = np.clip((alpha - _HAZE) / (_SOLID_FROM - _HAZE), 0, 1)
     hard = smooth_edge(hard, max(1.0, _STAIRS * max(alpha.shape)))
+    soft = np.clip((alpha - _RIM) / (1 - 2 * _RIM), 0, 1)
+    hard += (soft - hard) * near_soles(figure, alpha.shape)
     return hard + (alpha - hard) * shares[Layer.HEAD]
 
 

@@ -24,6 +24,7 @@ Doubles = NDArray[np.float64]
 LEFT_ELBOW, RIGHT_ELBOW, LEFT_WRIST, RIGHT_WRIST = 13, 14, 15, 16
 LEFT_KNEE, RIGHT_KNEE, LEFT_ANKLE, RIGHT_ANKLE = 25, 26, 27, 28
 LEFT_HEEL, RIGHT_HEEL, LEFT_TOE, RIGHT_TOE = 29, 30, 31, 32
+SOLES = ((LEFT_HEEL, LEFT_TOE), (RIGHT_HEEL, RIGHT_TOE))
 NECK, PELVIS, HEAD, LEFT_HAND, RIGHT_HAND = 33, 34, 35, 36, 37
 """Between the shoulders, between the hips, between the ears, the finger tips."""
 NAMES = (

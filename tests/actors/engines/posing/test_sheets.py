@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from actors.engines.local.posing.cutting import with_soles
 from actors.engines.local.posing.sheets import sheets, without_haze
 from actors.engines.local.posing.skeleton import BONES, CHAINS, Doubles, Layer, torso_length
 from actors.engines.local.raster import gaussian
 
-from .figures import HEIGHT, SHIRT, TROUSERS, WIDTH, closed_stance
+from .figures import HEIGHT, SHIRT, TROUSERS, WIDTH, closed_stance, figure
 
 
 def test_a_matte_without_haze_has_no_stairs() -> None:
@@ -15,7 +16,7 @@ def test_a_matte_without_haze_has_no_stairs() -> None:
     alpha[:, :40] = 0.3  # haze
     shares = np.zeros((len(Layer), 200, 200), np.float32)
     shares[Layer.LEFT_ARM] = 1
-    clear = without_haze(alpha, shares)
+    clear = without_haze(alpha, shares, figure() + 1000)
     steep = np.abs(np.diff(clear[20:-20], axis=1))
     assert steep[:, 50:].max() < 0.7
     assert clear[:, :30].max() == 0
@@ -23,7 +24,25 @@ def test_a_matte_without_haze_has_no_stairs() -> None:
     # Hair stays as it is.
     hair = np.zeros_like(shares)
     hair[Layer.HEAD] = 1
-    assert np.allclose(without_haze(alpha, hair), alpha)
+    assert np.allclose(without_haze(alpha, hair, figure() + 1000), alpha)
+
+
+def test_a_sole_stays_with_its_shoe_though_the_matte_sees_little_of_it() -> None:
+    joints = figure("standing_front")
+    unit, toe = torso_length(joints), joints[31]
+    y = np.arange(HEIGHT)[:, None] - toe[1]
+    alpha = np.broadcast_to((y < -0.02 * unit).astype(np.float32), (HEIGHT, WIDTH)).copy()
+    # Between shoe and rim is a slit; the rim is half transparent, and below it is haze.
+    alpha[np.broadcast_to((y > -0.002 * unit) & (y < 0.02 * unit), alpha.shape)] = 0.5
+    alpha[np.broadcast_to(y > 0.03 * unit, alpha.shape)] = 0.1
+    shares = np.zeros((len(Layer), HEIGHT, WIDTH), np.float32)
+    clear = without_haze(with_soles(alpha, joints), shares, joints)
+    column = clear[:, round(float(toe[0]))]
+    shoe, rim, below = (round(float(toe[1] + share * unit)) for share in (-0.01, 0.01, 0.06))
+    assert column[: rim + 1].min() >= 0.45
+    assert column[below] == 0
+    away = clear[:, round(float(toe[0] + 0.5 * unit))]
+    assert away[shoe] == 0
 
 
 def test_what_the_matte_saw_of_the_gap_between_two_legs_goes_with_neither() -> None:
