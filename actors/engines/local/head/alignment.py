@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from actors.engines.local.arrays import Floats, Points
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.perception.landmarks import CHIN, JAW, LEFT_CHEEK, RIGHT_CHEEK, STEADY
+from actors.engines.local.perception.landmarks import CHIN, FOREHEAD, JAW, LEFT_CHEEK, RIGHT_CHEEK, STEADY
 from actors.engines.local.raster import moved
 
 _STEADINESS = np.where(np.isin(np.arange(468), STEADY), 8.0, 1.0)
@@ -20,6 +20,9 @@ _AXIS = _WEIGHTS + np.float32(1.2) * (_CHEEKS - _WEIGHTS)
 by the necks of 81 portraits)."""
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
+_LEVER = np.float32(0.475)
+"""So far before the axis on which a head nods its chin is, likewise: by so much of the sine it is lower when bowed (by
+189 portraits)."""
 
 
 class Fit(Struct, frozen=True):
@@ -88,7 +91,17 @@ def _plane_part(rotation: Floats) -> Floats:
 
 
 def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
-    """The shift (3,) that brings the chin to the old one's height, or lower to cover another jaw."""
+    """The shift (3,) that brings the chin to the old one's height, or lower to cover another jaw.
+
+    A head that is bowed further has its chin lower, and one that is held up further higher.
+    """
     apart = float(np.hypot(*(figure[list(JAW), :2] - aim[list(JAW), :2]).T).mean())
     low = float((figure[CHIN, :2] - aim[CHIN, :2]) @ other.down) + min(apart, 0.015 * other.height)
+    low += float(_LEVER * (_bowed(aim) - _bowed(figure))) * other.height
     return np.append(other.down * low, 0).astype(np.float32)
+
+
+def _bowed(face: Floats) -> np.float32:
+    """The sine by which a `face` (468, 3) is bowed."""
+    chin = face[CHIN] - face[FOREHEAD]
+    return chin[2] / np.linalg.norm(chin)

@@ -23,13 +23,14 @@ def face(runtimes: Runtimes, image: Rgb8) -> FaceLandmarks:
     return landmarks(image, faces(image, runtimes)[0], runtimes)
 
 
-def _rotated(points: Floats, *, aside: float = 0, roll: float = 0) -> Floats:
+def _rotated(points: Floats, *, aside: float = 0, roll: float = 0, bow: float = 0) -> Floats:
     """`points` (n, 3) turned around their middle, in degrees."""
-    a, r = np.radians(aside), np.radians(roll)
+    a, r, b = np.radians(aside), np.radians(roll), np.radians(bow)
+    nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
     yaw = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     plane = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
     middle = points.mean(axis=0)
-    return ((points - middle) @ (plane @ yaw).T + middle).astype(np.float32)
+    return ((points - middle) @ (plane @ yaw @ nod).T + middle).astype(np.float32)
 
 
 def test_landmarks_lie_on_the_face(face: FaceLandmarks) -> None:
@@ -88,6 +89,17 @@ def test_a_head_stands_on_its_neck_however_the_figures_was_turned_on_that(face: 
     assert (seen > 0.1 * height) == (aside != 0)
     assert np.abs(fitted(face.solid, figure).aim[:, 0] - face.points[:, 0]).mean() < 0.05 * height
     assert np.abs(fitted(figure, face.solid).aim[:, 0] - figure[:, 0]).mean() < 0.05 * height
+
+
+@pytest.mark.parametrize("bow", [-16.0, 0.0, 12.0])
+def test_a_head_stands_as_high_however_the_figures_was_bowed(face: FaceLandmarks, bow: float) -> None:
+    height = frame(face.points).height
+    # It nods where the neck begins, behind the chin.
+    neck = face.solid[[CHIN]] + np.array([0, 0, 0.475 * height], np.float32)
+    moved = _rotated(np.vstack([face.solid, neck]), bow=bow)
+    figure = moved[:-1] + neck - moved[-1]
+    assert (np.abs(figure[CHIN, 1] - face.points[CHIN, 1]) > 0.08 * height) == (bow != 0)
+    assert np.abs(fitted(face.solid, figure).aim[CHIN, 1] - face.points[CHIN, 1]) < 0.035 * height
 
 
 def test_bending_takes_each_landmark_to_its_aim(face: FaceLandmarks) -> None:
