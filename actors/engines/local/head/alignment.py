@@ -20,9 +20,9 @@ _AXIS = _WEIGHTS + np.float32(1.2) * (_CHEEKS - _WEIGHTS)
 by the necks of 81 portraits)."""
 _HEIGHTS = 0.91, 1.09
 """The face becomes so high, in heights of the figure's, whatever its width: shoulders suit no other."""
-_LEVER = np.float32(0.475)
+_LEVER, _UNSURE = 0.475, 0.02
 """So far before the axis on which a head nods its chin is, likewise: by so much of the sine it is lower when bowed (by
-189 portraits)."""
+189 portraits); the sine may be so wrong, as where the same head is seen larger."""
 
 
 class Fit(Struct, frozen=True):
@@ -97,11 +97,12 @@ def _onto_chin(aim: Floats, figure: Floats, other: Frame) -> Floats:
     """
     apart = float(np.hypot(*(figure[list(JAW), :2] - aim[list(JAW), :2]).T).mean())
     low = float((figure[CHIN, :2] - aim[CHIN, :2]) @ other.down) + min(apart, 0.015 * other.height)
-    low += float(_LEVER * (_bowed(aim) - _bowed(figure))) * other.height
+    bow = _bowed(aim) - _bowed(figure)
+    low += _LEVER * (bow - float(np.clip(bow, -_UNSURE, _UNSURE))) * other.height
     return np.append(other.down * low, 0).astype(np.float32)
 
 
-def _bowed(face: Floats) -> np.float32:
+def _bowed(face: Floats) -> float:
     """The sine by which a `face` (468, 3) is bowed."""
     chin = face[CHIN] - face[FOREHEAD]
-    return chin[2] / np.linalg.norm(chin)
+    return float(chin[2] / np.linalg.norm(chin))
