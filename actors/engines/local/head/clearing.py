@@ -39,16 +39,16 @@ _FAINT = 0.04
 _LOCK, _HAIR, _HANGS = 0.4, 0.75, 0.1
 """So far from the head, likewise, old hair is looked for, which is as likely as that, where it reaches the chin or that
 far above it: short hair leaves nothing on shoulders that are as dark."""
-_LYING, _THIN, _FRINGE, _SHRED, _ALIKE = 0.3, 0.03, 0.17, 0.02, 0.4
+_LYING, _THIN, _FRINGE, _SHRED, _ALIKE = 0.3, 0.03, 0.17, 0.05, 0.4
 """Hair that reaches so far below the chin, likewise, and isn't thinner than twice that, lies on a body; so much around
-it may be more of it, and skin that is thinner than twice the next none. What is as likely hair as the last is like
+it may be more of it, and skin that is thinner than twice the next may. What is as likely hair as the last is like
 it."""
 _OPENS, _CLOSES = 0.4, 0.2
 """So far aside, likewise, and from there over so much, clothes are ever more likely under such hair than skin."""
 
 
 class Cleared(Struct, frozen=True):
-    """The figure without its head: colours (h, w, 3).
+    """The figure without its head: colours (h, w, 3), over which the neck is to be laid.
 
     And (h, w, 0 to 1) what was made anew, what of that is neck, what is the figure's at all, and what is left of its
     own skin. `sure`: what hair hid of its shoulders is known, and as much of its clothes is seen. `left`: so much of
@@ -108,25 +108,24 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     body = (figure.alpha > 0.5) & ~gone
     neck = shape * _bare(scene, body, again & ~widened(old, 0.06 * unit))
     needed = ~narrowed(new.alpha > 0.97, max(1, round(0.02 * unit)))
-    # Clothes, also where the neck comes.
     hole = gone & (shape > 0)
     clothes = narrowed(body & (skin < 0.3), 0.02 * unit)
     # Patches would bring folds and buttons of elsewhere; what is skin of it the neck covers.
     made_body = even_fill(image, hole, clothes if clothes.any() else narrowed(body, 1))
     wall, beside = walled(image, figure, old, gone, shape)
     shape, neck = (np.where(beside, np.float32(0), part) for part in (shape, neck))
-    inside = np.where(gone | beside, shape, 1)[..., None]
     gone |= beside
     ground = refilled(image, figure, gone, needed, wall)
-    fresh = ground + inside * (made_body - ground)
+    behind, clothed = (1 - shape)[..., None], (shape - neck)[..., None]
+    fresh = np.where(gone[..., None], behind * ground + clothed * made_body, (1 - neck)[..., None] * image)
     edge = np.maximum(gaussian(gone.astype(np.float32), max(0.8, 0.006 * unit)), gone * np.float32(0.999))
-    result = image + edge[..., None] * (fresh - image)
-    left = skin
-    if under is not None:  # what passes for it in locks and between them is none where clothes are made
-        thin = (skin > 0.5) & ~opened(skin > 0.5, _SHRED * unit) & widened(scene.cloth, 5 * _SHRED * unit)
-        left = np.where(thin & (shape > 0.5) & (edge > 0.9) & (neck < 0.05), np.float32(0), skin)
-    shown = result.astype(np.float32), edge, (neck * edge).astype(np.float32), shape, left
-    return Cleared(*shown, sure=under is not None and bool(clothes.sum() > hole.sum()), left=_left(scene, gone))
+    neck = (neck * edge).astype(np.float32)
+    # What the neck is laid over: nothing of what it hides shines through.
+    rest = image + edge[..., None] * (fresh - image)
+    result = (rest / np.maximum(1 - neck, 1e-3)[..., None]).astype(np.float32)
+    left = np.where(gone & (neck < 0.5), np.float32(0), skin)
+    sure = under is not None and bool(clothes.sum() > hole.sum())
+    return Cleared(result, edge, neck, shape, left, sure=sure, left=_left(scene, gone))
 
 
 def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:
@@ -260,7 +259,8 @@ def _bare(scene: _Scene, body: Mask, again: Mask) -> Plane:
     jaw = place.of(scene.new.aim[list(JAW)])
     throat = (down < place.chin + _UNDER) & (across > 0.8 * jaw[0, 0]) & (across < 0.8 * jaw[-1, 0])
     clothes = narrowed((body & (skin < 0.5)) | again, 2)
-    bare = (body & (skin > 0.5)) | (throat & ~body)
+    # Behind skin there is skin, where more of it is seen than through locks: clothes lie before it.
+    bare = (body & (skin > 0.5)) | opened(skin > 0.5, _SHRED * place.height) | (throat & ~body)
     bare |= closed(bare, _OPENING * place.height) & ~body & ~again
     near, nearer = distance_to(bare), distance_to(widened(clothes, 2))
     if scene.lying.any():  # on hidden shoulders clothes begin beside the neck, in a smooth line

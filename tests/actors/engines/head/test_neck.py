@@ -295,6 +295,24 @@ def test_what_is_made_of_a_collar_has_nothing_of_the_skin_beside_it(face: FaceLa
     assert np.abs(bare.image[made] - blue).max() < 0.05
 
 
+def test_between_a_shaded_neck_and_its_collar_there_is_neck_and_no_fog(face: FaceLandmarks) -> None:
+    head, neck, shoulders = _parts(face)
+    across, down = frame(face.points).coordinates(SHAPE)
+    neck = (np.abs(across) < 0.45) & (down > 0.3) & (down < 1.2) & ~head
+    collar = (np.abs(across) > 0.45) & (np.abs(across) < 0.65) & (down > 0.5) & ~head
+    shade = neck & (down < 0.85)
+    image = _flat((shoulders | collar, (0.1, 0.2, 0.9)), (neck, SKIN), (shade, (0.2, 0.13, 0.1)), (head, (1, 0, 1)))
+    figure = _whole(face, image, head, neck | shoulders | collar)
+    fresh, share = _new_head(face, np.zeros_like(head)), neck.astype(np.float32)
+    bare = cleared(figure, image, share, fresh)
+    was = neck & (bare.made > 0.95) & (bare.body > 0.95) & (np.abs(across) > 0.35) & (down > 0.55)
+    was &= ~widened(collar, 4)
+    assert was.sum() > 100
+    assert bare.neck[was].min() > 0.95
+    necked = one_neck(fresh, _flat((head | ~head, SKIN)), bare.image, bare.skin * bare.body, bare.neck)
+    assert (necked[was, 2] - necked[was, 0]).max() < 0  # the collar's is 0.8
+
+
 def test_a_beard_as_black_as_the_collar_that_it_reaches_goes_with_the_old_head(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     unit = frame(face.points).height
