@@ -17,7 +17,8 @@ from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import as_sharp_as, in_common, lit, placed
 from actors.engines.local.head.neck import one_neck
 from actors.engines.local.head.portrait import around_head, portrait
-from actors.engines.local.head.skin import SEEN, Shifts, Skin, Tone, in_tone, limb_skin, limbs, own_skin, shifts
+from actors.engines.local.head.skin import Skin, in_tone, limb_skin, limbs, own_skin
+from actors.engines.local.head.tone import SEEN, Shifts, Tone, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
 from actors.engines.local.pictures.inserting import inserted

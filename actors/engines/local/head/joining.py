@@ -7,7 +7,7 @@ from actors.engines.local.arrays import Plane, Points, Rgb, as_rgb
 from actors.engines.local.head.alignment import Fit, bending
 from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.frame import Frame, frame
-from actors.engines.local.head.skin import Shifts, relit
+from actors.engines.local.head.tone import Shifts, relit
 from actors.engines.local.perception.foreground import separated
 from actors.engines.local.perception.spill import without_spill
 from actors.engines.local.raster import bent, gaussian, greatest, lab, rgb

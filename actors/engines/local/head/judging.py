@@ -11,7 +11,7 @@ from actors.engines.local.head.cutting import Head
 from actors.engines.local.head.faces import refusal, rounded_up
 from actors.engines.local.head.joining import Placed
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.skin import Shifts
+from actors.engines.local.head.tone import Shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.faces import faces
 from actors.engines.local.perception.landmarks import LEFT_EYE, RIGHT_EYE, landmarks

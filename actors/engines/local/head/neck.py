@@ -7,7 +7,7 @@ from actors.engines.local.arrays import Floats, Mask, Plane, Rgb
 from actors.engines.local.filling.grain import GRAIN, noise, texture_of
 from actors.engines.local.filling.smooth import smooth_fill
 from actors.engines.local.head.joining import Placed
-from actors.engines.local.head.skin import face_tone, other_hue, retoned
+from actors.engines.local.head.tone import face_tone, other_hue, retoned
 from actors.engines.local.raster import extent, gaussian, lab, rgb, smoothly, touching
 from actors.engines.local.shapes import distance_to, narrowed, widened
 

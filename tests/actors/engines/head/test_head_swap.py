@@ -15,7 +15,7 @@ from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.portrait import portrait
-from actors.engines.local.head.skin import face_tone
+from actors.engines.local.head.tone import face_tone
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes

@@ -27,7 +27,7 @@ from actors.engines.local.head.judging import (
     patchy,
 )
 from actors.engines.local.head.portrait import Portrait
-from actors.engines.local.head.skin import Tone, shifts
+from actors.engines.local.head.tone import Tone, shifts
 from actors.engines.local.perception.detections import Detection
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box

@@ -11,7 +11,8 @@ from actors.engines.local.head.faces import the_person
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.joining import Placed, in_common
 from actors.engines.local.head.neck import one_neck
-from actors.engines.local.head.skin import own_skin, retoned
+from actors.engines.local.head.skin import own_skin
+from actors.engines.local.head.tone import retoned
 from actors.engines.local.perception.landmarks import FaceLandmarks
 from actors.engines.local.perception.matte import Box
 from actors.engines.local.perception.pose import LEFT_SHOULDER, RIGHT_SHOULDER, Pose

@@ -5,7 +5,7 @@ import pytest
 
 from actors.engines.local.arrays import Floats, Points, Rgb, as_rgb
 from actors.engines.local.head.joining import lit
-from actors.engines.local.head.skin import Tone, face_tone, shifts
+from actors.engines.local.head.tone import Tone, face_tone, shifts
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.raster import lab, rgb
 from actors.engines.local.runtimes import Runtimes

@@ -1,0 +1,157 @@
+"""Tones: which one a face has, how two come together, and giving skin another with its texture kept.
+
+Source of the idea: Reinhard et al., "Color Transfer between Images" (2001): means in a perceptual colour space.
+"""
+
+import numpy as np
+from msgspec import Struct
+
+from actors.engines.local.arrays import Floats, Plane, Points, Rgb
+from actors.engines.local.head.frame import frame
+from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
+from actors.engines.local.raster import rgb
+from actors.engines.local.shapes import narrowed, polygon, widened
+
+_HEAD_SHARE = 0.35
+"""The head's own tone moves so far towards the figure's at full strength: it has to stay somebody's face."""
+_HEAD_LIMIT, _HEAD_FAR = np.array([9, 4, 4], np.float32), np.array([14, 6, 6], np.float32)
+"""No further than the one; or than the other, where it comes all the way."""
+_BRIGHTER, _BRIGHT = 20.0, 72.0
+"""Light makes it no brighter than by so much, nor than that, or it burns out; and never darker: that looks muddy."""
+GREY, _COLOURED = 4.0, 19.0
+"""Chroma below which a face is that of a black-and-white photo, and which it has at least where the figure isn't."""
+_OPEN, _LID, _FEW, _GLASS = 0.2, 0.008, 12, 2.5
+"""Eyes less open, in parts of their breadth, show no whites; nor do they so near to a lid, in heights of the face, in
+fewer pixels, or where skin has more than that many times as much light (its cube root), behind dark glasses."""
+_FULL = 0.75
+"""From this strength on the figure's skin takes the head's tone completely."""
+_GAMMA, _FLATTER = np.float32(2.2), np.float32(0.25)
+SEEN = 0.2
+"""A change in L*a*b* below which nothing is to be seen."""
+
+
+class Tone(Struct, frozen=True):
+    """A skin's mean L*a*b* (3,) and how far its colours spread (3,); L* of the eyes' whites, if they are seen."""
+
+    mean: Floats
+    spread: Floats
+    whites: float | None = None
+
+
+def face_tone(values: Floats, points: Points) -> Tone:
+    """The tone of the face with these landmarks, from L*a*b* `values` (h, w, 3)."""
+    place = frame(points)
+    reach = max(1, round(0.05 * place.height))
+    skin = narrowed(polygon(values.shape, points[list(OVAL)]) > 0.5, reach)
+    for outline in EYES_AND_MOUTH:
+        skin &= ~widened(polygon(values.shape, points[list(outline)]) > 0.5, reach)
+    _, down = place.coordinates(values.shape)
+    skin &= (down > -0.22) & (down < 0.33)  # a fringe may hang over the forehead, and a beard grow below
+    found = values[skin]
+    if len(found) < 16:
+        return Tone(values.reshape(-1, 3).mean(axis=0), np.full(3, 5, np.float32))
+    away = np.abs(found - np.median(found, axis=0)).mean(axis=1)
+    kept = away <= np.percentile(away, 75)
+    mean = found[kept].mean(axis=0)
+    return Tone(mean, found[kept].std(axis=0), _whites(values, points, float(mean[0])))
+
+
+def _whites(values: Floats, points: Points, skin: float) -> float | None:
+    """L* of the whites of the eyes of a face whose `skin` is so light, if they are seen."""
+    reach, found = _LID * frame(points).height, list[float]()
+    for outline in EYES_AND_MOUTH[:2]:
+        lids = points[list(outline)]
+        inside = values[narrowed(polygon(values.shape, lids) > 0.5, reach)][:, 0]
+        high = float(np.linalg.norm(lids[1:3] - lids[:3:-1], axis=1).mean())
+        if high < _OPEN * float(np.linalg.norm(lids[0] - lids[3])) or len(inside) < _FEW:
+            return None
+        found.append(float(np.percentile(inside, 80)))
+    whites = sum(found) / 2
+    return whites if _GLASS * (whites + 16) > skin + 16 else None
+
+
+class Shifts(Struct, frozen=True):
+    """What to add to L*a*b*: to the head (3,) and to the figure's skin (3,).
+
+    Before that the head's light changes as skin does from the first L* of `light` to the second, and its own colours
+    are multiplied by `colour`: 0 on a black-and-white figure. `taken` is how far the figure's skin takes the head's
+    tone, 0 to 1.
+    """
+
+    head: Floats
+    body: Floats
+    taken: float
+    colour: float = 1.0
+    light: tuple[float, float] = (0, 0)
+
+
+def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = False) -> Shifts:
+    """How the two are brought together; `strength` 0 leaves both as they are.
+
+    With the `head_alone` moved, what is to add to the figure's skin is what stays between the two.
+    """
+    taken = min(1.0, strength / _FULL)
+    share, limit = (taken, _HEAD_FAR) if head_alone else (_HEAD_SHARE * strength, _HEAD_LIMIT)
+    lighter = 0.0 if head_alone else _light(head, figure) * taken  # alone it comes all the way anyway
+    light = float(head.mean[0]), float(head.mean[0]) + lighter
+    mean: Floats = relit(head.mean[None, None], light)[0, 0] if light[1] > light[0] else head.mean
+    apart = figure.mean - mean
+    own = np.clip(apart * share, -limit, limit)
+    if float(np.hypot(*figure.mean[1:])) < GREY:  # black and white: nothing tells skin from clothes there
+        return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, 0.0, light)
+    if float(np.hypot(*head.mean[1:])) < GREY:
+        chroma = float(np.hypot(*figure.mean[1:]))
+        own = np.array([own[0], *(figure.mean[1:] * (max(chroma, _COLOURED) / chroma) - mean[1:])], np.float32)
+    return Shifts(own, (own - apart) * taken, taken, light=light)
+
+
+def _light(head: Tone, figure: Tone) -> float:
+    """What of the difference in L* is their photos' light: what skin and whites of the eyes agree on."""
+    if head.whites is None or figure.whites is None:
+        return 0.0
+    skin, other = float(head.mean[0]), float(figure.mean[0])
+    more = other - skin, (skin + 16) * ((figure.whites + 16) / (head.whites + 16) - 1)
+    return max(0.0, min(*more, _BRIGHTER, _BRIGHT - skin))
+
+
+def relit(values: Floats, light: tuple[float, float]) -> Floats:
+    """L*a*b* `values` in so much more light that skin of the first L* has the second.
+
+    There is as many times as much, but that it comes nearer to white without burning out (what is multiplied are the
+    odds of its square), and hues grow by half as much as it.
+    """
+    old, new = (((it + 16) / 116) ** 6 for it in light)
+    before = values[..., :1] + np.float32(16)
+    power = np.clip((before / 116) ** 6, 1e-6, 0.999)
+    odds = power / (1 - power) * np.float32(new / (1 - new) / (old / (1 - old)))
+    after = 116 * (odds / (1 + odds)) ** np.float32(1 / 6)
+    return np.concatenate([after - 16, values[..., 1:] * np.sqrt(after / before)], axis=2)
+
+
+def other_hue(values: Floats, mean: Floats, least: float = 1.0, most: float = 1.0) -> Plane:
+    """How far a* and b* are from those of skin of the colour `mean` in the light that each pixel has.
+
+    With the light they change as L* + 16 does. In a glint, which is the lamp's own light, the `least` of that may be
+    left, and in the shade, where light comes from skin, there may be at `most` so many times as much.
+    """
+    light = np.clip((values[..., 0] + np.float32(16)) / np.float32(max(float(mean[0]), 5) + 16), 0.1, 1.3)
+    red, yellow = (light * np.float32(mean[hue]) for hue in (1, 2))
+    share = (values[..., 1] * red + values[..., 2] * yellow) / np.maximum(red * red + yellow * yellow, 1)
+    share = np.where(light > 1, np.clip(share, least, 1), np.clip(share, 1, most))
+    return np.hypot(values[..., 1] - share * red, values[..., 2] - share * yellow).astype(np.float32)
+
+
+def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
+    """Skin of the tone `mean` moved by `shift` where `share` says: (h, w, 3) sRGB.
+
+    The same light falls on the new skin, so that each channel of linear light becomes as many times as much; where that
+    is more, lights come nearer to white without ever burning out (what is multiplied are the odds).
+    """
+    tones: Floats = np.clip(rgb(np.array([[mean, mean + shift]], np.float32))[0], 0.06, 0.97) ** _GAMMA
+    old, new = tones[:1], tones[1:]  # neither black nor white
+    image = np.clip(rgb(values), 0, 1)
+    light = np.clip(image**_GAMMA, 0.0005, 0.9995)
+    # A light skin has less contrast.
+    odds = (new / (1 - new)) * (light / (1 - light) / (old / (1 - old))) ** np.clip((old / new) ** _FLATTER, 0.6, 1)
+    moved: Rgb = np.where(new > old, odds / (1 + odds), light * (new / old)) ** (1 / _GAMMA)
+    return (image + share[..., None] * (moved - image)).astype(np.float32)
