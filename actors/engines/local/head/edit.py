@@ -184,8 +184,6 @@ def _in_one_tone(
             seen = as_rgb(np.ascontiguousarray(image[part]))
             skin = limb_skin(seen, neck.tone, where[part], figure.pose)
             unsure = judging.patchy(skin.share, figure.pose.shoulders)
-            if neck.mean is not None and skin.mean is not None:
-                skin = structs.replace(skin, mean=neck.mean)
             image = image.copy()
             image[part] = as_rgb8(in_tone(seen, skin, change))
     if not unsure:

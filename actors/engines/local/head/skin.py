@@ -117,14 +117,11 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
 
 
 def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:
-    """`image` with `skin` in the tone it is to have."""
+    """`image` with `skin` in the tone it is to have: as far from the new face as it was from its own."""
     if skin.mean is None or not np.abs(change.body).max() > SEEN:
         return image
     result, where = image.copy(), skin.share > 0
-    # What is much redder or darker than its face comes nearer to that as well.
-    own = skin.mean - skin.tone.mean
-    shift = change.body + (np.clip(own, [-6, -3, -3], [4, 3, 3]) - own) * min(1, np.abs(change.body).max() / 4)
-    result[where] = retoned(lab(image[where][None]), shift.astype(np.float32), skin.share[where][None], skin.mean)[0]
+    result[where] = retoned(lab(image[where][None]), change.body, skin.share[where][None], skin.tone.mean)[0]
     return result
 
 

@@ -25,7 +25,9 @@ _OPEN, _LID, _FEW, _GLASS = 0.2, 0.008, 12, 2.5
 fewer pixels, or where skin has more than that many times as much light (its cube root), behind dark glasses."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
-_GAMMA, _FLATTER = np.float32(2.2), np.float32(0.25)
+_FLATTER = 0.25
+_FADING = (50, 75), (0.7, -0.1)
+"""Hue fades in the shade with this power of light in dark skins, and hardly changes in light ones (107 limbs)."""
 SEEN = 0.2
 """A change in L*a*b* below which nothing is to be seen."""
 
@@ -144,14 +146,28 @@ def other_hue(values: Floats, mean: Floats, least: float = 1.0, most: float = 1.
 def retoned(values: Floats, shift: Floats, share: Plane, mean: Floats) -> Rgb:
     """Skin of the tone `mean` moved by `shift` where `share` says: (h, w, 3) sRGB.
 
-    The same light falls on the new skin, so that each channel of linear light becomes as many times as much; where that
-    is more, lights come nearer to white without ever burning out (what is multiplied are the odds).
+    The same light falls on the new skin, so that there is as many times as much of it; where that is more, lights come
+    nearer to white without ever burning out (what is multiplied are the odds). What is redder than the rest is so in
+    the same parts of its hue, which is turned and made stronger or weaker as a whole.
     """
-    tones: Floats = np.clip(rgb(np.array([[mean, mean + shift]], np.float32))[0], 0.06, 0.97) ** _GAMMA
-    old, new = tones[:1], tones[1:]  # neither black nor white
-    image = np.clip(rgb(values), 0, 1)
-    light = np.clip(image**_GAMMA, 0.0005, 0.9995)
+    old, new = (_luminance(np.array([[it]], np.float32)) for it in (mean, mean + shift))
+    light = _luminance(values)
     # A light skin has less contrast.
     odds = (new / (1 - new)) * (light / (1 - light) / (old / (1 - old))) ** np.clip((old / new) ** _FLATTER, 0.6, 1)
-    moved: Rgb = np.where(new > old, odds / (1 + odds), light * (new / old)) ** (1 / _GAMMA)
+    after = 116 * np.cbrt(np.where(new > old, odds / (1 + odds), light * (new / old))) - 16
+    first, last = (complex(float(it[1]), float(it[2])) for it in (mean, mean + shift))
+    turn = last / first if abs(first) > 0 else 1
+    turn /= max(1, abs(turn))  # glints and noise don't grow
+    first_fades, last_fades = np.interp([mean[0], mean[0] + shift[0]], *_FADING).tolist()
+    level = float(np.average(values[..., 0], weights=np.maximum(share, 1e-6)))
+    shade = np.clip((values[..., 0] + 16) / (level + 16), 0.4, 1.4) ** (last_fades - first_fades)
+    more = (last - first * turn) * np.clip(values[..., 0] / max(float(mean[0]), 1), 0, 1)
+    hues = ((values[..., 1] + 1j * values[..., 2]) * turn + more) * shade
+    moved = rgb(np.dstack([after, hues.real, hues.imag]).astype(np.float32))
+    image = np.clip(rgb(values), 0, 1)
     return (image + share[..., None] * (moved - image)).astype(np.float32)
+
+
+def _luminance(values: Floats) -> Plane:
+    """Linear light, neither none nor all, of L*a*b* `values`."""
+    return np.clip(((values[..., 0] + 16) / 116) ** 3, 0.0005, 0.9995)

@@ -1,11 +1,12 @@
-"""Whether a head comes into the figure's light, and stays somebody's own."""
+"""Whether a head comes into the figure's light, stays somebody's own, and limbs go with it as they did with theirs."""
 
 import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Floats, Points, Rgb, as_rgb
 from actors.engines.local.head.joining import lit
-from actors.engines.local.head.tone import Tone, face_tone, shifts
+from actors.engines.local.head.skin import Skin, in_tone
+from actors.engines.local.head.tone import Shifts, Tone, face_tone, shifts
 from actors.engines.local.perception.landmarks import EYES_AND_MOUTH, OVAL
 from actors.engines.local.raster import lab, rgb
 from actors.engines.local.runtimes import Runtimes
@@ -71,3 +72,25 @@ def test_a_head_without_colours_is_coloured_as_skin_is_where_the_figure_is() -> 
     assert pale.mean + change.body == pytest.approx(skin)  # the figure's skin takes it
     image = lit(rgb(np.full((4, 4, 3), grey.mean, np.float32)), change)
     assert lab(image)[0, 0] == pytest.approx(skin, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("face", "limb", "new"),
+    [
+        ((51, 27, 32), (40, 28, 26), (68, 23, 10)),
+        ((52, 24, 29), (46, 26, 21), (70, 18, 20)),
+        ((63, 14, 26), (55, 17, 25), (49, 14, 17)),
+    ],
+    ids=["brown to pink", "brown to pale", "pale to brown"],
+)
+@pytest.mark.parametrize("neck", [20, 60], ids=["shaded neck", "lit neck"])
+def test_a_limb_is_as_far_from_the_new_face_as_it_was_from_its_own(
+    face: tuple[int, ...], limb: tuple[int, ...], new: tuple[int, ...], neck: int
+) -> None:
+    own, hand, aim = (np.array(it, np.float32) for it in (face, limb, new))
+    tone, shape = Tone(own, np.ones(3, np.float32)), (8, 8)
+    skin = Skin(tone, np.ones(shape, np.float32), np.array([neck, 20, 20], np.float32))
+    made = in_tone(rgb(np.full((*shape, 3), hand)), skin, Shifts(np.zeros(3, np.float32), aim - own, 1))
+    found = lab(made)[0, 0]
+    assert found[0] - aim[0] == pytest.approx(hand[0] - own[0], abs=3)
+    assert found[1:] / aim[1:] == pytest.approx(hand[1:] / own[1:], abs=0.2)
