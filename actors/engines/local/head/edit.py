@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from msgspec import Struct, structs
 
-from actors.engines.local.arrays import Plane, Points, Rgb8, as_rgb, as_rgb8
+from actors.engines.local.arrays import Mask, Plane, Points, Rgb8, as_rgb, as_rgb8
 from actors.engines.local.head import judging
 from actors.engines.local.head.alignment import fitted
 from actors.engines.local.head.clearing import cleared
@@ -21,11 +21,13 @@ from actors.engines.local.head.skin import Skin, in_tone, limb_skin, limbs, own_
 from actors.engines.local.head.tone import SEEN, Shifts, Tone, shifts
 from actors.engines.local.perception.matte import Box, Effort
 from actors.engines.local.perception.people import people
+from actors.engines.local.perception.pose import Pose
 from actors.engines.local.pictures.inserting import inserted
 from actors.engines.local.pictures.opening import Picture, open_picture
 from actors.engines.local.pictures.writing import Made, Outcome
 from actors.engines.local.raster import extent, resized, resized_linear
 from actors.engines.local.runtimes import Runtimes
+from actors.engines.local.shapes import widened
 from actors.engines.local.steps import Steps
 from schema.models.edits import BLEND_STRENGTH, LONG_EDGE, HeadSwapConfig, Quality, Size
 
@@ -52,7 +54,9 @@ _SPARE = 1.3
 """The head is worked on at this much more than the size it will have."""
 _LARGEST = 1_500_000
 """The figure's head and shoulders are worked on in at most so many pixels, for memory; what stays keeps all its own."""
-_SOMEBODY = 0.5
+_SOMEBODY, _SEEN = 0.5, 0.4
+_OUTLINE, _ASIDE = 0.3, 0.2
+"""A body is no further, in breadths of the shoulders, from its pose's silhouette, where that is so much."""
 _SOFT = 1.6
 """A head enlarged this much looks soft."""
 _SOFT_HEAD = "The head in the source photo is much smaller than the figure's, so it looks soft."
@@ -172,18 +176,13 @@ def _in_one_tone(
     strength = BLEND_STRENGTH if strength is None else strength
     change, image, unsure = shifts(own, neck.tone, strength), canvas.image, judging.much_skin(neck.share, theirs)
     if figure.pose is not None and not unsure and np.abs(change.body).max() > SEEN:
-        # What is as brown as skin behind somebody stays as it is.
-        where, near = limbs(figure.pose, canvas.alpha), theirs.box
-        here = slice(near.top, near.bottom), slice(near.left, near.right)
-        where[here] &= resized(theirs.alpha, near.width, near.height) > _SOMEBODY
-        further = where.copy()
-        further[here] = False
-        if further.any():  # the part around the head has been looked at
-            where &= people(image, runtimes) > _SOMEBODY
-        if (part := extent(where, air=max(8, max(where.shape) // 50))) is not None:
+        where, perhaps = limbs(figure.pose, _SEEN), limbs(figure.pose, 0)
+        body = _body(canvas, figure.pose, perhaps, theirs, runtimes)
+        if where.any() and (part := extent(body, air=max(8, max(body.shape) // 50))) is not None:
             seen = as_rgb(np.ascontiguousarray(image[part]))
-            skin = limb_skin(seen, neck.tone, where[part], figure.pose)
-            unsure = judging.patchy(skin.share, figure.pose.shoulders)
+            shoulders = figure.pose.shoulders
+            skin = limb_skin(seen, neck.tone, where[part], perhaps[part], body[part], shoulders)
+            unsure = judging.patchy(skin.share, shoulders)
             image = image.copy()
             image[part] = as_rgb8(in_tone(seen, skin, change))
     if not unsure:
@@ -191,3 +190,15 @@ def _in_one_tone(
     change = shifts(own, neck.tone, strength, head_alone=True)
     judging.judge_tones(change)
     return structs.replace(change, body=np.zeros(3, np.float32), taken=0.0), canvas.image
+
+
+def _body(canvas: Picture, pose: Pose, limbs: Mask, theirs: Head, runtimes: Runtimes) -> Mask:
+    """Where the person with that `pose` is, but for the head: what is as brown as skin behind them isn't."""
+    near, body = theirs.box, widened(pose.silhouette > _OUTLINE, _ASIDE * pose.shoulders)
+    here = slice(near.top, near.bottom), slice(near.left, near.right)
+    if limbs.sum() > limbs[here].sum():  # the part around the head has been looked at
+        body &= people(canvas.image, runtimes) > _SOMEBODY
+    if canvas.alpha is not None:
+        body &= canvas.alpha > _SOMEBODY
+    body[here] = resized(theirs.alpha * (1 - theirs.share), near.width, near.height) > _SOMEBODY
+    return body

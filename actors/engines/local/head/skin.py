@@ -18,6 +18,12 @@ _LIMBS = (
     (23, 25, 0.30), (25, 27, 0.25), (24, 26, 0.30), (26, 28, 0.25), (27, 31, 0.20), (28, 32, 0.20),
 )  # fmt: skip
 """Pairs of joints with half the breadth of the limb between them, in breadths of the shoulders."""
+_LIKE, _SURE = (0.6, 1.3), (0.7, 1.1, 20.0)
+"""So much like sure skin rather than the clothes, and no further from its hue, is what hangs together with it; and, as
+near to its L*, what doesn't."""
+_YELLOWER, _LESS_RED = np.radians(11), 0.5
+"""Of 107 limbs none but in coloured light is turned by so much from its face, and has no more than so much of its red
+in as much light."""
 _EDGE_UNIT = 160
 _PAINT, _OTHER_HUE = 14.0, 0.7
 """So far from its own hue, in steps of a* and b*, what skin surrounds isn't skin in another light; nor is what lies
@@ -87,33 +93,48 @@ def _pale(values: Floats, head: Head, tone: Tone) -> Mask:
     return pale & ~binary_fill_holes(~grey & (light > 0.5 * tone.mean[0]))  # glints lie in the midst of skin
 
 
-def limbs(person: Pose, alpha: Plane | None) -> Mask:
-    """Where arms, hands and legs can be, by the pose, on a person whose matte is `alpha`, if that is known."""
+def limbs(person: Pose, seen: float) -> Mask:
+    """Where arms, hands and legs are, by the pose, of which joints no less visible than `seen` count."""
     shoulders = max(8.0, person.shoulders)
     lines = [
         (person.points[start], person.points[end], 2 * breadth * shoulders)
         for start, end, breadth in _LIMBS
-        if min(person.visible[start], person.visible[end]) > 0.4
+        if min(person.visible[start], person.visible[end]) >= seen
     ]
-    return strokes(person.silhouette.shape, lines) & ((person.silhouette > 0.3) if alpha is None else alpha > 0.3)
+    return strokes(person.silhouette.shape, lines)
 
 
-def limb_skin(image: Rgb, tone: Tone, where: Mask, person: Pose) -> Skin:
-    """The skin of arms, hands and legs, of which `where` says where they can be: both of a part of a picture.
+def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, shoulders: float) -> Skin:
+    """The skin of a `body`, whose arms, hands and legs are `where` and `perhaps` elsewhere.
 
-    Of `person` only the breadth of the shoulders counts.
+    All are of a part of a picture, in which the `shoulders` are so broad.
     """
     values = lab(image)
-    shoulders = max(8.0, person.shoulders)
-    reach = max(1, round(0.015 * shoulders))
+    unit = 0.5 * max(8.0, shoulders)
+    reach = max(1, round(0.03 * unit))
+    bare = body & ~_beige(gaussian(values, 1.5 * reach), tone.mean)
     # A dark skin has little hue; what has none is no skin.
     apart = float(np.clip(0.4 * np.hypot(*tone.mean[1:]), 4, 9))
     away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / apart)
-    first = narrowed(where & (away < 1.3), reach)
-    if first.sum() < 0.006 * shoulders**2:
+    first = narrowed(where & bare & (away < 1.3), reach)
+    if first.sum() < 0.024 * unit**2:
         return Skin(tone, np.zeros(values.shape[:2], np.float32), None)
-    share = _more_skin(values, tone, first, where, np.zeros_like(where, np.float32), 0.5 * shoulders)
-    return Skin(tone, _edged(image, share, 0.5 * shoulders), np.median(values[first], axis=0))
+    share = _more_skin(values, tone, first, where & bare, np.zeros_like(where, np.float32), unit)
+    # It ends where its colours do, and not where joints are hidden.
+    skin, mean = share > 0.5, np.median(values[first], axis=0)
+    like = likeness(cells(values), skin, body & ~widened(skin, 0.1 * unit))
+    away = other_hue(values, mean, most=_SHADE) / apart
+    more = closed(skin | (bare & (like > _LIKE[0]) & (away < _LIKE[1])), 0.02 * unit) & bare
+    sure = bare & perhaps & (like > _SURE[0]) & (away < _SURE[1]) & (np.abs(values[..., 0] - mean[0]) < _SURE[2])
+    share = np.maximum(share, touching(more, first | narrowed(sure, 2 * reach)))
+    return Skin(tone, _edged(image, share, unit), mean)
+
+
+def _beige(values: Floats, mean: Floats) -> Mask:
+    """Cloth that skin of the colour `mean` is like but for its red: limbs are hardly yellower than a face."""
+    turned = np.angle((values[..., 1] + 1j * values[..., 2]) * complex(mean[1], -mean[2]))
+    red = values[..., 1] / (values[..., 0] + 16)
+    return (turned > _YELLOWER) & (red < _LESS_RED * mean[1] / (mean[0] + 16))
 
 
 def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:

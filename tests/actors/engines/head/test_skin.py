@@ -1,0 +1,53 @@
+"""Whether all skin of arms, hands and legs is found, and nothing of the clothes."""
+
+import numpy as np
+import pytest
+
+from actors.engines.local.arrays import Floats, Mask
+from actors.engines.local.head.skin import limb_skin
+from actors.engines.local.head.tone import Tone
+from actors.engines.local.raster import gaussian, rgb
+
+SHAPE, SHOULDERS = (420, 300), 160.0
+FACE, LIMB = (52, 27, 33), (44, 27, 29)
+BLACK, GREY, BEIGE = (8, 0, 0), (60, 1, 3), (60, 9, 29)
+
+
+def _place(top: int, bottom: int, left: int, right: int) -> Mask:
+    place = np.zeros(SHAPE, np.bool_)
+    place[top:bottom, left:right] = True
+    return place
+
+
+ARM, SHIRT = _place(40, 260, 30, 80), _place(20, 330, 80, 220)
+THIGHS = _place(330, 420, 100, 200)
+
+
+def _found(shirt: tuple[int, ...], where: Mask, perhaps: Mask) -> Floats:
+    values = np.full((*SHAPE, 3), (85, 0, 6), np.float32)
+    values[SHIRT], values[ARM | THIGHS] = shirt, LIMB
+    values[..., 0] += np.random.default_rng(3).normal(0, 2, SHAPE)
+    image = rgb(gaussian(values, 0.8))
+    tone = Tone(np.array(FACE, np.float32), np.full(3, 3, np.float32))
+    return limb_skin(image, tone, where, perhaps, ARM | SHIRT | THIGHS, SHOULDERS).share
+
+
+@pytest.mark.parametrize("shirt", [BLACK, GREY])
+def test_skin_ends_where_its_colours_do_and_not_where_a_joint_is_hidden(shirt: tuple[int, ...]) -> None:
+    upper = _place(40, 140, 20, 90)
+    share = _found(shirt, upper, upper)
+    assert share[44:256, 36:74].mean() > 0.97
+    assert share[30:320, 90:210].mean() < 0.02
+    assert share[335:, 105:195].mean() < 0.02  # nobody says that this is a leg
+
+
+def test_what_a_legs_place_shows_in_the_colours_of_an_arm_is_skin() -> None:
+    share = _found(BLACK, _place(40, 260, 20, 90), THIGHS | SHIRT)
+    assert share[340:, 108:192].mean() > 0.97
+    assert share[30:320, 90:210].mean() < 0.02
+
+
+def test_beige_cloth_where_an_arm_may_be_is_no_skin() -> None:
+    share = _found(BEIGE, ARM | SHIRT, ARM | SHIRT)
+    assert share[44:256, 40:70].mean() > 0.9
+    assert share[30:320, 95:210].mean() < 0.05
