@@ -23,6 +23,8 @@ GREY, _COLOURED = 4.0, 19.0
 _OPEN, _LID, _FEW, _GLASS = 0.2, 0.008, 12, 2.5
 """Eyes less open, in parts of their breadth, show no whites; nor do they so near to a lid, in heights of the face, in
 fewer pixels, or where skin has more than that many times as much light (its cube root), behind dark glasses."""
+_DOUBT = np.array([1000, 3, 3], np.float32)
+"""So much of that in L*a*b* may be the eyes' own."""
 _FULL = 0.75
 """From this strength on the figure's skin takes the head's tone completely."""
 _FLATTER = 0.25
@@ -33,11 +35,11 @@ SEEN = 0.2
 
 
 class Tone(Struct, frozen=True):
-    """A skin's mean L*a*b* (3,) and how far its colours spread (3,); L* of the eyes' whites, if they are seen."""
+    """A skin's mean L*a*b* (3,) and how far its colours spread (3,); those of each eye's white (2, 3), if seen."""
 
     mean: Floats
     spread: Floats
-    whites: float | None = None
+    whites: Floats | None = None
 
 
 def face_tone(values: Floats, points: Points) -> Tone:
@@ -58,18 +60,19 @@ def face_tone(values: Floats, points: Points) -> Tone:
     return Tone(mean, found[kept].std(axis=0), _whites(values, points, float(mean[0])))
 
 
-def _whites(values: Floats, points: Points, skin: float) -> float | None:
-    """L* of the whites of the eyes of a face whose `skin` is so light, if they are seen."""
-    reach, found = _LID * frame(points).height, list[float]()
+def _whites(values: Floats, points: Points, skin: float) -> Floats | None:
+    """L*a*b* (2, 3) of the whites of the eyes of a face whose `skin` is so light, if they are seen."""
+    reach, found = _LID * frame(points).height, list[Floats]()
     for outline in EYES_AND_MOUTH[:2]:
         lids = points[list(outline)]
-        inside = values[narrowed(polygon(values.shape, lids) > 0.5, reach)][:, 0]
+        inside = values[narrowed(polygon(values.shape, lids) > 0.5, reach)]
         high = float(np.linalg.norm(lids[1:3] - lids[:3:-1], axis=1).mean())
         if high < _OPEN * float(np.linalg.norm(lids[0] - lids[3])) or len(inside) < _FEW:
             return None
-        found.append(float(np.percentile(inside, 80)))
-    whites = sum(found) / 2
-    return whites if _GLASS * (whites + 16) > skin + 16 else None
+        lightest = inside[inside[:, 0] >= np.percentile(inside[:, 0], 60)]
+        found.append(np.median(lightest, axis=0))
+    whites = np.array(found)
+    return whites if _GLASS * (whites[:, 0].mean() + 16) > skin + 16 else None
 
 
 class Shifts(Struct, frozen=True):
@@ -98,7 +101,8 @@ def shifts(head: Tone, figure: Tone, strength: float, *, head_alone: bool = Fals
     light = float(head.mean[0]), float(head.mean[0]) + lighter
     mean: Floats = relit(head.mean[None, None], light)[0, 0] if light[1] > light[0] else head.mean
     apart = figure.mean - mean
-    own = np.clip(apart * share, -limit, limit)
+    tint = _tint(head, figure) * np.float32(0 if head_alone else taken)
+    own = tint + np.clip((apart - tint) * share, -limit, limit)
     if float(np.hypot(*figure.mean[1:])) < GREY:  # black and white: nothing tells skin from clothes there
         return Shifts(own * np.array([1, 0, 0], np.float32), np.zeros(3, np.float32), taken, 0.0, light)
     if float(np.hypot(*head.mean[1:])) < GREY:
@@ -112,8 +116,17 @@ def _light(head: Tone, figure: Tone) -> float:
     if head.whites is None or figure.whites is None:
         return 0.0
     skin, other = float(head.mean[0]), float(figure.mean[0])
-    more = other - skin, (skin + 16) * ((figure.whites + 16) / (head.whites + 16) - 1)
-    return max(0.0, min(*more, _BRIGHTER, _BRIGHT - skin))
+    ours, theirs = (float(it[:, 0].mean()) + 16 for it in (head.whites, figure.whites))
+    return max(0.0, min(other - skin, (skin + 16) * (theirs / ours - 1), _BRIGHTER, _BRIGHT - skin))
+
+
+def _tint(head: Tone, figure: Tone) -> Floats:
+    """The same of a* and b*: (3,), as far as skin and each of the eyes agree."""
+    if head.whites is None or figure.whites is None:
+        return np.zeros(3, np.float32)
+    apart = np.concatenate([[figure.mean - head.mean], *(figure.whites - eye for eye in head.whites)])
+    agreed = np.maximum(apart.min(axis=0), 0) + np.minimum(apart.max(axis=0), 0)
+    return (np.sign(agreed) * np.maximum(np.abs(agreed) - _DOUBT, 0)).astype(np.float32)
 
 
 def relit(values: Floats, light: tuple[float, float]) -> Floats:

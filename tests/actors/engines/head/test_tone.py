@@ -34,7 +34,7 @@ def test_a_head_from_a_dark_photo_comes_into_the_figures_light(portrait: tuple[R
     dark = _in_less_light(image, 0.4)
     ours, theirs = (face_tone(lab(it), points) for it in (dark, image))
     change = shifts(ours, theirs, 0.75)
-    assert theirs.mean[0] - ours.mean[0] > 15
+    assert theirs.mean[0] - ours.mean[0] > 14
     assert abs(change.body[0]) < 4
     apart = lab(lit(dark, change))[..., 0] - lab(image)[..., 0]
     assert np.abs(apart[image.mean(axis=2) < 0.2]).mean() < 7  # what is black stays so
@@ -94,3 +94,28 @@ def test_a_limb_is_as_far_from_the_new_face_as_it_was_from_its_own(
     found = lab(made)[0, 0]
     assert found[0] - aim[0] == pytest.approx(hand[0] - own[0], abs=3)
     assert found[1:] / aim[1:] == pytest.approx(hand[1:] / own[1:], abs=0.2)
+
+
+def _in_tinted_light(image: Rgb) -> Rgb:
+    return (np.clip(image, 0, 1) ** 2.2 * np.array([0.9, 0.75, 1.3], np.float32)) ** np.float32(1 / 2.2)
+
+
+@pytest.mark.parametrize("portrait", [ASTRONAUT], indirect=True)  # the other's eyes are in the shade
+def test_a_head_from_coloured_light_comes_into_the_figures(portrait: tuple[Rgb, Points]) -> None:
+    image, points = portrait
+    violet = _in_tinted_light(image)
+    ours, theirs = (face_tone(lab(it), points) for it in (violet, image))
+    apart = theirs.mean[2] - ours.mean[2]
+    assert apart > 14
+    change = shifts(ours, theirs, 0.75)
+    assert change.head[2] > apart - 5
+    assert abs(change.body[2]) < 5  # the figure's skin doesn't become violet
+
+
+def test_a_skin_of_another_hue_in_the_same_light_keeps_most_of_it(portrait: tuple[Rgb, Points]) -> None:
+    image, points = portrait
+    face = polygon(image.shape, points[list(OVAL)])[..., None]
+    rosy = image + (face * (1 - _eyes(image, points))) * (_in_tinted_light(image) - image)
+    ours, theirs = (face_tone(lab(it), points) for it in (rosy.astype(np.float32), image))
+    assert theirs.mean[2] - ours.mean[2] > 14
+    assert shifts(ours, theirs, 0.75).head[2] <= 4
