@@ -35,7 +35,7 @@ _KNOWN = {
         name: {"neck_step": KnownMiss(bound, why)}
         for name, bound, why in (
             ("hopper + astronaut", 1.05, _ASIDE),
-            ("hopper + portrait_face_paint", 1.5, _HELD_UP),
+            ("hopper + portrait_face_paint", 1.65, _HELD_UP),
             ("astronaut + portrait_face_paint", 1.7, _HELD_UP),
         )
     },
