@@ -27,6 +27,9 @@ _LIFTS, _OVER = np.arange(0.24, -0.24, -0.02), 3
 _INWARDS, _AT, _BEYOND = 0.93, 0.12, 0.04
 """So far out, of half the breadth of the jaw, the neck comes from behind it; so near to the chin's level, in heights of
 the face, the head's own neck is as broad as one is, with background so near beside it."""
+_BESIDE, _BROADEST, _EVEN, _FLARES = ((172, 58, 132, 93), (397, 288, 361, 323)), 0.96, 0.05, 0.4
+"""The outline of the face on either side, upwards from the jaw; a neck is at most so broad, as a part of where the
+third is (nine in ten of 78 sides), and as broad down to so far below the chin, likewise; from there it widens so."""
 _FADE, _SLOPE, _WIDENS, _ASIDE = 0.12, 0.45, 2.2, 0.7
 """A shoulder begins so far below the chin, likewise, and falls so steeply; a neck widens so fast below the chin; skin
 so far aside is no neck's."""
@@ -87,6 +90,8 @@ def outline(figure: Head, skin: Plane, gone: Mask, fresh: Placed) -> Plane:
     bottom = float(new[:, 1].max())
     bare = (fresh.neck > 0.5) & (down < bottom + _AT)
     nape, sides = np.zeros_like(bare), list[list[tuple[float, float]]]()
+    faces = [place.of(fresh.aim[list(beside)]) * [way, 1] for beside, way in zip(_BESIDE, (-1, 1), strict=True)]
+    broadest = _BROADEST * min(float(face[2, 0]) for face in faces)
     for way, end in ((-1, 0), (1, -1)):
         outwards = np.float32(way) * across
         parts = body, gone & person, bare, fresh.person > 0.5, fresh.alpha > 0.5
@@ -104,8 +109,12 @@ def outline(figure: Head, skin: Plane, gone: Mask, fresh: Placed) -> Plane:
         breadth = min(breadth, 1.1 * jaw)
         first = max(first, int((top + 0.1 - place.chin + 1) * _LEVELS))
         aside, level = (own[first], heights[first]) if first <= lowest else (breadth, place.chin + _DEEP)
+        if not (shoulder := aside > 1.25 * breadth):  # the neck goes on straight up, to where the face hides it
+            straight = float(aside - _FLARES * max(0.0, level - place.chin - _EVEN))
+            jaw, face = max(jaw, min(straight, broadest)), faces[end]
+            top = min(top, float(np.interp(jaw / _BROADEST, np.maximum.accumulate(face[:, 0]), face[:, 1])))
         line = [(jaw, top)]
-        if aside > 1.25 * breadth:
+        if shoulder:
             line.append((breadth, max(place.chin + _FADE, level - _SLOPE * (aside - breadth))))
         # A broader neck comes out from behind the jaw gradually.
         limits = jaw + _WIDENS * np.maximum(0.05, heights - place.chin)

@@ -108,6 +108,19 @@ def test_old_hair_that_hangs_down_to_the_shoulders_goes_too_and_cloth_of_its_col
     assert left < 0.06 if hangs else left > 0.2
 
 
+@pytest.mark.parametrize("half", [0.33, 0.37])
+def test_a_neck_goes_on_as_broad_as_it_is_seen(face: FaceLandmarks, half: float) -> None:
+    head, _, shoulders = _parts(face)
+    place = frame(face.points)
+    across, down = place.coordinates(SHAPE)
+    head |= (np.abs(across) < 0.45) & (down > 0) & (down < place.chin)  # a broad beard
+    neck = (np.abs(across) < half) & (down > 0) & (down < 1.2) & ~head
+    made = _bare(face, (head, neck, shoulders), np.zeros(SHAPE, np.bool_))
+    for level in (-0.1, 0.0, 0.1):
+        broad = made.body[int(place.place(0, place.chin + level)[1])].sum() / place.height
+        assert broad == pytest.approx(2 * half, abs=0.025)
+
+
 def test_old_hair_that_the_matte_missed_goes_too(face: FaceLandmarks) -> None:
     head, neck, shoulders = _parts(face)
     across, down = frame(face.points).coordinates(SHAPE)
