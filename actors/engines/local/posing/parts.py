@@ -28,7 +28,7 @@ from actors.engines.local.posing.skeleton import (
     Layer,
     torso_length,
 )
-from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear
+from actors.engines.local.raster import components, gaussian, grown, lab, resized, resized_linear, shrunk
 
 _SIDE = 448
 """Long edge in pixels at which parts are told from each other."""
@@ -44,6 +44,8 @@ _PALM, _AROUND_HAND = 0.04, 0.17
 """What is so near to a hand's bone is the hand's; it may end anywhere up to there. In torso lengths."""
 _SLEEVE = 1.9
 """Sleeves are so many times as wide as an arm may be; what is farther from the bone may be something else."""
+_LOBE = 0.08
+"""Half of what is too narrow for the body, in torso lengths."""
 _HANGS = 0.5
 """A piece is the body's if its border with it is longer than this share of its border with the arm."""
 
@@ -103,7 +105,10 @@ def _labels(image: Rgb, inside: Mask, seeds: Mapping[Layer, Mask], figure: Doubl
     labels = _spread(seeded, seeded >= 0, graph)
     for arm in ARMS:
         _give_back(labels, arm, figure)
-    return _smooth(told_by_colour(image, _on_edges(labels, graph, figure), figure), figure)
+    labels = told_by_colour(image, _on_edges(labels, graph, figure), figure)
+    for arm in ARMS:
+        _take_back(labels, arm, figure)
+    return _smooth(labels, figure)
 
 
 def _smooth(labels: Indices, figure: Doubles) -> Indices:
@@ -161,6 +166,22 @@ def _give_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
         counts = np.bincount(around[around >= 0], minlength=len(Layer))
         if counts[list(BODY)].sum() > _HANGS * counts[arm]:
             labels[here] = BODY[int(np.argmax(counts[list(BODY)]))]
+
+
+def _take_back(labels: Indices, arm: Layer, figure: Doubles) -> None:
+    """Give an arm what the body has of its sleeve: a lobe beside the upper arm that hangs on that by more."""
+    unit, bone = torso_length(figure), BONES[CHAINS[arm][0]]
+    body = np.isin(labels, BODY)
+    size = max(1, round(_LOBE * unit))
+    lobes = body & ~grown(shrunk(body, size), size)
+    lobes &= distance_to_line(figure[bone.start], figure[bone.end], labels.shape) < _SLEEVE * bone.half * unit
+    pieces, stats = components(lobes)
+    for piece in range(1, len(stats)):
+        here = pieces == piece
+        around = labels[grown(here, 1) & ~here]
+        # What is less is a corner.
+        if stats[piece, 4] > size * size and (around == arm).sum() > np.isin(around, BODY).sum():
+            labels[here] = arm
 
 
 def _grid(colours: Doubles, inside: Mask) -> Any:

@@ -87,6 +87,23 @@ def test_a_print_beside_a_sleeve_goes_with_the_shirt() -> None:
     assert np.abs(np.diff(np.argmax(mine[rows], axis=1))).max() <= 1
 
 
+def test_a_fold_along_a_sleeve_leaves_none_of_it_with_the_shirt() -> None:
+    joints = figure("arms_out")
+    unit = torso_length(joints)
+    image, inside = painted(joints, skirt=False)
+    shoulder, elbow = joints[11], joints[13]
+    sleeve, down = shoulder + 0.9 * (elbow - shoulder), np.array([0.0, unit])
+    for target, value in ((image, SHIRT), (inside.view(np.uint8), (1,))):
+        ends = [end.round().astype(int).tolist() for end in (shoulder, sleeve)]
+        cv2.line(target, ends[0], ends[1], value, round(0.3 * unit))
+    ends = [(end + 0.05 * down).round().astype(int).tolist() for end in (1.1 * shoulder - 0.1 * elbow, elbow)]
+    cv2.line(image, ends[0], ends[1], (0.1, 0.1, 0.1), 6)
+    division = labelled(image, inside.astype(np.float32), joints)
+    half = shoulder + 0.4 * (elbow - shoulder)
+    column, top, low = (round(float(at) * division.scale) for at in (half[0], half[1], half[1] + 0.13 * unit))
+    assert np.unique(division.labels[top:low, column]).tolist() == [Layer.LEFT_ARM]
+
+
 @pytest.mark.parametrize("inwards", [0.0, 0.06])
 def test_a_bare_arm_takes_no_cloth_along_wherever_its_bone_was_thought_to_be(inwards: float) -> None:
     joints = closed_stance(0.16)
