@@ -19,6 +19,8 @@ from actors.engines.local.raster import components, extent, gaussian, grown, shr
 _HALF = 0.5
 _SHADE = 0.03
 """So near to an arm the body is in its shade, in torso lengths."""
+_HAND = 0.14
+"""Below an elbow the body's side is looked at over so many torso lengths."""
 _LEVEL = 0.05
 """Where the side is seen above and below, so many torso lengths of it are looked at."""
 _ARMPIT = 0.35
@@ -82,7 +84,12 @@ def _uncover(colours: Rgb, shares: Floats, arm: Layer, figure: Doubles) -> None:
     for first, last in runs(side.covered):
         if max(first, low) < last:
             ends[max(first, low) : last] = _line(side, max(first, low), last, unit)
-    axis = gaussian_filter1d(minimum_filter1d(side.seen, 1 + round(_SHADE * unit)) - _SHADE * unit, _GAP)
+    # A hand's outline has jumps, which a mirror that followed it would show.
+    near = gaussian_filter1d(minimum_filter1d(side.seen, 1 + round(_SHADE * unit)), _GAP)
+    body_ends = np.where(side.seen < 0, shares.shape[2], side.seen)
+    calm = gaussian_filter1d(minimum_filter1d(body_ends, 1 + round(_HAND * unit)), _HAND / 4 * unit)
+    axis = np.where(np.arange(len(near)) < figure[upper.end][1], near, calm)
+    axis -= _SHADE * unit
     x: Doubles = np.arange(shares.shape[2], dtype=np.float64)
     made = np.zeros(shares.shape[1:], np.float32)
     made[rows] = (x > axis[rows, None]) & (x <= side.arm[rows, None] + _SHADE * unit)

@@ -94,3 +94,21 @@ def test_what_is_left_of_the_wall_between_hand_and_hip_ends_without_a_step() -> 
     body = whole[list(BODY)].max(axis=0)[_HEM + 1 : 595]
     ends = np.argmax(body[:, ::-1] > 0.5, axis=1)
     assert np.abs(np.diff(ends)).max() < 6
+
+
+def test_a_hands_fingers_are_not_seen_on_the_thigh_behind_it() -> None:
+    joints = _hands_at_the_hem(0.0)
+    joints[[36, 37], 1] += 80
+    image, shares, _ = _hanging(joints)
+    # Trousers that are lighter outwards, and fingers that reach inwards before them.
+    light = np.linspace(0, 1, WIDTH, dtype=np.float32)[:, None]
+    legs = np.isin(np.argmax(shares, axis=0), (Layer.LEFT_LEG, Layer.RIGHT_LEG)) & (shares.max(axis=0) > 0)
+    image[legs] = np.broadcast_to(light, image.shape)[legs]
+    rows = slice(_HEM + 2, round(float(joints[36, 1])))
+    first = int(np.argmax(shares[Layer.LEFT_ARM, rows.start]))
+    for row in range(rows.start, rows.stop, 24):
+        finger = slice(row, row + 8), slice(first - 14, first)
+        shares[:, *finger], shares[Layer.LEFT_ARM][finger], image[finger] = 0, 1, SKIN
+    made, _ = without_arms(image, shares, joints)
+    column = made[rows.start + 4 : rows.stop - 4, first + 5, 0]
+    assert np.abs(np.diff(column)).max() < 0.005
