@@ -67,7 +67,7 @@ _HANGING = _Rule(
 )
 _TORN = _Rule(
     "reference",
-    (0.0052, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.0035, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
