@@ -85,7 +85,7 @@ _LOST = (
     "The {} of the person in the photo could not be told from what is around. Please send one in which nothing "
     "covers them, or with a calmer background."
 )
-_DOUBTED = 0.09
+_DOUBTED = 0.12
 """Where the networks couldn't decide on so large a share of what is cut out, it is torn somewhere."""
 _HEAD_ALONE = 3.0
 """What hangs together with a face and is less than so many squares of its height is no more than a head."""

@@ -26,8 +26,8 @@ _NEAR = 0.06
 """So much of both sides is near, in torso lengths."""
 _FROM_TORSO, _FROM_LEGS = 0.3, 0.2
 """Torn seams that are longer than this show, in torso lengths. Hands that rest on a leg take a piece of it along."""
-_IN_PRINTS = 0.16
-"""So does what is torn through prints and folds, though it be shorter: whoever is fit has 0.15, who is torn 0.17."""
+_IN_PRINTS = 0.12
+"""So does what is torn through prints and folds, though it be shorter: of those with more none was usable."""
 
 
 class Torn(Struct, frozen=True):
