@@ -181,8 +181,8 @@ def _in_one_tone(
         if where.any() and (part := extent(body, air=max(8, max(body.shape) // 50))) is not None:
             seen = as_rgb(np.ascontiguousarray(image[part]))
             shoulders = figure.pose.shoulders
-            skin = limb_skin(seen, neck.tone, where[part], perhaps[part], body[part], shoulders)
-            unsure = judging.patchy(skin.share, shoulders)
+            skin, alone = limb_skin(seen, neck.tone, where[part], perhaps[part], body[part], shoulders)
+            unsure = judging.patchy(alone, shoulders)
             image = image.copy()
             image[part] = as_rgb8(in_tone(seen, skin, change))
     if not unsure:

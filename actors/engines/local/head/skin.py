@@ -104,10 +104,11 @@ def limbs(person: Pose, seen: float) -> Mask:
     return strokes(person.silhouette.shape, lines)
 
 
-def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, shoulders: float) -> Skin:
+def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, shoulders: float) -> tuple[Skin, Plane]:
     """The skin of a `body`, whose arms, hands and legs are `where` and `perhaps` elsewhere.
 
-    All are of a part of a picture, in which the `shoulders` are so broad.
+    All are of a part of a picture, in which the `shoulders` are so broad. With it comes what of it, (h, w) 0 to 1, was
+    seen on its own, before it was taken as one with what is around.
     """
     values = lab(image)
     unit = 0.5 * max(8.0, shoulders)
@@ -118,16 +119,17 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, sh
     away = np.hypot((values[..., 0] - tone.mean[0]) / 26, other_hue(values, tone.mean, most=_SHADE) / apart)
     first = narrowed(where & bare & (away < 1.3), reach)
     if first.sum() < 0.024 * unit**2:
-        return Skin(tone, np.zeros(values.shape[:2], np.float32), None)
-    share = _more_skin(values, tone, first, where & bare, np.zeros_like(where, np.float32), unit)
+        nothing = np.zeros(values.shape[:2], np.float32)
+        return Skin(tone, nothing, None), nothing
+    seen = _more_skin(values, tone, first, where & bare, np.zeros_like(where, np.float32), unit)
     # It ends where its colours do, and not where joints are hidden.
-    skin, mean = share > 0.5, np.median(values[first], axis=0)
+    skin, mean = seen > 0.5, np.median(values[first], axis=0)
     like = likeness(cells(values), skin, body & ~widened(skin, 0.1 * unit))
     away = other_hue(values, mean, most=_SHADE) / apart
     more = closed(skin | (bare & (like > _LIKE[0]) & (away < _LIKE[1])), 0.02 * unit) & bare
     sure = bare & perhaps & (like > _SURE[0]) & (away < _SURE[1]) & (np.abs(values[..., 0] - mean[0]) < _SURE[2])
-    share = np.maximum(share, touching(more, first | narrowed(sure, 2 * reach)))
-    return Skin(tone, _edged(image, share, unit), mean)
+    share = np.maximum(seen, touching(more, first | narrowed(sure, 2 * reach)))
+    return Skin(tone, _edged(image, share, unit), mean), seen
 
 
 def _beige(values: Floats, mean: Floats) -> Mask:

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from actors.engines.local.arrays import Floats, Mask
-from actors.engines.local.head.skin import limb_skin
+from actors.engines.local.head.judging import patchy
+from actors.engines.local.head.skin import Skin, limb_skin
 from actors.engines.local.head.tone import Tone
 from actors.engines.local.raster import gaussian, rgb
 
 SHAPE, SHOULDERS = (420, 300), 160.0
 FACE, LIMB = (52, 27, 33), (44, 27, 29)
-BLACK, GREY, BEIGE = (8, 0, 0), (60, 1, 3), (60, 9, 29)
+BLACK, GREY, BEIGE, BLUE = (8, 0, 0), (60, 1, 3), (60, 9, 29), (30, 5, -40)
 
 
 def _place(top: int, bottom: int, left: int, right: int) -> Mask:
@@ -23,13 +24,17 @@ ARM, SHIRT = _place(40, 260, 30, 80), _place(20, 330, 80, 220)
 THIGHS = _place(330, 420, 100, 200)
 
 
-def _found(shirt: tuple[int, ...], where: Mask, perhaps: Mask) -> Floats:
-    values = np.full((*SHAPE, 3), (85, 0, 6), np.float32)
-    values[SHIRT], values[ARM | THIGHS] = shirt, LIMB
+def _looked(values: Floats, where: Mask, perhaps: Mask) -> tuple[Skin, Floats]:
     values[..., 0] += np.random.default_rng(3).normal(0, 2, SHAPE)
     image = rgb(gaussian(values, 0.8))
     tone = Tone(np.array(FACE, np.float32), np.full(3, 3, np.float32))
-    return limb_skin(image, tone, where, perhaps, ARM | SHIRT | THIGHS, SHOULDERS).share
+    return limb_skin(image, tone, where, perhaps, ARM | SHIRT | THIGHS, SHOULDERS)
+
+
+def _found(shirt: tuple[int, ...], where: Mask, perhaps: Mask) -> Floats:
+    values = np.full((*SHAPE, 3), (85, 0, 6), np.float32)
+    values[SHIRT], values[ARM | THIGHS] = shirt, LIMB
+    return _looked(values, where, perhaps)[0].share
 
 
 @pytest.mark.parametrize("shirt", [BLACK, GREY])
@@ -51,3 +56,15 @@ def test_beige_cloth_where_an_arm_may_be_is_no_skin() -> None:
     share = _found(BEIGE, ARM | SHIRT, ARM | SHIRT)
     assert share[44:256, 40:70].mean() > 0.9
     assert share[30:320, 95:210].mean() < 0.05
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_checks_in_the_colours_of_skin_are_told_from_it(*, checked: bool) -> None:
+    values = np.full((*SHAPE, 3), (85, 0, 6), np.float32)
+    values[SHIRT], values[ARM] = BLUE, LIMB
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    if checked:
+        values[SHIRT & ((x % 6 < 4) | (y % 6 < 4))] = LIMB
+    skin, alone = _looked(values, ARM | SHIRT, ARM | SHIRT)
+    assert patchy(alone, SHOULDERS) is checked
+    assert not patchy(skin.share, SHOULDERS)  # as one with what is between them they are none any more
