@@ -45,7 +45,7 @@ _UNTOLD = _Rule(
 )
 _NECKLESS = _Rule(
     "reference",
-    (0.15, 0),  # of the body is beside the face, higher than the chin; 1 if the head stands on nothing
+    (0.16, 0),  # of the body is beside the face, higher than the chin; 1 if the head stands on nothing
     "No neck for the head to stand on was found in the reference photo. Please send one in which the neck and both "
     "shoulders can be seen, from the front.",
 )
@@ -56,8 +56,8 @@ _HIDDEN = _Rule(
     "Long hair hides the shoulders in the reference photo, and the new head wouldn't cover them. Please send a figure "
     "with short or tied-back hair, or a head with hair as long.",
 )
-_COVERED = structs.replace(_HIDDEN, most=(_HIDDEN.most[0], 1.0))
-"""So much more may come to light from under hair where it is known where the shoulders are."""
+_COVERED = structs.replace(_HIDDEN, most=(_HIDDEN.most[0], 0.4))
+"""More may come to light from under hair where it is known where the shoulders are."""
 _HANGING = _Rule(
     "source",
     (0.35, 0.2),  # of the head's outline has been cut in mid-air, or from more hair
@@ -67,7 +67,7 @@ _HANGING = _Rule(
 )
 _TORN = _Rule(
     "reference",
-    (0.0035, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
+    (0.0052, 0.015),  # of neck and cloth is on the wrong side of a smooth border; is gone from the clothes
     "Where the clothes end at the neck in the reference photo can't be told. Please send a figure with its collar free "
     "of hair and in another colour than the skin.",
 )
