@@ -120,8 +120,10 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     step("Matching the skin")
     seen, skin = as_rgb(theirs.image), own_skin(theirs)
     # Before the rest takes memory of its own.
-    change, toned = _in_one_tone(canvas, figure, theirs, own.tone, skin, config.blend_strength, runtimes)
-    body = in_tone(seen, skin, change)
+    change, toned = in_one_tone(canvas, figure, theirs, own.tone, skin, config.blend_strength, runtimes)
+    near = theirs.box
+    arms = as_rgb(resized(near.of(toned), seen.shape[1], seen.shape[0])) - seen
+    body = np.clip(in_tone(seen, skin, change) + (1 - skin.share)[..., None] * arms, 0, 1)
     colours = lit(fresh.colours, change)
     colours = as_sharp_as(colours, fresh, seen, theirs.frame) if config.preserve_details is False else colours
     step("Taking the old head away")
@@ -140,12 +142,9 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     runtimes.rest()
     necked = one_neck(fresh, whole_photo, bare.image, bare.skin * bare.body, bare.neck, change.taken)
     part = np.clip(necked + fresh.alpha[..., None] * (colours - necked), 0, 1)
-    part += common[..., None] * (seen - part)
-    made, near = np.maximum(bare.made, fresh.alpha), theirs.box
+    part += common[..., None] * (seen + (1 - throat)[..., None] * arms - part)
+    made = np.maximum(bare.made, fresh.alpha)
     enlarged = fit.scale / reduce * ours.scale
-    # Where an arm goes on beyond that, its new tone does.
-    arms = as_rgb(resized(near.of(toned), part.shape[1], part.shape[0])) - seen
-    part = np.clip(part + (1 - np.maximum(made, throat))[..., None] * arms, 0, 1)
     image = inserted(theirs.image, (slice(near.top, near.bottom), slice(near.left, near.right)), toned, part, made)
     aim = fit.aim * np.array([near.width / part.shape[1], near.height / part.shape[0]], np.float32)
     judging.judge_outcome(image, aim + np.array([near.left, near.top], np.float32), runtimes)
@@ -160,7 +159,7 @@ def swapped(photo: Picture, canvas: Picture, config: HeadSwapConfig, runtimes: R
     )
 
 
-def _in_one_tone(
+def in_one_tone(
     canvas: Picture,
     figure: Person,
     theirs: Head,

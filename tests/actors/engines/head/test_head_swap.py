@@ -3,20 +3,22 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from actors.engines.local.arrays import as_rgb
+from actors.engines.local.arrays import Rgb8, as_rgb
 from actors.engines.local.head import edit
 from actors.engines.local.head.edit import PLAN, Swap, swap_head, swapped
 from actors.engines.local.head.faces import Person, judge_together, the_person
 from actors.engines.local.head.figures import figure_path
 from actors.engines.local.head.frame import frame
 from actors.engines.local.head.portrait import portrait
-from actors.engines.local.head.tone import face_tone
+from actors.engines.local.head.tone import Shifts, face_tone
 from actors.engines.local.perception.landmarks import FaceLandmarks
+from actors.engines.local.pictures.opening import Picture
 from actors.engines.local.raster import gaussian, lab
 from actors.engines.local.runtimes import Runtimes
 from actors.engines.local.shapes import narrowed, widened
@@ -132,6 +134,24 @@ def test_on_a_black_and_white_figure_everything_is_black_and_white(runtimes: Run
 def test_without_strength_the_bodys_skin_stays(swap: Swapping) -> None:
     made, canvas = swap(ASTRONAUT, HOPPER, HeadSwapConfig(blend_strength=0)).image, opened(HOPPER).image
     assert np.array_equal(made[480:], canvas[480:])
+
+
+def test_what_is_made_beside_an_arm_has_its_new_tone(
+    swap: Swapping, runtimes: Runtimes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, toning = swap(ASTRONAUT, HOPPER), edit.in_one_tone
+
+    def lighter(canvas: Picture, *rest: Any) -> tuple[Shifts, Rgb8]:
+        change, toned = toning(canvas, *rest)
+        return change, np.minimum(toned, 215) + np.uint8(40)
+
+    monkeypatch.setattr(edit, "in_one_tone", lighter)
+    after = swapped(opened(ASTRONAUT), opened(HOPPER), HeadSwapConfig(), runtimes, quiet())
+    here = slice(after.box.top, after.box.bottom), slice(after.box.left, after.box.right)
+    made = (after.made > 0.99) & (after.head < 0.01) & (after.throat < 0.01)
+    assert made.sum() > 1000
+    more = after.image[here][made].astype(np.float32) - before.image[here][made]
+    assert np.median(more) > 25
 
 
 def test_details_are_kept_or_matched(swap: Swapping) -> None:
