@@ -123,9 +123,9 @@ def cleared(figure: Head, image: Rgb, skin: Plane, new: Placed) -> Cleared:
     # What the neck is laid over: nothing of what it hides shines through.
     rest = image + edge[..., None] * (fresh - image)
     result = (rest / np.maximum(1 - neck, 1e-3)[..., None]).astype(np.float32)
-    left = np.where(gone & (neck < 0.5), np.float32(0), skin)
+    own = np.where(gone & (neck < 0.5), np.float32(0), skin)
     sure = under is not None and bool(clothes.sum() > hole.sum())
-    return Cleared(result, edge, neck, shape, left, sure=sure, left=_left(scene, gone))
+    return Cleared(result, edge, neck, shape, own, sure=sure, left=_left(scene, gone))
 
 
 def _cloth(figure: Head, old: Mask, skin: Plane, down: Plane) -> Mask:

@@ -42,11 +42,10 @@ _THROAT = 0.3
 
 
 class Skin(Struct, frozen=True):
-    """Skin below a face of that `tone`: its share (h, w) of each pixel, and its typical L*a*b* (3,), if any shows."""
+    """Skin below a face of that `tone`: its share (h, w) of each pixel."""
 
     tone: Tone
     share: Plane
-    mean: Floats | None
 
 
 def own_skin(head: Head) -> Skin:
@@ -68,7 +67,7 @@ def own_skin(head: Head) -> Skin:
     least = 0.01 * place.height**2
     first = first if first.sum() >= least else core & shaded
     if first.sum() < least:
-        return Skin(tone, np.zeros_like(head.alpha), None)
+        return Skin(tone, np.zeros_like(head.alpha))
     column = below & (np.abs(across) < 2) & (down > place.chin - 0.35) & (down < place.chin + 1.8)
     column &= (np.abs(across) < 0.75) | (down > place.chin + 0.1)
     # A zip or a seam that begins at the neck is no skin.
@@ -80,7 +79,7 @@ def own_skin(head: Head) -> Skin:
     jaw = head.share * ((down > place.chin - 0.35) & (np.abs(across) < 0.5))
     edged = _edged(image, np.maximum(share, jaw), place.height)
     edged *= gaussian(below.astype(np.float32), 0.7)
-    return Skin(tone, np.where(column & bare, edged, 0).astype(np.float32), np.median(values[first], axis=0))
+    return Skin(tone, np.where(column & bare, edged, 0).astype(np.float32))
 
 
 def _pale(values: Floats, head: Head, tone: Tone) -> Mask:
@@ -120,7 +119,7 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, sh
     first = narrowed(where & bare & (away < 1.3), reach)
     if first.sum() < 0.024 * unit**2:
         nothing = np.zeros(values.shape[:2], np.float32)
-        return Skin(tone, nothing, None), nothing
+        return Skin(tone, nothing), nothing
     seen = _more_skin(values, tone, first, where & bare, np.zeros_like(where, np.float32), unit)
     # It ends where its colours do, and not where joints are hidden.
     skin, mean = seen > 0.5, np.median(values[first], axis=0)
@@ -129,7 +128,7 @@ def limb_skin(image: Rgb, tone: Tone, where: Mask, perhaps: Mask, body: Mask, sh
     more = closed(skin | (bare & (like > _LIKE[0]) & (away < _LIKE[1])), 0.02 * unit) & bare
     sure = bare & perhaps & (like > _SURE[0]) & (away < _SURE[1]) & (np.abs(values[..., 0] - mean[0]) < _SURE[2])
     share = np.maximum(seen, touching(more, first | narrowed(sure, 2 * reach)))
-    return Skin(tone, _edged(image, share, unit), mean), seen
+    return Skin(tone, _edged(image, share, unit)), seen
 
 
 def _beige(values: Floats, mean: Floats) -> Mask:
@@ -141,9 +140,10 @@ def _beige(values: Floats, mean: Floats) -> Mask:
 
 def in_tone(image: Rgb, skin: Skin, change: Shifts) -> Rgb:
     """`image` with `skin` in the tone it is to have: as far from the new face as it was from its own."""
-    if skin.mean is None or not np.abs(change.body).max() > SEEN:
+    where = skin.share > 0
+    if not where.any() or not np.abs(change.body).max() > SEEN:
         return image
-    result, where = image.copy(), skin.share > 0
+    result = image.copy()
     result[where] = retoned(lab(image[where][None]), change.body, skin.share[where][None], skin.tone.mean)[0]
     return result
 
